@@ -1,0 +1,28 @@
+// Time: a POSIX timestamp, and the clock that all code asks instead of the system.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+namespace firn {
+
+// Seconds since 1970 (negative before) and nanoseconds in [0, 999'999'999].
+struct Timestamp {
+  int64_t seconds = 0;
+  uint32_t nanoseconds = 0;
+  friend constexpr auto operator<=>(const Timestamp&, const Timestamp&) = default;
+};
+
+// Thread-safe. The simulator supplies a virtual one; `system_clock()` is the real one.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Wall time, for inode timestamps. May step when an administrator sets the clock.
+  virtual Timestamp now() = 0;
+  // Nanoseconds since an arbitrary start; never goes back.
+  virtual int64_t monotonic_ns() = 0;
+};
+
+Clock& system_clock();
+
+}  // namespace firn

@@ -1,0 +1,90 @@
+// What an inode is, as every layer above the store sees it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace firn::meta {
+
+inline constexpr size_t kMaxNameBytes = 255;
+inline constexpr size_t kMaxSymlinkBytes = 4095;
+inline constexpr size_t kMaxXattrNameBytes = 255;
+inline constexpr size_t kMaxXattrValueBytes = 65536;
+inline constexpr uint32_t kMaxLinks = 65000;  // what ext4 allows; POSIX wants EMLINK somewhere
+
+enum class FileType : uint8_t {
+  kRegular = 1,
+  kDirectory = 2,
+  kSymlink = 3,
+  kFifo = 4,
+  kSocket = 5,
+  kCharDevice = 6,
+  kBlockDevice = 7,
+};
+
+// FS_IOC_GETFLAGS bits that firn honours.
+inline constexpr uint32_t kFlagImmutable = 0x10;
+inline constexpr uint32_t kFlagAppend = 0x20;
+
+// Where a regular file's bytes are. Invariants:
+//  1. No backing: the content is the inline value (`N` key), or all zero bytes up to size when that is absent.
+//  2. A settled backing holds the content; there is no inline value.
+//  3. An unsettled backing is a scratch file lent to an open file (data::Store::lend). Within the machine boot
+//     `boot_session` it holds the newest content; after another boot it is void and the inline value, which
+//     holds what was last synced, is the content.
+//  4. While `live`, the backing file's own size and times are newer than the inode's: after a crash ask it.
+struct Content {
+  BackingId backing;
+  bool settled = false;
+  bool live = false;
+  uint64_t boot_session = 0;
+  friend bool operator==(const Content&, const Content&) = default;
+};
+
+struct Attr {
+  InodeId inode;
+  FileType type = FileType::kRegular;
+  uint32_t mode = 0;  // permission bits and set-id/sticky: mode & 07777
+  uint32_t nlink = 0;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t rdev = 0;
+  uint64_t size = 0;
+  uint64_t allocated_bytes = 0;
+  Timestamp atime, mtime, ctime, btime;
+  uint32_t flags = 0;        // kFlag*
+  uint32_t xattr_count = 0;  // 0: getxattr need not look
+  InodeId parent;            // directories only; the root's is itself
+  Content content;           // regular files only
+};
+
+// Who asks.
+struct Credentials {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  std::vector<uint32_t> groups;   // supplementary; may be unknown (empty) at the FUSE door
+  // The door's kernel has enforced access already (default_permissions): checks that it makes are not repeated.
+  bool kernel_checked = false;
+
+  bool privileged() const { return uid == 0; }
+  bool in_group(uint32_t group) const {
+    if (gid == group) return true;
+    for (uint32_t g : groups)
+      if (g == group) return true;
+    return false;
+  }
+};
+
+struct DirEntry {
+  std::string name;
+  InodeId inode;
+  FileType type = FileType::kRegular;
+  std::optional<Attr> attr;  // with ReaddirOptions::attributes; absent when the inode vanished meanwhile
+};
+
+}  // namespace firn::meta
