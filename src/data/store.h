@@ -67,6 +67,9 @@ class Store {
   virtual io::Task<Result<void>> start(std::function<bool(BackingId)> is_referenced) = 0;
   virtual io::Task<void> stop() = 0;
 
+  // Everything written to any backing so far, and their names, survive a power cut once this returned (syncfs).
+  virtual io::Task<Result<void>> sync_all() = 0;
+
   virtual StoreStatistics statistics() const = 0;
   virtual io::Task<Result<io::DiskUsage>> usage() = 0;
 

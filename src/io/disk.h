@@ -77,6 +77,8 @@ class Disk {
   // Names created, renamed or removed in `path` before the call survive a power cut after it.
   virtual Task<Result<void>> sync_directory(std::string path) = 0;
   virtual Task<Result<DiskUsage>> usage(std::string path) = 0;
+  // Everything written so far to the file system that holds `path` survives a power cut (syncfs(2)).
+  virtual Task<Result<void>> sync_filesystem(std::string path) = 0;
 };
 
 }  // namespace firn::io

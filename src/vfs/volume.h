@@ -1,0 +1,193 @@
+// vfs::Volume: one file system, as the doors (FUSE, HTTP, later NFS and S3) see it. It joins the namespace
+// (meta::Service) and the bytes (data::Store), and keeps the table of open files that all doors share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "data/store.h"
+#include "io/blocking_pool.h"
+#include "io/task.h"
+#include "meta/service.h"
+
+namespace firn::vfs {
+
+using meta::Attr;
+using meta::Credentials;
+
+class Handle;  // an open file; made by open/create, ended by release
+class DirHandle;
+
+// How the door's kernel is to do I/O on an open file (FUSE); other doors ignore it.
+enum class IoMode : uint8_t {
+  kCached,       // through the door's page cache: READ and WRITE requests
+  kDirect,       // READ and WRITE requests, no page cache
+  kPassthrough,  // the kernel reads and writes Opened::passthrough_id by itself
+};
+
+// Open flags are open(2)'s: O_RDONLY/O_WRONLY/O_RDWR | O_TRUNC | O_APPEND | O_DIRECT | O_SYNC | O_NOATIME.
+struct OpenOptions {
+  int flags = 0;
+  bool allow_passthrough = false;  // the door can do it (see set_passthrough_registrar)
+};
+
+struct Opened {
+  Attr attr;
+  Handle* handle = nullptr;
+  IoMode mode = IoMode::kCached;
+  int32_t passthrough_id = 0;   // kPassthrough: what the registrar returned
+  bool keep_cache = false;      // kCached: what the door's page cache holds of this file is still right
+  bool existed = false;         // create(): the name was there
+};
+
+struct WriteOptions {
+  bool kill_set_ids = false;  // the writer may not keep set-id bits (FUSE_WRITE_KILL_SUIDGID)
+  bool append = false;        // at the end of file, whatever the offset says
+};
+
+// What setattr changes; size is with the volume because it moves data.
+struct Change {
+  meta::SetAttr attributes;
+  std::optional<uint64_t> size;
+};
+
+struct Listed {
+  std::string name;
+  InodeId inode;
+  meta::FileType type = meta::FileType::kRegular;
+  uint64_t cookie = 0;          // resumes after this entry; stable while other entries come and go
+  std::optional<Attr> attr;     // when asked for; never for "." and ".."
+};
+
+struct StatFs {
+  uint64_t block_bytes = 4096;
+  uint64_t blocks = 0, free_blocks = 0, available_blocks = 0;
+  uint64_t inodes = 0, free_inodes = 0;
+  uint32_t max_name_bytes = 255;
+};
+
+enum class SeekWhat : uint8_t { kData, kHole };
+
+// Told about changes that a door's kernel may have cached and that did not come through that door.
+// Called on any reactor, must not block; may be called while the change's own call is still running.
+class CacheObserver {
+ public:
+  virtual ~CacheObserver() = default;
+  virtual void inode_changed(InodeId inode, bool data_too) = 0;
+  virtual void entry_changed(InodeId parent, std::string_view name) = 0;
+};
+
+// Who makes a change, so that observers are not told of what their own door did. 0: nobody's.
+using DoorId = uint32_t;
+
+struct VolumeOptions {
+  meta::Service& meta;
+  data::Store& data;
+  Clock& clock;
+  io::BlockingPool& pool;
+  uint64_t inline_max_bytes = 16384;
+  uint64_t boot_session = 0;   // of meta's begin_session
+  bool read_only = false;
+  int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
+};
+
+struct VolumeStatistics {
+  uint64_t known_inodes = 0;     // pinned by doors
+  uint64_t open_files = 0;
+  uint64_t passthrough_files = 0;
+  uint64_t orphans_waiting = 0;
+};
+
+// Thread-safe; calls need a current reactor. Failures are POSIX's. Mutations are visible at once through every door,
+// durable after fsync/sync_all, and otherwise within about options.sync_interval_ns.
+class Volume {
+ public:
+  virtual ~Volume() = default;
+
+  // ---- names ----
+  virtual io::Task<Result<Attr>> lookup(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  virtual io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
+                                           const meta::NodeSpec& spec) = 0;
+  virtual io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) = 0;
+  virtual io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  virtual io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  virtual io::Task<Result<void>> rename(const Credentials& who, InodeId parent, std::string_view name,
+                                        InodeId new_parent, std::string_view new_name,
+                                        meta::RenameOptions options) = 0;
+  virtual io::Task<Result<std::string>> readlink(InodeId inode) = 0;
+
+  // ---- attributes ----
+  virtual io::Task<Result<Attr>> getattr(InodeId inode) = 0;
+  // `handle` (may be null): the open file that ftruncate came through.
+  virtual io::Task<Result<Attr>> setattr(const Credentials& who, InodeId inode, const Change& change,
+                                         Handle* handle) = 0;
+  virtual io::Task<Result<void>> access(const Credentials& who, InodeId inode, int mask) = 0;
+  virtual io::Task<Result<std::string>> getxattr(const Credentials& who, InodeId inode, std::string_view name) = 0;
+  virtual io::Task<Result<void>> setxattr(const Credentials& who, InodeId inode, std::string_view name,
+                                          std::string_view value, meta::XattrMode mode) = 0;
+  virtual io::Task<Result<std::vector<std::string>>> listxattr(const Credentials& who, InodeId inode) = 0;
+  virtual io::Task<Result<void>> removexattr(const Credentials& who, InodeId inode, std::string_view name) = 0;
+
+  // ---- open files ----
+  virtual io::Task<Result<Opened>> open(const Credentials& who, InodeId inode, OpenOptions options) = 0;
+  // open(O_CREAT). spec.content is ignored.
+  virtual io::Task<Result<Opened>> create(const Credentials& who, InodeId parent, std::string_view name,
+                                          const meta::NodeSpec& spec, OpenOptions options) = 0;
+  // open(O_TMPFILE) in directory `parent`.
+  virtual io::Task<Result<Opened>> create_unnamed(const Credentials& who, InodeId parent, const meta::NodeSpec& spec,
+                                                  OpenOptions options) = 0;
+  // Ends the handle, whatever it returns; a failure says that what was written could not be kept.
+  virtual io::Task<Result<void>> release(Handle* handle) = 0;
+  static InodeId inode_of(const Handle* handle);
+
+  virtual io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) = 0;
+  virtual io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
+                                         WriteOptions options) = 0;
+  virtual io::Task<Result<void>> fsync(Handle* handle, bool data_only) = 0;
+  virtual io::Task<Result<void>> allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) = 0;
+  virtual io::Task<Result<uint64_t>> seek(Handle* handle, SeekWhat what, uint64_t offset) = 0;
+  // Up to `bytes`; returns how many, 0 at the source's end.
+  virtual io::Task<Result<uint64_t>> copy_range(Handle* source, uint64_t source_offset, Handle* target,
+                                                uint64_t target_offset, uint64_t bytes) = 0;
+
+  // ---- directories ----
+  virtual io::Task<Result<DirHandle*>> open_directory(const Credentials& who, InodeId inode) = 0;
+  virtual void release_directory(DirHandle* handle) = 0;
+  // Entries after `cookie` (0: from the start, with "." and ".." first), at most `limit`; none: the end.
+  virtual io::Task<Result<std::vector<Listed>>> list(DirHandle* handle, uint64_t cookie, size_t limit,
+                                                     bool attributes) = 0;
+  // Durability of the directory's names.
+  virtual io::Task<Result<void>> fsync_directory(InodeId inode) = 0;
+
+  // ---- whole volume ----
+  virtual io::Task<Result<void>> sync_all() = 0;
+  virtual io::Task<Result<StatFs>> statfs() = 0;
+  virtual VolumeStatistics statistics() const = 0;
+
+  // ---- what a door's kernel holds ----
+  // The door handed `inode` to its kernel once more (LOOKUP, CREATE, READDIRPLUS …): it is not reclaimed until unpinned as often.
+  virtual void pin(InodeId inode) = 0;
+  virtual io::Task<void> unpin(InodeId inode, uint64_t count) = 0;
+
+  // Registers a backing descriptor with the FUSE connection and returns its id, or <= 0 when that failed; and the
+  // inverse. Set before the first open that allows passthrough, cleared (nullptr) when the connection ends.
+  virtual void set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) = 0;
+  virtual void add_observer(DoorId door, CacheObserver* observer) = 0;
+  virtual void remove_observer(DoorId door) = 0;
+
+  // Recovers what a crash left, then starts background work on the current reactor.
+  virtual io::Task<Result<void>> start() = 0;
+  // Ends background work, finishes open files, syncs. No call may be running or follow.
+  virtual io::Task<Result<void>> stop() = 0;
+};
+
+std::unique_ptr<Volume> make_volume(VolumeOptions options);
+
+}  // namespace firn::vfs
