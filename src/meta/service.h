@@ -132,6 +132,9 @@ class Service {
   // Inodes whose content is `live`: what a crash left open. Up to `limit` above `after`.
   virtual io::Task<Result<std::vector<Attr>>> list_live(InodeId after, size_t limit) = 0;
 
+  // Every inode, in order: up to `limit` above `after`. For recovery and fsck.
+  virtual io::Task<Result<std::vector<Attr>>> list_inodes(InodeId after, size_t limit) = 0;
+
   virtual io::Task<Result<Usage>> usage() = 0;
 
   // The engine's: see kv::Engine.

@@ -70,6 +70,8 @@ struct Credentials {
   std::vector<uint32_t> groups;   // supplementary; may be unknown (empty) at the FUSE door
   // The door's kernel has enforced access already (default_permissions): checks that it makes are not repeated.
   bool kernel_checked = false;
+  // Which door asks (vfs::DoorId): caches of the other doors are told of the change. 0: none.
+  uint32_t door = 0;
 
   bool privileged() const { return uid == 0; }
   bool in_group(uint32_t group) const {
