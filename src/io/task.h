@@ -47,7 +47,7 @@ struct Promise : PromiseBase {
   std::optional<T> value;
 
   Task<T> get_return_object();
-  template <class U>
+  template <class U = T>  // the default lets `co_return {}` work
   void return_value(U&& result) {
     value.emplace(std::forward<U>(result));
   }
