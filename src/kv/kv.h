@@ -13,18 +13,23 @@
 #include "base/status.h"
 #include "io/task.h"
 
+namespace firn::io {
+class CancelToken;
+}
+
 namespace firn::kv {
 
 // Limits that every engine accepts; beyond them: kInvalid.
 inline constexpr size_t kMaxKeyBytes = 4096;
 inline constexpr size_t kMaxValueBytes = 16 << 20;
+inline constexpr size_t kMaxTransactionBytes = 64 << 20;  // all keys and values written by one transaction
 
 struct Pair {
   std::string key;
   std::string value;
 };
 
-// [begin, end) in byte order.
+// [begin, end) in byte order. An empty end: to the last key, so that prefix_end()'s answer always serves.
 struct Range {
   std::string begin;
   std::string end;
@@ -44,6 +49,7 @@ using Version = uint64_t;
 
 // One transaction. Not thread-safe: one coroutine at a time. All reads see the state as of begin(), with
 // this transaction's own writes on top. Dropping it without commit() discards it.
+// An engine may take that state as late as the first read. Keys passed to a coroutine must outlive its task.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -109,6 +115,16 @@ io::Task<Result<T>> transact(Engine& engine, std::function<io::Task<Result<T>>(T
 
 // The wait before attempt `attempt` (from 1), jittered: about 50 us doubling to 10 ms.
 io::Task<void> backoff(int attempt);
+
+struct KeepSyncedOptions {
+  int64_t flush_interval_ns = 5'000'000;
+  int64_t sync_interval_ns = 1'000'000'000;
+  std::function<void(const Status&)> on_failure;  // called after every round that failed; may be empty
+};
+
+// Bounds what a crash loses: flush_to_os() and sync() at their intervals, until `token` is cancelled.
+// `engine` and `token` must outlive the task. Needs a current reactor.
+io::Task<void> keep_synced(Engine& engine, KeepSyncedOptions options, io::CancelToken* token);
 
 template <class T>
 io::Task<Result<T>> transact(Engine& engine, std::function<io::Task<Result<T>>(Transaction&)> body) {

@@ -1,0 +1,29 @@
+// kv/mem: an ordered multi-version map in memory, for tests and the simulator. Deterministic.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "kv/kv.h"
+
+namespace firn::kv {
+
+struct MemOptions {
+  // Keeps what crash() needs: every version since the last sync. Without it crash() is not allowed.
+  bool crashable = false;
+  // Every read and commit lets other ready coroutines run first, so that the simulator interleaves transactions.
+  bool yields = false;
+  // Asked before each commit with writes (from 1 upwards): a code other than kOk fails it, nothing applied.
+  std::function<Code(uint64_t commit)> inject;
+};
+
+class MemEngine : public Engine {
+ public:
+  // A power cut and a restart: forgets every commit after the last sync. No transaction may be alive.
+  virtual void crash() = 0;
+};
+
+std::unique_ptr<MemEngine> make_mem_engine(MemOptions options);
+std::unique_ptr<Engine> make_mem_engine();
+
+}  // namespace firn::kv
