@@ -1,0 +1,55 @@
+// Configuration: a TOML file checked against a table of settings. The table is the only place that names a key:
+// parsing, range checks, defaults and the commented file that `firn init` writes all come from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/status.h"
+
+namespace firn::config {
+
+// What a setting is bound to. The value that is there when the table is made is the setting's default.
+struct Flag {
+  bool* value;
+};
+struct Integer {
+  int64_t* value;
+  int64_t min, max;
+};
+struct Size {  // "4MiB" or an integer number of bytes
+  uint64_t* value;
+  uint64_t min, max;
+};
+struct Duration {  // "5ms", in nanoseconds
+  int64_t* value;
+  int64_t min, max;
+};
+struct Text {
+  std::string* value;
+  std::vector<std::string> choices;  // empty: any text
+};
+
+struct Setting {
+  std::string key;  // "section.name"; settings of one section stand together
+  std::variant<Flag, Integer, Size, Duration, Text> target;
+  std::string comment;  // sentences for firn.toml; unit and range are added
+};
+
+using Schema = std::vector<Setting>;
+
+// Reads `text` (of `file`, which messages name) into the schema's targets. kInvalid, with "FILE:LINE: KEY: why; what to
+// do", on a syntax error, an unknown key, a wrong type or a value out of range; targets may be partly set then. Keys
+// that are absent keep their value.
+Status parse(std::string_view text, std::string_view file, const Schema& schema);
+// kNotFound, or why it cannot be read; else parse().
+Status load(const std::string& file, const Schema& schema);
+
+// The whole schema as TOML: every key with its comment and range, `heading` (lines without '#') first.
+// A value that equals `defaults`' is written as a comment; the two schemas are the same table bound to two instances.
+std::string render(const Schema& schema, const Schema& defaults, std::string_view heading);
+
+}  // namespace firn::config
