@@ -47,7 +47,8 @@ struct ContentUpdate {
   std::optional<uint64_t> allocated_bytes;
   std::optional<std::string> inline_data;  // becomes the inline value; empty removes it
   std::optional<Content> content;
-  std::optional<Timestamp> atime, mtime, ctime;  // ctime absent: the service's clock when anything but atime changes
+  std::optional<Timestamp> atime, mtime;
+  std::optional<Timestamp> ctime;  // raised to this when it is later than the stored one; absent: stays
   bool kill_set_ids = false;
 };
 
