@@ -20,6 +20,8 @@ class BlockingPool {
 
   // Runs `job` on some thread of the pool. Thread-safe. The queue is bounded only by memory; its length is a metric.
   virtual void submit(std::function<void()> job) = 0;
+  // Jobs that wait for a thread, for metrics.
+  virtual size_t queued() const = 0;
 };
 
 // `threads` real threads, joined by the destructor after the queue is drained.
@@ -35,6 +37,7 @@ Task<std::invoke_result_t<Work>> BlockingPool::run(Work work) {
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> handle) {
       pool.submit([this, handle, reactor = Reactor::current()] {
+        // Once posted, the caller may be gone, and this awaiter with it.
         if constexpr (std::is_void_v<T>) {
           work();
         } else {

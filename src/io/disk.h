@@ -15,8 +15,8 @@
 namespace firn::io {
 
 struct FileStat {
-  uint64_t bytes = 0;             // logical size
-  uint64_t allocated_bytes = 0;   // what it occupies
+  uint64_t bytes = 0;            // logical size
+  uint64_t allocated_bytes = 0;  // what it occupies
   Timestamp atime, mtime, ctime;
   bool is_directory = false;
 };
@@ -35,11 +35,13 @@ class File {
  public:
   virtual ~File() = default;
 
-  // Up to buffer.size() bytes; fewer only at end of file, 0 at or past it. The buffer belongs to the call until it returns.
+  // Up to buffer.size() bytes; fewer only at end of file, 0 at or past it. The buffer belongs to the call until it
+  // returns.
   virtual Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer) = 0;
   // Writes all of `data` or fails; on failure a prefix may have been written.
   virtual Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) = 0;
-  // Data, and metadata unless `data_only`, survive a power cut once this returned. The file's name does not: see sync_directory.
+  // Data, and metadata unless `data_only`, survive a power cut once this returned. The file's name does not: see
+  // sync_directory.
   virtual Task<Result<void>> sync(bool data_only) = 0;
   virtual Task<Result<void>> truncate(uint64_t bytes) = 0;
   virtual Task<Result<void>> allocate(Allocate mode, uint64_t offset, uint64_t bytes) = 0;
@@ -57,8 +59,8 @@ class File {
 
 struct OpenOptions {
   bool write = false;
-  bool create = false;      // mode 0600
-  bool exclusive = false;   // with create: kExists when the name is taken
+  bool create = false;     // mode 0600
+  bool exclusive = false;  // with create: kExists when the name is taken
   bool no_atime = false;
 };
 
@@ -68,7 +70,7 @@ class Disk {
   virtual ~Disk() = default;
 
   virtual Task<Result<std::unique_ptr<File>>> open(std::string path, OpenOptions options) = 0;
-  virtual Task<Result<void>> make_directory(std::string path) = 0;   // kExists when it is there
+  virtual Task<Result<void>> make_directory(std::string path) = 0;  // kExists when it is there
   virtual Task<Result<void>> rename(std::string from, std::string to) = 0;
   virtual Task<Result<void>> unlink(std::string path) = 0;
   virtual Task<Result<FileStat>> stat(std::string path) = 0;

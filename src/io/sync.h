@@ -1,10 +1,13 @@
 // Coroutine synchronisation that works across reactors: a waiter is resumed on the reactor it waited on.
+// Nothing here allocates: a waiter is a link in the frame of the coroutine that waits.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <mutex>
+#include <utility>
 
 #include "io/reactor.h"
 #include "io/task.h"
@@ -12,12 +15,41 @@
 namespace firn::io {
 
 namespace internal {
-// A suspended coroutine and where to resume it.
+
+// A suspended coroutine, where to resume it, and a link for the list that it waits in.
 struct Waiter {
   std::coroutine_handle<> handle;
   Reactor* reactor = nullptr;
+  Waiter* next = nullptr;
+  size_t count = 0;  // semaphores: permits asked for
   void resume() const { reactor->post(handle); }
 };
+
+// First in, first out, through Waiter::next.
+class WaiterList {
+ public:
+  bool empty() const { return !first_; }
+  Waiter* front() const { return first_; }
+  void push(Waiter* waiter) {
+    (last_ ? last_->next : first_) = waiter;
+    last_ = waiter;
+  }
+  Waiter* pop() {
+    Waiter* waiter = std::exchange(first_, first_->next);
+    if (!first_) last_ = nullptr;
+    waiter->next = nullptr;
+    return waiter;
+  }
+  // Resumes everyone. A waiter's frame may be gone as soon as it is resumed.
+  void resume_all() {
+    while (!empty()) pop()->resume();
+  }
+
+ private:
+  Waiter* first_ = nullptr;
+  Waiter* last_ = nullptr;
+};
+
 }  // namespace internal
 
 // A mutex that may be held across an await: the one lock of which that is true. Fair (first come, first served).
@@ -36,6 +68,7 @@ class Mutex {
       return *this;
     }
     ~Guard() { release(); }
+    explicit operator bool() const { return mutex_ != nullptr; }
     void release() {
       if (mutex_) std::exchange(mutex_, nullptr)->unlock();
     }
@@ -44,57 +77,85 @@ class Mutex {
     Mutex* mutex_ = nullptr;
   };
 
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
   // co_await mutex.lock() yields a Guard. Does not suspend when the mutex is free.
   auto lock() {
     struct Awaiter {
       Mutex& mutex;
+      internal::Waiter waiter{};
       bool await_ready() { return mutex.try_lock_raw(); }
-      bool await_suspend(std::coroutine_handle<> handle) { return mutex.wait(handle); }
+      bool await_suspend(std::coroutine_handle<> handle) {
+        waiter.handle = handle;
+        waiter.reactor = Reactor::current();
+        return mutex.wait(&waiter);
+      }
       Guard await_resume() { return Guard(&mutex); }
     };
     return Awaiter{*this};
   }
-  // Yields an empty optional-like Guard state through `acquired`.
-  bool try_lock_raw();
-  void unlock();
+  // An empty Guard when the mutex is taken.
+  Guard try_lock() { return try_lock_raw() ? Guard(this) : Guard(); }
+  // True: the caller holds the mutex and must unlock() it.
+  bool try_lock_raw() {
+    uintptr_t expected = kFree;
+    return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed);
+  }
+  void unlock() {
+    uintptr_t expected = kHeld;
+    if (!queue_ &&
+        state_.compare_exchange_strong(expected, kFree, std::memory_order_release, std::memory_order_relaxed))
+      return;
+    hand_over();
+  }
 
  private:
   // False when the mutex was free after all: the caller then owns it and does not suspend.
-  bool wait(std::coroutine_handle<> handle);
+  bool wait(internal::Waiter* waiter);
+  void hand_over();
 
-  std::mutex state_mutex_;  // guards locked_ and waiters_; held for a few instructions
-  bool locked_ = false;
-  std::deque<internal::Waiter> waiters_;
+  // kFree, kHeld, or held with a stack of new waiters, the newest on top, whose address this is.
+  static constexpr uintptr_t kFree = 0;
+  static constexpr uintptr_t kHeld = 1;
+  std::atomic<uintptr_t> state_ = kFree;
+  internal::Waiter* queue_ = nullptr;  // earlier waiters in order of arrival; belongs to the holder
 };
 
 // Counts permits. co_await acquire(n); release(n) wakes in order of arrival.
 class Semaphore {
  public:
   explicit Semaphore(size_t permits) : permits_(permits) {}
+  Semaphore(const Semaphore&) = delete;
+  Semaphore& operator=(const Semaphore&) = delete;
 
   auto acquire(size_t count = 1) {
     struct Awaiter {
       Semaphore& semaphore;
-      size_t count;
-      bool await_ready() const { return semaphore.try_acquire(count); }
-      bool await_suspend(std::coroutine_handle<> handle) { return semaphore.wait(handle, count); }
+      internal::Waiter waiter{};
+      bool await_ready() const { return semaphore.try_acquire(waiter.count); }
+      bool await_suspend(std::coroutine_handle<> handle) {
+        waiter.handle = handle;
+        waiter.reactor = Reactor::current();
+        return semaphore.wait(&waiter);
+      }
       void await_resume() const noexcept {}
     };
-    return Awaiter{*this, count};
+    return Awaiter{*this, {.count = count}};
   }
   bool try_acquire(size_t count = 1);
   void release(size_t count = 1);
+  // Free permits, for metrics.
+  size_t available() const;
 
  private:
-  struct Request {
-    internal::Waiter waiter;
-    size_t count;
-  };
-  bool wait(std::coroutine_handle<> handle, size_t count);
+  // False when the permits were there after all.
+  bool wait(internal::Waiter* waiter);
 
-  std::mutex state_mutex_;
+  mutable std::mutex state_mutex_;  // guards permits_ and waiters_; held for a few instructions
   size_t permits_;
-  std::deque<Request> waiters_;
+  internal::WaiterList waiters_;
 };
 
 // Structured shutdown: detached work holds an entry; close() refuses new entries and waits for the last one.
@@ -115,42 +176,59 @@ class Gate {
     Gate* gate_ = nullptr;
   };
 
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
   // An empty Entry when the gate is closed.
   Entry enter();
-  // Idempotent; every caller waits until all entries have left.
+  // Idempotent; every caller waits until all entries have left. The gate may be destroyed once all of them returned.
   Task<void> close();
-  bool closed() const;
+  bool closed() const { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }
 
  private:
   void leave();
+  bool wait(internal::Waiter* waiter);
 
-  mutable std::mutex state_mutex_;
-  bool closed_ = false;
-  size_t entries_ = 0;
-  std::deque<internal::Waiter> closers_;
+  // Entries times two, plus kClosed. While open it changes by compare-and-swap alone; once closed under closers_mutex_,
+  // so that whoever sees the last entry leave knows that leave() is done with this object.
+  static constexpr uint64_t kClosed = 1;
+  static constexpr uint64_t kEntry = 2;
+  std::atomic<uint64_t> state_ = 0;
+  std::mutex closers_mutex_;
+  internal::WaiterList closers_;
 };
 
-// One-shot event: set() resumes everyone who waits and everyone who will.
+// One-shot event: set() resumes everyone who waits and everyone who will. A waiter may destroy the event.
 class Event {
  public:
+  Event() = default;
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
   auto wait() {
     struct Awaiter {
       Event& event;
+      internal::Waiter waiter{};
       bool await_ready() const { return event.is_set(); }
-      bool await_suspend(std::coroutine_handle<> handle) { return event.add_waiter(handle); }
+      bool await_suspend(std::coroutine_handle<> handle) {
+        waiter.handle = handle;
+        waiter.reactor = Reactor::current();
+        return event.add_waiter(&waiter);
+      }
       void await_resume() const noexcept {}
     };
     return Awaiter{*this};
   }
   void set();
-  bool is_set() const;
+  bool is_set() const { return state_.load(std::memory_order_acquire) == kSet; }
 
  private:
-  bool add_waiter(std::coroutine_handle<> handle);
+  bool add_waiter(internal::Waiter* waiter);
 
-  mutable std::mutex state_mutex_;
-  bool set_ = false;
-  std::deque<internal::Waiter> waiters_;
+  // 0, kSet, or the newest of a stack of waiters.
+  static constexpr uintptr_t kSet = 1;
+  std::atomic<uintptr_t> state_ = 0;
 };
 
 }  // namespace firn::io
