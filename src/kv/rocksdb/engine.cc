@@ -1,0 +1,231 @@
+#include "kv/rocksdb/engine.h"
+
+#include <rocksdb/convenience.h>
+
+#include "base/time.h"
+#include "kv/counter.h"
+#include "kv/rocksdb/status.h"
+#include "kv/rocksdb/transaction.h"
+
+namespace firn::kv::rocks {
+
+namespace {
+
+constexpr int64_t kRecoveryIntervalNs = 1'000'000'000;
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+}  // namespace
+
+RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, std::unique_ptr<rocksdb::DB> db, SyncMarker marker)
+    : read_only_(options.read_only),
+      blocking_pool_(options.blocking_pool),
+      db_(std::move(db)),
+      snapshots_(std::make_unique<Snapshots>(db_.get())),
+      marker_(std::move(marker)),
+      detector_(db_->GetLatestSequenceNumber()),
+      last_version_(db_->GetLatestSequenceNumber()),
+      flushed_version_(last_version()),
+      group_sync_(last_version(), [this] { return run_blocking([this] { return sync_log(); }); }) {
+  write_options_.no_slowdown = true;
+}
+
+RocksdbEngine::~RocksdbEngine() {
+  if (db_ == nullptr) return;
+  snapshots_.reset();
+  rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true);
+}
+
+std::unique_ptr<Transaction> RocksdbEngine::begin() { return std::make_unique<RocksdbTransaction>(*this); }
+
+Result<RocksdbEngine::Filled> RocksdbEngine::fill_total(const WriteSet& writes, const WriteSet::Entry& entry) {
+  const std::string_view key = writes.key(entry);
+  std::optional<int64_t> base;
+  if (entry.kind == WriteSet::Kind::kNone) base = counters_.find(entry, key);
+  if (entry.kind == WriteSet::Kind::kErase) base = 0;
+  if (entry.kind == WriteSet::Kind::kPut) base = decode_counter(writes.value(entry));
+  if (entry.kind == WriteSet::Kind::kNone && !base) {
+    rocksdb::ReadOptions from_memory;
+    from_memory.read_tier = rocksdb::kBlockCacheTier;
+    std::string stored;
+    const rocksdb::Status read = db_->Get(from_memory, slice(key), &stored);
+    if (read.IsIncomplete()) return Filled::kWouldBlock;
+    if (!read.ok() && !read.IsNotFound()) return fail(to_status(read, "read a total"));
+    base = read.ok() ? decode_counter(stored) : 0;
+  }
+  if (!base) return fail(Code::kCorrupt, "the value added to is not a 64-bit integer");
+  totals_.push_back(add_counter(*base, entry.delta));
+  batch_.Put(slice(key), encode_counter(totals_.back()));
+  return Filled::kYes;
+}
+
+Result<RocksdbEngine::Filled> RocksdbEngine::fill_batch(const WriteSet& writes) {
+  batch_.Clear();
+  totals_.clear();
+  for (const WriteSet::Entry& entry : writes) {
+    rocksdb::Status status;
+    if (entry.added) {
+      if (TRY(fill_total(writes, entry)) == Filled::kWouldBlock) return Filled::kWouldBlock;
+    } else if (entry.kind == WriteSet::Kind::kPut) {
+      status = batch_.Put(slice(writes.key(entry)), slice(writes.value(entry)));
+    } else {
+      status = batch_.Delete(slice(writes.key(entry)));
+    }
+    if (!status.ok()) return fail(to_status(status, "collect a write"));
+  }
+  return Filled::kYes;
+}
+
+void RocksdbEngine::finish_commit(const WriteSet& writes, Version version) {
+  detector_.record(writes, version);
+  size_t index = 0;
+  for (const WriteSet::Entry& entry : writes) {
+    if (entry.added)
+      counters_.set(entry, writes.key(entry), totals_[index++]);
+    else
+      counters_.forget(entry);
+  }
+  last_version_.store(version, std::memory_order_release);
+  commits_.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::optional<Result<Version>> RocksdbEngine::try_commit(const WriteSet& writes, const ReadSet& reads,
+                                                         Version read_version) {
+  if (read_only_) return fail(Code::kReadOnly, "the database is open for reading only");
+  if (writes.too_large()) return fail(Code::kInvalid, "a key, a value or the transaction is too large");
+  std::lock_guard lock(commit_mutex_);
+  if (failed_.load(std::memory_order_relaxed)) return std::nullopt;
+  if (!reads.empty() && detector_.conflicts(reads, read_version)) {
+    conflicts_.fetch_add(1, std::memory_order_relaxed);
+    return fail(Code::kConflict);
+  }
+  Result<Filled> filled = fill_batch(writes);
+  if (!filled) return fail(std::move(filled).error());
+  if (*filled == Filled::kWouldBlock) return std::nullopt;
+  const rocksdb::Status status = db_->Write(write_options_, &batch_);
+  if (status.IsIncomplete()) {
+    stalls_.fetch_add(1, std::memory_order_relaxed);
+    return std::nullopt;
+  }
+  if (!status.ok()) {
+    failed_.store(true, std::memory_order_release);
+    counters_.clear();
+    return fail(to_status(status, "commit"));
+  }
+  const Version version = db_->GetLatestSequenceNumber();
+  finish_commit(writes, version);
+  return version;
+}
+
+Status RocksdbEngine::prepare_commit(const WriteSet& writes) {
+  if (failed_.load(std::memory_order_acquire))
+    if (Status recovered = recover(); !recovered.ok()) return recovered;
+  for (const WriteSet::Entry& entry : writes) {
+    if (!entry.added || entry.kind != WriteSet::Kind::kNone) continue;
+    std::string stored;
+    const rocksdb::Status read = db_->Get(rocksdb::ReadOptions(), slice(writes.key(entry)), &stored);
+    if (!read.ok() && !read.IsNotFound()) return to_status(read, "read a total");
+  }
+  return {};
+}
+
+// After a failed append or sync the tail of the log cannot be trusted, but the memtables hold every commit. Resume()
+// and the flush write them to tables and start a new log.
+Status RocksdbEngine::recover() {
+  std::lock_guard lock(recovery_mutex_);
+  if (!failed_.load(std::memory_order_acquire)) return {};
+  const int64_t now = system_clock().monotonic_ns();
+  if (!last_recovery_.ok() && now - last_recovery_ns_ < kRecoveryIntervalNs) return last_recovery_;
+  last_recovery_ns_ = now;
+  rocksdb::Status status = db_->Resume();
+  if (status.ok()) status = db_->Flush(rocksdb::FlushOptions());
+  last_recovery_ = to_status(status, "recover from an earlier failure");
+  if (status.ok()) failed_.store(false, std::memory_order_release);
+  return last_recovery_;
+}
+
+Result<Version> RocksdbEngine::sync_log() {
+  if (failed_.load(std::memory_order_acquire))
+    if (Status recovered = recover(); !recovered.ok()) return fail(std::move(recovered));
+  const Version version = last_version();
+  const rocksdb::Status status = db_->FlushWAL(/*sync=*/true);
+  if (!status.ok()) {
+    failed_.store(true, std::memory_order_release);
+    return fail(to_status(status, "sync the log"));
+  }
+  syncs_.fetch_add(1, std::memory_order_relaxed);
+  flushed_version_.store(version, std::memory_order_release);
+  // A marker that is too old only weakens the check at the next open.
+  marker_.write(version).PermitUncheckedError();
+  snapshots_->drop_cached();
+  return version;
+}
+
+io::Task<Result<void>> RocksdbEngine::sync(Version version) {
+  if (version <= group_sync_.synced_version()) co_return Result<void>();
+  co_return co_await group_sync_.sync(version);
+}
+
+Result<void> RocksdbEngine::flush_to_os() {
+  const Version version = last_version();
+  if (version <= flushed_version_.load(std::memory_order_acquire)) return {};
+  if (failed_.load(std::memory_order_acquire)) return fail(Code::kIo, "the log failed earlier");
+  const rocksdb::Status status = db_->FlushWAL(/*sync=*/false);
+  if (!status.ok()) {
+    failed_.store(true, std::memory_order_release);
+    return fail(to_status(status, "write the log"));
+  }
+  flushed_version_.store(version, std::memory_order_release);
+  return {};
+}
+
+std::vector<std::pair<std::string, std::string>> RocksdbEngine::statistics() const {
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"engine", "rocksdb"},
+      {"last_version", std::to_string(last_version())},
+      {"synced_version", std::to_string(synced_version())},
+      {"commits", std::to_string(commits_.load())},
+      {"conflicts", std::to_string(conflicts_.load())},
+      {"stalls", std::to_string(stalls_.load())},
+      {"syncs", std::to_string(syncs_.load())},
+      {"failed", failed_.load() ? "1" : "0"},
+  };
+  const std::pair<const char*, const std::string*> properties[] = {
+      {"memtable_bytes", &rocksdb::DB::Properties::kCurSizeAllMemTables},
+      {"table_bytes", &rocksdb::DB::Properties::kTotalSstFilesSize},
+      {"table_memory_bytes", &rocksdb::DB::Properties::kEstimateTableReadersMem},
+      {"block_cache_bytes", &rocksdb::DB::Properties::kBlockCacheUsage},
+      {"pending_compaction_bytes", &rocksdb::DB::Properties::kEstimatePendingCompactionBytes},
+      {"estimated_keys", &rocksdb::DB::Properties::kEstimateNumKeys},
+      {"snapshots", &rocksdb::DB::Properties::kNumSnapshots},
+      {"background_errors", &rocksdb::DB::Properties::kBackgroundErrors},
+  };
+  for (const auto& [name, property] : properties)
+    if (std::string value; db_->GetProperty(*property, &value)) facts.emplace_back(name, std::move(value));
+  return facts;
+}
+
+Status RocksdbEngine::close_now() {
+  snapshots_.reset();
+  rocksdb::Status status;
+  if (!read_only_) {
+    // The next open then has nothing to replay.
+    status = db_->Flush(rocksdb::FlushOptions());
+    if (status.ok()) status = marker_.sync();
+  }
+  rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true);
+  const rocksdb::Status closed = db_->Close();
+  db_.reset();
+  return to_status(status.ok() ? closed : status, "close the database");
+}
+
+io::Task<Result<void>> RocksdbEngine::close() {
+  if (db_ == nullptr) co_return Result<void>();
+  Result<void> synced = co_await sync(last_version());
+  Status closed = co_await run_blocking([this] { return close_now(); });
+  if (!synced) co_return synced;
+  if (!closed.ok()) co_return fail(std::move(closed));
+  co_return Result<void>();
+}
+
+}  // namespace firn::kv::rocks

@@ -1,0 +1,40 @@
+// kv/rocksdb: the embedded engine, a RocksDB database in a folder, written by this process alone.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "kv/kv.h"
+
+namespace rocksdb {
+class Env;
+}
+namespace firn::io {
+class BlockingPool;
+}
+
+namespace firn::kv {
+
+struct RocksdbOptions {
+  std::string path;
+  bool create = false;     // when there is no database at `path`; its parent must exist
+  bool read_only = false;  // nothing is written; no lock is taken; commits with writes fail with kReadOnly
+  size_t block_cache_bytes = size_t{256} << 20;
+  size_t memtable_bytes = size_t{64} << 20;  // of each; at most three exist
+  // Where disk waits go; must outlive the engine. Null: they block the caller (tools and tests).
+  io::BlockingPool* blocking_pool = nullptr;
+  // Warnings and errors of the library, one line each; called from any thread. May be empty.
+  std::function<void(std::string_view)> log;
+  // Another operating system, for tests; must outlive the engine. Null: the real one.
+  rocksdb::Env* env = nullptr;
+};
+
+// Blocks, for as long as replaying the log takes after a crash (about a second for 100 MB).
+// kNotFound: no database and not `create`. kBusy: another process has it open. kCorrupt: stored bytes fail
+// verification, or commits that had been synced are missing; the message names the file. Nothing is changed then.
+Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options);
+
+}  // namespace firn::kv

@@ -1,0 +1,38 @@
+#include "kv/rocksdb/sync_marker.h"
+
+#include "kv/counter.h"
+#include "kv/key_hash.h"
+
+namespace firn::kv::rocks {
+
+namespace {
+
+std::string encode(Version version) {
+  std::string bytes = encode_counter(static_cast<int64_t>(version));
+  return bytes + encode_counter(static_cast<int64_t>(hash_key(bytes)));
+}
+
+}  // namespace
+
+Version SyncMarker::read() const {
+  std::string bytes;
+  if (!rocksdb::ReadFileToString(env_, path_, &bytes).ok() || bytes.size() < 16) return 0;
+  const auto version = static_cast<Version>(*decode_counter(std::string_view(bytes).substr(0, 8)));
+  return bytes.substr(0, 16) == encode(version) ? version : 0;
+}
+
+rocksdb::Status SyncMarker::open() {
+  if (!env_->FileExists(path_).ok()) {
+    std::unique_ptr<rocksdb::WritableFile> created;
+    rocksdb::Status status = env_->NewWritableFile(path_, &created, rocksdb::EnvOptions());
+    if (status.ok()) status = created->Close();
+    if (!status.ok()) return status;
+  }
+  return env_->NewRandomRWFile(path_, &file_, rocksdb::EnvOptions());
+}
+
+rocksdb::Status SyncMarker::write(Version version) { return file_->Write(0, encode(version)); }
+
+rocksdb::Status SyncMarker::sync() { return file_->Sync(); }
+
+}  // namespace firn::kv::rocks
