@@ -18,6 +18,7 @@
 #include "io/ready_queue.h"
 #include "io/step.h"
 #include "io/timer_heap.h"
+#include "io/until.h"
 
 namespace firn::io {
 
@@ -33,12 +34,6 @@ struct UringOptions {
   int cpu = -1;             // the processor that run() pins its thread to; -1: none
   unsigned entries = 1024;  // submission queue; the completion queue is four times as long
   unsigned spin_us = 0;     // how long to poll for work before sleeping
-};
-
-// What ends an operation early. The default is: nothing.
-struct Until {
-  int64_t deadline_ns = 0;       // of the reactor's monotonic clock; 0: none
-  CancelToken* token = nullptr;  // may be null; must outlive the operation
 };
 
 class UringReactor final : public Reactor {
