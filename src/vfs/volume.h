@@ -95,6 +95,7 @@ struct VolumeOptions {
   uint64_t inline_max_bytes = 16384;
   uint64_t boot_session = 0;   // of meta's begin_session
   bool read_only = false;
+  bool no_atime = false;
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
 };
 

@@ -1,0 +1,125 @@
+// Attributes: the record's, with what an open object knows better on top.
+#include <algorithm>
+
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+io::Task<void> VolumeImpl::overlay(Attr& attr) {
+  NodeRef node = nodes_.find(attr.inode);
+  if (!node) co_return;
+  data::ObjectRef object;
+  Timestamp base_mtime, base_atime;
+  bool live = false;
+  {
+    std::lock_guard lock(node->state_mutex);
+    if (!node->open) co_return;
+    if (node->open->pending_atime) attr.atime = std::max(attr.atime, *node->open->pending_atime);
+    if (!node->open->object) co_return;
+    live = node->open->live;
+    object = node->open->object;
+    base_mtime = node->open->base_mtime;
+    base_atime = node->open->base_atime;
+  }
+  Result<io::FileStat> stat = co_await object->file().stat();
+  if (!stat) co_return;
+  if (stat->atime != base_atime) attr.atime = stat->atime;
+  if (!live) co_return;
+  attr.size = stat->bytes;
+  attr.allocated_bytes = stat->allocated_bytes;
+  if (stat->mtime != base_mtime) {
+    attr.mtime = stat->mtime;
+    attr.ctime = std::max(attr.ctime, stat->mtime);
+  }
+}
+
+io::Task<Result<Attr>> VolumeImpl::getattr(InodeId inode) {
+  Result<Attr> attr = co_await meta_.getattr(inode);
+  if (attr && attr->type == meta::FileType::kRegular) co_await overlay(*attr);
+  co_return attr;
+}
+
+io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode, const Change& change,
+                                           Handle* handle) {
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  meta::SetAttr attributes = change.attributes;
+  if (change.size) {
+    if (!handle && !who.kernel_checked) CO_TRY(co_await meta_.access(who, inode, 2 /* W_OK */));
+    Attr attr = CO_TRY(co_await resize(who, *node, *change.size, attributes.kill_set_ids || !who.privileged()));
+    attributes.kill_set_ids = false;
+    attributes.mtime_now = false;  // the resize has set it
+    const bool more = attributes.mode || attributes.uid || attributes.gid || attributes.atime || attributes.mtime ||
+                      attributes.atime_now || attributes.flags || attributes.ctime;
+    if (!more) {
+      notify_inode(who.door, inode, true);
+      co_return attr;
+    }
+  }
+  Result<Attr> attr = co_await set_attributes(who, *node, attributes);
+  if (attr) notify_inode(who.door, inode, change.size.has_value());
+  co_return attr;
+}
+
+io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& node, meta::SetAttr change) {
+  const bool times = change.atime || change.mtime || change.atime_now || change.mtime_now;
+  if (times && node.open && node.open->live) {
+    // Times that the object knows better must not be lost when the base moves.
+    io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+    meta::ContentUpdate fold;
+    if (!change.mtime && !change.mtime_now && stat.mtime != node.open->base_mtime) fold.mtime = stat.mtime;
+    if (!change.atime && !change.atime_now && stat.atime != node.open->base_atime) fold.atime = stat.atime;
+    CO_TRY(co_await meta_.setattr(who, node.inode, change));
+    if (fold.mtime || fold.atime) CO_TRY(co_await meta_.update_content(node.inode, fold));
+    CO_TRY(co_await rebase(node));
+  } else {
+    CO_TRY(co_await meta_.setattr(who, node.inode, change));
+  }
+  note_change(node);
+  Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  co_await overlay(attr);
+  co_return attr;
+}
+
+io::Task<Result<void>> VolumeImpl::access(const Credentials& who, InodeId inode, int mask) {
+  return meta_.access(who, inode, mask);
+}
+
+io::Task<Result<std::string>> VolumeImpl::getxattr(const Credentials& who, InodeId inode, std::string_view name) {
+  return meta_.getxattr(who, inode, name);
+}
+
+io::Task<Result<void>> VolumeImpl::note_xattr_change(const Credentials& who, InodeId inode, Result<void> result) {
+  if (!result) co_return result;
+  if (NodeRef node = nodes_.find(inode)) note_change(*node);
+  notify_inode(who.door, inode, false);
+  co_return result;
+}
+
+io::Task<Result<void>> VolumeImpl::setxattr(const Credentials& who, InodeId inode, std::string_view name,
+                                            std::string_view value, meta::XattrMode mode) {
+  co_return co_await note_xattr_change(who, inode, co_await meta_.setxattr(who, inode, name, value, mode));
+}
+
+io::Task<Result<std::vector<std::string>>> VolumeImpl::listxattr(const Credentials& who, InodeId inode) {
+  return meta_.listxattr(who, inode);
+}
+
+io::Task<Result<void>> VolumeImpl::removexattr(const Credentials& who, InodeId inode, std::string_view name) {
+  co_return co_await note_xattr_change(who, inode, co_await meta_.removexattr(who, inode, name));
+}
+
+io::Task<Result<StatFs>> VolumeImpl::statfs() {
+  io::DiskUsage disk = CO_TRY(co_await data_.usage());
+  meta::Usage usage = CO_TRY(co_await meta_.usage());
+  StatFs result;
+  result.blocks = disk.total_bytes / result.block_bytes;
+  result.free_blocks = disk.free_bytes / result.block_bytes;
+  result.available_blocks = disk.available_bytes / result.block_bytes;
+  // Inodes are records, not slots: what is free is what the free space could hold.
+  result.free_inodes = disk.available_bytes / 512;
+  result.inodes = usage.inodes + result.free_inodes;
+  co_return result;
+}
+
+}  // namespace firn::vfs

@@ -1,0 +1,110 @@
+// Reading and writing through the volume: what does not go past it by passthrough.
+#include <algorithm>
+#include <cstring>
+
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+// relatime: an access counts when it is the first since the last change, or a day after the last one that counted.
+void VolumeImpl::note_read(Node& node, const Attr& attr) {
+  constexpr int64_t kDaySeconds = 24 * 60 * 60;
+  if (options_.read_only || options_.no_atime) return;
+  const Timestamp now = options_.clock.now();
+  if (attr.atime > attr.mtime && attr.atime > attr.ctime && now.seconds - attr.atime.seconds < kDaySeconds) return;
+  std::lock_guard lock(node.state_mutex);
+  if (node.open && !node.open->pending_atime) node.open->pending_atime = now;
+}
+
+io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) {
+  Node& node = *handle->node;
+  if (node.open->object) co_return co_await node.open->object->file().read(offset, buffer);
+  Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  if (offset >= attr.size) co_return size_t{0};
+  std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
+  const size_t count = std::min<uint64_t>(buffer.size(), attr.size - offset);
+  note_read(node, attr);
+  // Past the inline value the file is a hole.
+  const size_t held = offset < content.size() ? std::min(count, content.size() - offset) : 0;
+  if (held > 0) std::memcpy(buffer.data(), content.data() + offset, held);
+  std::memset(buffer.data() + held, 0, count - held);
+  co_return count;
+}
+
+io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
+                                           WriteOptions options) {
+  if (!handle->writes()) co_return fail(Code::kBadHandle);
+  Node& node = *handle->node;
+  if (options.kill_set_ids) {
+    meta::ContentUpdate update;
+    update.kill_set_ids = true;
+    CO_TRY(co_await meta_.update_content(node.inode, update));
+    note_change(node);
+  }
+  io::File& file = node.open->object->file();
+  if (options.append) {
+    auto lock = co_await node.mutex.lock();
+    offset = CO_TRY(co_await file.stat()).bytes;
+    CO_TRY(co_await file.write(offset, data));
+  } else {
+    CO_TRY(co_await file.write(offset, data));
+  }
+  notify_inode(handle->door, node.inode, true);
+  if (handle->syncs_writes()) CO_TRY(co_await fsync(handle, (handle->flags & 04000000 /* __O_SYNC */) == 0));
+  co_return data.size();
+}
+
+io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) {
+  if (!handle->writes()) co_return fail(Code::kBadHandle);
+  Node& node = *handle->node;
+  auto lock = co_await node.mutex.lock();
+  Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  if (attr.flags & meta::kFlagImmutable) co_return fail(Code::kNotPermitted);
+  CO_TRY(co_await node.open->object->file().allocate(mode, offset, bytes));
+  meta::ContentUpdate update;
+  update.size = CO_TRY(co_await node.open->object->file().stat()).bytes;
+  update.mtime = options_.clock.now();
+  update.ctime = update.mtime;
+  update.kill_set_ids = true;
+  CO_TRY(co_await meta_.update_content(node.inode, update));
+  CO_TRY(co_await rebase(node));
+  note_change(node);
+  notify_inode(handle->door, node.inode, true);
+  if (handle->syncs_writes()) CO_TRY(co_await make_durable(node, false));
+  co_return Result<void>();
+}
+
+io::Task<Result<uint64_t>> VolumeImpl::seek(Handle* handle, SeekWhat what, uint64_t offset) {
+  Node& node = *handle->node;
+  if (node.open->object)
+    co_return co_await node.open->object->file().seek(what == SeekWhat::kData ? io::Seek::kData : io::Seek::kHole,
+                                                      offset);
+  // Inline content counts as data from end to end.
+  Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  if (offset >= attr.size) co_return fail(Code::kNoDevice);
+  co_return what == SeekWhat::kData ? offset : attr.size;
+}
+
+io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t source_offset, Handle* target,
+                                                  uint64_t target_offset, uint64_t bytes) {
+  if (!target->writes()) co_return fail(Code::kBadHandle);
+  Node& from = *source->node;
+  Node& to = *target->node;
+  uint64_t copied = 0;
+  if (from.open->object) {
+    copied = CO_TRY(co_await to.open->object->file().copy_from(from.open->object->file(), source_offset, target_offset,
+                                                               bytes));
+  } else {
+    Attr attr = CO_TRY(co_await meta_.getattr(from.inode));
+    if (source_offset >= attr.size) co_return uint64_t{0};
+    std::string content(std::min(bytes, attr.size - source_offset), '\0');
+    copied = CO_TRY(co_await read(source, source_offset, std::as_writable_bytes(std::span(content))));
+    content.resize(copied);
+    CO_TRY(co_await to.open->object->file().write(target_offset, std::as_bytes(std::span(content))));
+  }
+  notify_inode(target->door, to.inode, true);
+  if (target->syncs_writes()) CO_TRY(co_await fsync(target, false));
+  co_return copied;
+}
+
+}  // namespace firn::vfs

@@ -1,0 +1,45 @@
+// Handle and DirHandle: what an open returned.
+#pragma once
+
+#include <deque>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "vfs/node.h"
+#include "vfs/volume.h"
+
+namespace firn::vfs {
+
+class Handle {
+ public:
+  NodeRef node;
+  int flags = 0;
+  IoMode mode = IoMode::kCached;
+  uint32_t door = 0;
+
+  bool writes() const;
+  bool syncs_writes() const;  // O_SYNC or O_DSYNC
+};
+
+// Remembers which name a cookie stands for, so that a listing resumes where it was although entries came and went.
+class DirHandle {
+ public:
+  // Cookies of entries given out lately are kept; an older one is found again by a scan.
+  static constexpr size_t kMaxRemembered = 65536;
+
+  explicit DirHandle(InodeId id) : inode(id) {}
+
+  // The name after which `cookie` resumes; nullopt when it is not remembered.
+  std::optional<std::string> name_of(uint64_t cookie) const;
+  void remember(uint64_t cookie, std::string_view name);
+
+  const InodeId inode;
+
+ private:
+  mutable std::mutex names_mutex_;  // guards the two below; the kernel may list one handle from two threads
+  std::unordered_map<uint64_t, std::string> names_;
+  std::deque<uint64_t> order_;
+};
+
+}  // namespace firn::vfs

@@ -1,0 +1,97 @@
+// Operations on names, and what becomes of an inode whose last name is gone.
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+io::Task<Result<Attr>> VolumeImpl::lookup(const Credentials& who, InodeId parent, std::string_view name) {
+  Result<Attr> attr = co_await meta_.lookup(who, parent, name);
+  if (attr && attr->type == meta::FileType::kRegular) co_await overlay(*attr);
+  co_return attr;
+}
+
+io::Task<Result<Attr>> VolumeImpl::make_node(const Credentials& who, InodeId parent, std::string_view name,
+                                             const meta::NodeSpec& spec) {
+  Result<Attr> attr = co_await meta_.make_node(who, parent, name, spec);
+  if (attr) notify_entry(who.door, parent, name);
+  co_return attr;
+}
+
+io::Task<Result<Attr>> VolumeImpl::link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) {
+  Attr attr = CO_TRY(co_await meta_.link(who, inode, parent, name));
+  if (NodeRef node = nodes_.find(inode)) {
+    node->orphan = false;
+    note_change(*node);
+  }
+  co_await overlay(attr);
+  notify_entry(who.door, parent, name);
+  notify_inode(who.door, inode, false);
+  co_return attr;
+}
+
+io::Task<Result<void>> VolumeImpl::unlink(const Credentials& who, InodeId parent, std::string_view name) {
+  meta::Removed removed = CO_TRY(co_await meta_.unlink(who, parent, name));
+  notify_entry(who.door, parent, name);
+  co_return co_await after_removal(who, removed.attr);
+}
+
+io::Task<Result<void>> VolumeImpl::rmdir(const Credentials& who, InodeId parent, std::string_view name) {
+  meta::Removed removed = CO_TRY(co_await meta_.rmdir(who, parent, name));
+  notify_entry(who.door, parent, name);
+  co_return co_await after_removal(who, removed.attr);
+}
+
+io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent, std::string_view name,
+                                          InodeId new_parent, std::string_view new_name,
+                                          meta::RenameOptions options) {
+  // Replacing a file by rename is how programs save: what the new name shows after a power cut must be whole, so the
+  // moved file's bytes go to the log, or to the disk, before the name does.
+  if (!options.exchange) {
+    Result<Attr> moved = co_await meta_.lookup(who, parent, name);
+    if (moved && moved->content.live) {
+      Result<Attr> target = co_await meta_.lookup(who, new_parent, new_name);
+      if (target && target->inode != moved->inode) {
+        NodeRef node = nodes_.acquire(moved->inode);
+        auto lock = co_await node->mutex.lock();
+        CO_TRY(co_await checkpoint(*node));
+      }
+    }
+  }
+  meta::Renamed renamed =
+      CO_TRY(co_await meta_.rename(who, parent, name, new_parent, new_name, options));
+  if (NodeRef node = nodes_.find(renamed.moved.inode)) note_change(*node);
+  notify_entry(who.door, parent, name);
+  notify_entry(who.door, new_parent, new_name);
+  if (renamed.replaced && !options.exchange) co_return co_await after_removal(who, *renamed.replaced);
+  co_return Result<void>();
+}
+
+io::Task<Result<std::string>> VolumeImpl::readlink(InodeId inode) { return meta_.readlink(inode); }
+
+io::Task<Result<void>> VolumeImpl::after_removal(const Credentials& who, const Attr& removed) {
+  NodeRef node = nodes_.acquire(removed.inode);
+  note_change(*node);
+  notify_inode(who.door, removed.inode, false);
+  if (removed.nlink > 0) co_return Result<void>();
+  node->orphan = true;
+  ++orphans_waiting_;
+  if (nodes_.unused_but_for_caller(*node)) co_await reclaim(std::move(node));
+  co_return Result<void>();
+}
+
+io::Task<void> VolumeImpl::unpin(InodeId inode, uint64_t count) {
+  if (NodeRef node = nodes_.unpin(inode, count)) co_await reclaim(std::move(node));
+}
+
+io::Task<void> VolumeImpl::reclaim(NodeRef node) {
+  auto lock = co_await node->mutex.lock();
+  if (!node->orphan || node->open) co_return;
+  Result<std::optional<Attr>> gone = co_await meta_.reclaim(node->inode);
+  if (!gone) co_return;  // stays on the orphan list: the sweep tries again
+  node->orphan = false;
+  --orphans_waiting_;
+  if (!*gone || !(*gone)->content.backing) co_return;
+  // A backing that was never closed properly, or a settled one: nothing refers to it any more.
+  if (Result<void> removed = co_await data_.remove((*gone)->content.backing); !removed) co_return;
+}
+
+}  // namespace firn::vfs

@@ -1,0 +1,114 @@
+// Node: what the volume knows in memory of an inode that a door's kernel holds or somebody has open.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "data/store.h"
+#include "io/sync.h"
+#include "kv/kv.h"
+#include "meta/types.h"
+
+namespace firn::vfs {
+
+// The shared state of a regular file that is open. Invariants:
+//  1. `object` is set while a writer has the file open, and until the last close after that: it then holds the newest content.
+//  2. `lent` says that the object is a scratch file (meta::Content invariant 3); otherwise it is the settled backing.
+//  3. `live` mirrors meta::Content::live of the stored record.
+//  4. The kernel forbids cached and passthrough opens of one inode at a time: cached_opens == 0 || passthrough_opens == 0.
+//  5. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they are newer.
+// Changed only under Node::mutex; read under Node::state_mutex too.
+struct OpenState {
+  uint32_t opens = 0;
+  uint32_t cached_opens = 0;
+  uint32_t passthrough_opens = 0;
+  data::ObjectRef object;
+  bool lent = false;
+  bool live = false;
+  Timestamp base_mtime, base_atime;
+  // What the inline value last held of a lent object: while the object still has these, there is nothing to save.
+  bool shadowed = false;
+  Timestamp shadow_mtime;
+  uint64_t shadow_bytes = 0;
+  // When inline content was read for the first time since it changed (relatime); saved at the last close.
+  std::optional<Timestamp> pending_atime;
+  bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
+};
+
+struct Node {
+  explicit Node(InodeId id) : inode(id) {}
+
+  const InodeId inode;
+  io::Mutex mutex;                        // serialises open, close, truncate, fsync; held across awaits
+  std::mutex state_mutex;                 // guards `open` against readers that do not hold `mutex`; a few instructions
+  std::unique_ptr<OpenState> open;        // null: nobody has it open
+  std::atomic<kv::Version> version = 0;   // newest commit that concerns this inode, as far as this process knows
+  std::atomic<bool> orphan = false;       // no name is left
+  std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content
+
+  // Guarded by the table's shard mutex.
+  uint64_t pins = 0;  // how often doors handed it to their kernels
+  uint32_t refs = 0;  // NodeRefs alive
+};
+
+class NodeTable;
+
+// Keeps a node in the table. Move-only.
+class NodeRef {
+ public:
+  NodeRef() = default;
+  NodeRef(NodeTable* table, Node* node) : table_(table), node_(node) {}
+  NodeRef(NodeRef&& other) noexcept : table_(other.table_), node_(std::exchange(other.node_, nullptr)) {}
+  NodeRef& operator=(NodeRef&& other) noexcept {
+    std::swap(table_, other.table_);
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~NodeRef();
+  Node* operator->() const { return node_; }
+  Node& operator*() const { return *node_; }
+  explicit operator bool() const { return node_ != nullptr; }
+  NodeRef clone() const;
+
+ private:
+  NodeTable* table_ = nullptr;
+  Node* node_ = nullptr;
+};
+
+// Thread-safe.
+class NodeTable {
+ public:
+  // Makes the node when there is none.
+  NodeRef acquire(InodeId inode);
+  // Empty when there is none.
+  NodeRef find(InodeId inode);
+  void pin(InodeId inode);
+  // Takes `count` pins off. Yields the node when it is an orphan that nobody holds any more: the caller reclaims it.
+  NodeRef unpin(InodeId inode, uint64_t count);
+  // True when `node` has no pin and no reference but the caller's.
+  bool unused_but_for_caller(const Node& node);
+  size_t size() const;
+
+ private:
+  friend class NodeRef;
+  static constexpr size_t kShards = 64;
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<InodeId, std::unique_ptr<Node>> nodes;
+  };
+
+  Shard& shard(InodeId inode) { return shards_[inode.value % kShards]; }
+  void drop(Node* node);
+
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace firn::vfs

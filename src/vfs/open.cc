@@ -1,0 +1,262 @@
+// Opening: who may, where the bytes are, and which I/O mode the door's kernel is told.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+namespace {
+
+bool wants_write(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+
+// A set-id file's bits must go when somebody writes, which only WRITE requests tell: the kernel's own passthrough writes do not.
+bool needs_write_requests(const Attr& attr) {
+  constexpr uint32_t kSetUser = 04000, kSetGroup = 02000, kGroupExecute = 010;
+  return (attr.mode & kSetUser) != 0 || (attr.mode & (kSetGroup | kGroupExecute)) == (kSetGroup | kGroupExecute);
+}
+
+}  // namespace
+
+OpenState& VolumeImpl::open_state(Node& node) {
+  if (!node.open) {
+    std::lock_guard lock(node.state_mutex);
+    node.open = std::make_unique<OpenState>();
+  }
+  return *node.open;
+}
+
+void VolumeImpl::set_object(Node& node, data::ObjectRef object, bool lent, bool live) {
+  OpenState& open = open_state(node);
+  {
+    std::lock_guard lock(node.state_mutex);
+    open.object = std::move(object);
+    open.lent = lent;
+    open.live = live;
+  }
+  if (!live) return;
+  std::lock_guard lock(open_nodes_mutex_);
+  open_nodes_.insert(node.inode);
+}
+
+io::Task<Result<VolumeImpl::Lent>> VolumeImpl::lend() {
+  Lent lent;
+  lent.object = data_.try_lend();
+  if (!lent.object) {
+    recycle();
+    lent.object = CO_TRY(co_await data_.lend(true));
+  }
+  lent.content.backing = lent.object->id();
+  lent.content.live = true;
+  lent.content.boot_session = options_.boot_session;
+  co_return std::move(lent);
+}
+
+void VolumeImpl::adopt_lent(Node& node, Lent lent, Timestamp base) {
+  set_object(node, std::move(lent.object), /*lent=*/true, /*live=*/true);
+  node.open->base_mtime = base;
+  node.open->shadowed = false;
+}
+
+io::Task<Result<void>> VolumeImpl::check_open(const Credentials& who, const Attr& attr, int flags) {
+  if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory);
+  if (attr.type == meta::FileType::kSymlink) co_return fail(Code::kLoop);
+  if (attr.type != meta::FileType::kRegular) co_return fail(Code::kNoDevice);
+  const bool write = wants_write(flags);
+  if (options_.read_only && (write || (flags & O_TRUNC))) co_return fail(Code::kReadOnly);
+  if (!who.kernel_checked) {
+    int mask = 0;
+    if ((flags & O_ACCMODE) != O_WRONLY) mask |= R_OK;
+    if (write || (flags & O_TRUNC)) mask |= W_OK;
+    CO_TRY(co_await meta_.access(who, attr.inode, mask));
+  }
+  if ((attr.flags & meta::kFlagImmutable) && (write || (flags & O_TRUNC))) co_return fail(Code::kNotPermitted);
+  if ((attr.flags & meta::kFlagAppend) && ((write && !(flags & O_APPEND)) || (flags & O_TRUNC)))
+    co_return fail(Code::kNotPermitted);
+  co_return Result<void>();
+}
+
+io::Task<Result<Opened>> VolumeImpl::open(const Credentials& who, InodeId inode, OpenOptions options) {
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  Attr attr = CO_TRY(co_await meta_.getattr(inode));
+  CO_TRY(co_await check_open(who, attr, options.flags));
+  co_return co_await open_locked(who, std::move(node), attr, options);
+}
+
+io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef node, Attr attr,
+                                                 OpenOptions options) {
+  const bool truncate = (options.flags & O_TRUNC) != 0;
+  if (wants_write(options.flags) || truncate) {
+    CO_TRY(co_await ensure_writable(*node, attr, truncate));
+    if (truncate) notify_inode(who.door, attr.inode, true);
+  } else if (attr.content.backing && !(node->open && node->open->object)) {
+    CO_TRY(co_await attach_settled(*node, attr));
+  }
+  co_await overlay(attr);
+  co_return make_handle(std::move(node), std::move(attr), options, who.door);
+}
+
+// Makes the object of `node` the place where new bytes go, whatever held them before.
+io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool truncate) {
+  const bool had_object = node.open && node.open->object && node.open->live;
+  if (!had_object) {
+    if (attr.content.settled) {
+      CO_TRY(co_await make_live(node, attr, truncate));
+    } else {
+      CO_TRY(co_await lend_for(node, attr, truncate));
+    }
+  } else if (truncate) {
+    CO_TRY(co_await node.open->object->file().truncate(0));
+    meta::ContentUpdate update;
+    update.size = 0;
+    update.mtime = options_.clock.now();
+    attr = CO_TRY(co_await meta_.update_content(node.inode, update));
+    CO_TRY(co_await rebase(node));
+  }
+  note_change(node);
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::lend_for(Node& node, Attr& attr, bool truncate) {
+  Lent lent = CO_TRY(co_await lend());
+  meta::ContentUpdate update;
+  update.content = lent.content;
+  if (truncate) {
+    update.size = 0;
+    update.inline_data = "";
+    update.mtime = options_.clock.now();
+    update.ctime = update.mtime;
+  } else if (attr.size > 0) {
+    std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
+    if (!content.empty()) CO_TRY(co_await lent.object->file().write(0, std::as_bytes(std::span(content))));
+    if (content.size() < attr.size) CO_TRY(co_await lent.object->file().truncate(attr.size));
+  }
+  io::FileStat stat = CO_TRY(co_await lent.object->file().stat());
+  Result<Attr> updated = co_await meta_.update_content(node.inode, update);
+  if (!updated) {
+    co_await give_back(std::move(lent.object));
+    co_return fail(std::move(updated).error());
+  }
+  attr = *std::move(updated);
+  adopt_lent(node, std::move(lent), stat.mtime);
+  node.open->base_atime = stat.atime;
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::make_live(Node& node, Attr& attr, bool truncate) {
+  data::ObjectRef object = node.open ? node.open->object : nullptr;
+  if (!object) object = CO_TRY(co_await data_.open(attr.content.backing));
+  meta::ContentUpdate update;
+  update.content = attr.content;
+  update.content->live = true;
+  if (truncate) {
+    update.size = 0;
+    update.mtime = options_.clock.now();
+    update.ctime = update.mtime;
+  }
+  attr = CO_TRY(co_await meta_.update_content(node.inode, update));
+  set_object(node, object, /*lent=*/false, /*live=*/true);
+  if (truncate) CO_TRY(co_await object->file().truncate(0));
+  co_return co_await rebase(node);
+}
+
+io::Task<Result<void>> VolumeImpl::attach_settled(Node& node, const Attr& attr) {
+  data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  set_object(node, std::move(object), /*lent=*/false, /*live=*/false);
+  co_return co_await rebase(node);
+}
+
+io::Task<Result<void>> VolumeImpl::rebase(Node& node) {
+  io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+  std::lock_guard lock(node.state_mutex);
+  node.open->base_mtime = stat.mtime;
+  node.open->base_atime = stat.atime;
+  co_return Result<void>();
+}
+
+// Chooses the I/O mode. The kernel refuses to mix cached and passthrough opens of one inode; our counts lag behind
+// the kernel's only in that a close may be on its way, which errs on the side it accepts.
+Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uint32_t door) {
+  OpenState& open = open_state(*node);
+  Opened opened;
+  opened.mode = IoMode::kCached;
+  const bool possible = options.allow_passthrough && passthrough_ && open.object && open.cached_opens == 0;
+  const bool wanted = open.passthrough_opens > 0 || !wants_write(options.flags) || !needs_write_requests(attr);
+  if (possible && wanted) {
+    opened.passthrough_id = passthrough_id(*open.object);
+    if (opened.passthrough_id > 0) opened.mode = IoMode::kPassthrough;
+  }
+  if (opened.mode == IoMode::kPassthrough) {
+    ++open.passthrough_opens;
+    ++passthrough_files_;
+    if (wants_write(options.flags)) node->page_cache_valid = false;
+  } else {
+    ++open.cached_opens;
+    opened.keep_cache = node->page_cache_valid.exchange(true);
+  }
+  ++open.opens;
+  ++open_files_;
+  auto handle = std::make_unique<Handle>();
+  handle->flags = options.flags;
+  handle->mode = opened.mode;
+  handle->door = door;
+  handle->node = std::move(node);
+  opened.attr = std::move(attr);
+  opened.handle = handle.release();
+  return opened;
+}
+
+io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId parent, std::string_view name,
+                                            const meta::NodeSpec& spec, OpenOptions options) {
+  if (options_.read_only) co_return fail(Code::kReadOnly);
+  meta::NodeSpec node_spec = spec;
+  Lent lent;
+  io::FileStat base;
+  if (wants_write(options.flags)) {
+    lent = CO_TRY(co_await lend());
+    node_spec.content = lent.content;
+    base = CO_TRY(co_await lent.object->file().stat());
+  }
+  Result<meta::Created> created =
+      co_await meta_.create(who, parent, name, node_spec, (options.flags & O_EXCL) != 0);
+  if (!created || created->existed) {
+    if (lent.object) co_await give_back(std::move(lent.object));
+    if (!created) co_return fail(std::move(created).error());
+    Result<Opened> opened = co_await open(who, created->attr.inode, options);
+    if (opened) opened->existed = true;
+    co_return opened;
+  }
+  notify_entry(who.door, parent, name);
+  NodeRef node = nodes_.acquire(created->attr.inode);
+  auto lock = co_await node->mutex.lock();
+  if (lent.object) {
+    adopt_lent(*node, std::move(lent), base.mtime);
+    node->open->base_atime = base.atime;
+  }
+  note_change(*node);
+  co_return make_handle(std::move(node), std::move(created->attr), options, who.door);
+}
+
+io::Task<Result<Opened>> VolumeImpl::create_unnamed(const Credentials& who, InodeId parent,
+                                                    const meta::NodeSpec& spec, OpenOptions options) {
+  if (options_.read_only) co_return fail(Code::kReadOnly);
+  Lent lent = CO_TRY(co_await lend());
+  meta::NodeSpec node_spec = spec;
+  node_spec.content = lent.content;
+  io::FileStat base = CO_TRY(co_await lent.object->file().stat());
+  Result<Attr> attr = co_await meta_.create_unnamed(who, parent, node_spec);
+  if (!attr) {
+    co_await give_back(std::move(lent.object));
+    co_return fail(std::move(attr).error());
+  }
+  NodeRef node = nodes_.acquire(attr->inode);
+  auto lock = co_await node->mutex.lock();
+  node->orphan = true;
+  ++orphans_waiting_;
+  adopt_lent(*node, std::move(lent), base.mtime);
+  node->open->base_atime = base.atime;
+  note_change(*node);
+  co_return make_handle(std::move(node), *std::move(attr), options, who.door);
+}
+
+}  // namespace firn::vfs

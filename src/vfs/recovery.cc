@@ -1,0 +1,118 @@
+// Start and stop: what a crash left open is finished first.
+#include <unordered_set>
+
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+namespace {
+constexpr size_t kPage = 512;
+}
+
+io::Task<Result<void>> VolumeImpl::start() {
+  CO_TRY(co_await recover());
+  CO_TRY(co_await start_data());
+  if (!options_.read_only) {
+    io::detach([](VolumeImpl* self, io::Gate::Entry entry) -> io::Task<void> {
+      co_await self->background();
+    }(this, gate_.enter()));
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::recover() {
+  InodeId after{0};
+  for (;;) {
+    std::vector<Attr> live = CO_TRY(co_await meta_.list_live(after, kPage));
+    if (live.empty()) break;
+    after = live.back().inode;
+    for (Attr& attr : live) CO_TRY(co_await recover_file(std::move(attr)));
+  }
+  co_return co_await meta_.sync(meta_.last_version());
+}
+
+io::Task<Result<void>> VolumeImpl::recover_file(Attr attr) {
+  if (attr.content.settled) co_return co_await recover_settled(std::move(attr));
+  co_return co_await recover_lent(std::move(attr));
+}
+
+// The file was open for writing and has a backing of its own: that knows its size and times.
+io::Task<Result<void>> VolumeImpl::recover_settled(Attr attr) {
+  meta::ContentUpdate update;
+  update.content = attr.content;
+  update.content->live = false;
+  Result<data::ObjectRef> object = co_await data_.open(attr.content.backing);
+  if (!object) {
+    // Left as it is for fsck to name: reading it fails, nothing else does.
+    if (object.error().code() == Code::kNotFound) co_return Result<void>();
+    co_return fail(std::move(object).error());
+  }
+  io::FileStat stat = CO_TRY(co_await (*object)->file().stat());
+  update.size = stat.bytes;
+  update.allocated_bytes = stat.allocated_bytes;
+  if (stat.mtime > attr.mtime) update.mtime = update.ctime = stat.mtime;
+  CO_TRY(co_await meta_.update_content(attr.inode, update));
+  co_return Result<void>();
+}
+
+// The file's newest content is in a scratch file, if this is still the boot in which it was lent.
+io::Task<Result<void>> VolumeImpl::recover_lent(Attr attr) {
+  data::ObjectRef object;
+  if (attr.content.boot_session == options_.boot_session) {
+    Result<data::ObjectRef> opened = co_await data_.open(attr.content.backing);
+    if (opened) object = *std::move(opened);
+    if (!opened && opened.error().code() != Code::kNotFound) co_return fail(std::move(opened).error());
+  }
+  meta::ContentUpdate update;
+  update.content = meta::Content{};
+  if (!object) {
+    // After a power cut: what was last synced is the inline value.
+    update.size = CO_TRY(co_await meta_.read_inline(attr.inode)).size();
+    CO_TRY(co_await meta_.update_content(attr.inode, update));
+    co_return Result<void>();
+  }
+  io::FileStat stat = CO_TRY(co_await object->file().stat());
+  update.size = stat.bytes;
+  if (stat.mtime > attr.mtime) update.mtime = update.ctime = stat.mtime;
+  if (stat.bytes <= options_.inline_max_bytes) {
+    update.inline_data = CO_TRY(co_await read_whole(*object, stat.bytes));
+  } else {
+    CO_TRY(co_await data_.settle(object));
+    CO_TRY(co_await object->file().sync(false));
+    update.inline_data = "";
+    update.content = meta::Content{.backing = object->id(), .settled = true};
+    update.allocated_bytes = stat.allocated_bytes;
+  }
+  CO_TRY(co_await meta_.update_content(attr.inode, update));
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::start_data() {
+  std::unordered_set<BackingId> referenced;
+  InodeId after{0};
+  for (;;) {
+    std::vector<Attr> page = CO_TRY(co_await meta_.list_inodes(after, kPage));
+    if (page.empty()) break;
+    after = page.back().inode;
+    for (const Attr& attr : page)
+      if (attr.content.backing) referenced.insert(attr.content.backing);
+    co_await io::yield();
+  }
+  co_return co_await data_.start([&referenced](BackingId id) { return referenced.contains(id); });
+}
+
+io::Task<Result<void>> VolumeImpl::stop() {
+  stopping_.cancel();
+  co_await gate_.close();
+  Result<void> result;
+  for (NodeRef& node : open_nodes()) {
+    auto lock = co_await node->mutex.lock();
+    if (!node->open) continue;
+    if (Result<void> finished = co_await finish(*node); !finished && result) result = finished;
+  }
+  if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
+  if (Result<void> synced = co_await meta_.sync(meta_.last_version()); !synced && result) result = synced;
+  co_await data_.stop();
+  co_return result;
+}
+
+}  // namespace firn::vfs

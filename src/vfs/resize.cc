@@ -1,0 +1,58 @@
+// truncate(2) and ftruncate(2).
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids) {
+  if (options_.read_only) co_return fail(Code::kReadOnly);
+  if (size > static_cast<uint64_t>(INT64_MAX)) co_return fail(Code::kFileTooBig);
+  Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory);
+  if (attr.type != meta::FileType::kRegular) co_return fail(Code::kInvalid);
+  if (attr.flags & (meta::kFlagImmutable | meta::kFlagAppend)) co_return fail(Code::kNotPermitted);
+  meta::ContentUpdate update;
+  update.size = size;
+  update.mtime = options_.clock.now();
+  update.ctime = update.mtime;
+  update.kill_set_ids = kill_set_ids;
+  data::ObjectRef object = node.open ? node.open->object : nullptr;
+  const bool attached = object != nullptr && (node.open->live || attr.content.settled);
+  if (!attached) {
+    if (!attr.content.settled) co_return co_await resize_inline(node, attr, size, update);
+    object = CO_TRY(co_await data_.open(attr.content.backing));
+  }
+  CO_TRY(co_await object->file().truncate(size));
+  update.allocated_bytes = CO_TRY(co_await object->file().stat()).allocated_bytes;
+  Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
+  if (attached) CO_TRY(co_await rebase(node));
+  note_change(node);
+  co_return changed;
+}
+
+io::Task<Result<Attr>> VolumeImpl::resize_inline(Node& node, const Attr& attr, uint64_t size,
+                                                 meta::ContentUpdate update) {
+  std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
+  if (size <= options_.inline_max_bytes) {
+    // Zeros and all: the inline value is as long as the file, which is how recovery knows the size.
+    content.resize(size);
+    update.inline_data = std::move(content);
+    update.allocated_bytes = (size + 511) / 512 * 512;
+    Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
+    note_change(node);
+    co_return changed;
+  }
+  Lent lent = CO_TRY(co_await lend());
+  if (!content.empty()) CO_TRY(co_await lent.object->file().write(0, std::as_bytes(std::span(content))));
+  CO_TRY(co_await lent.object->file().truncate(size));
+  CO_TRY(co_await data_.settle(lent.object));
+  update.content = meta::Content{.backing = lent.object->id(), .settled = true};
+  update.inline_data = "";
+  update.allocated_bytes = CO_TRY(co_await lent.object->file().stat()).allocated_bytes;
+  // The inline value goes: what was durable must stay so in the backing.
+  if (!content.empty()) CO_TRY(co_await lent.object->file().sync(true));
+  Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
+  note_change(node);
+  co_return changed;
+}
+
+}  // namespace firn::vfs

@@ -1,0 +1,63 @@
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+std::unique_ptr<Volume> make_volume(VolumeOptions options) { return std::make_unique<VolumeImpl>(options); }
+
+InodeId Volume::inode_of(const Handle* handle) { return handle->node->inode; }
+
+VolumeStatistics VolumeImpl::statistics() const {
+  return {.known_inodes = nodes_.size(),
+          .open_files = open_files_,
+          .passthrough_files = passthrough_files_,
+          .orphans_waiting = orphans_waiting_};
+}
+
+void VolumeImpl::set_passthrough_registrar(std::function<int32_t(int fd)> open,
+                                           std::function<void(int32_t id)> close) {
+  data_.set_passthrough_closer(std::move(close));
+  std::lock_guard lock(doors_mutex_);
+  passthrough_ = open != nullptr;
+  register_passthrough_ = open ? std::make_shared<const std::function<int32_t(int)>>(std::move(open)) : nullptr;
+}
+
+int32_t VolumeImpl::passthrough_id(data::Object& object) {
+  if (object.passthrough_id() > 0) return object.passthrough_id();
+  std::shared_ptr<const std::function<int32_t(int)>> registrar;
+  {
+    std::lock_guard lock(doors_mutex_);
+    registrar = register_passthrough_;
+  }
+  if (!registrar || object.file().fd() < 0) return 0;
+  const int32_t id = (*registrar)(object.file().fd());
+  if (id > 0) object.set_passthrough_id(id);
+  return id;
+}
+
+void VolumeImpl::add_observer(DoorId door, CacheObserver* observer) {
+  std::lock_guard lock(doors_mutex_);
+  observers_.emplace_back(door, observer);
+  observed_ = true;
+}
+
+void VolumeImpl::remove_observer(DoorId door) {
+  std::lock_guard lock(doors_mutex_);
+  std::erase_if(observers_, [door](const auto& entry) { return entry.first == door; });
+  observed_ = !observers_.empty();
+}
+
+void VolumeImpl::notify_inode(uint32_t door, InodeId inode, bool data_too) {
+  if (!observed_.load(std::memory_order_relaxed)) return;
+  std::lock_guard lock(doors_mutex_);
+  for (auto& [id, observer] : observers_)
+    if (id != door) observer->inode_changed(inode, data_too);
+}
+
+void VolumeImpl::notify_entry(uint32_t door, InodeId parent, std::string_view name) {
+  if (!observed_.load(std::memory_order_relaxed)) return;
+  std::lock_guard lock(doors_mutex_);
+  for (auto& [id, observer] : observers_)
+    if (id != door) observer->entry_changed(parent, name);
+}
+
+}  // namespace firn::vfs

@@ -1,0 +1,170 @@
+// The one implementation of Volume. Its methods are spread over files by subject: names.cc, attributes.cc, open.cc,
+// close.cc, file_io.cc, resize.cc, durability.cc, directory.cc, recovery.cc.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <unordered_set>
+#include <utility>
+
+#include "io/cancel.h"
+#include "io/sync.h"
+#include "vfs/handle.h"
+#include "vfs/node.h"
+#include "vfs/volume.h"
+
+namespace firn::vfs {
+
+class VolumeImpl final : public Volume {
+ public:
+  explicit VolumeImpl(VolumeOptions options) : options_(options), meta_(options.meta), data_(options.data) {}
+
+  io::Task<Result<Attr>> lookup(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
+                                   const meta::NodeSpec& spec) override;
+  io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) override;
+  io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<void>> rename(const Credentials& who, InodeId parent, std::string_view name, InodeId new_parent,
+                                std::string_view new_name, meta::RenameOptions options) override;
+  io::Task<Result<std::string>> readlink(InodeId inode) override;
+
+  io::Task<Result<Attr>> getattr(InodeId inode) override;
+  io::Task<Result<Attr>> setattr(const Credentials& who, InodeId inode, const Change& change, Handle* handle) override;
+  io::Task<Result<void>> access(const Credentials& who, InodeId inode, int mask) override;
+  io::Task<Result<std::string>> getxattr(const Credentials& who, InodeId inode, std::string_view name) override;
+  io::Task<Result<void>> setxattr(const Credentials& who, InodeId inode, std::string_view name, std::string_view value,
+                                  meta::XattrMode mode) override;
+  io::Task<Result<std::vector<std::string>>> listxattr(const Credentials& who, InodeId inode) override;
+  io::Task<Result<void>> removexattr(const Credentials& who, InodeId inode, std::string_view name) override;
+
+  io::Task<Result<Opened>> open(const Credentials& who, InodeId inode, OpenOptions options) override;
+  io::Task<Result<Opened>> create(const Credentials& who, InodeId parent, std::string_view name,
+                                  const meta::NodeSpec& spec, OpenOptions options) override;
+  io::Task<Result<Opened>> create_unnamed(const Credentials& who, InodeId parent, const meta::NodeSpec& spec,
+                                          OpenOptions options) override;
+  io::Task<Result<void>> release(Handle* handle) override;
+
+  io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
+  io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
+                                 WriteOptions options) override;
+  io::Task<Result<void>> fsync(Handle* handle, bool data_only) override;
+  io::Task<Result<void>> allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) override;
+  io::Task<Result<uint64_t>> seek(Handle* handle, SeekWhat what, uint64_t offset) override;
+  io::Task<Result<uint64_t>> copy_range(Handle* source, uint64_t source_offset, Handle* target, uint64_t target_offset,
+                                        uint64_t bytes) override;
+
+  io::Task<Result<DirHandle*>> open_directory(const Credentials& who, InodeId inode) override;
+  void release_directory(DirHandle* handle) override;
+  io::Task<Result<std::vector<Listed>>> list(DirHandle* handle, uint64_t cookie, size_t limit,
+                                             bool attributes) override;
+  io::Task<Result<void>> fsync_directory(InodeId inode) override;
+
+  io::Task<Result<void>> sync_all() override;
+  io::Task<Result<StatFs>> statfs() override;
+  VolumeStatistics statistics() const override;
+
+  void pin(InodeId inode) override { nodes_.pin(inode); }
+  io::Task<void> unpin(InodeId inode, uint64_t count) override;
+
+  void set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) override;
+  void add_observer(DoorId door, CacheObserver* observer) override;
+  void remove_observer(DoorId door) override;
+
+  io::Task<Result<void>> start() override;
+  io::Task<Result<void>> stop() override;
+
+ private:
+  // ---- attributes.cc ----
+  // Replaces what the record says of size and times by what the open object says.
+  io::Task<void> overlay(Attr& attr);
+  io::Task<Result<Attr>> set_attributes(const Credentials& who, Node& node, meta::SetAttr change);
+  void note_change(Node& node) { node.version = meta_.last_version(); }
+  io::Task<Result<void>> note_xattr_change(const Credentials& who, InodeId inode, Result<void> result);
+
+  // ---- names.cc ----
+  io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
+  io::Task<void> reclaim(NodeRef node);
+  void notify_inode(uint32_t door, InodeId inode, bool data_too);
+  void notify_entry(uint32_t door, InodeId parent, std::string_view name);
+
+  // ---- open.cc ----
+  struct Lent {
+    data::ObjectRef object;
+    meta::Content content;
+  };
+  io::Task<Result<Lent>> lend();
+  io::Task<Result<void>> check_open(const Credentials& who, const Attr& attr, int flags);
+  io::Task<Result<Opened>> open_locked(const Credentials& who, NodeRef node, Attr attr, OpenOptions options);
+  io::Task<Result<void>> ensure_writable(Node& node, Attr& attr, bool truncate);
+  io::Task<Result<void>> lend_for(Node& node, Attr& attr, bool truncate);
+  io::Task<Result<void>> make_live(Node& node, Attr& attr, bool truncate);
+  io::Task<Result<void>> attach_settled(Node& node, const Attr& attr);
+  void adopt_lent(Node& node, Lent lent, Timestamp base);
+  Opened make_handle(NodeRef node, Attr attr, OpenOptions options, uint32_t door);
+  int32_t passthrough_id(data::Object& object);
+  OpenState& open_state(Node& node);
+  void set_object(Node& node, data::ObjectRef object, bool lent, bool live);
+
+  // ---- close.cc ----
+  // The last close: content moves to where it belongs.
+  io::Task<Result<void>> finish(Node& node);
+  io::Task<Result<void>> finish_lent(Node& node, const io::FileStat& stat);
+  io::Task<Result<void>> finish_settled(Node& node, const io::FileStat& stat);
+  io::Task<Result<void>> settle(Node& node, const io::FileStat& stat, bool live);
+  io::Task<void> discard_object(Node& node);
+  io::Task<void> give_back(data::ObjectRef object);
+  void recycle();
+  void clear_object(Node& node);
+  static void add_times(const OpenState& open, const io::FileStat& stat, meta::ContentUpdate& update);
+  io::Task<Result<std::string>> read_whole(data::Object& object, uint64_t bytes);
+
+  // ---- file_io.cc ----
+  void note_read(Node& node, const Attr& attr);
+
+  // ---- resize.cc ----
+  io::Task<Result<Attr>> resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids);
+  io::Task<Result<Attr>> resize_inline(Node& node, const Attr& attr, uint64_t size, meta::ContentUpdate update);
+  io::Task<Result<void>> rebase(Node& node);
+
+  // ---- durability.cc ----
+  io::Task<Result<void>> make_durable(Node& node, bool data_only);
+  // Saves what a lent object holds to where a power cut does not reach it, without waiting for the log.
+  io::Task<Result<void>> checkpoint(Node& node);
+  io::Task<void> background();
+  io::Task<void> tick();
+  io::Task<void> sweep_orphans();
+  std::vector<NodeRef> open_nodes();
+
+  // ---- recovery.cc ----
+  io::Task<Result<void>> recover();
+  io::Task<Result<void>> recover_file(Attr attr);
+  io::Task<Result<void>> recover_lent(Attr attr);
+  io::Task<Result<void>> recover_settled(Attr attr);
+  io::Task<Result<void>> start_data();
+
+  const VolumeOptions options_;
+  meta::Service& meta_;
+  data::Store& data_;
+  NodeTable nodes_;
+
+  std::mutex open_nodes_mutex_;           // guards the set
+  std::unordered_set<InodeId> open_nodes_;  // nodes with an object
+
+  mutable std::mutex doors_mutex_;  // guards the four below
+  std::vector<std::pair<DoorId, CacheObserver*>> observers_;
+  std::shared_ptr<const std::function<int32_t(int)>> register_passthrough_;
+  std::atomic<bool> passthrough_ = false;
+  std::atomic<bool> observed_ = false;  // more than one door: notifications matter
+
+  std::atomic<uint32_t> given_back_ = 0;
+  std::atomic<uint64_t> open_files_ = 0;
+  std::atomic<uint64_t> passthrough_files_ = 0;
+  std::atomic<uint64_t> orphans_waiting_ = 0;
+
+  io::Gate gate_;
+  io::CancelToken stopping_;
+};
+
+}  // namespace firn::vfs
