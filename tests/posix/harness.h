@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace firn::posix {
@@ -116,6 +117,7 @@ void gives(const Where& where, int wanted, T result) {
 }
 
 template <class A, class B>
+  requires(!std::is_array_v<A>)
 bool equal(const Where& where, const A& expected, const B& got) {
   const bool same = expected == static_cast<A>(got);
   same ? passed() : failed(where, show(expected), show(static_cast<A>(got)));
@@ -123,6 +125,10 @@ bool equal(const Where& where, const A& expected, const B& got) {
 }
 inline bool equal(const Where& where, const char* expected, const std::string& got) {
   return equal(where, std::string(expected), got);
+}
+
+inline bool equal(const Where& where, const char* expected, const char* got) {
+  return equal(where, std::string(expected), std::string(got));
 }
 
 inline bool holds(const Where& where, bool condition) {
