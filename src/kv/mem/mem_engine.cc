@@ -19,7 +19,8 @@ namespace mem {
 
 class Memory final : public MemEngine {
  public:
-  explicit Memory(MemOptions options) : options_(std::move(options)), detector_(std::make_unique<ConflictDetector>(0)) {}
+  explicit Memory(MemOptions options)
+      : options_(std::move(options)), detector_(std::make_unique<ConflictDetector>(0)) {}
 
   std::unique_ptr<Transaction> begin() override;
   io::Task<Result<void>> sync(Version version) override;
@@ -73,8 +74,7 @@ class MemTransaction final : public Transaction {
     if (memory_.yields()) co_await io::yield();
     if (limit == 0) co_return std::vector<Pair>();
     std::vector<Pair> pairs = memory_.scan(writes_, range, limit, read_version_);
-    if (isolation == Isolation::kSerializable)
-      reads_.ranges.push_back(covered_range(std::move(range), limit, pairs));
+    if (isolation == Isolation::kSerializable) reads_.ranges.push_back(covered_range(std::move(range), limit, pairs));
     co_return pairs;
   }
 

@@ -54,8 +54,7 @@ Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options) {
   auto log = std::make_shared<LibraryLog>(options.log);
   const rocksdb::Options tuned = rocks::tuned_options(options, log);
   const bool exists = tuned.env->FileExists(options.path + "/CURRENT").ok();
-  if (!exists && (!options.create || options.read_only))
-    return fail(Code::kNotFound, "no database at " + options.path);
+  if (!exists && (!options.create || options.read_only)) return fail(Code::kNotFound, "no database at " + options.path);
   SyncMarker marker(tuned.env, options.path);
   if (options.read_only) {
     auto db = TRY(open_for_reading(tuned, *log, options.path));

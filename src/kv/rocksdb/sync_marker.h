@@ -3,7 +3,8 @@
 // The log's recovery cannot tell a torn end, which a power cut may leave, from damage to what had been synced:
 // both are a record that fails its checksum, and both end the replay. The marker can: it is written after every
 // sync of the log, and an opened database whose last version is below it has lost synced commits.
-// The marker itself is not synced but when the database is closed, so after a power cut it may be older than the truth, never newer.
+// The marker itself is not synced but when the database is closed, so after a power cut it may be older than the truth,
+// never newer.
 #pragma once
 
 #include <rocksdb/env.h>
