@@ -92,8 +92,8 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   Node& to = *target->node;
   uint64_t copied = 0;
   if (from.open->object) {
-    copied = CO_TRY(co_await to.open->object->file().copy_from(from.open->object->file(), source_offset, target_offset,
-                                                               bytes));
+    copied = CO_TRY(
+        co_await to.open->object->file().copy_from(from.open->object->file(), source_offset, target_offset, bytes));
   } else {
     Attr attr = CO_TRY(co_await meta_.getattr(from.inode));
     if (source_offset >= attr.size) co_return uint64_t{0};

@@ -41,8 +41,7 @@ io::Task<Result<void>> VolumeImpl::rmdir(const Credentials& who, InodeId parent,
 }
 
 io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent, std::string_view name,
-                                          InodeId new_parent, std::string_view new_name,
-                                          meta::RenameOptions options) {
+                                          InodeId new_parent, std::string_view new_name, meta::RenameOptions options) {
   // Replacing a file by rename is how programs save: what the new name shows after a power cut must be whole, so the
   // moved file's bytes go to the log, or to the disk, before the name does.
   if (!options.exchange) {
@@ -56,8 +55,7 @@ io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent
       }
     }
   }
-  meta::Renamed renamed =
-      CO_TRY(co_await meta_.rename(who, parent, name, new_parent, new_name, options));
+  meta::Renamed renamed = CO_TRY(co_await meta_.rename(who, parent, name, new_parent, new_name, options));
   if (NodeRef node = nodes_.find(renamed.moved.inode)) note_change(*node);
   notify_entry(who.door, parent, name);
   notify_entry(who.door, new_parent, new_name);

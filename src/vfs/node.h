@@ -20,11 +20,14 @@
 namespace firn::vfs {
 
 // The shared state of a regular file that is open. Invariants:
-//  1. `object` is set while a writer has the file open, and until the last close after that: it then holds the newest content.
+//  1. `object` is set while a writer has the file open, and until the last close after that: it then holds the newest
+//  content.
 //  2. `lent` says that the object is a scratch file (meta::Content invariant 3); otherwise it is the settled backing.
 //  3. `live` mirrors meta::Content::live of the stored record.
-//  4. The kernel forbids cached and passthrough opens of one inode at a time: cached_opens == 0 || passthrough_opens == 0.
-//  5. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they are newer.
+//  4. The kernel forbids cached and passthrough opens of one inode at a time: cached_opens == 0 || passthrough_opens ==
+//  0.
+//  5. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they
+//  are newer.
 // Changed only under Node::mutex; read under Node::state_mutex too.
 struct OpenState {
   uint32_t opens = 0;
@@ -47,11 +50,11 @@ struct Node {
   explicit Node(InodeId id) : inode(id) {}
 
   const InodeId inode;
-  io::Mutex mutex;                        // serialises open, close, truncate, fsync; held across awaits
-  std::mutex state_mutex;                 // guards `open` against readers that do not hold `mutex`; a few instructions
-  std::unique_ptr<OpenState> open;        // null: nobody has it open
-  std::atomic<kv::Version> version = 0;   // newest commit that concerns this inode, as far as this process knows
-  std::atomic<bool> orphan = false;       // no name is left
+  io::Mutex mutex;                       // serialises open, close, truncate, fsync; held across awaits
+  std::mutex state_mutex;                // guards `open` against readers that do not hold `mutex`; a few instructions
+  std::unique_ptr<OpenState> open;       // null: nobody has it open
+  std::atomic<kv::Version> version = 0;  // newest commit that concerns this inode, as far as this process knows
+  std::atomic<bool> orphan = false;      // no name is left
   std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content
 
   // Guarded by the table's shard mutex.

@@ -9,7 +9,8 @@ namespace {
 
 bool wants_write(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
-// A set-id file's bits must go when somebody writes, which only WRITE requests tell: the kernel's own passthrough writes do not.
+// A set-id file's bits must go when somebody writes, which only WRITE requests tell: the kernel's own passthrough
+// writes do not.
 bool needs_write_requests(const Attr& attr) {
   constexpr uint32_t kSetUser = 04000, kSetGroup = 02000, kGroupExecute = 010;
   return (attr.mode & kSetUser) != 0 || (attr.mode & (kSetGroup | kGroupExecute)) == (kSetGroup | kGroupExecute);
@@ -83,8 +84,7 @@ io::Task<Result<Opened>> VolumeImpl::open(const Credentials& who, InodeId inode,
   co_return co_await open_locked(who, std::move(node), attr, options);
 }
 
-io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef node, Attr attr,
-                                                 OpenOptions options) {
+io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef node, Attr attr, OpenOptions options) {
   const bool truncate = (options.flags & O_TRUNC) != 0;
   if (wants_write(options.flags) || truncate) {
     CO_TRY(co_await ensure_writable(*node, attr, truncate));
@@ -217,8 +217,7 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
     node_spec.content = lent.content;
     base = CO_TRY(co_await lent.object->file().stat());
   }
-  Result<meta::Created> created =
-      co_await meta_.create(who, parent, name, node_spec, (options.flags & O_EXCL) != 0);
+  Result<meta::Created> created = co_await meta_.create(who, parent, name, node_spec, (options.flags & O_EXCL) != 0);
   if (!created || created->existed) {
     if (lent.object) co_await give_back(std::move(lent.object));
     if (!created) co_return fail(std::move(created).error());
@@ -237,8 +236,8 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
   co_return make_handle(std::move(node), std::move(created->attr), options, who.door);
 }
 
-io::Task<Result<Opened>> VolumeImpl::create_unnamed(const Credentials& who, InodeId parent,
-                                                    const meta::NodeSpec& spec, OpenOptions options) {
+io::Task<Result<Opened>> VolumeImpl::create_unnamed(const Credentials& who, InodeId parent, const meta::NodeSpec& spec,
+                                                    OpenOptions options) {
   if (options_.read_only) co_return fail(Code::kReadOnly);
   Lent lent = CO_TRY(co_await lend());
   meta::NodeSpec node_spec = spec;

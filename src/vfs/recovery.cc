@@ -12,9 +12,8 @@ io::Task<Result<void>> VolumeImpl::start() {
   CO_TRY(co_await recover());
   CO_TRY(co_await start_data());
   if (!options_.read_only) {
-    io::detach([](VolumeImpl* self, io::Gate::Entry entry) -> io::Task<void> {
-      co_await self->background();
-    }(this, gate_.enter()));
+    io::detach([](VolumeImpl* self, io::Gate::Entry entry) -> io::Task<void> { co_await self->background(); }(
+                                                               this, gate_.enter()));
   }
   co_return Result<void>();
 }

@@ -42,9 +42,9 @@ struct Opened {
   Attr attr;
   Handle* handle = nullptr;
   IoMode mode = IoMode::kCached;
-  int32_t passthrough_id = 0;   // kPassthrough: what the registrar returned
-  bool keep_cache = false;      // kCached: what the door's page cache holds of this file is still right
-  bool existed = false;         // create(): the name was there
+  int32_t passthrough_id = 0;  // kPassthrough: what the registrar returned
+  bool keep_cache = false;     // kCached: what the door's page cache holds of this file is still right
+  bool existed = false;        // create(): the name was there
 };
 
 struct WriteOptions {
@@ -62,8 +62,8 @@ struct Listed {
   std::string name;
   InodeId inode;
   meta::FileType type = meta::FileType::kRegular;
-  uint64_t cookie = 0;          // resumes after this entry; stable while other entries come and go
-  std::optional<Attr> attr;     // when asked for; never for "." and ".."
+  uint64_t cookie = 0;       // resumes after this entry; stable while other entries come and go
+  std::optional<Attr> attr;  // when asked for; never for "." and ".."
 };
 
 struct StatFs {
@@ -93,14 +93,14 @@ struct VolumeOptions {
   Clock& clock;
   io::BlockingPool& pool;
   uint64_t inline_max_bytes = 16384;
-  uint64_t boot_session = 0;   // of meta's begin_session
+  uint64_t boot_session = 0;  // of meta's begin_session
   bool read_only = false;
   bool no_atime = false;
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
 };
 
 struct VolumeStatistics {
-  uint64_t known_inodes = 0;     // pinned by doors
+  uint64_t known_inodes = 0;  // pinned by doors
   uint64_t open_files = 0;
   uint64_t passthrough_files = 0;
   uint64_t orphans_waiting = 0;
@@ -120,8 +120,7 @@ class Volume {
   virtual io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) = 0;
   virtual io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) = 0;
   virtual io::Task<Result<void>> rename(const Credentials& who, InodeId parent, std::string_view name,
-                                        InodeId new_parent, std::string_view new_name,
-                                        meta::RenameOptions options) = 0;
+                                        InodeId new_parent, std::string_view new_name, meta::RenameOptions options) = 0;
   virtual io::Task<Result<std::string>> readlink(InodeId inode) = 0;
 
   // ---- attributes ----
@@ -173,13 +172,15 @@ class Volume {
   virtual VolumeStatistics statistics() const = 0;
 
   // ---- what a door's kernel holds ----
-  // The door handed `inode` to its kernel once more (LOOKUP, CREATE, READDIRPLUS …): it is not reclaimed until unpinned as often.
+  // The door handed `inode` to its kernel once more (LOOKUP, CREATE, READDIRPLUS …): it is not reclaimed until unpinned
+  // as often.
   virtual void pin(InodeId inode) = 0;
   virtual io::Task<void> unpin(InodeId inode, uint64_t count) = 0;
 
   // Registers a backing descriptor with the FUSE connection and returns its id, or <= 0 when that failed; and the
   // inverse. Set before the first open that allows passthrough, cleared (nullptr) when the connection ends.
-  virtual void set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) = 0;
+  virtual void set_passthrough_registrar(std::function<int32_t(int fd)> open,
+                                         std::function<void(int32_t id)> close) = 0;
   virtual void add_observer(DoorId door, CacheObserver* observer) = 0;
   virtual void remove_observer(DoorId door) = 0;
 

@@ -13,8 +13,7 @@ VolumeStatistics VolumeImpl::statistics() const {
           .orphans_waiting = orphans_waiting_};
 }
 
-void VolumeImpl::set_passthrough_registrar(std::function<int32_t(int fd)> open,
-                                           std::function<void(int32_t id)> close) {
+void VolumeImpl::set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) {
   data_.set_passthrough_closer(std::move(close));
   std::lock_guard lock(doors_mutex_);
   passthrough_ = open != nullptr;

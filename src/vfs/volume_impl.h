@@ -149,7 +149,7 @@ class VolumeImpl final : public Volume {
   data::Store& data_;
   NodeTable nodes_;
 
-  std::mutex open_nodes_mutex_;           // guards the set
+  std::mutex open_nodes_mutex_;             // guards the set
   std::unordered_set<InodeId> open_nodes_;  // nodes with an object
 
   mutable std::mutex doors_mutex_;  // guards the four below
