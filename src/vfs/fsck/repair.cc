@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kLostAndFound = "lost+found";
 
-io::Task<Result<void>> apply(kv::Engine& engine, const std::vector<Fix>& fixes) {
+io::Task<Result<void>> apply_fixes(kv::Engine& engine, const std::vector<Fix>& fixes) {
   auto transaction = engine.begin();
   for (const Fix& fix : fixes) {
     if (fix.value) {
@@ -65,7 +65,7 @@ io::Task<Result<void>> adopt(kv::Engine& engine, Census& census, Finding& findin
   std::vector<Fix> fixes = finding.fixes;
   fixes.push_back(
       {meta::dirent_key(folder, name).str(), std::string(meta::encode_dirent({finding.problem.inode, facts->type}))});
-  CO_TRY(co_await apply(engine, fixes));
+  CO_TRY(co_await apply_fixes(engine, fixes));
   if (facts->type == meta::FileType::kDirectory) {
     if (facts->named_in) --census.inodes[facts->named_in].subdirectories;
     ++census.inodes[folder].subdirectories;
@@ -111,7 +111,7 @@ io::Task<Result<void>> repair(kv::Engine& engine, Census& census) {
       rewritten.insert(rewritten.end(), {folder, kRootInode, finding.problem.inode});
       continue;
     }
-    if (!finding.fixes.empty()) CO_TRY(co_await apply(engine, finding.fixes));
+    if (!finding.fixes.empty()) CO_TRY(co_await apply_fixes(engine, finding.fixes));
     if (finding.problem.inode && census.find(finding.problem.inode)) rewritten.push_back(finding.problem.inode);
     finding.problem.repaired = true;
   }
