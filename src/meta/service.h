@@ -19,11 +19,11 @@ namespace firn::meta {
 // What a new inode is made of.
 struct NodeSpec {
   FileType type = FileType::kRegular;
-  uint32_t mode = 0;    // as passed by the caller; the service applies umask or the parent's default ACL
+  uint32_t mode = 0;  // as passed by the caller; the service applies umask or the parent's default ACL
   uint32_t umask = 0;
-  uint64_t rdev = 0;    // devices
-  std::string target;   // symlinks
-  Content content;      // regular files: a lent backing, or none
+  uint64_t rdev = 0;   // devices
+  std::string target;  // symlinks
+  Content content;     // regular files: a lent backing, or none
 };
 
 struct Created {
@@ -38,7 +38,8 @@ struct SetAttr {
   bool atime_now = false, mtime_now = false;
   // Size changes carry their data side through ContentUpdate; here only for what the permission rules need.
   std::optional<uint32_t> flags;
-  bool kill_set_ids = false;  // clear setuid, and setgid where group execute is set: a write or truncate by an unprivileged user
+  bool kill_set_ids =
+      false;  // clear setuid, and setgid where group execute is set: a write or truncate by an unprivileged user
 };
 
 // A change of a regular file's bytes, committed as one transaction.
@@ -53,7 +54,7 @@ struct ContentUpdate {
 };
 
 struct Removed {
-  Attr attr;          // after the removal: nlink 0 means that an orphan record was written
+  Attr attr;  // after the removal: nlink 0 means that an orphan record was written
 };
 
 struct RenameOptions {
@@ -63,7 +64,7 @@ struct RenameOptions {
 
 struct Renamed {
   Attr moved;
-  std::optional<Attr> replaced;   // what the new name named before; nlink 0: orphaned. With exchange: the other one.
+  std::optional<Attr> replaced;  // what the new name named before; nlink 0: orphaned. With exchange: the other one.
 };
 
 struct ReaddirOptions {
@@ -125,8 +126,9 @@ class Service {
   // No permission check: the caller holds the file open.
   virtual io::Task<Result<Attr>> update_content(InodeId inode, const ContentUpdate& update) = 0;
 
-  // Removes an orphan's records (inode, inline value, xattrs, orphan record), with bounded work per transaction. The caller has
-  // made sure that nobody has it open, and removes its backing afterwards. No-op when it is no orphan (any more). Returns its last attributes.
+  // Removes an orphan's records (inode, inline value, xattrs, orphan record), with bounded work per transaction. The
+  // caller has made sure that nobody has it open, and removes its backing afterwards. No-op when it is no orphan (any
+  // more). Returns its last attributes.
   virtual io::Task<Result<std::optional<Attr>>> reclaim(InodeId inode) = 0;
   // Up to `limit` orphans with inode numbers above `after`.
   virtual io::Task<Result<std::vector<InodeId>>> list_orphans(InodeId after, size_t limit) = 0;

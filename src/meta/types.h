@@ -67,7 +67,7 @@ struct Attr {
 struct Credentials {
   uint32_t uid = 0;
   uint32_t gid = 0;
-  std::vector<uint32_t> groups;   // supplementary; may be unknown (empty) at the FUSE door
+  std::vector<uint32_t> groups;  // supplementary; may be unknown (empty) at the FUSE door
   // The door's kernel has enforced access already (default_permissions): checks that it makes are not repeated.
   bool kernel_checked = false;
   // Which door asks (vfs::DoorId): caches of the other doors are told of the change. 0: none.

@@ -1,0 +1,64 @@
+#include "meta/keys.h"
+
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace firn::meta {
+
+static_assert(std::endian::native == std::endian::little, "the counters' encoding assumes it");
+
+Key::Key(Prefix prefix, InodeId inode, std::string_view name) : size_(kKeyHeadBytes) {
+  bytes_[0] = static_cast<char>(prefix);
+  const uint64_t number = __builtin_bswap64(inode.value);
+  std::memcpy(&bytes_[1], &number, sizeof number);
+  append(name);
+}
+
+Key::Key(Prefix prefix, std::string_view name) : Key(prefix) { append(name); }
+
+void Key::append(std::string_view name) {
+  CHECK(size_ + name.size() <= bytes_.size());
+  std::memcpy(bytes_.data() + size_, name.data(), name.size());
+  size_ += name.size();
+}
+
+kv::Range names_after(Prefix prefix, InodeId inode, std::string_view after) {
+  std::string begin = Key(prefix, inode, after).str();
+  if (!after.empty()) begin.push_back('\0');
+  return {std::move(begin), kv::prefix_end(Key(prefix, inode))};
+}
+
+kv::Range inodes_after(Prefix prefix, InodeId after) {
+  std::string begin = Key(prefix, after).str();
+  begin.push_back('\0');
+  return {std::move(begin), kv::prefix_end(Key(prefix))};
+}
+
+Result<InodeId> inode_of_key(std::string_view key) {
+  if (key.size() < kKeyHeadBytes) return fail(Code::kCorrupt, "metadata key is too short");
+  uint64_t number;
+  std::memcpy(&number, key.data() + 1, sizeof number);
+  return InodeId(__builtin_bswap64(number));
+}
+
+Result<std::string_view> name_of_key(std::string_view key) {
+  if (key.size() <= kKeyHeadBytes) return fail(Code::kCorrupt, "metadata key has no name");
+  return key.substr(kKeyHeadBytes);
+}
+
+std::string encode_counter(uint64_t value) {
+  std::string bytes(sizeof value, '\0');
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return bytes;
+}
+
+Result<uint64_t> decode_counter(std::string_view bytes) {
+  uint64_t value;
+  if (bytes.size() != sizeof value) return fail(Code::kCorrupt, "counter is not 8 bytes long");
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+}  // namespace firn::meta

@@ -1,0 +1,73 @@
+// Keys of the metadata store: one prefix byte, big-endian numbers, then a name (docs/formats/metadata.md).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/status.h"
+#include "kv/kv.h"
+
+namespace firn::meta {
+
+// The first byte of a key. Never reused for something else.
+enum class Prefix : char {
+  kVolume = 'V',
+  kInode = 'I',
+  kDirent = 'D',
+  kXattr = 'X',
+  kInline = 'N',
+  kOrphan = 'O',
+  kLive = 'L',
+  kCounter = 'S',
+};
+
+inline constexpr size_t kKeyHeadBytes = 1 + sizeof(uint64_t);
+
+// A key on the stack. `name` parts longer than 255 bytes never get here (callers answer kNameTooLong first).
+class Key {
+ public:
+  explicit Key(Prefix prefix) : size_(1) { bytes_[0] = static_cast<char>(prefix); }
+  Key(Prefix prefix, InodeId inode, std::string_view name = {});
+  Key(Prefix prefix, std::string_view name);
+
+  operator std::string_view() const { return {bytes_.data(), size_}; }
+  std::string str() const { return std::string(std::string_view(*this)); }
+
+ private:
+  void append(std::string_view name);
+
+  std::array<char, kKeyHeadBytes + 255> bytes_;
+  size_t size_;
+};
+
+inline Key volume_key() { return Key(Prefix::kVolume); }
+inline Key inode_key(InodeId inode) { return {Prefix::kInode, inode}; }
+inline Key dirent_key(InodeId parent, std::string_view name) { return {Prefix::kDirent, parent, name}; }
+inline Key xattr_key(InodeId inode, std::string_view name) { return {Prefix::kXattr, inode, name}; }
+inline Key inline_key(InodeId inode) { return {Prefix::kInline, inode}; }
+inline Key orphan_key(InodeId inode) { return {Prefix::kOrphan, inode}; }
+inline Key live_key(InodeId inode) { return {Prefix::kLive, inode}; }
+inline Key counter_key(std::string_view name) { return {Prefix::kCounter, name}; }
+
+// Counters (64-bit little-endian) and the session record.
+inline constexpr std::string_view kNextInodeCounter = "next_inode";
+inline constexpr std::string_view kInodesCounter = "inodes";
+inline constexpr std::string_view kBytesCounter = "bytes";
+inline constexpr std::string_view kSessionName = "session";
+
+// Keys with this prefix and inode whose name is greater than `after` (empty: all of them).
+kv::Range names_after(Prefix prefix, InodeId inode, std::string_view after);
+// Keys with this prefix whose inode number is greater than `after`.
+kv::Range inodes_after(Prefix prefix, InodeId after);
+
+// The parts of a stored key; kCorrupt when it is too short.
+Result<InodeId> inode_of_key(std::string_view key);
+Result<std::string_view> name_of_key(std::string_view key);
+
+std::string encode_counter(uint64_t value);
+Result<uint64_t> decode_counter(std::string_view bytes);
+
+}  // namespace firn::meta

@@ -1,0 +1,65 @@
+// meta::LocalService: the namespace over a key-value engine. One file per operation in ops/.
+#pragma once
+
+#include <memory>
+
+#include "meta/options.h"
+#include "meta/service.h"
+
+namespace firn::meta {
+
+struct Core;
+class Mutation;
+
+// See Service for the contract. Arguments passed by reference or view must outlive the returned task.
+// The engine outlives the service; volume.h formats it and checks that it may be used.
+class LocalService final : public Service {
+ public:
+  LocalService(kv::Engine& engine, const Options& options);
+  ~LocalService() override;
+
+  io::Task<Result<Attr>> lookup(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<Attr>> getattr(InodeId inode) override;
+  io::Task<Result<Attr>> setattr(const Credentials& who, InodeId inode, const SetAttr& change) override;
+  io::Task<Result<void>> access(const Credentials& who, InodeId inode, int mask) override;
+
+  io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
+                                   const NodeSpec& spec) override;
+  io::Task<Result<Created>> create(const Credentials& who, InodeId parent, std::string_view name, const NodeSpec& spec,
+                                   bool exclusive) override;
+  io::Task<Result<Attr>> create_unnamed(const Credentials& who, InodeId parent, const NodeSpec& spec) override;
+  io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) override;
+  io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<Renamed>> rename(const Credentials& who, InodeId parent, std::string_view name, InodeId new_parent,
+                                   std::string_view new_name, RenameOptions options) override;
+  io::Task<Result<std::string>> readlink(InodeId inode) override;
+  io::Task<Result<std::vector<DirEntry>>> readdir(InodeId directory, std::string_view after,
+                                                  ReaddirOptions options) override;
+
+  io::Task<Result<std::string>> getxattr(const Credentials& who, InodeId inode, std::string_view name) override;
+  io::Task<Result<void>> setxattr(const Credentials& who, InodeId inode, std::string_view name, std::string_view value,
+                                  XattrMode mode) override;
+  io::Task<Result<std::vector<std::string>>> listxattr(const Credentials& who, InodeId inode) override;
+  io::Task<Result<void>> removexattr(const Credentials& who, InodeId inode, std::string_view name) override;
+
+  io::Task<Result<std::string>> read_inline(InodeId inode) override;
+  io::Task<Result<Attr>> update_content(InodeId inode, const ContentUpdate& update) override;
+
+  io::Task<Result<std::optional<Attr>>> reclaim(InodeId inode) override;
+  io::Task<Result<std::vector<InodeId>>> list_orphans(InodeId after, size_t limit) override;
+  io::Task<Result<std::vector<Attr>>> list_live(InodeId after, size_t limit) override;
+
+  io::Task<Result<std::vector<Attr>>> list_inodes(InodeId after, size_t limit) override;
+
+  io::Task<Result<Usage>> usage() override;
+
+  kv::Version last_version() const override;
+  io::Task<Result<void>> sync(kv::Version version) override;
+  Result<void> flush_to_os() override;
+
+ private:
+  const std::unique_ptr<Core> core_;
+};
+
+}  // namespace firn::meta

@@ -1,0 +1,174 @@
+#include "meta/mutation.h"
+
+#include "base/check.h"
+#include "meta/keys.h"
+#include "meta/records.h"
+
+namespace firn::meta {
+
+bool Mutation::try_lock(InodeId inode) {
+  if (!locks_.try_add(inode)) return false;
+  // A snapshot from before the lock may miss what the lock's last holder wrote. Other writers need the reads declared
+  // on the old one, and are caught at commit.
+  if (core_.options.exclusive_owner) transaction_.reset();
+  return true;
+}
+
+void Mutation::restart() {
+  transaction_.reset();
+  for (size_t i = 0; i < slot_count_; ++i) slots_[i].reset();
+  slot_count_ = 0;
+  dirent_count_ = 0;
+  now_.reset();
+  locks_.release();
+}
+
+kv::Transaction& Mutation::transaction() {
+  if (!transaction_) transaction_ = core_.engine.begin();
+  return *transaction_;
+}
+
+io::Task<Result<Inode*>> Mutation::inode(InodeId id) {
+  for (size_t i = 0; i < slot_count_; ++i)
+    if (slots_[i]->inode.attr.inode == id) co_return &slots_[i]->inode;
+  auto found = core_.inodes.find(id);
+  if (!found) {
+    const auto ticket = core_.inodes.ticket(id);
+    found = CO_TRY(co_await core_.load_inode(transaction(), id, isolation()));
+    core_.inodes.fill(*found, ticket);
+  }
+  Slot& slot = new_slot(*std::move(found));
+  slot.existed = true;
+  slot.was_orphan = slot.inode.attr.nlink == 0;
+  slot.was_live = slot.inode.attr.content.live;
+  slot.was_allocated = slot.inode.attr.allocated_bytes;
+  co_return &slot.inode;
+}
+
+io::Task<Result<Inode*>> Mutation::parent(InodeId id) {
+  auto found = co_await inode(id);
+  if (!found && found.error().code() == Code::kStale) co_return fail(Code::kNotFound);
+  co_return found;
+}
+
+io::Task<Result<Inode>> Mutation::read(InodeId id) {
+  if (core_.options.exclusive_owner) return core_.read_inode(id);
+  return core_.load_inode(transaction(), id, isolation());
+}
+
+io::Task<Result<std::optional<Dirent>>> Mutation::dirent(InodeId parent, std::string_view name) {
+  if (const auto cached = core_.dirents.find(parent, name))
+    co_return cached->inode ? std::optional(*cached) : std::nullopt;
+  const auto ticket = core_.dirents.ticket(parent, name);
+  const auto found = CO_TRY(co_await core_.load_dirent(transaction(), parent, name, isolation()));
+  core_.dirents.fill(parent, name, found.value_or(Dirent{}), ticket);
+  co_return found;
+}
+
+Mutation::Slot& Mutation::new_slot(Inode inode) {
+  CHECK(slot_count_ < slots_.size());
+  Slot& slot = slots_[slot_count_++].emplace();
+  slot.inode = std::move(inode);
+  return slot;
+}
+
+Mutation::Slot& Mutation::slot_of(Inode* inode) {
+  size_t i = 0;
+  while (i < slot_count_ && &slots_[i]->inode != inode) ++i;
+  CHECK(i < slot_count_);  // an inode that this mutation did not read
+  return *slots_[i];
+}
+
+void Mutation::update(Inode* inode) { slot_of(inode).fate = Fate::kPut; }
+
+void Mutation::erase(Inode* inode) { slot_of(inode).fate = Fate::kErase; }
+
+Inode* Mutation::add(Inode inode) {
+  Slot& slot = new_slot(std::move(inode));
+  slot.fate = Fate::kPut;
+  return &slot.inode;
+}
+
+void Mutation::put_dirent(InodeId parent, std::string_view name, Dirent dirent) {
+  CHECK(dirent_count_ < dirents_.size());
+  dirents_[dirent_count_++] = {parent, name, dirent};
+}
+
+void Mutation::touch(Inode* directory) {
+  directory->attr.mtime = directory->attr.ctime = now();
+  update(directory);
+}
+
+void Mutation::write_dirents() {
+  for (size_t i = 0; i < dirent_count_; ++i) {
+    const DirentChange& change = dirents_[i];
+    const Key key = dirent_key(change.parent, change.name);
+    if (change.dirent.inode) {
+      transaction_->put(key, encode_dirent(change.dirent));
+    } else {
+      transaction_->erase(key);
+    }
+  }
+}
+
+void Mutation::write_inode(const Slot& slot) {
+  const Attr& attr = slot.inode.attr;
+  const bool stays = slot.fate == Fate::kPut;
+  if (stays) {
+    transaction_->put(inode_key(attr.inode), encode_inode(slot.inode));
+  } else {
+    transaction_->erase(inode_key(attr.inode));
+  }
+  const auto keep = [&](const Key& key, bool had, bool has) {
+    if (has && !had) transaction_->put(key, {});
+    if (had && !has) transaction_->erase(key);
+  };
+  keep(orphan_key(attr.inode), slot.was_orphan, stays && attr.nlink == 0);
+  keep(live_key(attr.inode), slot.was_live, stays && attr.content.live);
+}
+
+void Mutation::write_usage() {
+  int64_t inodes = 0, bytes = 0;
+  for (size_t i = 0; i < slot_count_; ++i) {
+    const Slot& slot = *slots_[i];
+    if (slot.fate == Fate::kUnchanged) continue;
+    const bool stays = slot.fate == Fate::kPut;
+    inodes += int64_t(stays) - int64_t(slot.existed);
+    bytes += (stays ? int64_t(slot.inode.attr.allocated_bytes) : 0) - int64_t(slot.was_allocated);
+  }
+  if (inodes != 0) transaction_->add(counter_key(kInodesCounter), inodes);
+  if (bytes != 0) transaction_->add(counter_key(kBytesCounter), bytes);
+}
+
+void Mutation::publish() {
+  for (size_t i = 0; i < slot_count_; ++i) {
+    const Slot& slot = *slots_[i];
+    if (slot.fate == Fate::kPut) core_.inodes.publish(slot.inode);
+    if (slot.fate == Fate::kErase) core_.inodes.drop(slot.inode.attr.inode);
+  }
+  for (size_t i = 0; i < dirent_count_; ++i)
+    core_.dirents.publish(dirents_[i].parent, dirents_[i].name, dirents_[i].dirent);
+}
+
+void Mutation::drop_from_caches() {
+  for (size_t i = 0; i < slot_count_; ++i) core_.inodes.drop(slots_[i]->inode.attr.inode);
+  for (size_t i = 0; i < dirent_count_; ++i) core_.dirents.drop(dirents_[i].parent, dirents_[i].name);
+}
+
+io::Task<Result<void>> Mutation::commit() {
+  transaction();
+  write_dirents();
+  for (size_t i = 0; i < slot_count_; ++i)
+    if (slots_[i]->fate != Fate::kUnchanged) write_inode(*slots_[i]);
+  write_usage();
+  const Result<kv::Version> committed = co_await transaction_->commit();
+  if (!committed) {
+    // Whatever became of it, the next reader asks the store.
+    drop_from_caches();
+    co_return fail(committed.error());
+  }
+  publish();
+  co_return {};
+}
+
+}  // namespace firn::meta

@@ -1,0 +1,20 @@
+// What unlink and rmdir share. Private to meta.
+#pragma once
+
+#include "meta/mutation.h"
+#include "meta/service.h"
+
+namespace firn::meta {
+
+struct FoundEntry {
+  Inode* directory;
+  Inode* victim;
+};
+
+// Locks and reads the parent and what the name names: search permission, kNotFound. `name` must outlive the task.
+io::Task<Result<FoundEntry>> find_entry(Mutation& m, const Credentials& who, InodeId parent, std::string_view name);
+
+// kNotEmpty when a name is left in the (locked) directory.
+io::Task<Result<void>> check_empty(Mutation& m, const Inode& directory);
+
+}  // namespace firn::meta

@@ -1,0 +1,76 @@
+#include "meta/keys.h"
+#include "meta/local_service.h"
+#include "meta/mutation.h"
+#include "meta/new_node.h"
+#include "meta/ops/kill_set_ids.h"
+#include "meta/permissions.h"
+
+namespace firn::meta {
+
+namespace {
+
+constexpr uint64_t kAllocationUnit = 512;  // what st_blocks counts
+
+bool changes_more_than_atime(const ContentUpdate& u) {
+  return u.size || u.allocated_bytes || u.inline_data || u.content || u.mtime || u.kill_set_ids;
+}
+
+void set_inline(Mutation& m, Inode& inode, std::string_view data) {
+  const Key key = inline_key(inode.attr.inode);
+  if (!data.empty()) {
+    m.transaction().put(key, data);
+  } else if (inode.has_inline) {
+    m.transaction().erase(key);
+  }
+  inode.has_inline = !data.empty();
+}
+
+void apply_content(Mutation& m, const ContentUpdate& u, Inode& inode) {
+  Attr& attr = inode.attr;
+  if (u.content) {
+    attr.content = *u.content;
+    stamp_session(m.core(), attr.content);
+  }
+  if (u.inline_data) {
+    set_inline(m, inode, *u.inline_data);
+    attr.allocated_bytes = (u.inline_data->size() + kAllocationUnit - 1) / kAllocationUnit * kAllocationUnit;
+  }
+  // A settled backing is the content; an inline value beside it would be a second truth.
+  if (attr.content.settled) set_inline(m, inode, {});
+  if (u.size) attr.size = *u.size;
+  if (u.allocated_bytes) attr.allocated_bytes = *u.allocated_bytes;
+}
+
+void apply_times(Mutation& m, const ContentUpdate& u, Attr& attr) {
+  if (u.atime) attr.atime = *u.atime;
+  if (u.mtime) attr.mtime = *u.mtime;
+  if (u.ctime) {
+    attr.ctime = *u.ctime;
+  } else if (changes_more_than_atime(u)) {
+    attr.ctime = m.now();
+  }
+}
+
+io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& update) {
+  co_await m.lock({id});
+  Inode* inode = CO_TRY(co_await m.inode(id));
+  const bool only_atime = !changes_more_than_atime(update) && !update.ctime;
+  if (inode->attr.type != FileType::kRegular && !only_atime) co_return fail(Code::kInvalid);
+  if (!only_atime) apply_content(m, update, *inode);
+  if (update.kill_set_ids) {
+    inode->attr.mode = without_set_ids(inode->attr.mode);
+    CO_TRY(co_await drop_capabilities(m, *inode));
+  }
+  apply_times(m, update, inode->attr);
+  m.update(inode);
+  CO_TRY(co_await m.commit());
+  co_return inode->attr;
+}
+
+}  // namespace
+
+io::Task<Result<Attr>> LocalService::update_content(InodeId inode, const ContentUpdate& update) {
+  return mutate(*core_, [inode, &update](Mutation& m) { return attempt(m, inode, update); });
+}
+
+}  // namespace firn::meta

@@ -1,0 +1,22 @@
+// Settings of LocalService.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace firn::meta {
+
+struct Options {
+  Clock* clock = &system_clock();  // outlives the service
+  // This process is the only writer of the engine: allows the caches. Two services on one engine must not both claim
+  // it.
+  bool exclusive_owner = true;
+  size_t inode_cache_entries = 128 << 10;   // about 250 bytes each, taken at the start
+  size_t dirent_cache_entries = 128 << 10;  // about 70 bytes each, and names over 15 bytes
+  // begin_session()'s; stamps unsettled content that comes without one.
+  uint64_t boot_session = 0;
+};
+
+}  // namespace firn::meta

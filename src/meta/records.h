@@ -1,0 +1,19 @@
+// Stored records to and from what the service works with (proto/meta.proto).
+#pragma once
+
+#include <string_view>
+
+#include "base/status.h"
+#include "meta/inode.h"
+
+namespace firn::meta {
+
+// Encoders return a view that is valid until the next call of the same encoder on this thread.
+// Decoders accept any bytes; what no firn wrote is kCorrupt, with a message that names the inode.
+std::string_view encode_inode(const Inode& inode);
+Result<Inode> decode_inode(InodeId id, std::string_view bytes);
+
+std::string_view encode_dirent(const Dirent& dirent);
+Result<Dirent> decode_dirent(std::string_view bytes);
+
+}  // namespace firn::meta
