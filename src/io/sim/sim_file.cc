@@ -1,0 +1,120 @@
+#include "io/sim/sim_file.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "io/reactor.h"
+
+namespace firn::io {
+namespace {
+
+Timestamp wall_time() { return Reactor::current()->clock().now(); }
+
+bool zeroes(Allocate mode) { return mode == Allocate::kZeroRange || mode == Allocate::kZeroRangeKeepSize; }
+bool keeps_size(Allocate mode) { return mode != Allocate::kExtend && mode != Allocate::kZeroRange; }
+
+}  // namespace
+
+SimFile::SimFile(SimDisk& disk, std::string path, internal::SimNodeRef node, bool writable)
+    : disk_(disk), path_(std::move(path)), node_(std::move(node)), writable_(writable) {
+  ++node_->opens;
+}
+
+SimFile::~SimFile() {
+  --node_->opens;
+  disk_.release_if_unused(*node_);
+}
+
+Task<Result<size_t>> SimFile::read(uint64_t offset, std::span<std::byte> buffer) {
+  CO_TRY(co_await disk_.begin_query(SimCall::kRead, path_));
+  co_return node_->read(offset, buffer);
+}
+
+Result<void> SimFile::write_now(uint64_t offset, std::span<const std::byte> data) {
+  if (!writable_) return fail(Code::kBadHandle, path_);
+  TRY(disk_.reserve(node_->missing_sectors(offset, offset + data.size())));
+  disk_.change(*node_, [&] { node_->write(offset, data); });
+  node_->now.mtime = node_->now.ctime = wall_time();
+  return {};
+}
+
+Task<Result<void>> SimFile::write(uint64_t offset, std::span<const std::byte> data) {
+  const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kWrite, path_));
+  if (fault.partial) data = data.first(disk_.random_.below(data.size() + 1));
+  if (!data.empty()) CO_TRY(write_now(offset, data));
+  co_return SimDisk::outcome(fault);
+}
+
+Task<Result<void>> SimFile::sync(bool) {
+  const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kSync, path_));
+  node_->sync();
+  co_return SimDisk::outcome(fault);
+}
+
+Task<Result<void>> SimFile::truncate(uint64_t bytes) {
+  const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kTruncate, path_));
+  if (!writable_) co_return fail(Code::kInvalid, path_);
+  disk_.change(*node_, [&] { node_->resize(bytes); });
+  node_->now.mtime = node_->now.ctime = wall_time();
+  co_return SimDisk::outcome(fault);
+}
+
+Task<Result<void>> SimFile::allocate(Allocate mode, uint64_t offset, uint64_t bytes) {
+  const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kAllocate, path_));
+  if (!writable_) co_return fail(Code::kBadHandle, path_);
+  if (bytes == 0) co_return fail(Code::kInvalid, path_);
+  const uint64_t end = offset + bytes;
+  internal::SimNode& node = *node_;
+  if (mode == Allocate::kPunchHole) {
+    disk_.change(node, [&] { node.zero(offset, end, true); });
+  } else {
+    CO_TRY(disk_.reserve(node.missing_sectors(offset, end)));
+    disk_.change(node, [&] {
+      if (zeroes(mode)) node.zero(offset, end, false);
+      node.allocate(offset, end);
+    });
+    if (!keeps_size(mode)) node.now.bytes = std::max(node.now.bytes, end);
+  }
+  node.now.mtime = node.now.ctime = wall_time();
+  co_return SimDisk::outcome(fault);
+}
+
+Task<Result<uint64_t>> SimFile::seek(Seek what, uint64_t offset) {
+  CO_TRY(co_await disk_.begin_query(SimCall::kSeek, path_));
+  if (offset >= node_->now.bytes) co_return fail(Code::kNoDevice);
+  if (what == Seek::kHole) co_return node_->next_hole(offset);
+  const uint64_t found = node_->next_data(offset);
+  if (found >= node_->now.bytes) co_return fail(Code::kNoDevice);
+  co_return found;
+}
+
+Task<Result<FileStat>> SimFile::stat() {
+  CO_TRY(co_await disk_.begin_query(SimCall::kFileStat, path_));
+  co_return internal::stat_of(*node_);
+}
+
+Task<Result<void>> SimFile::set_times(Timestamp atime, Timestamp mtime) {
+  const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kSetTimes, path_));
+  node_->now.atime = atime;
+  node_->now.mtime = mtime;
+  node_->now.ctime = wall_time();
+  co_return SimDisk::outcome(fault);
+}
+
+Task<Result<uint64_t>> SimFile::copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) {
+  const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kCopy, path_));
+  auto* from = dynamic_cast<SimFile*>(&source);
+  CHECK(from && &from->disk_ == &disk_);
+  const uint64_t source_bytes = from->node_->now.bytes;
+  uint64_t count = source_offset < source_bytes ? std::min(bytes, source_bytes - source_offset) : 0;
+  if (fault.partial && count > 1) count = 1 + disk_.random_.below(count);
+  std::vector<std::byte> data(count);
+  from->node_->read(source_offset, data);
+  if (count > 0) CO_TRY(write_now(offset, data));
+  if (!fault.partial) CO_TRY(SimDisk::outcome(fault));
+  co_return count;
+}
+
+}  // namespace firn::io
