@@ -1,6 +1,7 @@
 #include "data/hot/hot_store.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "data/hot/folder_sync.h"
@@ -179,8 +180,10 @@ io::Task<Result<void>> HotStore::make_folders() {
     if (std::ranges::binary_search(names, path.substr(root_.size() + 1))) continue;
     CO_TRY(co_await disk_.make_directory(std::move(path)));
   }
-  // Also for folders that were there: the run that made them may have been cut short.
-  co_return co_await disk_.sync_directory(root_);
+  // Also when all were there: the run that made them may have been cut short.
+  CO_TRY(co_await disk_.sync_directory(root_));
+  auto parent = std::filesystem::path(root_).parent_path().string();
+  co_return co_await disk_.sync_directory(parent.empty() ? "." : std::move(parent));
 }
 
 io::Task<Result<void>> HotStore::adopt(BackingId id) {

@@ -348,7 +348,7 @@ TEST_P(HotStoreTest, LostIdFileDoesNotBringIdsBack) {
       id);
 }
 
-INSTANTIATE_TEST_SUITE_P(Disks, HotStoreTest, testing::Values(WorldKind::kReal),
+INSTANTIATE_TEST_SUITE_P(Disks, HotStoreTest, testing::Values(WorldKind::kReal, WorldKind::kSimulated),
                          [](const auto& param) { return param.param == WorldKind::kReal ? "Real" : "Simulated"; });
 
 }  // namespace

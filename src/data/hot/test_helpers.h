@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/ids.h"
 #include "io/disk.h"
 #include "io/reactor.h"
 #include "io/task.h"
@@ -57,6 +58,8 @@ class WatchedDisk final : public io::Disk {
  private:
   io::Disk& disk_;
 };
+
+inline std::string text_of(BackingId id) { return std::to_string(id.value); }
 
 inline io::Task<Result<void>> write_text(io::File& file, std::string text) {
   co_return co_await file.write(0, std::as_bytes(std::span(text)));

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "io/blocking_pool.h"
+#include "io/sim/sim_disk.h"
+#include "io/sim/sim_reactor.h"
 #include "io/uring/uring_disk.h"
 #include "io/uring/uring_reactor.h"
 
@@ -33,8 +35,22 @@ class RealWorld final : public World {
   std::string folder_;
 };
 
+class SimWorld final : public World {
+ public:
+  io::Reactor& reactor() override { return reactor_; }
+  io::Disk& disk() override { return disk_; }
+  std::string root() const override { return "/hot"; }
+
+ private:
+  io::SimReactor reactor_;
+  io::SimDisk disk_;
+};
+
 }  // namespace
 
-std::unique_ptr<World> make_world(WorldKind) { return std::make_unique<RealWorld>(); }
+std::unique_ptr<World> make_world(WorldKind kind) {
+  if (kind == WorldKind::kReal) return std::make_unique<RealWorld>();
+  return std::make_unique<SimWorld>();
+}
 
 }  // namespace firn::data
