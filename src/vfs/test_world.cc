@@ -1,0 +1,58 @@
+#include "vfs/test_world.h"
+
+namespace firn::vfs {
+
+TestWorld::TestWorld(uint64_t seed) : seed_(seed) {
+  reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed, .shuffle = true});
+  pool_ = std::make_unique<io::SimBlockingPool>(*reactor_);
+  disk_ = std::make_unique<io::SimDisk>(io::SimDiskOptions{.seed = seed});
+  engine_ = kv::make_mem_engine(kv::MemOptions{.crashable = true, .yields = true, .inject = nullptr});
+  CHECK(run(meta::format(*engine_, {.id = "test", .inline_max_bytes = kInlineMax}, {})).has_value());
+}
+
+TestWorld::~TestWorld() {
+  if (volume_) (void)unmount();
+}
+
+Result<void> TestWorld::mount() { return run(open()); }
+
+io::Task<Result<void>> TestWorld::open() {
+  meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, "boot " + std::to_string(boots_)));
+  store_ = data::make_hot_store({.disk = *disk_, .root = "/hot", .min_ready = 8, .max_ready = 32, .recent_objects = 4});
+  service_ = std::make_unique<meta::LocalService>(
+      *engine_, meta::Options{.clock = &reactor_->clock(), .boot_session = session.number});
+  volume_ = make_volume({.meta = *service_,
+                         .data = *store_,
+                         .clock = reactor_->clock(),
+                         .pool = *pool_,
+                         .inline_max_bytes = kInlineMax,
+                         .boot_session = session.number});
+  co_return co_await volume_->start();
+}
+
+Result<void> TestWorld::unmount() {
+  Result<void> stopped = run(volume_->stop());
+  volume_.reset();
+  service_.reset();
+  store_.reset();
+  if (stopped) stopped = run(meta::end_session(*engine_));
+  return stopped;
+}
+
+void TestWorld::cut_power() {
+  // What was running is never resumed: its frames are left behind, as a real power cut would leave them.
+  (void)volume_.release();
+  (void)service_.release();
+  (void)store_.release();
+  std::unique_ptr<io::SimDisk> after = disk_->crash();
+  (void)disk_.release();
+  (void)reactor_.release();
+  (void)pool_.release();
+  ++boots_;
+  reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed_ + boots_, .shuffle = true});
+  pool_ = std::make_unique<io::SimBlockingPool>(*reactor_);
+  disk_ = std::move(after);
+  engine_->crash();
+}
+
+}  // namespace firn::vfs

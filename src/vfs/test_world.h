@@ -1,0 +1,62 @@
+// A whole volume on simulated time, a simulated disk and an in-memory engine, which can lose their power together.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/hot/hot_store.h"
+#include "io/block_on.h"
+#include "io/sim/sim_blocking_pool.h"
+#include "io/sim/sim_disk.h"
+#include "io/sim/sim_reactor.h"
+#include "kv/mem/mem_engine.h"
+#include "meta/local_service.h"
+#include "meta/volume.h"
+#include "vfs/volume.h"
+
+namespace firn::vfs {
+
+class TestWorld {
+ public:
+  static constexpr uint64_t kInlineMax = 4096;
+
+  explicit TestWorld(uint64_t seed);
+  ~TestWorld();
+
+  // Runs the task to its end on the simulated reactor.
+  template <class T>
+  T run(io::Task<T> task) {
+    return io::run_to_end(*reactor_, std::move(task));
+  }
+
+  // Opens the volume: a new boot of the machine, or only of the process.
+  Result<void> mount();
+  // A clean end.
+  Result<void> unmount();
+  // Everything that was not synced may be lost, in any combination; the volume is down afterwards.
+  void cut_power();
+
+  Volume& volume() { return *volume_; }
+  kv::Engine& engine() { return *engine_; }
+  data::Store& store() { return *store_; }
+  meta::Service& service() { return *service_; }
+  io::SimDisk& disk() { return *disk_; }
+  io::SimReactor& reactor() { return *reactor_; }
+  static meta::Credentials root() { return {}; }
+
+ private:
+  io::Task<Result<void>> open();
+  void make_parts();
+
+  uint64_t seed_;
+  uint64_t boots_ = 0;
+  std::unique_ptr<io::SimReactor> reactor_;
+  std::unique_ptr<io::SimBlockingPool> pool_;
+  std::unique_ptr<io::SimDisk> disk_;
+  std::unique_ptr<kv::MemEngine> engine_;
+  std::unique_ptr<data::Store> store_;
+  std::unique_ptr<meta::LocalService> service_;
+  std::unique_ptr<Volume> volume_;
+};
+
+}  // namespace firn::vfs
