@@ -68,6 +68,7 @@ bool is_root() { return geteuid() == 0; }
 
 pid_t start(const std::function<void()>& body) {
   const pid_t child = fork();
+  if (child < 0) _exit(3);
   if (child != 0) return child;
   body();
   _exit(0);

@@ -52,8 +52,7 @@ std::string describe(int status) {
   return "exit " + std::to_string(WEXITSTATUS(status));
 }
 
-void finish_case(const Job& job, pid_t child, int status) {
-  kill(-child, SIGKILL);  // what the case left running
+void finish_case(const Job& job, int status) {
   g_running = std::string(job.what.name) + (job.root ? " [root]" : " [user]");
   if (status != 0) failed({"runner.cc", 0, "the case's process"}, "exit 0", describe(status));
   if (!remove_tree(job.directory)) failed({"runner.cc", 0, "removing its directory"}, "success", error_name(errno));
@@ -66,6 +65,7 @@ class Pool {
     if (running_.size() >= static_cast<size_t>(g_options.jobs)) wait_one();
     fflush(stdout);
     const pid_t child = fork();
+    if (child < 0) _exit(3);
     if (child == 0) run_case(job);
     running_[child] = job;
   }
@@ -75,11 +75,15 @@ class Pool {
 
  private:
   void wait_one() {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) != 0) _exit(3);
+    // What the case left running goes while its id still stands for its group, and for nothing newer.
+    kill(-info.si_pid, SIGKILL);
     int status = 0;
-    const pid_t child = waitpid(-1, &status, 0);
-    const auto found = running_.find(child);
+    waitpid(info.si_pid, &status, 0);
+    const auto found = running_.find(info.si_pid);
     if (found == running_.end()) return;
-    finish_case(found->second, child, status);
+    finish_case(found->second, status);
     running_.erase(found);
   }
 
