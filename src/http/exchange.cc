@@ -1,0 +1,105 @@
+#include "http/exchange.h"
+
+#include <fmt/format.h>
+
+namespace firn::http {
+
+io::Task<Result<bool>> Inbox::fill(io::Socket& socket, io::Until until) {
+  constexpr size_t kStepBytes = 64 << 10;
+  if (consumed > 0) bytes.erase(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(consumed));
+  consumed = 0;
+  const size_t before = bytes.size();
+  bytes.resize(before + kStepBytes);
+  const Result<size_t> received = co_await socket.recv(std::span(bytes).subspan(before), until);
+  bytes.resize(before + received.value_or(0));
+  if (!received) co_return fail(received.error());
+  co_return *received > 0;
+}
+
+io::Until Exchange::stall_limit() const { return io::within(connection_.limits.stall_timeout_ns, connection_.token); }
+
+io::Task<Result<void>> Exchange::send_text(std::string text) {
+  co_return co_await connection_.socket.send(std::as_bytes(std::span(text)), stall_limit());
+}
+
+io::Task<Result<void>> Exchange::send_continue() {
+  if (continue_sent_ || responded_) co_return {};
+  continue_sent_ = true;
+  const auto expect = request_.header("expect");
+  if (!expect || *expect != "100-continue") co_return {};
+  co_return co_await send_text("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+io::Task<Result<size_t>> Exchange::read_body(std::span<std::byte> buffer) {
+  Parser& parser = connection_.parser;
+  if (parser.done()) co_return size_t{0};
+  CO_TRY(co_await send_continue());
+  for (;;) {
+    const BodyStep step = CO_TRY(parser.feed_body(connection_.inbox.pending(), buffer));
+    connection_.inbox.consume(step.consumed);
+    if (step.produced > 0) co_return step.produced;
+    if (parser.done()) co_return size_t{0};
+    if (step.consumed > 0 && !connection_.inbox.pending().empty()) continue;
+    if (!CO_TRY(co_await connection_.inbox.fill(connection_.socket, stall_limit())))
+      co_return fail(Code::kUnavailable, "the client left in the middle of the body");
+  }
+}
+
+io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optional<uint64_t> bytes) {
+  CHECK(!responded_);
+  responded_ = true;
+  head_only_ = request_.method == "HEAD" || status == 204;
+  chunked_ = !bytes.has_value();
+  promised_bytes_ = bytes.value_or(0);
+  keep_alive_ = connection_.parser.keep_alive();
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
+  for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
+  if (status != 204) {
+    head += chunked_ ? "Transfer-Encoding: chunked\r\n" : fmt::format("Content-Length: {}\r\n", promised_bytes_);
+  }
+  head += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
+  co_return co_await send_text(std::move(head));
+}
+
+io::Task<Result<void>> Exchange::write(std::span<const std::byte> data) {
+  if (head_only_ || data.empty()) co_return {};
+  if (!chunked_) {
+    CHECK(data.size() <= promised_bytes_);
+    promised_bytes_ -= data.size();
+    co_return co_await connection_.socket.send(data, stall_limit());
+  }
+  CO_TRY(co_await send_text(fmt::format("{:x}\r\n", data.size())));
+  CO_TRY(co_await connection_.socket.send(data, stall_limit()));
+  co_return co_await send_text("\r\n");
+}
+
+io::Task<Result<void>> Exchange::end() {
+  if (!head_only_ && chunked_) CO_TRY(co_await send_text("0\r\n\r\n"));
+  if (!head_only_ && !chunked_ && promised_bytes_ > 0)
+    co_return fail(Code::kIo, "the content ended early");  // the connection must be closed
+  complete_ = true;
+  co_return {};
+}
+
+io::Task<Result<void>> Exchange::respond(Response response) {
+  Headers headers = std::move(response.headers);
+  if (!response.content_type.empty()) headers.emplace_back("Content-Type", response.content_type);
+  CO_TRY(co_await begin(response.status, std::move(headers), response.body.size()));
+  CO_TRY(co_await write(std::as_bytes(std::span(response.body))));
+  co_return co_await end();
+}
+
+io::Task<bool> Exchange::drain() {
+  // Whoever waits for "100 Continue" and was refused sends no body, or a whole new request: nobody can tell.
+  if (!connection_.parser.done() && !continue_sent_ && request_.header("expect")) co_return false;
+  std::vector<std::byte> buffer(16 << 10);
+  for (size_t read = 0; !connection_.parser.done();) {
+    const Result<size_t> bytes = co_await read_body(buffer);
+    if (!bytes) co_return false;
+    read += *bytes;
+    if (read > connection_.limits.drain_bytes) co_return false;
+  }
+  co_return true;
+}
+
+}  // namespace firn::http

@@ -1,0 +1,84 @@
+// http::Exchange: one request on a connection and the making of its response.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "http/message.h"
+#include "http/parser.h"
+#include "io/socket.h"
+
+namespace firn::http {
+
+struct Limits {
+  int64_t idle_timeout_ns = 60'000'000'000;   // between requests
+  int64_t head_timeout_ns = 10'000'000'000;   // from a request's first byte to the end of its head
+  int64_t stall_timeout_ns = 30'000'000'000;  // for each part of a body, either way
+  size_t drain_bytes = 256 << 10;             // of an unread request body, so that the connection can be kept
+  unsigned connections = 256;                 // at once
+};
+
+// What was received and not yet consumed.
+struct Inbox {
+  std::vector<std::byte> bytes;
+  size_t consumed = 0;
+
+  std::span<const std::byte> pending() const { return std::span(bytes).subspan(consumed); }
+  void consume(size_t count) { consumed += count; }
+  // Receives more behind what is pending; false at the end of the stream.
+  io::Task<Result<bool>> fill(io::Socket& socket, io::Until until);
+};
+
+// One coroutine at a time. Everything it is given must outlive it.
+class Exchange {
+ public:
+  struct Connection {
+    io::Socket& socket;
+    Inbox& inbox;
+    Parser& parser;
+    const Limits& limits;
+    io::CancelToken* token;
+  };
+  Exchange(Connection connection, Request request, Peer peer)
+      : connection_(connection), request_(std::move(request)), peer_(std::move(peer)) {}
+
+  const Request& request() const { return request_; }
+  const Peer& peer() const { return peer_; }
+
+  // The next part of the request's body: at least one byte, 0 at its end.
+  io::Task<Result<size_t>> read_body(std::span<std::byte> buffer);
+
+  // The whole response at once.
+  io::Task<Result<void>> respond(Response response);
+  // Or in parts: begin(), write()..., end(). Without `bytes` it is sent chunked.
+  io::Task<Result<void>> begin(int status, Headers headers, std::optional<uint64_t> bytes);
+  io::Task<Result<void>> write(std::span<const std::byte> data);
+  io::Task<Result<void>> end();
+
+  bool responded() const { return responded_; }
+  bool complete() const { return complete_; }  // the response went out whole
+  bool keep_alive() const { return keep_alive_ && complete_; }
+  // Reads away what is left of the request's body; false: too much, close the connection.
+  io::Task<bool> drain();
+
+ private:
+  io::Until stall_limit() const;
+  io::Task<Result<void>> send_text(std::string text);
+  io::Task<Result<void>> send_continue();
+
+  Connection connection_;
+  const Request request_;
+  const Peer peer_;
+  bool continue_sent_ = false;
+  bool responded_ = false;
+  bool complete_ = false;
+  bool chunked_ = false;
+  bool keep_alive_ = true;
+  bool head_only_ = false;
+  uint64_t promised_bytes_ = 0;
+};
+
+}  // namespace firn::http

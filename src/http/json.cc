@@ -1,0 +1,63 @@
+#include "http/json.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace firn::http {
+namespace {
+
+std::string_view name_of(meta::FileType type) {
+  switch (type) {
+    case meta::FileType::kRegular:
+      return "file";
+    case meta::FileType::kDirectory:
+      return "directory";
+    case meta::FileType::kSymlink:
+      return "symlink";
+    case meta::FileType::kFifo:
+      return "fifo";
+    case meta::FileType::kSocket:
+      return "socket";
+    case meta::FileType::kCharDevice:
+      return "char-device";
+    case meta::FileType::kBlockDevice:
+      return "block-device";
+  }
+  return "unknown";
+}
+
+std::string text_of(Timestamp time) { return fmt::format("{}.{:09}", time.seconds, time.nanoseconds); }
+
+}  // namespace
+
+std::string dump_json(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void put_name(nlohmann::json& object, std::string_view name) {
+  object["name"] = name;
+  const std::string dumped = dump_json(object["name"]);
+  if (nlohmann::json::parse(dumped).get<std::string>() == name) return;
+  std::string hex;
+  for (const char c : name) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  object["name_hex"] = std::move(hex);
+}
+
+nlohmann::json json_of(const meta::Attr& attr) {
+  return {{"inode", attr.inode.value},
+          {"type", name_of(attr.type)},
+          {"mode", fmt::format("{:04o}", attr.mode)},
+          {"nlink", attr.nlink},
+          {"uid", attr.uid},
+          {"gid", attr.gid},
+          {"size", attr.size},
+          {"allocated", attr.allocated_bytes},
+          {"rdev", attr.rdev},
+          {"atime", text_of(attr.atime)},
+          {"mtime", text_of(attr.mtime)},
+          {"ctime", text_of(attr.ctime)},
+          {"btime", text_of(attr.btime)}};
+}
+
+}  // namespace firn::http

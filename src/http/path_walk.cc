@@ -1,0 +1,80 @@
+#include "http/path_walk.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace firn::http {
+namespace {
+
+std::deque<std::string> split(std::string_view path) {
+  std::deque<std::string> names;
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('/'), path.size());
+    if (end > 0) names.emplace_back(path.substr(0, end));
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return names;
+}
+
+// Where the walk stands: the current node and the directories above it, root first.
+struct Walk {
+  vfs::Attr at;
+  std::deque<vfs::Attr> above;
+  std::deque<std::string> rest;
+  int links = 0;
+};
+
+io::Task<Result<void>> follow(vfs::Volume& volume, const vfs::Attr& link, Walk& walk) {
+  if (++walk.links > kMaxSymlinks) co_return fail(Code::kLoop);
+  const std::string target = CO_TRY(co_await volume.readlink(link.inode));
+  std::deque<std::string> names = split(target);
+  walk.rest.insert(walk.rest.begin(), names.begin(), names.end());
+  if (target.starts_with('/') && !walk.above.empty()) {
+    walk.at = walk.above.front();
+    walk.above.clear();
+  }
+  co_return {};
+}
+
+io::Task<Result<void>> step(vfs::Volume& volume, const meta::Credentials& who, LastLink last_link, Walk& walk) {
+  const std::string name = std::move(walk.rest.front());
+  walk.rest.pop_front();
+  if (walk.at.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
+  if (name == ".") co_return {};
+  if (name == "..") {
+    if (walk.above.empty()) co_return {};
+    walk.at = walk.above.back();
+    walk.above.pop_back();
+    co_return {};
+  }
+  vfs::Attr next = CO_TRY(co_await volume.lookup(who, walk.at.inode, name));
+  if (next.type == meta::FileType::kSymlink && (!walk.rest.empty() || last_link == LastLink::kFollow))
+    co_return co_await follow(volume, next, walk);
+  walk.above.push_back(walk.at);
+  walk.at = std::move(next);
+  co_return {};
+}
+
+}  // namespace
+
+io::Task<Result<vfs::Attr>> resolve(vfs::Volume& volume, meta::Credentials who, std::string path, LastLink last_link) {
+  Walk walk;
+  walk.rest = split(path);
+  walk.at = CO_TRY(co_await volume.getattr(kRootInode));
+  while (!walk.rest.empty()) CO_TRY(co_await step(volume, who, last_link, walk));
+  if (path.ends_with('/') && walk.at.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
+  co_return walk.at;
+}
+
+io::Task<Result<Place>> resolve_parent(vfs::Volume& volume, meta::Credentials who, std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  const size_t slash = path.rfind('/');
+  std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name.empty() || name == "." || name == "..") co_return fail(Code::kInvalid, "the path does not end in a name");
+  const std::string folder = path.substr(0, slash == std::string::npos ? 0 : slash);
+  const vfs::Attr parent = CO_TRY(co_await resolve(volume, std::move(who), folder, LastLink::kFollow));
+  if (parent.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
+  co_return Place{parent.inode, std::move(name)};
+}
+
+}  // namespace firn::http
