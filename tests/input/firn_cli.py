@@ -1,0 +1,130 @@
+"""What every bad-input test needs: firn in a folder of its own, and what a good refusal looks like."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+FIRN = Path(os.environ["FIRN"]).resolve()
+DAMAGE = Path(os.environ["FIRN_DAMAGE"]).resolve()
+DEADLINE_S = 30
+NOBODY = 65534
+# What a user must never see.
+CRASHES = re.compile(r"terminate called|Sanitizer|Segmentation|core dumped|CHECK|what\(\)|^\s*#\d+ ", re.MULTILINE)
+
+
+class FirnTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="firn-input-"))
+        self.folder.chmod(0o755)
+        self.volume = self.folder / "volume"
+        self.mount_point = self.folder / "mnt"
+        self.mount_point.mkdir()
+        self.mounted = []
+        self.other_mounts = []
+
+    def tearDown(self):
+        for volume, mount_point in self.mounted:
+            if os.path.ismount(mount_point) or self.is_dead(mount_point):
+                self.kill_daemon(volume)
+                subprocess.run(["umount", "-l", str(mount_point)], check=False, stderr=subprocess.DEVNULL)
+        for mount_point in reversed(self.other_mounts):
+            subprocess.run(["umount", "-l", str(mount_point)], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run_program(self, *command, **more):
+        return subprocess.run([str(word) for word in command], timeout=DEADLINE_S, text=True, errors="replace",
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+    def firn(self, *arguments, **more):
+        return self.run_program(FIRN, *arguments, **more)
+
+    def succeed(self, *arguments):
+        done = self.firn(*arguments)
+        self.assertEqual(done.returncode, 0, f"firn {arguments}: {done.stderr}")
+        return done.stdout
+
+    def assert_refused(self, done, *words, code=1):
+        """One line on stderr that says what and why; the right exit code; no crash."""
+        said = done.stderr
+        self.assertEqual(done.returncode, code, f"exit code {done.returncode}; stderr: {said}")
+        self.assertIsNone(CRASHES.search(said), said)
+        self.assertEqual(len(said.strip().splitlines()), 1, f"not one line: {said!r}")
+        self.assertTrue(said.startswith("firn: "), said)
+        for word in words:
+            self.assertRegex(said, re.compile(str(word), re.IGNORECASE))
+
+    def refuse(self, *arguments, words=(), code=1):
+        self.assert_refused(self.firn(*arguments), *words, code=code)
+
+    def init(self, volume=None):
+        volume = volume or self.volume
+        self.succeed("init", volume)
+        return volume
+
+    def mount(self, volume=None, mount_point=None):
+        volume, mount_point = volume or self.volume, mount_point or self.mount_point
+        self.mounted.append((volume, mount_point))
+        self.succeed("mount", volume, mount_point)
+
+    def umount(self, mount_point=None):
+        self.succeed("umount", mount_point or self.mount_point)
+
+    def init_with_content(self):
+        """A volume that holds something to lose."""
+        self.init()
+        self.mount()
+        (self.mount_point / "precious").write_text("small")
+        (self.mount_point / "folder").mkdir()
+        (self.mount_point / "folder" / "large").write_bytes(b"large" * 100000)
+        self.umount()
+
+    def assert_content(self):
+        self.mount()
+        self.assertEqual((self.mount_point / "precious").read_text(), "small")
+        self.assertEqual((self.mount_point / "folder" / "large").read_bytes(), b"large" * 100000)
+        self.umount()
+        self.succeed("fsck", self.volume)
+
+    def daemon_pid(self, volume=None):
+        return int(((volume or self.volume) / "firn.lock").read_text().split()[0])
+
+    def kill_daemon(self, volume=None):
+        try:
+            pid = self.daemon_pid(volume)
+            if Path(os.readlink(f"/proc/{pid}/exe")) != FIRN:
+                return
+            os.kill(pid, signal.SIGKILL)
+            while Path(f"/proc/{pid}/exe").exists():
+                time.sleep(0.01)
+        except (OSError, ValueError, IndexError):
+            pass
+
+    @staticmethod
+    def is_dead(mount_point):
+        try:
+            os.stat(mount_point)
+            return False
+        except OSError:
+            return True
+
+    def small_disk(self, megabytes):
+        """A file system of so many megabytes, where a volume fits but not much else."""
+        disk = self.folder / "disk"
+        disk.mkdir()
+        image = self.folder / "disk.img"
+        with open(image, "wb") as file:
+            file.truncate(megabytes << 20)
+        made = self.run_program("mkfs.ext4", "-q", "-F", image)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        mounted = self.run_program("mount", "-o", "loop", image, disk)
+        self.assertEqual(mounted.returncode, 0, mounted.stderr)
+        self.other_mounts.append(disk)
+        return disk
+
+
+needs_root = unittest.skipUnless(os.geteuid() == 0, "needs root")
