@@ -19,7 +19,8 @@ struct MemOptions {
 
 class MemEngine : public Engine {
  public:
-  // A power cut and a restart: forgets every commit after the last sync. No transaction may be alive.
+  // A power cut and a restart: forgets every commit after the last sync. Transactions that are alive
+  // are abandoned with whoever held them: not used again, not even destroyed.
   virtual void crash() = 0;
 };
 

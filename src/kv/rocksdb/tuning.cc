@@ -5,6 +5,8 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
+#include "kv/rocksdb/insert_hint.h"
+
 namespace firn::kv::rocks {
 
 namespace {
@@ -47,6 +49,7 @@ void set_memtables(rocksdb::Options& tuned, const RocksdbOptions& options) {
   tuned.hard_pending_compaction_bytes_limit = uint64_t{256} << 30;
   tuned.memtable_whole_key_filtering = true;
   tuned.memtable_prefix_bloom_size_ratio = 0.02;
+  tuned.memtable_insert_with_hint_prefix_extractor = std::make_shared<InsertHintPrefix>();
   // Writers are serialised by the commit mutex.
   tuned.allow_concurrent_memtable_write = false;
   tuned.enable_write_thread_adaptive_yield = false;

@@ -1,0 +1,240 @@
+// Power cuts, full disks and damaged files under the RocksDB engine, on a file system that forgets.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "kv/counter.h"
+#include "kv/testing/engine_host.h"
+#include "kv/testing/lossy_file_system.h"
+
+namespace firn::kv {
+namespace {
+
+using testing::LossyFileSystem;
+using testing::Tx;
+
+class Machine {
+ public:
+  Machine() : fs(std::make_shared<LossyFileSystem>()), env(rocksdb::NewCompositeEnv(fs)) {}
+  ~Machine() { engine.reset(); }
+
+  RocksdbOptions options() {
+    RocksdbOptions options = testing::small_rocksdb("/db");
+    options.memtable_bytes = 64 << 10;
+    options.env = env.get();
+    return options;
+  }
+  Result<void> open() {
+    engine = TRY(open_rocksdb(options()));
+    return {};
+  }
+  void power_cut(uint64_t seed) {
+    fs->cut();
+    engine.reset();
+    fs->restart(seed);
+  }
+
+  std::shared_ptr<LossyFileSystem> fs;
+  std::unique_ptr<rocksdb::Env> env;
+  std::unique_ptr<Engine> engine;
+};
+
+// What the engine was told, commit by commit.
+class Ledger {
+ public:
+  using State = std::map<std::string, std::string>;
+
+  // One random transaction; false when the engine refused it.
+  bool commit(Engine& engine, std::mt19937_64& random) {
+    Tx t(engine);
+    State state = states_.back();
+    for (uint64_t writes = 1 + random() % 6; writes > 0; --writes) {
+      const std::string key = "k" + std::to_string(random() % 60);
+      if (random() % 4 == 0) {
+        t.erase(key);
+        state.erase(key);
+      } else {
+        const std::string value(random() % 400, static_cast<char>('a' + random() % 26));
+        t.put(key, value);
+        state[key] = value;
+      }
+    }
+    const auto delta = static_cast<int64_t>(random() % 100);
+    t.add("total", delta);
+    state["total"] = encode_counter(delta + (state.contains("total") ? *decode_counter(state["total"]) : 0));
+    auto version = t.try_commit();
+    if (!version) return false;
+    states_.push_back(std::move(state));
+    versions_.push_back(*version);
+    return true;
+  }
+
+  // Everything up to `version` must be there.
+  void note_synced(Version version) {
+    while (synced_ + 1 < versions_.size() && versions_[synced_ + 1] <= version) ++synced_;
+  }
+
+  // Checks that the engine holds the state after some commit not older than the last synced, and goes on from it.
+  ::testing::AssertionResult matches_a_prefix(Engine& engine) {
+    const State found = read_all(engine);
+    for (size_t i = states_.size(); i-- > synced_;) {
+      if (states_[i] != found) continue;
+      states_.resize(i + 1);
+      versions_.resize(i + 1);
+      synced_ = i;
+      return ::testing::AssertionSuccess();
+    }
+    const bool older = std::find(states_.begin(), states_.end(), found) != states_.end();
+    return ::testing::AssertionFailure() << (older ? "lost synced commits" : "not the state after any commit") << ": "
+                                         << states_.size() << " commits, synced " << synced_;
+  }
+
+ private:
+  static State read_all(Engine& engine) {
+    auto pairs = testing::run(engine.begin()->scan({"", ""}, 100'000));
+    EXPECT_TRUE(pairs) << pairs.error().to_string();
+    State state;
+    for (const Pair& pair : *pairs) state[pair.key] = pair.value;
+    return state;
+  }
+
+  std::vector<State> states_ = {State()};
+  std::vector<Version> versions_ = {0};
+  size_t synced_ = 0;
+};
+
+// Works until something fails or enough was done.
+void work(Machine& machine, Ledger& ledger, std::mt19937_64& random) {
+  const uint64_t commits = random() % 400;
+  for (uint64_t i = 0; i < commits; ++i) {
+    if (!ledger.commit(*machine.engine, random)) return;
+    if (random() % 10 == 0 && !machine.engine->flush_to_os()) return;
+    if (random() % 25 == 0) {
+      if (!testing::run(machine.engine->sync(machine.engine->last_version()))) return;
+      ledger.note_synced(machine.engine->synced_version());
+    }
+  }
+}
+
+TEST(PowerLoss, SyncedCommitsSurviveAndTheRestIsAPrefix) {
+  const char* chosen = std::getenv("FIRN_SEED");
+  const uint64_t first = chosen != nullptr ? std::stoull(chosen) : 1;
+  for (uint64_t seed = first; seed < first + (chosen != nullptr ? 1 : 25); ++seed) {
+    SCOPED_TRACE("FIRN_SEED=" + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    Machine machine;
+    Ledger ledger;
+    for (int life = 0; life < 8; ++life) {
+      if (random() % 3 == 0) {  // a cut while it opens
+        machine.fs->cut_after(random() % 30);
+        (void)machine.open();
+        machine.power_cut(random());
+      }
+      auto opened = machine.open();
+      ASSERT_TRUE(opened) << "life " << life << ": " << opened.error().to_string();
+      ASSERT_TRUE(ledger.matches_a_prefix(*machine.engine)) << "life " << life;
+      if (random() % 2 == 0) machine.fs->cut_after(random() % 300);
+      work(machine, ledger, random);
+      machine.power_cut(random());
+    }
+  }
+}
+
+TEST(PowerLoss, CloseIsDurable) {
+  Machine machine;
+  ASSERT_TRUE(machine.open());
+  Tx(*machine.engine).put("a", "1").add("n", 7).commit();
+  ASSERT_TRUE(testing::run(machine.engine->close()));
+  machine.power_cut(1);
+  ASSERT_TRUE(machine.open());
+  EXPECT_EQ(Tx(*machine.engine).scan("", ""), "a=1 n=" + encode_counter(7));
+}
+
+TEST(DiskFull, StaysReadableAndRecovers) {
+  Machine machine;
+  ASSERT_TRUE(machine.open());
+  Tx(*machine.engine).put("first", "1").commit();
+  machine.fs->set_capacity(machine.fs->used_bytes() + (300 << 10));
+  const std::string value(1000, 'v');
+  Code code = Code::kOk;
+  int committed = 0;
+  for (; committed < 20'000 && code == Code::kOk; ++committed) {
+    code = Tx(*machine.engine).put("k" + std::to_string(committed), value).commit_code();
+    if (code == Code::kOk && committed % 16 == 0)
+      if (auto synced = testing::run(machine.engine->sync(machine.engine->last_version())); !synced)
+        code = synced.error().code();
+  }
+  EXPECT_EQ(code, Code::kNoSpace);
+  EXPECT_EQ(Tx(*machine.engine).put("x", "").commit_code(), Code::kNoSpace);
+  EXPECT_EQ(Tx(*machine.engine).get("first"), "1");
+  EXPECT_EQ(Tx(*machine.engine).get("k0"), value);
+
+  machine.fs->set_capacity(~uint64_t{0});
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  EXPECT_EQ(Tx(*machine.engine).put("after", "1").commit_code(), Code::kOk);
+  ASSERT_TRUE(testing::run(machine.engine->sync(machine.engine->last_version())));
+  machine.power_cut(3);
+  ASSERT_TRUE(machine.open());
+  EXPECT_EQ(Tx(*machine.engine).get("after"), "1");
+  for (int i = 0; i + 1 < committed; ++i) ASSERT_EQ(Tx(*machine.engine).get("k" + std::to_string(i)), value) << i;
+}
+
+std::string find_file(Machine& machine, std::string_view suffix) {
+  for (const std::string& name : machine.fs->names())
+    if (name.ends_with(suffix) && machine.fs->size(name) > 0) return name;
+  return "";
+}
+
+TEST(Damage, InTheSyncedLogIsReportedAndNothingIsDropped) {
+  Machine machine;
+  ASSERT_TRUE(machine.open());
+  for (int i = 0; i < 20; ++i) Tx(*machine.engine).put("k" + std::to_string(i), std::string(500, 'v')).commit();
+  ASSERT_TRUE(testing::run(machine.engine->sync(machine.engine->last_version())));
+  machine.power_cut(1);
+  const std::string log = find_file(machine, ".log");
+  machine.fs->damage(log, machine.fs->size(log) / 2);
+  const auto before = machine.fs->names();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    auto opened = machine.open();
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), Code::kCorrupt);
+    EXPECT_NE(opened.error().message().find(log.substr(log.rfind('/') + 1)), std::string::npos)
+        << opened.error().message();
+  }
+  EXPECT_EQ(machine.fs->names(), before);
+  machine.fs->damage(log, machine.fs->size(log) / 2);  // the bit flipped back
+  ASSERT_TRUE(machine.open());
+  EXPECT_EQ(Tx(*machine.engine).get("k19"), std::string(500, 'v'));
+}
+
+TEST(Damage, InATableIsReportedByTheRead) {
+  Machine machine;
+  ASSERT_TRUE(machine.open());
+  Tx(*machine.engine).put("k", std::string(3000, 'v')).commit();
+  ASSERT_TRUE(testing::run(machine.engine->close()));
+  machine.engine.reset();
+  const std::string table = find_file(machine, ".sst");
+  ASSERT_NE(table, "");
+  machine.fs->damage(table, 1000);
+  ASSERT_TRUE(machine.open());
+  auto value = Tx(*machine.engine).try_get("k");
+  ASSERT_FALSE(value);
+  EXPECT_EQ(value.error().code(), Code::kCorrupt);
+  EXPECT_NE(value.error().message().find(table), std::string::npos) << value.error().message();
+}
+
+TEST(Damage, MissingTableFailsTheOpen) {
+  Machine machine;
+  ASSERT_TRUE(machine.open());
+  Tx(*machine.engine).put("k", "v").commit();
+  ASSERT_TRUE(testing::run(machine.engine->close()));
+  machine.engine.reset();
+  ASSERT_TRUE(machine.env->DeleteFile(find_file(machine, ".sst")).ok());
+  auto opened = machine.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::kCorrupt) << opened.error().message();
+}
+
+}  // namespace
+}  // namespace firn::kv
