@@ -1,0 +1,94 @@
+#include "fuse/notifier.h"
+
+#include <sys/uio.h>
+
+#include <utility>
+
+namespace firn::fuse {
+namespace {
+
+constexpr uint32_t kEpochMinor = 44;
+
+}  // namespace
+
+Notifier::Notifier(int fd, uint32_t minor) : fd_(fd), minor_(minor), thread_([this] { run(); }) {}
+
+Notifier::~Notifier() {
+  stop();
+  thread_.join();
+}
+
+void Notifier::stop() {
+  std::lock_guard lock(queue_mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+void Notifier::inode_changed(InodeId inode, bool data_too) {
+  std::lock_guard lock(queue_mutex_);
+  if (stopping_) return;
+  inodes_[inode] |= data_too;
+  changed_.notify_one();
+}
+
+void Notifier::entry_changed(InodeId parent, std::string_view name) {
+  std::lock_guard lock(queue_mutex_);
+  if (stopping_) return;
+  if (entries_.size() >= kMaxQueuedEntries && minor_ >= kEpochMinor) {
+    entries_.clear();
+    all_entries_ = true;
+  } else {
+    entries_.push_back({parent, std::string(name)});
+  }
+  changed_.notify_one();
+}
+
+uint64_t Notifier::sent() const {
+  std::lock_guard lock(queue_mutex_);
+  return sent_;
+}
+
+void Notifier::run() {
+  std::unique_lock lock(queue_mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !inodes_.empty() || !entries_.empty() || all_entries_; });
+    if (stopping_) return;
+    auto inodes = std::exchange(inodes_, {});
+    auto entries = std::exchange(entries_, {});
+    const bool all_entries = std::exchange(all_entries_, false);
+    lock.unlock();
+    for (const auto& [inode, data_too] : inodes) send_inode(inode, data_too);
+    if (all_entries) send_epoch();
+    for (const Entry& entry : entries) send_entry(entry);
+    lock.lock();
+    sent_ += inodes.size() + entries.size() + (all_entries ? 1 : 0);
+  }
+}
+
+void Notifier::send_inode(InodeId inode, bool data_too) {
+  // A negative offset means attributes only; length 0 means to the end.
+  const fuse_notify_inval_inode_out body{.ino = inode.value, .off = data_too ? 0 : -1, .len = 0};
+  write_message(FUSE_NOTIFY_INVAL_INODE, &body, sizeof body, {});
+}
+
+void Notifier::send_entry(const Entry& entry) {
+  const fuse_notify_inval_entry_out body{
+      .parent = entry.parent.value, .namelen = static_cast<uint32_t>(entry.name.size()), .flags = 0};
+  write_message(FUSE_NOTIFY_INVAL_ENTRY, &body, sizeof body, entry.name);
+}
+
+void Notifier::send_epoch() { write_message(kNotifyIncEpoch, nullptr, 0, {}); }
+
+void Notifier::write_message(int32_t code, const void* body, size_t bytes, std::string_view name) {
+  static char nul = 0;
+  fuse_out_header header{.len = 0, .error = code, .unique = 0};
+  iovec parts[4] = {{&header, sizeof header},
+                    {const_cast<void*>(body), bytes},
+                    {const_cast<char*>(name.data()), name.size()},
+                    {&nul, name.empty() ? size_t{0} : size_t{1}}};
+  for (const iovec& part : parts) header.len += static_cast<uint32_t>(part.iov_len);
+  // ENOENT: the kernel does not know that inode or name. Other failures mean that the connection ended.
+  (void)!writev(fd_, parts, 4);
+}
+
+}  // namespace firn::fuse

@@ -1,0 +1,61 @@
+// Notifier: tells the kernel to forget what it cached, when another door changed it.
+//
+// A thread of its own, because these writes wait for locks that are held by processes which wait for our replies.
+// Invariant: a change is visible in the volume before it is queued here, so what the kernel asks after the
+// notification is new; and the kernel orders a notification after the lookups that were in flight.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "fuse/protocol.h"
+#include "vfs/volume.h"
+
+namespace firn::fuse {
+
+// Queued entries; beyond it the kernel is told to revalidate every name (7.44), or the oldest changes wait longer.
+inline constexpr size_t kMaxQueuedEntries = 65536;
+
+class Notifier final : public vfs::CacheObserver {
+ public:
+  // `fd`: the session's descriptor, not owned. `minor`: the protocol both sides speak.
+  Notifier(int fd, uint32_t minor);
+  // Drops what is queued. Does not wait for a blocked write longer than the connection lives: end it first.
+  ~Notifier() override;
+
+  void inode_changed(InodeId inode, bool data_too) override;
+  void entry_changed(InodeId parent, std::string_view name) override;
+  // What is queued is dropped, and further changes are ignored.
+  void stop();
+
+  uint64_t sent() const;
+
+ private:
+  struct Entry {
+    InodeId parent;
+    std::string name;
+  };
+
+  void run();
+  void send_inode(InodeId inode, bool data_too);
+  void send_entry(const Entry& entry);
+  void send_epoch();
+  void write_message(int32_t code, const void* body, size_t bytes, std::string_view name);
+
+  const int fd_;
+  const uint32_t minor_;
+  mutable std::mutex queue_mutex_;  // guards everything below
+  std::condition_variable changed_;
+  std::unordered_map<InodeId, bool> inodes_;  // value: data too
+  std::deque<Entry> entries_;
+  bool all_entries_ = false;
+  bool stopping_ = false;
+  uint64_t sent_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace firn::fuse

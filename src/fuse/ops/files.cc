@@ -1,0 +1,92 @@
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "fuse/ops/ops.h"
+
+namespace firn::fuse::ops {
+namespace {
+
+vfs::Handle* handle_of(uint64_t fh) { return reinterpret_cast<vfs::Handle*>(fh); }
+
+std::optional<io::Allocate> allocate_mode(uint32_t mode) {
+  switch (mode) {
+    case 0:
+      return io::Allocate::kExtend;
+    case FALLOC_FL_KEEP_SIZE:
+      return io::Allocate::kKeepSize;
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+      return io::Allocate::kPunchHole;
+    case FALLOC_FL_ZERO_RANGE:
+      return io::Allocate::kZeroRange;
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+      return io::Allocate::kZeroRangeKeepSize;
+    default:
+      return std::nullopt;
+  }
+}
+
+// The 32-bit form of COPY_FILE_RANGE cannot say more.
+constexpr uint64_t kMaxCopy32 = std::numeric_limits<uint32_t>::max() & ~4095ULL;
+
+}  // namespace
+
+Operation read(Door& door, Exchange& exchange) {
+  const auto in = exchange.request.op<fuse_read_in>();
+  if (!in.fh) co_return Code::kBadHandle;
+  // Straight into the buffer from which the kernel takes the reply.
+  const auto buffer = exchange.reply.first(std::min<size_t>(in.size, exchange.reply.size()));
+  co_return Outcome(CO_TRY(co_await door.volume().read(handle_of(in.fh), in.offset, buffer)));
+}
+
+Operation write(Door& door, Exchange& exchange) {
+  const auto in = exchange.request.op<fuse_write_in>();
+  if (!in.fh) co_return Code::kBadHandle;
+  // The kernel has resolved O_APPEND to an offset: it knows the size, and its page cache already holds the bytes there.
+  const vfs::WriteOptions options{.kill_set_ids = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0};
+  const size_t bytes =
+      CO_TRY(co_await door.volume().write(handle_of(in.fh), in.offset, exchange.request.data, options));
+  co_return exchange.answer(fuse_write_out{.size = static_cast<uint32_t>(bytes)});
+}
+
+Operation fsync(Door& door, Exchange& exchange) {
+  const auto in = exchange.request.op<fuse_fsync_in>();
+  if (!in.fh) co_return Code::kBadHandle;
+  CO_TRY(co_await door.volume().fsync(handle_of(in.fh), (in.fsync_flags & FUSE_FSYNC_FDATASYNC) != 0));
+  co_return Outcome();
+}
+
+Operation allocate(Door& door, Exchange& exchange) {
+  const auto in = exchange.request.op<fuse_fallocate_in>();
+  if (!in.fh) co_return Code::kBadHandle;
+  const auto mode = allocate_mode(in.mode);
+  if (!mode) co_return Code::kNotSupported;
+  CO_TRY(co_await door.volume().allocate(handle_of(in.fh), *mode, in.offset, in.length));
+  co_return Outcome();
+}
+
+Operation seek(Door& door, Exchange& exchange) {
+  const auto in = exchange.request.op<fuse_lseek_in>();
+  if (!in.fh) co_return Code::kBadHandle;
+  if (in.whence != SEEK_DATA && in.whence != SEEK_HOLE) co_return Code::kInvalid;
+  const auto what = in.whence == SEEK_DATA ? vfs::SeekWhat::kData : vfs::SeekWhat::kHole;
+  const uint64_t offset = CO_TRY(co_await door.volume().seek(handle_of(in.fh), what, in.offset));
+  co_return exchange.answer(fuse_lseek_out{.offset = offset});
+}
+
+Operation copy_range(Door& door, Exchange& exchange) {
+  const auto in = exchange.request.op<fuse_copy_file_range_in>();
+  if (!in.fh_in || !in.fh_out) co_return Code::kBadHandle;
+  if (in.flags != 0) co_return Code::kInvalid;
+  const bool wide = exchange.header().opcode == kOpCopyFileRange64;
+  const uint64_t bytes = CO_TRY(co_await door.volume().copy_range(
+      handle_of(in.fh_in), in.off_in, handle_of(in.fh_out), in.off_out, wide ? in.len : std::min(in.len, kMaxCopy32)));
+  if (wide) co_return exchange.answer(CopyFileRangeOut{.bytes_copied = bytes});
+  co_return exchange.answer(fuse_write_out{.size = static_cast<uint32_t>(bytes)});
+}
+
+}  // namespace firn::fuse::ops
