@@ -1,7 +1,9 @@
 // Memory maps and their coherence with read and write.
+#include <linux/magic.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "fs.h"
 
@@ -150,6 +152,9 @@ CASE(kBoth, "mmap/beyond_end") {
   map[100] = 'x';  // beyond the end of the file: not part of it
   OK(munmap(map, 2 * kPage));
   EQ("short", slurp("f"));
+  struct statfs fs{};
+  OK(statfs(".", &fs));
+  if (fs.f_type == TMPFS_MAGIC) return;  // its page cache is all there is, and keeps the byte
   OK(truncate("f", 200));
   EQ(std::string(195, '\0'), slurp("f").substr(5));
 }
