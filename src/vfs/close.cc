@@ -112,7 +112,8 @@ io::Task<Result<std::string>> VolumeImpl::read_whole(data::Object& object, uint6
 io::Task<Result<void>> VolumeImpl::finish_lent(Node& node, const io::FileStat& stat) {
   OpenState& open = *node.open;
   if (stat.bytes > options_.inline_max_bytes) {
-    CO_TRY(co_await settle(node, stat, /*live=*/false));
+    CO_TRY(co_await settle(node, stat));
+    mark_unsynced(node.inode);
     clear_object(node);
     co_return Result<void>();
   }
@@ -133,21 +134,23 @@ io::Task<Result<void>> VolumeImpl::finish_lent(Node& node, const io::FileStat& s
 io::Task<Result<void>> VolumeImpl::finish_settled(Node& node, const io::FileStat& stat) {
   OpenState& open = *node.open;
   meta::ContentUpdate update;
-  update.content = meta::Content{.backing = open.object->id(), .settled = true};
   update.size = stat.bytes;
   update.allocated_bytes = stat.allocated_bytes;
   add_times(open, stat, update);
   CO_TRY(co_await meta_.update_content(node.inode, update));
+  mark_unsynced(node.inode);
   clear_object(node);
   co_return Result<void>();
 }
 
-// The scratch file becomes the content's home, in place.
-io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat, bool live) {
+// The scratch file becomes the content's home, in place. The record stays live: only the backing knows which of its
+// bytes, and how much of its size, a power cut would leave.
+io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) {
   OpenState& open = *node.open;
+  if (open.inline_behind) CO_TRY(co_await open.object->file().sync(true));
   CO_TRY(co_await data_.settle(open.object));
   meta::ContentUpdate update;
-  update.content = meta::Content{.backing = open.object->id(), .settled = true, .live = live};
+  update.content = meta::Content{.backing = open.object->id(), .settled = true, .live = true};
   update.inline_data = "";
   update.size = stat.bytes;
   update.allocated_bytes = stat.allocated_bytes;
@@ -155,6 +158,7 @@ io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat, 
   CO_TRY(co_await meta_.update_content(node.inode, update));
   std::lock_guard lock(node.state_mutex);
   open.lent = false;
+  open.inline_behind = false;
   open.base_mtime = stat.mtime;
   open.base_atime = stat.atime;
   co_return Result<void>();

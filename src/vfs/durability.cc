@@ -1,4 +1,6 @@
 // What fsync waits for, and the background sync that bounds what a power cut can take.
+#include <utility>
+
 #include "io/reactor.h"
 #include "vfs/volume_impl.h"
 
@@ -24,9 +26,7 @@ io::Task<Result<void>> VolumeImpl::checkpoint(Node& node) {
   OpenState& open = *node.open;
   io::FileStat stat = CO_TRY(co_await open.object->file().stat());
   if (stat.bytes > options_.inline_max_bytes) {
-    // Synced before the inline value goes, which is what a power cut would otherwise have left.
-    if (open.shadowed) CO_TRY(co_await open.object->file().sync(true));
-    CO_TRY(co_await settle(node, stat, /*live=*/true));
+    CO_TRY(co_await settle(node, stat));
     note_change(node);
     co_return Result<void>();
   }
@@ -42,6 +42,7 @@ io::Task<Result<void>> VolumeImpl::checkpoint(Node& node) {
   open.base_mtime = stat.mtime;
   open.base_atime = stat.atime;
   open.shadowed = true;
+  open.inline_behind = true;
   open.shadow_mtime = stat.mtime;
   open.shadow_bytes = stat.bytes;
   co_return Result<void>();
@@ -74,20 +75,78 @@ io::Task<Result<void>> VolumeImpl::sync_all() {
   co_return co_await meta_.sync(meta_.last_version());
 }
 
-io::Task<void> VolumeImpl::tick() {
+io::Task<void> VolumeImpl::checkpoint_open_files() {
   for (NodeRef& node : open_nodes()) {
     auto lock = co_await node->mutex.lock();
     if (!node->open || !node->open->live) continue;
-    if (node->open->opens == 0) {
-      if (!co_await finish(*node)) continue;  // tried again next time; the record still points at the object
-    } else if (!node->open->seen_by_tick) {
-      node->open->seen_by_tick = true;
-    } else if (!node->orphan) {
-      if (!co_await checkpoint(*node)) continue;
+    OpenState& open = *node->open;
+    if (open.opens == 0) {
+      (void)co_await finish(*node);  // it failed before: the record still points at the object, and it is tried again
+    } else if (!std::exchange(open.seen_by_tick, true) || node->orphan) {
+      continue;
+    } else if (open.lent) {
+      (void)co_await checkpoint(*node);
+    } else if (Result<io::FileStat> stat = co_await open.object->file().stat();
+               stat && stat->mtime != open.synced_mtime) {
+      if (co_await open.object->file().sync(true)) open.synced_mtime = stat->mtime;
     }
   }
+}
+
+void VolumeImpl::mark_unsynced(InodeId inode) {
+  std::lock_guard lock(unsynced_mutex_);
+  unsynced_.insert(inode);
+}
+
+io::Task<Result<void>> VolumeImpl::sync_closed_files() {
+  std::unordered_set<InodeId> inodes;
+  {
+    std::lock_guard lock(unsynced_mutex_);
+    inodes.swap(unsynced_);
+  }
+  if (inodes.empty()) co_return Result<void>();
+  Result<void> result = co_await sync_backings(inodes);
+  for (InodeId inode : inodes) {
+    if (result) result = co_await end_live(inode);
+    if (!result) mark_unsynced(inode);
+  }
+  co_return result;
+}
+
+io::Task<Result<void>> VolumeImpl::sync_backings(const std::unordered_set<InodeId>& inodes) {
+  constexpr size_t kFewFiles = 8;  // more than these are cheaper to sync all at once
+  if (inodes.size() > kFewFiles) co_return co_await data_.sync_all();
+  for (InodeId inode : inodes) {
+    Result<Attr> attr = co_await meta_.getattr(inode);
+    if (!attr || !attr->content.settled) continue;  // removed meanwhile
+    Result<data::ObjectRef> object = co_await data_.open(attr->content.backing);
+    if (object) CO_TRY(co_await (*object)->file().sync(false));
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::end_live(InodeId inode) {
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  if (node->open && node->open->live) co_return Result<void>();  // open again: its close comes back here
+  {
+    std::lock_guard again(unsynced_mutex_);
+    if (unsynced_.contains(inode)) co_return Result<void>();  // written and closed again since
+  }
+  Result<Attr> attr = co_await meta_.getattr(inode);
+  if (!attr || !attr->content.live || !attr->content.settled) co_return Result<void>();
+  meta::ContentUpdate update;
+  update.content = attr->content;
+  update.content->live = false;
+  CO_TRY(co_await meta_.update_content(inode, update));
+  co_return Result<void>();
+}
+
+io::Task<void> VolumeImpl::tick() {
+  co_await checkpoint_open_files();
   recycle();
   (void)co_await meta_.sync(meta_.last_version());
+  (void)co_await sync_closed_files();
 }
 
 io::Task<void> VolumeImpl::sweep_orphans() {

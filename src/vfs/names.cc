@@ -48,11 +48,7 @@ io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent
     Result<Attr> moved = co_await meta_.lookup(who, parent, name);
     if (moved && moved->content.live) {
       Result<Attr> target = co_await meta_.lookup(who, new_parent, new_name);
-      if (target && target->inode != moved->inode) {
-        NodeRef node = nodes_.acquire(moved->inode);
-        auto lock = co_await node->mutex.lock();
-        CO_TRY(co_await checkpoint(*node));
-      }
+      if (target && target->inode != moved->inode) CO_TRY(co_await flush_before_replacing(*moved));
     }
   }
   meta::Renamed renamed = CO_TRY(co_await meta_.rename(who, parent, name, new_parent, new_name, options));
@@ -61,6 +57,20 @@ io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent
   notify_entry(who.door, new_parent, new_name);
   if (renamed.replaced && !options.exchange) co_return co_await after_removal(who, *renamed.replaced);
   co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::flush_before_replacing(const Attr& moved) {
+  NodeRef node = nodes_.acquire(moved.inode);
+  auto lock = co_await node->mutex.lock();
+  CO_TRY(co_await checkpoint(*node));
+  if (node->open && node->open->live) {
+    if (!node->open->lent) CO_TRY(co_await node->open->object->file().sync(true));
+    co_return Result<void>();
+  }
+  Attr attr = CO_TRY(co_await meta_.getattr(moved.inode));
+  if (!attr.content.live || !attr.content.settled) co_return Result<void>();
+  data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  co_return co_await object->file().sync(true);
 }
 
 io::Task<Result<std::string>> VolumeImpl::readlink(InodeId inode) { return meta_.readlink(inode); }

@@ -23,7 +23,9 @@ namespace firn::vfs {
 //  1. `object` is set while a writer has the file open, and until the last close after that: it then holds the newest
 //  content.
 //  2. `lent` says that the object is a scratch file (meta::Content invariant 3); otherwise it is the settled backing.
-//  3. `live` mirrors meta::Content::live of the stored record.
+//  3. `live`: the object is newer than the record. Then meta::Content::live of the stored record is set; it stays set
+//  after the
+//     last close until the backing's bytes are known to be on the disk (VolumeImpl::unsynced_).
 //  4. The kernel forbids cached and passthrough opens of one inode at a time: cached_opens == 0 || passthrough_opens ==
 //  0.
 //  5. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they
@@ -39,10 +41,13 @@ struct OpenState {
   Timestamp base_mtime, base_atime;
   // What the inline value last held of a lent object: while the object still has these, there is nothing to save.
   bool shadowed = false;
+  // The record has an inline value, which a power cut would bring back: it goes only once the object is synced.
+  bool inline_behind = false;
   Timestamp shadow_mtime;
   uint64_t shadow_bytes = 0;
   // When inline content was read for the first time since it changed (relatime); saved at the last close.
   std::optional<Timestamp> pending_atime;
+  Timestamp synced_mtime;     // the settled object's mtime at its last background sync
   bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
 };
 

@@ -140,21 +140,24 @@ io::Task<Result<void>> VolumeImpl::lend_for(Node& node, Attr& attr, bool truncat
   attr = *std::move(updated);
   adopt_lent(node, std::move(lent), stat.mtime);
   node.open->base_atime = stat.atime;
+  node.open->inline_behind = !truncate && attr.size > 0;
   co_return Result<void>();
 }
 
 io::Task<Result<void>> VolumeImpl::make_live(Node& node, Attr& attr, bool truncate) {
   data::ObjectRef object = node.open ? node.open->object : nullptr;
   if (!object) object = CO_TRY(co_await data_.open(attr.content.backing));
-  meta::ContentUpdate update;
-  update.content = attr.content;
-  update.content->live = true;
-  if (truncate) {
-    update.size = 0;
-    update.mtime = options_.clock.now();
-    update.ctime = update.mtime;
+  if (truncate || !attr.content.live) {
+    meta::ContentUpdate update;
+    update.content = attr.content;
+    update.content->live = true;
+    if (truncate) {
+      update.size = 0;
+      update.mtime = options_.clock.now();
+      update.ctime = update.mtime;
+    }
+    attr = CO_TRY(co_await meta_.update_content(node.inode, update));
   }
-  attr = CO_TRY(co_await meta_.update_content(node.inode, update));
   set_object(node, object, /*lent=*/false, /*live=*/true);
   if (truncate) CO_TRY(co_await object->file().truncate(0));
   co_return co_await rebase(node);

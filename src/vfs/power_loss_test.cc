@@ -142,7 +142,8 @@ void run_seed(uint64_t seed) {
   SeededRandom random(seed * 7919);
   auto& workload = *new Workload(world, seed);  // frames of the cut run refer to it
   world.reactor().stop_after(200 + random.below(4000));
-  io::detach([](Workload* load) -> io::Task<void> { (void)co_await load->run(1 << 20); }(&workload));
+  io::detach_on(world.reactor(),
+                [](Workload* load) -> io::Task<void> { (void)co_await load->run(1 << 20); }(&workload));
   world.reactor().run();
   world.cut_power();
   auto mounted = world.mount();

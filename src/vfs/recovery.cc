@@ -109,6 +109,7 @@ io::Task<Result<void>> VolumeImpl::stop() {
     if (Result<void> finished = co_await finish(*node); !finished && result) result = finished;
   }
   if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
+  if (Result<void> synced = co_await sync_closed_files(); !synced && result) result = synced;
   if (Result<void> synced = co_await meta_.sync(meta_.last_version()); !synced && result) result = synced;
   co_await data_.stop();
   co_return result;

@@ -23,8 +23,13 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
   }
   CO_TRY(co_await object->file().truncate(size));
   update.allocated_bytes = CO_TRY(co_await object->file().stat()).allocated_bytes;
+  if (attr.content.settled && !attr.content.live) {
+    update.content = attr.content;
+    update.content->live = true;
+  }
   Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
   if (attached) CO_TRY(co_await rebase(node));
+  if (!(node.open && node.open->live)) mark_unsynced(node.inode);
   note_change(node);
   co_return changed;
 }
@@ -45,12 +50,13 @@ io::Task<Result<Attr>> VolumeImpl::resize_inline(Node& node, const Attr& attr, u
   if (!content.empty()) CO_TRY(co_await lent.object->file().write(0, std::as_bytes(std::span(content))));
   CO_TRY(co_await lent.object->file().truncate(size));
   CO_TRY(co_await data_.settle(lent.object));
-  update.content = meta::Content{.backing = lent.object->id(), .settled = true};
+  update.content = meta::Content{.backing = lent.object->id(), .settled = true, .live = true};
   update.inline_data = "";
   update.allocated_bytes = CO_TRY(co_await lent.object->file().stat()).allocated_bytes;
   // The inline value goes: what was durable must stay so in the backing.
   if (!content.empty()) CO_TRY(co_await lent.object->file().sync(true));
   Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
+  mark_unsynced(node.inode);
   note_change(node);
   co_return changed;
 }

@@ -86,6 +86,7 @@ class VolumeImpl final : public Volume {
   // ---- names.cc ----
   io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
   io::Task<void> reclaim(NodeRef node);
+  io::Task<Result<void>> flush_before_replacing(const Attr& moved);
   void notify_inode(uint32_t door, InodeId inode, bool data_too);
   void notify_entry(uint32_t door, InodeId parent, std::string_view name);
 
@@ -112,7 +113,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> finish(Node& node);
   io::Task<Result<void>> finish_lent(Node& node, const io::FileStat& stat);
   io::Task<Result<void>> finish_settled(Node& node, const io::FileStat& stat);
-  io::Task<Result<void>> settle(Node& node, const io::FileStat& stat, bool live);
+  io::Task<Result<void>> settle(Node& node, const io::FileStat& stat);
+  void mark_unsynced(InodeId inode);
   io::Task<void> discard_object(Node& node);
   io::Task<void> give_back(data::ObjectRef object);
   void recycle();
@@ -134,6 +136,11 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> checkpoint(Node& node);
   io::Task<void> background();
   io::Task<void> tick();
+  io::Task<void> checkpoint_open_files();
+  // Syncs the backings of files that were closed since the last call, then takes them off the live list.
+  io::Task<Result<void>> sync_closed_files();
+  io::Task<Result<void>> sync_backings(const std::unordered_set<InodeId>& inodes);
+  io::Task<Result<void>> end_live(InodeId inode);
   io::Task<void> sweep_orphans();
   std::vector<NodeRef> open_nodes();
 
@@ -151,6 +158,9 @@ class VolumeImpl final : public Volume {
 
   std::mutex open_nodes_mutex_;             // guards the set
   std::unordered_set<InodeId> open_nodes_;  // nodes with an object
+
+  std::mutex unsynced_mutex_;             // guards the set
+  std::unordered_set<InodeId> unsynced_;  // closed, settled, live: the backing's bytes may not be on the disk yet
 
   mutable std::mutex doors_mutex_;  // guards the four below
   std::vector<std::pair<DoorId, CacheObserver*>> observers_;
