@@ -139,6 +139,22 @@ Status RocksdbEngine::prepare_commit(const WriteSet& writes) {
   return {};
 }
 
+// Resume() can wait for ever for a flush that the disk has no room for; so see first whether it has.
+rocksdb::Status RocksdbEngine::probe_space() {
+  uint64_t unflushed = 0;
+  db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &unflushed);
+  const std::string path = db_->GetName() + "/FIRN_PROBE";
+  const std::string zeros(1 << 20, '\0');
+  std::unique_ptr<rocksdb::WritableFile> file;
+  rocksdb::Status status = db_->GetEnv()->NewWritableFile(path, &file, rocksdb::EnvOptions());
+  for (uint64_t written = 0; status.ok() && written < unflushed + zeros.size(); written += zeros.size())
+    status = file->Append(zeros);
+  if (status.ok()) status = file->Sync();
+  file.reset();
+  db_->GetEnv()->DeleteFile(path).PermitUncheckedError();
+  return status;
+}
+
 // After a failed append or sync the tail of the log cannot be trusted, but the memtables hold every commit. Resume()
 // and the flush write them to tables and start a new log.
 Status RocksdbEngine::recover() {
@@ -147,7 +163,8 @@ Status RocksdbEngine::recover() {
   const int64_t now = system_clock().monotonic_ns();
   if (!last_recovery_.ok() && now - last_recovery_ns_ < kRecoveryIntervalNs) return last_recovery_;
   last_recovery_ns_ = now;
-  rocksdb::Status status = db_->Resume();
+  rocksdb::Status status = probe_space();
+  if (status.ok()) status = db_->Resume();
   if (status.ok()) status = db_->Flush(rocksdb::FlushOptions());
   last_recovery_ = to_status(status, "recover from an earlier failure");
   if (status.ok()) failed_.store(false, std::memory_order_release);

@@ -66,6 +66,7 @@ class RocksdbEngine final : public Engine {
 
   Result<Version> sync_log();
   Status recover();
+  rocksdb::Status probe_space();
   Status close_now();
 
   const bool read_only_;

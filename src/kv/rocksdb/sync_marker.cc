@@ -1,5 +1,6 @@
 #include "kv/rocksdb/sync_marker.h"
 
+#include "base/time.h"
 #include "kv/counter.h"
 #include "kv/key_hash.h"
 
@@ -26,12 +27,21 @@ rocksdb::Status SyncMarker::open() {
     std::unique_ptr<rocksdb::WritableFile> created;
     rocksdb::Status status = env_->NewWritableFile(path_, &created, rocksdb::EnvOptions());
     if (status.ok()) status = created->Close();
+    std::unique_ptr<rocksdb::Directory> folder;
+    if (status.ok()) status = env_->NewDirectory(path_.substr(0, path_.rfind('/')), &folder);
+    if (status.ok()) status = folder->Fsync();
     if (!status.ok()) return status;
   }
   return env_->NewRandomRWFile(path_, &file_, rocksdb::EnvOptions());
 }
 
-rocksdb::Status SyncMarker::write(Version version) { return file_->Write(0, encode(version)); }
+rocksdb::Status SyncMarker::write(Version version) {
+  rocksdb::Status status = file_->Write(0, encode(version));
+  const int64_t now = system_clock().monotonic_ns();
+  if (!status.ok() || now - last_sync_ns_ < kSyncIntervalNs) return status;
+  last_sync_ns_ = now;
+  return sync();
+}
 
 rocksdb::Status SyncMarker::sync() { return file_->Sync(); }
 

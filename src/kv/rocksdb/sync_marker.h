@@ -25,14 +25,17 @@ class SyncMarker {
   Version read() const;
   // Opens the file for write(), creating it.
   rocksdb::Status open();
-  // One caller at a time.
+  // Syncs the marker too when that was last done kSyncIntervalNs ago. One caller at a time.
   rocksdb::Status write(Version version);
   rocksdb::Status sync();
 
  private:
+  static constexpr int64_t kSyncIntervalNs = 10'000'000'000;
+
   rocksdb::Env* env_;
   std::string path_;
   std::unique_ptr<rocksdb::RandomRWFile> file_;
+  int64_t last_sync_ns_ = 0;
 };
 
 }  // namespace firn::kv::rocks
