@@ -133,9 +133,12 @@ enum class Kind { kMemOwned, kMemShared, kRocksdb };
 
 inline std::string kind_name(const ::testing::TestParamInfo<Kind>& info) {
   switch (info.param) {
-    case Kind::kMemOwned: return "mem_owned";
-    case Kind::kMemShared: return "mem_shared";
-    case Kind::kRocksdb: return "rocksdb";
+    case Kind::kMemOwned:
+      return "mem_owned";
+    case Kind::kMemShared:
+      return "mem_shared";
+    case Kind::kRocksdb:
+      return "rocksdb";
   }
   return "";
 }
@@ -175,12 +178,12 @@ class ServiceTest : public ::testing::TestWithParam<Kind> {
   std::unique_ptr<Volume> volume_;
 };
 
-#define FIRN_META_SUITE(name)                                                                                  \
-  class name : public ::firn::meta::testing::ServiceTest {};                                                   \
-  INSTANTIATE_TEST_SUITE_P(Engines, name,                                                                      \
-                           ::testing::Values(::firn::meta::testing::Kind::kMemOwned,                           \
-                                             ::firn::meta::testing::Kind::kMemShared,                          \
-                                             ::firn::meta::testing::Kind::kRocksdb),                           \
-                           ::firn::meta::testing::kind_name)
+#define FIRN_META_SUITE(name)                                                                            \
+  class name : public ::firn::meta::testing::ServiceTest {};                                             \
+  INSTANTIATE_TEST_SUITE_P(                                                                              \
+      Engines, name,                                                                                     \
+      ::testing::Values(::firn::meta::testing::Kind::kMemOwned, ::firn::meta::testing::Kind::kMemShared, \
+                        ::firn::meta::testing::Kind::kRocksdb),                                          \
+      ::firn::meta::testing::kind_name)
 
 }  // namespace firn::meta::testing
