@@ -28,10 +28,8 @@ rocksdb::BlockBasedTableOptions table_options(const RocksdbOptions& options) {
 void set_log(rocksdb::Options& tuned, const RocksdbOptions& options) {
   // Commits reach the operating system by flush_to_os() and sync(), in batches.
   tuned.manual_wal_flush = true;
-  // A recycled log is overwritten in place: no new blocks, no change of size, so that its fdatasync needs no
-  // journal commit of the file system.
-  tuned.recycle_log_file_num = 2;
   // A torn end is cut off. What this mode would drop beyond that, open_rocksdb() detects by the sync marker.
+  // (The library recycles log files only in the mode that skips damaged records, which could lose one in the middle.)
   tuned.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   tuned.max_total_wal_size = 4 * options.memtable_bytes;
   tuned.writable_file_max_buffer_size = 1 << 20;
