@@ -89,8 +89,10 @@ Door::Door(vfs::Volume& volume, Options options)
 }
 
 meta::Credentials Door::credentials(const Request& request) const {
-  meta::Credentials who{
-      .uid = request.header.uid, .gid = request.header.gid, .kernel_checked = options_.kernel_checked};
+  meta::Credentials who{.uid = request.header.uid,
+                        .gid = request.header.gid,
+                        .kernel_checked = options_.kernel_checked,
+                        .door = options_.id};
   if (request.has_groups) [[unlikely]] {
     for (size_t i = 0; i < request.group_count(); ++i) who.groups.push_back(request.group(i));
   }
