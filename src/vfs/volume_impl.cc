@@ -36,24 +36,33 @@ int32_t VolumeImpl::passthrough_id(data::Object& object) {
 void VolumeImpl::add_observer(DoorId door, CacheObserver* observer) {
   std::lock_guard lock(doors_mutex_);
   observers_.emplace_back(door, observer);
-  observed_ = true;
+  count_observers();
 }
 
 void VolumeImpl::remove_observer(DoorId door) {
   std::lock_guard lock(doors_mutex_);
   std::erase_if(observers_, [door](const auto& entry) { return entry.first == door; });
-  observed_ = !observers_.empty();
+  count_observers();
+}
+
+void VolumeImpl::count_observers() {
+  observer_ = observers_.empty() ? 0 : observers_.size() == 1 ? observers_.front().first : kManyObservers;
+}
+
+bool VolumeImpl::unobserved(DoorId door) const {
+  const DoorId observer = observer_.load(std::memory_order_relaxed);
+  return observer == 0 || observer == door;
 }
 
 void VolumeImpl::notify_inode(uint32_t door, InodeId inode, bool data_too) {
-  if (!observed_.load(std::memory_order_relaxed)) return;
+  if (unobserved(door)) return;
   std::lock_guard lock(doors_mutex_);
   for (auto& [id, observer] : observers_)
     if (id != door) observer->inode_changed(inode, data_too);
 }
 
 void VolumeImpl::notify_entry(uint32_t door, InodeId parent, std::string_view name) {
-  if (!observed_.load(std::memory_order_relaxed)) return;
+  if (unobserved(door)) return;
   std::lock_guard lock(doors_mutex_);
   for (auto& [id, observer] : observers_)
     if (id != door) observer->entry_changed(parent, name);

@@ -87,6 +87,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
+  bool unobserved(DoorId door) const;
+  void count_observers();
   void notify_inode(uint32_t door, InodeId inode, bool data_too);
   void notify_entry(uint32_t door, InodeId parent, std::string_view name);
 
@@ -166,7 +168,9 @@ class VolumeImpl final : public Volume {
   std::vector<std::pair<DoorId, CacheObserver*>> observers_;
   std::shared_ptr<const std::function<int32_t(int)>> register_passthrough_;
   std::atomic<bool> passthrough_ = false;
-  std::atomic<bool> observed_ = false;  // more than one door: notifications matter
+  static constexpr DoorId kManyObservers = ~DoorId{0};
+  std::atomic<DoorId> observer_ =
+      0;  // the only observer's door, 0 for none, or kManyObservers: spares changes the lock
 
   std::atomic<uint32_t> given_back_ = 0;
   std::atomic<uint64_t> open_files_ = 0;
