@@ -28,7 +28,8 @@ struct Parser::Impl {
     if (kind == Kind::kResponse) parser.emplace<ResponseParser>();
     visit([](auto& p) {
       p.header_limit(kMaxHeadBytes);
-      p.body_limit(boost::none);  // bodies are streamed; whoever reads one limits it
+      // Bodies are streamed; whoever reads one limits it. (boost::none means 0 to Beast 1.74 where a length is given.)
+      p.body_limit(UINT64_MAX);
     });
   }
 };

@@ -1,0 +1,41 @@
+// firn cat
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cli/command.h"
+#include "cli/target.h"
+
+namespace firn::cli {
+namespace {
+
+Status write_stdout(std::span<const std::byte> data) {
+  while (!data.empty()) {
+    const ssize_t bytes = write(STDOUT_FILENO, data.data(), data.size());
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes < 0) return Status::from_errno(errno, "standard output");
+    data = data.subspan(static_cast<size_t>(bytes));
+  }
+  return {};
+}
+
+Result<int> print_files(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    const Target target = TRY(find_target(path));
+    Client client = TRY(Client::connect(target.paths));
+    TRY(on(path, client.fetch(file_route(target), write_stdout)));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_cat(CLI::App& app, Action* chosen) {
+  CLI::App& command =
+      add_command(app, "cat", "Print files of a volume", "Writes the content of files to standard output.");
+  auto paths = std::make_shared<std::vector<std::string>>();
+  command.add_option("PATH", *paths, "Files")->required();
+  command.callback([chosen, paths] { *chosen = [paths] { return print_files(*paths); }; });
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,133 @@
+#include "cli/daemon.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "base/log.h"
+#include "cli/running_volume.h"
+#include "cli/settings.h"
+#include "cli/status_report.h"
+#include "cli/stop_signal.h"
+#include "cli/version.h"
+#include "fuse/session.h"
+#include "http/api.h"
+#include "http/server.h"
+#include "io/uring/uring_socket.h"
+
+namespace firn::cli {
+namespace {
+
+// The doors of one running volume: HTTP always, FUSE where there is a mount point.
+class Doors {
+ public:
+  Doors(RunningVolume& running, const StopSignal& stop, StatusSource& status)
+      : running_(running), stop_(stop), status_(status) {}
+
+  io::Task<Result<void>> open(const DaemonOptions& options, const std::optional<fuse::MountOptions>& mount) {
+    if (mount) {
+      session_ = CO_TRY(co_await fuse::Session::mount(*mount, running_.volume(), running_.reactors()));
+      status_.session = session_.get();
+      io::detach(watch_mount(gate_.enter()));
+    }
+    const std::string socket = options.paths.root + "/" + kSocketName;
+    std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_unix(socket, 0600));
+    api_.emplace(http::ApiOptions{.volume = running_.volume(),
+                                  .metrics = metrics::process_registry(),
+                                  .owner_uid = geteuid(),
+                                  .status = [this] { return status_.report(); },
+                                  .stop = [this] { stop_.request(); }});
+    server_.emplace(http::Server::Options{
+        .handler = [this](http::Exchange& exchange) { return api_->handle(exchange); }, .limits = {}});
+    server_->start(std::move(listener));
+    co_return {};
+  }
+
+  io::Task<void> close() {
+    if (session_) co_await session_->stop();
+    if (server_) co_await server_->stop();
+    co_await gate_.close();
+    status_.session = nullptr;
+    session_.reset();
+  }
+
+ private:
+  io::Task<void> watch_mount(io::Gate::Entry entry) {
+    co_await session_->wait_unmounted();
+    stop_.request();
+  }
+
+  RunningVolume& running_;
+  const StopSignal& stop_;
+  StatusSource& status_;
+  io::Gate gate_;
+  std::unique_ptr<fuse::Session> session_;
+  std::optional<http::Api> api_;
+  std::optional<http::Server> server_;
+};
+
+Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& options, const Settings& settings) {
+  if (options.mount_point.empty()) return std::nullopt;
+  fuse::MountOptions mount;
+  mount.mount_point = options.mount_point;
+  mount.source = options.paths.root;
+  if (settings.fuse_transport != "auto")
+    mount.transport = settings.fuse_transport == "uring" ? fuse::TransportKind::kUring : fuse::TransportKind::kDev;
+  mount.passthrough = settings.fuse_passthrough;
+  TRY(fuse::parse_mount_options(options.mount_options, mount));
+  // The volume's folder is how status and umount find the daemon of a mount.
+  mount.source = options.paths.root;
+  return mount;
+}
+
+Status open_log(const DaemonOptions& options, const Settings& settings) {
+  return log::open({.path = options.log_to_stderr ? "" : options.paths.log(),
+                    .level = TRY(log::parse_level(settings.log_level)),
+                    .json = settings.log_format == "json",
+                    .rotate_bytes = settings.log_rotate_bytes,
+                    .rotated_files = static_cast<uint32_t>(settings.log_rotated_files)});
+}
+
+Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop,
+                   const std::function<void()>& ready) {
+  const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
+  const uint64_t descriptors = fit_descriptors(settings);
+  log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
+  const OpenFlags flags{.read_only = mount && mount->read_only, .no_atime = mount && mount->no_atime};
+  std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
+  if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
+
+  StatusSource status(*running, options.paths, settings);
+  Doors doors(*running, stop, status);
+  Result<void> result = io::block_on(running->reactors(), doors.open(options, mount));
+  if (result) {
+    log::info("serving{}{}", options.mount_point.empty() ? "" : " at ", options.mount_point);
+    log::flush();
+    ready();
+    log::info("stopping: {}", stop.wait());
+  }
+  io::block_on(running->reactors(), doors.close());
+  const Result<void> closed = running->close();
+  if (result && !closed) result = closed;
+  unlink((options.paths.root + "/" + kSocketName).c_str());
+  return result;
+}
+
+}  // namespace
+
+Result<void> run_daemon(const DaemonOptions& options, const std::function<void()>& ready) {
+  Settings settings;
+  TRY(config::load(options.paths.config(), schema_of(settings)));
+  VolumeLock lock = TRY(VolumeLock::take(options.paths, options.mount_point));
+  const StopSignal stop = TRY(StopSignal::create());
+  TRY(open_log(options, settings));
+  Result<void> result = serve(options, std::move(settings), stop, ready);
+  if (!result) log::error("{}", result.error().to_string());
+  if (result) log::info("stopped; everything is on disk");
+  log::flush();
+  lock.leave(result ? "" : result.error().to_string());
+  return result;
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,24 @@
+// The composition root: the one place that makes a running file system out of its parts.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/status.h"
+#include "cli/volume_folder.h"
+
+namespace firn::cli {
+
+struct DaemonOptions {
+  VolumePaths paths;
+  std::string mount_point;     // absolute; empty: the volume's doors without FUSE
+  std::string mount_options;   // as after -o
+  bool log_to_stderr = false;  // instead of VOLUME/firn.log
+};
+
+// Opens the volume, serves it until SIGTERM, SIGINT, SIGHUP, POST /v1/admin/stop or the end of the mount, and closes
+// it again. `ready` is called once everything answers. A failure before that left nothing behind; one after it says
+// what could not be kept. Call it once, from the main thread of a process without other threads.
+Result<void> run_daemon(const DaemonOptions& options, const std::function<void()>& ready);
+
+}  // namespace firn::cli

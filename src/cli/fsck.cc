@@ -1,0 +1,124 @@
+// firn fsck: checks, and with --repair mends, a volume that nobody uses.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "cli/command.h"
+#include "cli/volume_folder.h"
+#include "data/hot/hot_store.h"
+#include "io/uring/reactor_pool.h"
+#include "io/uring/uring_disk.h"
+#include "kv/rocksdb/rocksdb_engine.h"
+#include "meta/volume.h"
+#include "vfs/fsck/fsck.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kManual =
+    "Checks every invariant of VOLUME, which must not be in use: names, inodes, link counts, sizes, backing files,\n"
+    "counters. Nothing is written without --repair. A repair loses nothing that is readable: unreachable files come "
+    "to\n"
+    "/lost+found, names that lead nowhere go. Exit code 0: clean, or all repaired; 1: problems remain.";
+
+struct Arguments {
+  std::string volume;
+  bool repair = false;
+  bool json = false;
+};
+
+io::Task<Result<vfs::FsckReport>> check(kv::Engine& engine, data::Store& store, vfs::FsckOptions options) {
+  CO_TRY(co_await meta::load_volume(engine));
+  co_return co_await vfs::fsck(engine, store, std::move(options));
+}
+
+io::Task<Result<void>> close(kv::Engine& engine) { co_return co_await engine.close(); }
+
+Result<vfs::FsckReport> run(const VolumePaths& paths, const Arguments& arguments) {
+  const auto pool = io::make_thread_pool(2);
+  const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
+  // A checker that writes nothing opens nothing for writing: it runs on a read-only disk too.
+  auto engine = kv::open_rocksdb({.path = paths.meta(), .read_only = !arguments.repair, .blocking_pool = pool.get()});
+  if (!engine)
+    return fail(engine.error().code(),
+                fmt::format("{}: {}; restore meta/ from a backup", paths.meta(), engine.error().to_string()));
+  const auto disk = io::make_uring_disk(*pool);
+  auto store = data::make_hot_store({.disk = *disk, .root = paths.hot()});
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  vfs::FsckOptions options{.repair = arguments.repair, .progress = {}};
+  if (terminal)
+    options.progress = [](std::string_view phase, uint64_t count) {
+      fmt::print(stderr, "\r{}: {}\x1b[K", phase, count);
+    };
+  auto report = io::block_on(*reactors, check(**engine, *store, std::move(options)));
+  if (terminal) fmt::print(stderr, "\r\x1b[K");
+  store.reset();
+  const Result<void> closed = io::block_on(*reactors, close(**engine));
+  if (report && !closed) return fail(closed.error());
+  return report;
+}
+
+void print_problem(const vfs::FsckProblem& problem) {
+  const std::string where = problem.path.empty() ? "" : " " + problem.path;
+  const std::string inode = problem.inode ? fmt::format("inode {}{}: ", problem.inode.value, where) : "";
+  fmt::print("{}{}{}\n", inode, problem.what,
+             problem.repaired     ? " (repaired)"
+             : problem.repairable ? " (--repair would mend this)"
+                                  : " (cannot be repaired)");
+}
+
+void print_json(const vfs::FsckReport& report) {
+  nlohmann::json problems = nlohmann::json::array();
+  for (const vfs::FsckProblem& p : report.problems)
+    problems.push_back({{"inode", p.inode.value},
+                        {"path", p.path},
+                        {"what", p.what},
+                        {"repairable", p.repairable},
+                        {"repaired", p.repaired}});
+  const nlohmann::json body = {{"inodes", report.inodes},
+                               {"directories", report.directories},
+                               {"names", report.names},
+                               {"backings", report.backings},
+                               {"allocated_bytes", report.allocated_bytes},
+                               {"open_at_crash", report.open_at_crash},
+                               {"orphans", report.orphans},
+                               {"scratch_files", report.scratch_files},
+                               {"problems", problems}};
+  fmt::print("{}\n", body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+Result<int> fsck(const Arguments& arguments) {
+  const VolumePaths paths = TRY(require_volume(arguments.volume));
+  auto lock = VolumeLock::take(paths, "");
+  // A read-only disk has no lock to take, and nobody who writes.
+  if (!lock && (arguments.repair || lock.error() != Code::kReadOnly)) return fail(lock.error());
+  const auto report = run(paths, arguments);
+  if (lock) lock->leave("");
+  if (!report) return fail(report.error());
+  if (arguments.json) {
+    print_json(*report);
+  } else {
+    for (const vfs::FsckProblem& problem : report->problems) print_problem(problem);
+    fmt::print("{}: {} inodes, {} folders, {} names, {} backing files, {}: {}\n", arguments.volume, report->inodes,
+               report->directories, report->names, report->backings, human_size(report->allocated_bytes),
+               report->clean() ? "clean"
+                               : fmt::format("{} problems{}", report->problems.size(),
+                                             report->all_repaired() ? ", all repaired" : ""));
+  }
+  return report->clean() || report->all_repaired() ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void add_fsck(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "fsck", "Check a volume", kManual);
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
+  command.add_flag("--repair", arguments->repair, "Mend what can be mended");
+  command.add_flag("--json", arguments->json, "The report as one JSON object");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return fsck(*arguments); }; });
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,88 @@
+// firn ls
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/target.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kManual =
+    "Lists folders of a volume through its daemon, so that it works without a mount. Names that are no UTF-8 are "
+    "shown\n"
+    "with replacement characters; --json carries their bytes as name_hex.";
+
+struct Arguments {
+  std::vector<std::string> paths;
+  bool extended = false;
+  bool json = false;
+};
+
+std::string kind_letter(const std::string& type) {
+  if (type == "directory") return "d";
+  if (type == "symlink") return "l";
+  if (type == "fifo") return "p";
+  if (type == "socket") return "s";
+  if (type == "char-device") return "c";
+  return type == "block-device" ? "b" : "-";
+}
+
+void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
+  if (arguments.json) {
+    fmt::print("{}\n", entry.dump());
+  } else if (arguments.extended) {
+    const std::string time = entry.value("mtime", "0");
+    fmt::print("{}{} {:>3} {:>5} {:>5} {:>12} {:%Y-%m-%d %H:%M} {}\n", kind_letter(entry.value("type", "")),
+               entry.value("mode", ""), entry.value("nlink", 0), entry.value("uid", 0), entry.value("gid", 0),
+               entry.value("size", uint64_t{0}), fmt::localtime(static_cast<std::time_t>(std::stoll(time))),
+               entry.value("name", ""));
+  } else {
+    fmt::print("{}\n", entry.value("name", ""));
+  }
+}
+
+Status list_one(const std::string& path, const Arguments& arguments) {
+  const Target target = TRY(find_target(path));
+  Client client = TRY(Client::connect(target.paths));
+  std::string after = "0";
+  while (!after.empty()) {
+    auto reply = client.call("GET", path_route("ls", target) + "&after=" + after);
+    if (!reply && reply.error() == Code::kNotDirectory) {
+      auto file = TRY(client.call("GET", path_route("stat", target)));
+      auto entry = nlohmann::json::parse(file.body);
+      entry["name"] = path;
+      print_entry(entry, arguments);
+      return {};
+    }
+    if (!reply) return on(path, std::move(reply).error());
+    const auto page = nlohmann::json::parse(reply->body, nullptr, false);
+    if (!page.is_object()) return Status(Code::kIo, path + ": the daemon's answer is not JSON");
+    for (const auto& entry : page.at("entries")) print_entry(entry, arguments);
+    after = page.at("next").is_string() ? page.at("next").get<std::string>() : "";
+  }
+  return {};
+}
+
+Result<int> list(const Arguments& arguments) {
+  for (const std::string& path : arguments.paths) {
+    if (arguments.paths.size() > 1 && !arguments.json) fmt::print("{}:\n", path);
+    TRY(list_one(path, arguments));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_ls(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "ls", "List folders of a volume", kManual);
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("PATH", arguments->paths, "Folders or files")->required();
+  command.add_flag("-l", arguments->extended, "Attributes too");
+  command.add_flag("--json", arguments->json, "One JSON object per line");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return list(*arguments); }; });
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,62 @@
+// firn mount: starts the daemon of a volume and mounts it.
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/daemon.h"
+#include "cli/daemonize.h"
+#include "cli/volume_folder.h"
+#include "fuse/mount_options.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kManual =
+    "Mounts VOLUME at MOUNTPOINT, an empty folder, and returns once the mount answers. A daemon keeps serving it "
+    "until\n"
+    "firn umount. After a crash, mount again: what had been synced is there, and what was left open is recovered.\n\n"
+    "Options for -o, separated by commas:\n"
+    "  ro, noatime, nosuid, nodev, noexec   as in mount(8)\n"
+    "  allow_other, noallow_other           whether other users may use it (root: yes, others: no)\n"
+    "  nonempty                             mount over a folder that is not empty\n"
+    "  transport=auto|uring|dev             how requests come from the kernel; firn status tells which is in use\n"
+    "  passthrough=on|off                   whether the kernel reads and writes files under hot/ by itself\n"
+    "  max_write=BYTES, dircache=on|off, no_default_permissions\n\n"
+    "As an ordinary user this needs fusermount3 (package fuse3). The daemon's log is VOLUME/firn.log.";
+
+struct MountArguments {
+  std::string volume, mount_point;
+  std::vector<std::string> options;
+  bool foreground = false;
+};
+
+Result<int> mount(const MountArguments& arguments) {
+  DaemonOptions options;
+  for (const std::string& text : arguments.options)
+    options.mount_options += (options.mount_options.empty() ? "" : ",") + text;
+  fuse::MountOptions checked;
+  if (const Status status = fuse::parse_mount_options(options.mount_options, checked); !status.ok())
+    return misuse(fmt::format("mount: {}; see: firn help mount", status.to_string()));
+  options.paths = TRY(require_volume(arguments.volume));
+  options.mount_point = absolute_path(arguments.mount_point);
+  options.log_to_stderr = arguments.foreground;
+  if (arguments.foreground) {
+    TRY(run_daemon(options, [&options] { fmt::print("mounted {}\n", options.mount_point), std::fflush(stdout); }));
+  } else {
+    TRY(start_in_background(options));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_mount(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "mount", "Mount a volume", kManual);
+  auto arguments = std::make_shared<MountArguments>();
+  command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
+  command.add_option("MOUNTPOINT", arguments->mount_point, "An empty folder")->required();
+  command.add_option("-o", arguments->options, "Mount options")->allow_extra_args(false);
+  command.add_flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return mount(*arguments); }; });
+}
+
+}  // namespace firn::cli

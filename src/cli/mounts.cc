@@ -1,0 +1,123 @@
+#include "cli/mounts.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <fstream>
+#include <iterator>
+#include <ranges>
+
+namespace firn::cli {
+namespace {
+
+// mountinfo writes blank, tab, newline and backslash as \040 and so on.
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  while (!line.empty()) {
+    const size_t end = std::min(line.find(' '), line.size());
+    words.push_back(line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return words;
+}
+
+Result<std::vector<Mount>> all_mounts() {
+  std::ifstream in("/proc/self/mountinfo");
+  if (!in) return fail(Code::kIo, "/proc/self/mountinfo: cannot be read; is /proc mounted?");
+  return parse_mountinfo(std::string(std::istreambuf_iterator<char>(in), {}));
+}
+
+bool is_inside(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || folder == "/" || path[folder.size()] == '/');
+}
+
+std::string link_target(const std::string& link) {
+  char buffer[PATH_MAX];
+  const ssize_t bytes = readlink(link.c_str(), buffer, sizeof buffer);
+  return bytes > 0 ? std::string(buffer, static_cast<size_t>(bytes)) : std::string();
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  if (DIR* dir = opendir(folder.c_str())) {
+    while (const dirent* entry = readdir(dir)) names.emplace_back(entry->d_name);
+    closedir(dir);
+  }
+  return names;
+}
+
+bool process_uses(const std::string& proc, const std::string& point) {
+  for (const char* link : {"/cwd", "/root", "/exe"})
+    if (is_inside(link_target(proc + link), point)) return true;
+  for (const char* folder : {"/fd/", "/map_files/"})
+    for (const std::string& name : names_in(proc + folder))
+      if (is_inside(link_target(proc + folder + name), point)) return true;
+  return false;
+}
+
+}  // namespace
+
+std::vector<Mount> parse_mountinfo(std::string_view text) {
+  std::vector<Mount> mounts;
+  for (const auto line : std::views::split(text, '\n')) {
+    // id parent dev root POINT options [tags...] - TYPE SOURCE superoptions (proc_pid_mountinfo(5))
+    const auto words = words_of(std::string_view(line.begin(), line.end()));
+    const auto dash = std::ranges::find(words, "-");
+    if (words.size() < 6 || std::distance(dash, words.end()) < 3) continue;
+    mounts.push_back({unescape(words[4]), unescape(dash[2]), unescape(dash[1])});
+  }
+  return mounts;
+}
+
+Result<std::vector<Mount>> list_mounts() {
+  std::vector<Mount> mounts = TRY(all_mounts());
+  std::erase_if(mounts, [](const Mount& mount) { return mount.type != kMountType; });
+  return mounts;
+}
+
+Result<Mount> find_mount(const std::string& point) {
+  std::vector<Mount> mounts = TRY(all_mounts());
+  for (Mount& mount : std::views::reverse(mounts))
+    if (mount.point == point) return std::move(mount);
+  return fail(Code::kNotFound, fmt::format("{}: nothing is mounted there", point));
+}
+
+Result<Mount> mount_of(const std::string& path) {
+  std::vector<Mount> mounts = TRY(all_mounts());
+  const Mount* best = nullptr;
+  for (const Mount& mount : mounts)
+    if (is_inside(path, mount.point) && (!best || mount.point.size() >= best->point.size())) best = &mount;
+  if (best && best->type == kMountType) return *best;
+  return fail(Code::kNotFound, fmt::format("{}: not inside a mounted firn volume", path));
+}
+
+std::vector<std::string> users_of(const std::string& point) {
+  std::vector<std::string> users;
+  for (const std::string& name : names_in("/proc")) {
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (!process_uses("/proc/" + name, point)) continue;
+    std::string command;
+    std::ifstream in("/proc/" + name + "/comm");
+    std::getline(in, command);
+    users.push_back(fmt::format("{} ({})", name, command));
+  }
+  return users;
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,79 @@
+// firn rm
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/target.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kManual =
+    "Removes files and empty folders of a volume; with -r, folders and all that is in them; with -f, what is not "
+    "there\n"
+    "is no failure.";
+
+struct Arguments {
+  std::vector<std::string> paths;
+  bool recursive = false;
+  bool force = false;
+};
+
+std::string unhex(const std::string& hex) {
+  std::string out;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) out += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return out;
+}
+
+Status remove_tree(Client& client, const Target& target) {
+  auto removed = client.call("DELETE", file_route(target));
+  if (removed) return {};
+  if (removed.error() != Code::kNotEmpty) return std::move(removed).error();
+  for (;;) {
+    const auto reply = TRY(client.call("GET", path_route("ls", target)));
+    const auto page = nlohmann::json::parse(reply.body, nullptr, false);
+    if (!page.is_object()) return Status(Code::kIo, "the daemon's answer is not JSON");
+    const auto& entries = page.at("entries");
+    for (const auto& entry : entries) {
+      const std::string name =
+          entry.contains("name_hex") ? unhex(entry.at("name_hex")) : entry.at("name").get<std::string>();
+      TRY(remove_tree(client, {target.paths, target.inner + (target.inner.ends_with('/') ? "" : "/") + name}));
+    }
+    if (entries.empty()) break;
+  }
+  if (target.inner == "/") return {};
+  TRY(client.call("DELETE", file_route(target)));
+  return {};
+}
+
+Result<int> remove(const Arguments& arguments) {
+  for (const std::string& path : arguments.paths) {
+    const Target target = TRY(find_target(path));
+    Client client = TRY(Client::connect(target.paths));
+    Status status;
+    if (arguments.recursive) {
+      status = remove_tree(client, target);
+    } else if (auto reply = client.call("DELETE", file_route(target)); !reply) {
+      status = std::move(reply).error();
+    }
+    if (status == Code::kNotFound && arguments.force) continue;
+    if (status == Code::kNotEmpty)
+      status = Status(Code::kNotEmpty, fmt::format("{}: the folder is not empty; remove all of it with -r", path));
+    TRY(on(path, std::move(status)));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_rm(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "rm", "Remove files and folders of a volume", kManual);
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("PATH", arguments->paths, "What to remove")->required();
+  command.add_flag("-r,--recursive", arguments->recursive, "Folders with all that is in them");
+  command.add_flag("-f,--force", arguments->force, "What is not there is no failure");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return remove(*arguments); }; });
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,165 @@
+#include "cli/running_volume.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/log.h"
+#include "data/hot/hot_store.h"
+#include "io/uring/uring_disk.h"
+#include "kv/rocksdb/rocksdb_engine.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr rlim_t kWantedDescriptors = 1 << 20;
+constexpr uint64_t kReservedDescriptors = 512;  // RocksDB's tables, rings, sockets, the log
+
+std::string advice_for(const Status& status, const VolumePaths& paths) {
+  switch (status.code()) {
+    case Code::kReadOnly:
+      return "the disk is read-only; remount it writable";
+    case Code::kNoSpace:
+      return "the disk is full; free some space on it";
+    case Code::kAccessDenied:
+    case Code::kNotPermitted:
+      return "mount as the user who owns the volume, or as root";
+    case Code::kCorrupt:
+      return fmt::format("look with: firn fsck {}; restore meta/ from a backup if that cannot repair it", paths.root);
+    case Code::kNotFound:
+      return "the metadata is missing; restore meta/ from a backup";
+    default:
+      return fmt::format("see {}", paths.log());
+  }
+}
+
+Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const Settings& settings,
+                                                io::BlockingPool& pool) {
+  auto engine = kv::open_rocksdb({.path = paths.meta(),
+                                  .block_cache_bytes = settings.block_cache_bytes,
+                                  .memtable_bytes = settings.memtable_bytes,
+                                  .blocking_pool = &pool,
+                                  .log = [](std::string_view line) { log::warning("rocksdb: {}", line); }});
+  if (engine) return engine;
+  return fail(engine.error().code(),
+              fmt::format("{}: {}; {}", paths.meta(), engine.error().to_string(), advice_for(engine.error(), paths)));
+}
+
+}  // namespace
+
+std::string boot_id() {
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(in, id);
+  return id;
+}
+
+uint64_t fit_descriptors(Settings& settings) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  rlimit wanted = limit;
+  // Only root may raise the hard limit; others take what there is.
+  wanted.rlim_cur = wanted.rlim_max = std::max(limit.rlim_max, kWantedDescriptors);
+  if (limit.rlim_max < kWantedDescriptors && setrlimit(RLIMIT_NOFILE, &wanted) == 0) limit = wanted;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
+  // A quarter each for the pool and the recent files leaves half for files that are open.
+  const auto quarter =
+      static_cast<int64_t>(std::max<uint64_t>(limit.rlim_cur, kReservedDescriptors * 2) - kReservedDescriptors) / 4;
+  settings.scratch_max_files = std::clamp<int64_t>(settings.scratch_max_files, 1, quarter);
+  settings.scratch_min_files = std::min(settings.scratch_min_files, settings.scratch_max_files);
+  settings.recent_files = std::min(settings.recent_files, quarter);
+  return limit.rlim_cur;
+}
+
+Result<std::unique_ptr<RunningVolume>> RunningVolume::open(const VolumePaths& paths, const Settings& settings,
+                                                           OpenFlags flags) {
+  std::unique_ptr<RunningVolume> running(new RunningVolume);
+  Result<void> started = running->start(paths, settings, flags);
+  if (started) return running;
+  // The reason for the failure counts, not what closing adds to it.
+  (void)running->close();
+  return fail(std::move(started).error());
+}
+
+RunningVolume::~RunningVolume() {
+  // A volume that was not closed would leave coroutines behind.
+  CHECK(!started_);
+}
+
+Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& settings, OpenFlags flags) {
+  blocking_pool_ = io::make_thread_pool(static_cast<unsigned>(settings.blocking_threads));
+  reactors_ = TRY(io::ReactorPool::create({.reactors = static_cast<unsigned>(settings.reactor_threads),
+                                           .spin_us = static_cast<unsigned>(settings.spin_us)}));
+  engine_ = TRY(open_engine(paths, settings, *blocking_pool_));
+  Result<void> loaded = io::block_on(*reactors_, start_metadata(settings));
+  if (!loaded)
+    return fail(loaded.error().code(),
+                fmt::format("{}: {}; {}", paths.meta(), loaded.error().to_string(), advice_for(loaded.error(), paths)));
+  disk_ = io::make_uring_disk(*blocking_pool_);
+  store_ = data::make_hot_store({.disk = *disk_,
+                                 .root = paths.hot(),
+                                 .min_ready = static_cast<size_t>(settings.scratch_min_files),
+                                 .max_ready = static_cast<size_t>(settings.scratch_max_files),
+                                 .recent_objects = static_cast<size_t>(settings.recent_files)});
+  volume_ = vfs::make_volume({.meta = *meta_,
+                              .data = *store_,
+                              .clock = system_clock(),
+                              .pool = *blocking_pool_,
+                              .inline_max_bytes = settings.inline_max_bytes,
+                              .boot_session = boot_session_,
+                              .read_only = flags.read_only,
+                              .no_atime = flags.no_atime,
+                              .sync_interval_ns = settings.sync_interval_ns});
+  handover_ = std::make_unique<Handover>(*engine_, *blocking_pool_, settings.handover_interval_ns);
+  handover_->start(*reactors_);
+  TRY(io::block_on(*reactors_, volume_->start()));
+  started_ = true;
+  return {};
+}
+
+io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings) {
+  record_ = CO_TRY(co_await meta::load_volume(*engine_));
+  const meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, boot_id()));
+  boot_session_ = session.number;
+  was_clean_ = session.clean;
+  meta_ = std::make_unique<meta::LocalService>(
+      *engine_, meta::Options{.inode_cache_entries = static_cast<size_t>(settings.inode_cache_entries),
+                              .dirent_cache_entries = static_cast<size_t>(settings.dirent_cache_entries),
+                              .boot_session = boot_session_});
+  co_return {};
+}
+
+io::Task<Result<void>> RunningVolume::stop() {
+  Result<void> result;
+  const bool was_started = std::exchange(started_, false);
+  if (was_started) result = co_await volume_->stop();
+  if (handover_) co_await handover_->stop();
+  // A session that did not end cleanly is what tells the next start to recover.
+  if (was_started && result) result = co_await meta::end_session(*engine_);
+  co_return result;
+}
+
+Result<void> RunningVolume::close() {
+  Result<void> result;
+  if (engine_) {
+    result = io::block_on(*reactors_, stop());
+    volume_.reset();
+    store_.reset();
+    meta_.reset();
+    const Result<void> closed = io::block_on(*reactors_, engine_->close());
+    if (result) result = closed;
+  }
+  if (reactors_) reactors_->stop();
+  handover_.reset();
+  disk_.reset();
+  engine_.reset();
+  reactors_.reset();
+  blocking_pool_.reset();
+  return result;
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,72 @@
+// RunningVolume: an open volume with all its parts, from RocksDB to vfs::Volume, without doors.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/handover.h"
+#include "cli/settings.h"
+#include "cli/volume_folder.h"
+#include "data/store.h"
+#include "io/blocking_pool.h"
+#include "io/disk.h"
+#include "io/uring/reactor_pool.h"
+#include "kv/kv.h"
+#include "meta/local_service.h"
+#include "meta/volume.h"
+#include "vfs/volume.h"
+
+namespace firn::cli {
+
+struct OpenFlags {
+  bool read_only = false;
+  bool no_atime = false;
+};
+
+// open() and close() are for the main thread, which runs no reactor.
+class RunningVolume {
+ public:
+  // Recovers what a crash left, and starts background work.
+  static Result<std::unique_ptr<RunningVolume>> open(const VolumePaths& paths, const Settings& settings,
+                                                     OpenFlags flags);
+  // Syncs and ends everything; the doors have stopped. To be called once, also after failures of the doors.
+  Result<void> close();
+  ~RunningVolume();
+
+  vfs::Volume& volume() { return *volume_; }
+  meta::Service& meta() { return *meta_; }
+  data::Store& store() { return *store_; }
+  kv::Engine& engine() { return *engine_; }
+  Handover& handover() { return *handover_; }
+  io::ReactorPool& reactors() { return *reactors_; }
+  const meta::VolumeSettings& record() const { return record_; }
+  bool was_clean() const { return was_clean_; }
+
+ private:
+  RunningVolume() = default;
+  Result<void> start(const VolumePaths& paths, const Settings& settings, OpenFlags flags);
+  io::Task<Result<void>> start_metadata(const Settings& settings);
+  io::Task<Result<void>> stop();
+
+  // In order of construction; each uses those above it.
+  std::unique_ptr<io::BlockingPool> blocking_pool_;
+  std::unique_ptr<io::ReactorPool> reactors_;
+  std::unique_ptr<kv::Engine> engine_;
+  std::unique_ptr<io::Disk> disk_;
+  std::unique_ptr<meta::LocalService> meta_;
+  std::unique_ptr<data::Store> store_;
+  std::unique_ptr<vfs::Volume> volume_;
+  std::unique_ptr<Handover> handover_;
+
+  meta::VolumeSettings record_;
+  uint64_t boot_session_ = 0;
+  bool was_clean_ = true;
+  bool started_ = false;  // volume_->start() succeeded
+};
+
+// Raises RLIMIT_NOFILE as far as it goes and shrinks the pools of `settings` to what fits. The limit.
+uint64_t fit_descriptors(Settings& settings);
+// What the kernel calls this boot.
+std::string boot_id();
+
+}  // namespace firn::cli

@@ -1,0 +1,123 @@
+// firn status
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/mounts.h"
+#include "cli/target.h"
+
+namespace firn::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kManual =
+    "Tells how a served volume is: its health and why, how requests travel between kernel and daemon, use of space,\n"
+    "and what is not on disk yet. VOLUME may also be a mount point. Without VOLUME, lists the volumes that are "
+    "mounted\n"
+    "on this machine. Exit code 0: all of them are well; 1: otherwise.";
+
+struct Arguments {
+  std::string volume;
+  bool json = false;
+};
+
+Result<json> ask(const VolumePaths& paths) {
+  Client client = TRY(Client::connect(paths));
+  const Client::Reply reply = TRY(client.call("GET", "/v1/status"));
+  json body = json::parse(reply.body, nullptr, false);
+  if (!body.is_object()) return fail(Code::kIo, fmt::format("{}: the daemon's answer is not JSON", paths.root));
+  return body;
+}
+
+void row(std::string_view name, const std::string& value) { fmt::print("  {:<12} {}\n", name, value); }
+
+void print_mount(const json& mount) {
+  row("mounted at", mount.value("point", ""));
+  row("transport", fmt::format("{} ({})", mount.value("transport", ""), mount.value("transport_reason", "")));
+  row("passthrough",
+      fmt::format("{} ({})", mount.value("passthrough", false) ? "yes" : "no", mount.value("passthrough_reason", "")));
+  row("protocol", fmt::format("FUSE {}, max_write {}", mount.value("protocol", ""),
+                              human_size(mount.value("max_write", uint64_t{0}))));
+  const json latency = mount.value("latency_ns", json::object());
+  row("requests",
+      fmt::format("{} over uring, {} over dev; p50 {} us, p99 {} us", mount["requests"].value("uring", 0),
+                  mount["requests"].value("dev", 0), latency.value("p50", 0) / 1000, latency.value("p99", 0) / 1000));
+}
+
+void print_status(const json& body) {
+  fmt::print("{}: {}\n", body.value("volume", ""), body.value("health", "unknown"));
+  for (const json& reason : body.value("reasons", json::array())) row("", reason.get<std::string>());
+  row("daemon", fmt::format("{}, process {}, up {}", body.value("version", ""), body.value("pid", 0),
+                            format_duration(body.value("uptime_s", int64_t{0}) * 1'000'000'000)));
+  if (body.contains("mount")) {
+    print_mount(body["mount"]);
+  } else {
+    row("mounted at", "nowhere; served on firn.sock only");
+  }
+  const json usage = body.value("usage", json::object());
+  row("used", fmt::format("{} inodes, {}", usage.value("inodes", 0), human_size(usage.value("bytes", uint64_t{0}))));
+  const json disk = body.value("disk", json::object());
+  row("disk", fmt::format("{} available of {}", human_size(disk.value("available_bytes", uint64_t{0})),
+                          human_size(disk.value("total_bytes", uint64_t{0}))));
+  const json unsynced = body.value("unsynced", json::object());
+  row("unsynced",
+      fmt::format("{} commits, the oldest {} ms old", unsynced.value("commits", 0), unsynced.value("age_ms", 0)));
+  const json files = body.value("files", json::object());
+  row("files", fmt::format("{} open ({} with passthrough), {} known to the kernel, {} removed and waiting",
+                           files.value("open", 0), files.value("passthrough", 0), files.value("known_inodes", 0),
+                           files.value("orphans", 0)));
+  const json scratch = body.value("scratch", json::object());
+  row("scratch pool", fmt::format("{} ready, {} waiting for a sync, {} objects open", scratch.value("ready", 0),
+                                  scratch.value("waiting", 0), scratch.value("open_objects", 0)));
+}
+
+Result<VolumePaths> paths_of(const std::string& argument) {
+  if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
+    return VolumePaths{mount->source};
+  return require_volume(argument);
+}
+
+Result<int> show_one(const Arguments& arguments) {
+  const VolumePaths paths = TRY(paths_of(arguments.volume));
+  const json body = TRY(ask(paths));
+  if (arguments.json) {
+    fmt::print("{}\n", body.dump());
+  } else {
+    print_status(body);
+  }
+  return body.value("health", "") == "ok" ? kExitOk : kExitFailure;
+}
+
+Result<int> show_all(bool as_json) {
+  const std::vector<Mount> mounts = TRY(list_mounts());
+  json list = json::array();
+  bool well = true;
+  for (const Mount& mount : mounts) {
+    const Result<json> body = ask({mount.source});
+    const std::string health = body ? body->value("health", "unknown") : "does not answer: " + body.error().to_string();
+    well &= health == "ok";
+    list.push_back({{"point", mount.point}, {"volume", mount.source}, {"health", health}});
+    if (!as_json) fmt::print("{}  {}  {}\n", mount.point, mount.source, health);
+  }
+  if (as_json) fmt::print("{}\n", list.dump());
+  if (mounts.empty() && !as_json) fmt::print("no volume is mounted\n");
+  return well ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "status", "Tell how volumes are", kManual);
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("VOLUME", arguments->volume, "The volume's folder, or where it is mounted");
+  command.add_flag("--json", arguments->json, "Everything, as one JSON value");
+  command.callback([chosen, arguments] {
+    *chosen = [arguments] { return arguments->volume.empty() ? show_all(arguments->json) : show_one(*arguments); };
+  });
+}
+
+}  // namespace firn::cli

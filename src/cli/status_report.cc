@@ -1,0 +1,91 @@
+#include "cli/status_report.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "cli/version.h"
+
+namespace firn::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint64_t kLowSpaceBytes = 256 << 20;
+
+json describe_mount(const fuse::SessionInfo& info) {
+  json operations = json::object();
+  for (const fuse::OpcodeInfo& opcode : info.opcodes)
+    operations[std::string(opcode.name)] = {{"requests", opcode.requests}, {"errors", opcode.errors}};
+  return {{"point", info.mount_point},
+          {"connected", info.connected},
+          {"transport", fuse::transport_name(info.transport)},
+          {"transport_reason", info.transport_reason},
+          {"passthrough", info.passthrough},
+          {"passthrough_reason", info.passthrough_reason},
+          {"protocol", fmt::format("7.{}", info.protocol_minor)},
+          {"max_write", info.max_write},
+          {"requests", {{"uring", info.uring_requests}, {"dev", info.dev_requests}}},
+          {"latency_ns", {{"p50", info.latency_ns.p50}, {"p99", info.latency_ns.p99}, {"p999", info.latency_ns.p999}}},
+          {"operations", operations}};
+}
+
+std::string hex_of(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return out;
+}
+
+}  // namespace
+
+StatusSource::StatusSource(RunningVolume& running, const VolumePaths& paths, const Settings& settings)
+    : running_(running), paths_(paths), settings_(settings), started_ns_(system_clock().monotonic_ns()) {}
+
+io::Task<std::string> StatusSource::report() const {
+  json reasons = json::array();
+  bool failing = false;
+  json body = {{"version", version_text()},
+               {"volume", paths_.root},
+               {"id", hex_of(running_.record().id)},
+               {"pid", getpid()},
+               {"uptime_s", (system_clock().monotonic_ns() - started_ns_) / 1'000'000'000},
+               {"recovered", !running_.was_clean()}};
+
+  if (const auto usage = co_await running_.meta().usage())
+    body["usage"] = {{"inodes", usage->inodes}, {"bytes", usage->bytes}};
+  if (const auto disk = co_await running_.store().usage()) {
+    body["disk"] = {{"total_bytes", disk->total_bytes}, {"available_bytes", disk->available_bytes}};
+    if (disk->available_bytes < kLowSpaceBytes)
+      reasons.push_back(fmt::format("the disk has only {} left; free some space", human_size(disk->available_bytes)));
+  }
+  const int64_t age_ns = running_.handover().unsynced_age_ns();
+  const kv::Version last = running_.engine().last_version();
+  const kv::Version synced = running_.engine().synced_version();
+  body["unsynced"] = {{"commits", last > synced ? last - synced : 0}, {"age_ms", age_ns / 1'000'000}};
+  if (age_ns > settings_.sync_interval_ns * 10)
+    reasons.push_back(fmt::format("changes have waited {} ms for the disk; it is slow or stuck", age_ns / 1'000'000));
+  if (running_.handover().failing()) {
+    failing = true;
+    reasons.push_back(fmt::format("the metadata log cannot be written; see {}", paths_.log()));
+  }
+
+  const data::StoreStatistics store = running_.store().statistics();
+  body["scratch"] = {
+      {"ready", store.scratch_ready}, {"waiting", store.scratch_waiting}, {"open_objects", store.open_objects}};
+  const vfs::VolumeStatistics files = running_.volume().statistics();
+  body["files"] = {{"known_inodes", files.known_inodes},
+                   {"open", files.open_files},
+                   {"passthrough", files.passthrough_files},
+                   {"orphans", files.orphans_waiting}};
+  json engine = json::object();
+  for (const auto& [name, value] : running_.engine().statistics()) engine[name] = value;
+  body["engine"] = engine;
+  if (session) body["mount"] = describe_mount(session->info());
+  body["health"] = failing ? "failing" : reasons.empty() ? "ok" : "degraded";
+  body["reasons"] = reasons;
+  co_return body.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,53 @@
+#include "cli/target.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cli/mounts.h"
+
+namespace firn::cli {
+namespace {
+
+// The parent with symlinks resolved, the last name as it is: a symlink itself can be the target.
+std::string absolute_but_last(const std::string& path) {
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  const std::filesystem::path parts(trimmed);
+  const std::string name = parts.filename().string();
+  if (name.empty() || name == "." || name == "..") return absolute_path(trimmed);
+  const std::string parent = parts.parent_path().string();
+  const std::string folder = absolute_path(parent.empty() ? "." : parent);
+  return folder == "/" ? folder + name : folder + "/" + name;
+}
+
+}  // namespace
+
+Result<Target> find_target(const std::string& argument) {
+  if (const size_t colon = argument.find(":/"); colon != std::string::npos && colon > 0) {
+    const auto probe = probe_folder(argument.substr(0, colon));
+    if (probe && probe->state == FolderState::kVolume) return Target{probe->paths, argument.substr(colon + 1)};
+  }
+  const std::string path = absolute_but_last(argument);
+  Result<Mount> mount = mount_of(path);
+  if (!mount)
+    return fail(Code::kInvalid,
+                fmt::format("{}: not inside a mounted firn volume; give a path below a mount point, or VOLUME:/PATH",
+                            argument));
+  std::string inner = mount->point == "/" ? path : path.substr(mount->point.size());
+  if (inner.empty()) inner = "/";
+  return Target{VolumePaths{mount->source}, std::move(inner)};
+}
+
+std::string file_route(const Target& target) { return "/v1/files" + http::encode_path(target.inner); }
+
+std::string path_route(const std::string& name, const Target& target) {
+  return fmt::format("/v1/{}?path={}", name, http::encode_parameter(target.inner));
+}
+
+Status on(const std::string& argument, Status status) {
+  if (status.ok() || status.message().starts_with(argument)) return status;
+  return std::move(status).with_context(argument);
+}
+
+}  // namespace firn::cli

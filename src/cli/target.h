@@ -1,0 +1,26 @@
+// From a PATH argument to a volume's daemon and a path inside the volume.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "cli/client.h"
+
+namespace firn::cli {
+
+struct Target {
+  VolumePaths paths;
+  std::string inner;  // "/a/b"; the root is "/"
+};
+
+// A path inside a mounted volume, or VOLUME:/PATH. The last component need not exist and is not followed.
+Result<Target> find_target(const std::string& argument);
+
+// "/v1/files" + the escaped path, and "/v1/NAME?path=".
+std::string file_route(const Target& target);
+std::string path_route(const std::string& name, const Target& target);
+
+// `status` with `argument` before it, as error lines want it.
+Status on(const std::string& argument, Status status);
+
+}  // namespace firn::cli

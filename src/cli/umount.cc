@@ -1,0 +1,93 @@
+// firn umount: flushes, detaches, and waits for the daemon to end.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/vfs.h>
+
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/mounts.h"
+#include "cli/volume_folder.h"
+#include "fuse/mount.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kManual =
+    "Writes everything out, detaches the mount and returns when the daemon has ended: then all of it is on disk.\n"
+    "When somebody uses the mount it fails and names them. --lazy detaches at once and lets the last user finish;\n"
+    "then it does not wait. It also clears the mount that a dead daemon left behind. Given a VOLUME that is served\n"
+    "without a mount, it ends that.";
+
+constexpr int kEndTimeoutMs = 600'000;
+
+std::string joined(const std::vector<std::string>& users) {
+  std::string out;
+  for (const std::string& user : users) out += (out.empty() ? "" : ", ") + user;
+  return out;
+}
+
+Result<int> wait_for_end(const VolumePaths& paths) {
+  const Holder last = TRY(wait_for_release(paths, kEndTimeoutMs));
+  if (last.failure.empty()) return kExitOk;
+  return fail(Code::kIo, fmt::format("{}: unmounted, but not everything could be kept: {}; see {}", paths.root,
+                                     last.failure, paths.log()));
+}
+
+// The mount's volume, where it still can be found.
+Result<VolumePaths> volume_of(const Mount& mount) { return require_volume(mount.source); }
+
+Result<int> detach(const Mount& mount, bool lazy) {
+  const auto paths = volume_of(mount);
+  const bool dead = paths && !find_holder(*paths);
+  const Status status = fuse::unmount_path(mount.point, {.lazy = lazy || dead});
+  if (status == Code::kBusy) {
+    const std::string users = joined(users_of(mount.point));
+    return fail(Code::kBusy, fmt::format("{}: busy: {}; end that or use --lazy", mount.point,
+                                         users.empty() ? "in use by a process of another user" : "in use by " + users));
+  }
+  if (!status.ok()) return fail(status);
+  if (lazy || dead || !paths) return kExitOk;
+  return wait_for_end(*paths);
+}
+
+// VOLUME instead of a mount point: detaches its mount, or ends the daemon that serves it without one.
+Result<int> end_volume(const std::string& path, bool lazy) {
+  const VolumePaths paths = TRY(require_volume(path));
+  const auto holder = find_holder(paths);
+  if (!holder) return fail(Code::kNotFound, fmt::format("{}: neither mounted nor served", path));
+  if (!holder->mount_point.empty()) {
+    const Mount mount = TRY(find_mount(holder->mount_point));
+    return detach(mount, lazy);
+  }
+  Client client = TRY(Client::connect(paths));
+  TRY(client.call("POST", "/v1/admin/stop"));
+  return wait_for_end(paths);
+}
+
+Result<int> umount(const std::string& argument, bool lazy) {
+  const std::string path = absolute_path(argument);
+  const auto mount = find_mount(path);
+  if (mount && mount->type == kMountType) return detach(*mount, lazy);
+  if (mount && mount->type.starts_with("fuse"))
+    return fail(Code::kInvalid, fmt::format("{}: a mount of {}, not of firn; use umount(8)", path, mount->type));
+  const auto probe = probe_folder(argument);
+  if (probe && probe->state == FolderState::kVolume) return end_volume(argument, lazy);
+  return fail(Code::kNotFound,
+              fmt::format("{}: no firn volume is mounted there; firn status lists those that are", argument));
+}
+
+}  // namespace
+
+void add_umount(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "umount", "Unmount a volume", kManual);
+  struct Arguments {
+    std::string path;
+    bool lazy = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("MOUNTPOINT", arguments->path, "Where it is mounted")->required();
+  command.add_flag("--lazy,-z", arguments->lazy, "Detach now, finish when the last user is gone");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return umount(arguments->path, arguments->lazy); }; });
+}
+
+}  // namespace firn::cli

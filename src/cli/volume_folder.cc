@@ -1,0 +1,165 @@
+#include "cli/volume_folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+
+namespace firn::cli {
+namespace {
+
+bool exists(const std::string& path) {
+  struct stat info{};
+  return lstat(path.c_str(), &info) == 0;
+}
+
+Result<bool> is_empty_folder(const std::string& path) {
+  DIR* folder = opendir(path.c_str());
+  if (!folder) return fail(Status::from_errno(errno, path));
+  bool empty = true;
+  while (const dirent* entry = readdir(folder)) {
+    const std::string_view name = entry->d_name;
+    // A file system's own folder does not make a fresh disk foreign.
+    if (name != "." && name != ".." && name != "lost+found") empty = false;
+  }
+  closedir(folder);
+  return empty;
+}
+
+std::string read_all(int fd) {
+  char buffer[8192];
+  const ssize_t bytes = pread(fd, buffer, sizeof buffer, 0);
+  return bytes > 0 ? std::string(buffer, static_cast<size_t>(bytes)) : std::string();
+}
+
+// "12\nmount /mnt\nfailed why\n": the pid stands first, for scripts; unknown lines are skipped.
+Holder parse_holder(std::string_view text) {
+  Holder holder;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    auto rest = [&](std::string_view key) { return line.substr(key.size()); };
+    if (holder.pid == 0) std::from_chars(line.data(), line.data() + line.size(), holder.pid);
+    if (line.starts_with("mount ")) holder.mount_point = rest("mount ");
+    if (line.starts_with("failed ")) holder.failure = rest("failed ");
+  }
+  return holder;
+}
+
+bool write_all(int fd, const std::string& text) {
+  return ftruncate(fd, 0) == 0 && pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
+
+std::string held_by(const Holder& holder) {
+  if (holder.pid == 0) return "in use by another process";
+  if (holder.mount_point.empty()) return fmt::format("served by process {}", holder.pid);
+  return fmt::format("mounted at {} by process {}", holder.mount_point, holder.pid);
+}
+
+}  // namespace
+
+std::string absolute_path(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path absolute = std::filesystem::weakly_canonical(path, error);
+  if (error) absolute = std::filesystem::absolute(path, error).lexically_normal();
+  std::string text = absolute.string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+Result<Probe> probe_folder(const std::string& path) {
+  Probe probe;
+  probe.paths.root = absolute_path(path);
+  const std::string& root = probe.paths.root;
+  struct stat info{};
+  if (stat(root.c_str(), &info) != 0) {
+    if (errno != ENOENT) return fail(Status::from_errno(errno, root));
+    probe.state = FolderState::kMissing;
+  } else if (!S_ISDIR(info.st_mode)) {
+    probe.state = FolderState::kNotFolder;
+  } else if (exists(probe.paths.marker())) {
+    probe.state = FolderState::kHalfMade;
+  } else if (exists(probe.paths.config())) {
+    probe.state = FolderState::kVolume;
+  } else {
+    probe.state = TRY(is_empty_folder(root)) ? FolderState::kEmpty : FolderState::kForeign;
+  }
+  return probe;
+}
+
+Result<VolumePaths> require_volume(const std::string& path) {
+  Probe probe = TRY(probe_folder(path));
+  const std::string& root = probe.paths.root;
+  switch (probe.state) {
+    case FolderState::kVolume:
+      return probe.paths;
+    case FolderState::kMissing:
+      return fail(Code::kNotFound,
+                  fmt::format("{}: no such folder; make a volume there with: firn init {}", path, path));
+    case FolderState::kNotFolder:
+      return fail(Code::kNotDirectory, fmt::format("{}: not a folder; a volume is a folder made by firn init", path));
+    case FolderState::kHalfMade:
+      return fail(Code::kInvalid, fmt::format("{}: firn init was interrupted here and nothing is stored yet; run "
+                                              "it again: firn init {}",
+                                              path, path));
+    case FolderState::kEmpty:
+    case FolderState::kForeign:
+      break;
+  }
+  if (exists(root + "/meta") && exists(root + "/hot"))
+    return fail(Code::kNotFound, fmt::format("{}: firn.toml is missing though meta/ and hot/ are there; restore it, or "
+                                             "create an empty one, which means default settings",
+                                             path));
+  return fail(Code::kNotFound, fmt::format("{}: not a firn volume (no firn.toml); make one with: firn init", path));
+}
+
+Result<VolumeLock> VolumeLock::take(const VolumePaths& paths, const std::string& mount_point) {
+  UniqueFd fd(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return fail(Status::from_errno(errno, paths.lock()));
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail(Status::from_errno(errno, paths.lock()));
+    const Holder holder = parse_holder(read_all(fd.get()));
+    return fail(Code::kBusy, fmt::format("{}: already {}; firn umount {} ends that", paths.root, held_by(holder),
+                                         holder.mount_point.empty() ? paths.root : holder.mount_point));
+  }
+  const std::string mount = mount_point.empty() ? "" : fmt::format("mount {}\n", mount_point);
+  if (!write_all(fd.get(), fmt::format("{}\n{}", getpid(), mount)))
+    return fail(Status::from_errno(errno, paths.lock()));
+  return VolumeLock(std::move(fd));
+}
+
+void VolumeLock::leave(const std::string& failure) {
+  // Best effort: the flock, not the text, is the lock.
+  (void)write_all(fd_.get(), failure.empty() ? "" : fmt::format("failed {}\n", failure));
+  fd_.reset();
+}
+
+std::optional<Holder> find_holder(const VolumePaths& paths) {
+  UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  return parse_holder(read_all(fd.get()));
+}
+
+Result<Holder> wait_for_release(const VolumePaths& paths, int timeout_ms) {
+  UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return Holder{};
+  constexpr int kStepMs = 5;
+  for (int waited_ms = 0; flock(fd.get(), LOCK_SH | LOCK_NB) != 0; waited_ms += kStepMs) {
+    if (waited_ms >= timeout_ms) {
+      const Holder holder = parse_holder(read_all(fd.get()));
+      return fail(Code::kTimedOut, fmt::format("process {} is still ending", holder.pid));
+    }
+    usleep(kStepMs * 1000);
+  }
+  return parse_holder(read_all(fd.get()));
+}
+
+}  // namespace firn::cli
