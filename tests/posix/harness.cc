@@ -47,9 +47,13 @@ std::vector<Case>& all_cases() {
 void passed() { counters().passed.fetch_add(1, std::memory_order_relaxed); }
 
 void failed(const Where& where, const std::string& expected, const std::string& got) {
+  constexpr int kShown = 40;  // per process of a case: one broken rule can fail thousands of rows
+  static int shown = 0;
   counters().failed.fetch_add(1, std::memory_order_relaxed);
+  if (++shown > kShown) return;
   print("FAIL " + running_case() + row_text() + " " + where.file + ":" + std::to_string(where.line) + ": " +
-        where.text + ": expected " + expected + ", got " + got + "\n");
+        where.text + ": expected " + expected + ", got " + got +
+        (shown == kShown ? " (further failures of this case are only counted)\n" : "\n"));
 }
 
 void skipped(const std::string& why) {
@@ -86,6 +90,17 @@ void as(const Identity& who, const std::function<void()>& body) {
   const pid_t child = fork();
   if (child == 0) run_as(who, body);
   join(child);
+}
+
+std::string show(const std::string& value) {
+  constexpr size_t kShown = 60;
+  std::string text = "\"";
+  for (const char c : value.substr(0, kShown)) {
+    char escaped[8];
+    snprintf(escaped, sizeof(escaped), c >= ' ' && c <= '~' ? "%c" : "\\x%02x", static_cast<unsigned char>(c));
+    text += escaped;
+  }
+  return text + (value.size() > kShown ? "\"... (" + std::to_string(value.size()) + " bytes)" : "\"");
 }
 
 std::string error_name(int code) {

@@ -83,7 +83,8 @@ struct Errors {
 std::string error_name(int code);
 std::string error_names(const Errors& errors);
 
-inline std::string show(const std::string& value) { return '"' + value + '"'; }
+// Quoted, escaped, and cut where it gets long.
+std::string show(const std::string& value);
 inline std::string show(const char* value) { return show(std::string(value)); }
 inline std::string show(bool value) { return value ? "true" : "false"; }
 template <class T>
