@@ -1,5 +1,6 @@
 #include "meta/keys.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -20,7 +21,7 @@ Key::Key(Prefix prefix, std::string_view name) : Key(prefix) { append(name); }
 
 void Key::append(std::string_view name) {
   CHECK(size_ + name.size() <= bytes_.size());
-  std::memcpy(bytes_.data() + size_, name.data(), name.size());
+  std::copy(name.begin(), name.end(), bytes_.begin() + size_);
   size_ += name.size();
 }
 
