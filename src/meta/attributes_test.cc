@@ -106,11 +106,18 @@ TEST_P(Attributes, InlineContentComesAndGoes) {
   EXPECT_EQ(written.size, 3u);
   EXPECT_EQ(written.allocated_bytes, 512u);
   EXPECT_EQ(written.mtime, (Timestamp{5, 6}));
-  EXPECT_GT(written.ctime, file.ctime);
+  EXPECT_EQ(written.ctime, file.ctime);
   EXPECT_EQ(run(service().read_inline(file.inode)), "abc");
   v().update(file.inode, {.content = Content{.backing = BackingId(4), .settled = true}});
   EXPECT_EQ(run(service().read_inline(file.inode)), "");
   EXPECT_EQ(contradictions(*engine_), std::vector<std::string>());
+}
+
+TEST_P(Attributes, ContentUpdatesOnlyRaiseCtime) {
+  const Attr file = v().file(kRootInode, "f");
+  const Timestamp later{file.ctime.seconds + 50, 0}, earlier{file.ctime.seconds - 50, 0};
+  EXPECT_EQ(v().update(file.inode, {.size = 1, .ctime = earlier}).ctime, file.ctime);
+  EXPECT_EQ(v().update(file.inode, {.size = 2, .ctime = later}).ctime, later);
 }
 
 TEST_P(Attributes, UpdateKillsSetIds) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "meta/keys.h"
 #include "meta/local_service.h"
 #include "meta/mutation.h"
@@ -10,10 +12,6 @@ namespace firn::meta {
 namespace {
 
 constexpr uint64_t kAllocationUnit = 512;  // what st_blocks counts
-
-bool changes_more_than_atime(const ContentUpdate& u) {
-  return u.size || u.allocated_bytes || u.inline_data || u.content || u.mtime || u.kill_set_ids;
-}
 
 void set_inline(Mutation& m, Inode& inode, std::string_view data) {
   const Key key = inline_key(inode.attr.inode);
@@ -41,27 +39,26 @@ void apply_content(Mutation& m, const ContentUpdate& u, Inode& inode) {
   if (u.allocated_bytes) attr.allocated_bytes = *u.allocated_bytes;
 }
 
-void apply_times(Mutation& m, const ContentUpdate& u, Attr& attr) {
+void apply_times(const ContentUpdate& u, Attr& attr) {
   if (u.atime) attr.atime = *u.atime;
   if (u.mtime) attr.mtime = *u.mtime;
-  if (u.ctime) {
-    attr.ctime = *u.ctime;
-  } else if (changes_more_than_atime(u)) {
-    attr.ctime = m.now();
-  }
+  if (u.ctime) attr.ctime = std::max(attr.ctime, *u.ctime);
 }
+
+bool changes_content(const ContentUpdate& u) { return u.size || u.allocated_bytes || u.inline_data || u.content; }
 
 io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& update) {
   co_await m.lock({id});
   Inode* inode = CO_TRY(co_await m.inode(id));
-  const bool only_atime = !changes_more_than_atime(update) && !update.ctime;
-  if (inode->attr.type != FileType::kRegular && !only_atime) co_return fail(Code::kInvalid);
-  if (!only_atime) apply_content(m, update, *inode);
+  if (changes_content(update)) {
+    if (inode->attr.type != FileType::kRegular) co_return fail(Code::kInvalid);
+    apply_content(m, update, *inode);
+  }
   if (update.kill_set_ids) {
     inode->attr.mode = without_set_ids(inode->attr.mode);
     CO_TRY(co_await drop_capabilities(m, *inode));
   }
-  apply_times(m, update, inode->attr);
+  apply_times(update, inode->attr);
   m.update(inode);
   CO_TRY(co_await m.commit());
   co_return inode->attr;
