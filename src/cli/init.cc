@@ -97,7 +97,8 @@ Status make_volume(const VolumePaths& paths, const Settings& settings) {
   TRY(sync_folder(paths.root));
   if (unlink(paths.marker().c_str()) != 0) return Status::from_errno(errno, paths.marker());
   TRY(sync_folder(paths.root));
-  return sync_folder(std::filesystem::path(paths.root).parent_path());
+  // The folder's own name, in whatever holds it.
+  return sync_folder(paths.root + "/..");
 }
 
 Result<int> init(const InitOptions& options) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,6 +56,10 @@ class File {
 
   // The descriptor, for FUSE passthrough and splice; -1 where there is none (the simulator).
   virtual int fd() const { return -1; }
+
+  // Whether anybody else has the file open as well; a mapping made through FUSE passthrough counts, although its
+  // descriptor is closed. nullopt: this file system cannot tell. The file must be open for writing here.
+  virtual std::optional<bool> open_elsewhere() { return false; }
 };
 
 struct OpenOptions {

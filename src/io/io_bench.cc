@@ -1,10 +1,15 @@
 // What the reactor's own machinery costs. Every request pays several of these.
 #include <benchmark/benchmark.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <vector>
 
 #include "io/block_on.h"
 #include "io/blocking_pool.h"
 #include "io/sync.h"
 #include "io/uring/reactor_pool.h"
+#include "io/uring/uring_disk.h"
 
 namespace firn::io {
 namespace {
@@ -36,12 +41,14 @@ Task<void> mutex_loop(benchmark::State* state) {
 Task<void> gate_loop(benchmark::State* state) {
   Gate gate;
   for (auto _ : *state) benchmark::DoNotOptimize(gate.enter());
+  co_return;
 }
 
 Task<void> timer_loop(benchmark::State* state) {
   Reactor* reactor = Reactor::current();
   int64_t deadline_ns = reactor->clock().monotonic_ns() + 1'000'000'000'000;
   for (auto _ : *state) reactor->cancel_timer(reactor->add_timer(++deadline_ns, std::noop_coroutine()));
+  co_return;
 }
 
 Task<void> nop_loop(benchmark::State* state) {
@@ -107,6 +114,31 @@ void blocking_pool_round_trip(benchmark::State& state) {
   run_to_end(*reactor, pool_loop(&state, pool.get()));
 }
 BENCHMARK(blocking_pool_round_trip)->UseRealTime();
+
+enum class Access : uint8_t { kRead, kWrite };
+
+Task<void> file_loop(benchmark::State* state, File* file, Access access) {
+  std::vector<std::byte> block(4096);
+  (void)co_await file->write(0, block);
+  for (auto _ : *state) {
+    if (access == Access::kRead) benchmark::DoNotOptimize(co_await file->read(0, block));
+    if (access == Access::kWrite) benchmark::DoNotOptimize(co_await file->write(0, block));
+  }
+}
+
+// 4 KiB of an unlinked temporary file that is in the page cache.
+template <Access kAccess>
+void cached_file(benchmark::State& state) {
+  auto reactor = UringReactor::create({}).value();
+  auto pool = make_thread_pool(1);
+  FILE* temporary = tmpfile();
+  auto file = make_uring_file(dup(fileno(temporary)), *pool);
+  run_to_end(*reactor, file_loop(&state, file.get(), kAccess));
+  file.reset();
+  fclose(temporary);
+}
+BENCHMARK(cached_file<Access::kRead>)->Name("file_read_4k")->UseRealTime();
+BENCHMARK(cached_file<Access::kWrite>)->Name("file_write_4k")->UseRealTime();
 
 }  // namespace
 }  // namespace firn::io

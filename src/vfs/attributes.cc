@@ -71,6 +71,9 @@ io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& 
     if (!change.atime && !change.atime_now && stat.atime != node.open->base_atime) fold.atime = stat.atime;
     CO_TRY(co_await meta_.setattr(who, node.inode, change));
     if (fold.mtime || fold.atime) CO_TRY(co_await meta_.update_content(node.inode, fold));
+    // The kernel's own relatime rule, on the backing, is to see the same times.
+    Attr set = CO_TRY(co_await meta_.getattr(node.inode));
+    CO_TRY(co_await node.open->object->file().set_times(set.atime, set.mtime));
     CO_TRY(co_await rebase(node));
   } else {
     CO_TRY(co_await meta_.setattr(who, node.inode, change));

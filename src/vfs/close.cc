@@ -1,6 +1,7 @@
 // The last close of a file: small content moves into the metadata store, a large scratch file becomes the backing.
 #include <algorithm>
 
+#include "io/reactor.h"
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
@@ -28,15 +29,51 @@ io::Task<Result<void>> VolumeImpl::release(Handle* raw) {
       --open.cached_opens;
     }
     if (open.opens == 0) {
-      orphan = node->orphan;
       result = co_await finish(*node);
+      orphan = node->orphan && !node->open;
     }
   }
   if (orphan && nodes_.unused_but_for_caller(*node)) co_await reclaim(std::move(node));
   co_return result;
 }
 
-io::Task<Result<void>> VolumeImpl::finish(Node& node) {
+// In passthrough mode a mapping holds the backing file, not ours: the file can be closed, even removed, and still be
+// written. The kernel also lets go of a closed backing a moment after it told us of the close.
+bool VolumeImpl::lingers(Node& node, Closing closing) {
+  OpenState& open = *node.open;
+  if (closing == Closing::kNow || open.object->passthrough_id() <= 0) return false;
+  if (!open.object->file().open_elsewhere().value_or(false)) return false;
+  if (std::exchange(open.lingering, true)) return true;
+  if (auto entry = gate_.enter()) {
+    io::detach([](VolumeImpl* self, InodeId inode, io::Gate::Entry) -> io::Task<void> {
+      co_await self->retry_finish(inode);
+    }(this, node.inode, std::move(entry)));
+  }
+  return true;
+}
+
+// The background sync goes on trying after the last of these.
+io::Task<void> VolumeImpl::retry_finish(InodeId inode) {
+  for (int64_t delay_ns : {200'000, 1'000'000, 5'000'000, 25'000'000, 125'000'000}) {
+    if (!co_await io::sleep_for(delay_ns, &stopping_)) co_return;
+    NodeRef node = nodes_.find(inode);
+    if (!node) co_return;
+    co_await finish_and_reclaim(std::move(node));
+  }
+}
+
+io::Task<void> VolumeImpl::finish_and_reclaim(NodeRef node) {
+  bool orphan = false;
+  {
+    auto lock = co_await node->mutex.lock();
+    if (!node->open || node->open->opens > 0) co_return;
+    if (!co_await finish(*node)) co_return;
+    orphan = node->orphan && !node->open;
+  }
+  if (orphan && nodes_.unused_but_for_caller(*node)) co_await reclaim(std::move(node));
+}
+
+io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
   OpenState& open = *node.open;
   if (!open.object) {
     meta::ContentUpdate update;
@@ -53,6 +90,7 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node) {
     clear_object(node);
     co_return Result<void>();
   }
+  if (lingers(node, closing)) co_return Result<void>();
   if (node.orphan) {
     co_await discard_object(node);
     co_return Result<void>();
@@ -76,7 +114,13 @@ io::Task<void> VolumeImpl::discard_object(Node& node) {
     Result<Attr> updated = co_await meta_.update_content(node.inode, update);
     data::ObjectRef object = node.open->object;
     clear_object(node);
-    if (updated) co_await give_back(std::move(object));
+    if (!updated) co_return;
+    // Where nobody can tell whether it is still mapped, it is not lent again.
+    if (object->passthrough_id() > 0 && object->file().open_elsewhere() != false) {
+      (void)co_await data_.remove(object->id());
+    } else {
+      co_await give_back(std::move(object));
+    }
     co_return;
   }
   clear_object(node);
@@ -111,7 +155,8 @@ io::Task<Result<std::string>> VolumeImpl::read_whole(data::Object& object, uint6
 
 io::Task<Result<void>> VolumeImpl::finish_lent(Node& node, const io::FileStat& stat) {
   OpenState& open = *node.open;
-  if (stat.bytes > options_.inline_max_bytes) {
+  const bool may_recycle = open.object->passthrough_id() <= 0 || open.object->file().open_elsewhere() == false;
+  if (stat.bytes > options_.inline_max_bytes || !may_recycle) {
     CO_TRY(co_await settle(node, stat));
     mark_unsynced(node.inode);
     clear_object(node);
@@ -122,8 +167,7 @@ io::Task<Result<void>> VolumeImpl::finish_lent(Node& node, const io::FileStat& s
   update.size = stat.bytes;
   update.allocated_bytes = (stat.bytes + 511) / 512 * 512;
   add_times(open, stat, update);
-  const bool saved = open.shadowed && open.shadow_mtime == stat.mtime && open.shadow_bytes == stat.bytes;
-  if (!saved) update.inline_data = CO_TRY(co_await read_whole(*open.object, stat.bytes));
+  update.inline_data = CO_TRY(co_await read_whole(*open.object, stat.bytes));
   CO_TRY(co_await meta_.update_content(node.inode, update));
   data::ObjectRef object = open.object;
   clear_object(node);

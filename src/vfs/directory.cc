@@ -45,6 +45,7 @@ io::Task<Result<std::vector<Listed>>> VolumeImpl::list(DirHandle* handle, uint64
   std::vector<Listed> listed;
   listed.reserve(limit);
   std::string after;
+  if (cookie == 0) co_await note_access(handle->inode);
   if (cookie < kAfterDot && listed.size() < limit)
     listed.push_back({.name = ".", .inode = handle->inode, .type = meta::FileType::kDirectory, .cookie = kAfterDot});
   if (cookie < kAfterDotDot && listed.size() < limit) {

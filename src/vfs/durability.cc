@@ -1,4 +1,6 @@
 // What fsync waits for, and the background sync that bounds what a power cut can take.
+#include <xxhash.h>
+
 #include <utility>
 
 #include "io/reactor.h"
@@ -30,9 +32,11 @@ io::Task<Result<void>> VolumeImpl::checkpoint(Node& node) {
     note_change(node);
     co_return Result<void>();
   }
-  if (open.shadowed && open.shadow_mtime == stat.mtime && open.shadow_bytes == stat.bytes) co_return Result<void>();
+  std::string content = CO_TRY(co_await read_whole(*open.object, stat.bytes));
+  const uint64_t hash = XXH3_64bits(content.data(), content.size());
+  if (open.shadowed && open.shadow_hash == hash && open.shadow_bytes == stat.bytes) co_return Result<void>();
   meta::ContentUpdate update;
-  update.inline_data = CO_TRY(co_await read_whole(*open.object, stat.bytes));
+  update.inline_data = std::move(content);
   update.size = stat.bytes;
   update.allocated_bytes = (stat.bytes + 511) / 512 * 512;
   add_times(open, stat, update);
@@ -43,9 +47,18 @@ io::Task<Result<void>> VolumeImpl::checkpoint(Node& node) {
   open.base_atime = stat.atime;
   open.shadowed = true;
   open.inline_behind = true;
-  open.shadow_mtime = stat.mtime;
+  open.shadow_hash = hash;
   open.shadow_bytes = stat.bytes;
   co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::settle_for_sync_writes(Node& node) {
+  if (node.open->lent) {
+    io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+    CO_TRY(co_await settle(node, stat));
+    note_change(node);
+  }
+  co_return co_await meta_.sync(node.version);
 }
 
 io::Task<Result<void>> VolumeImpl::fsync_directory(InodeId) {
@@ -81,7 +94,9 @@ io::Task<void> VolumeImpl::checkpoint_open_files() {
     if (!node->open || !node->open->live) continue;
     OpenState& open = *node->open;
     if (open.opens == 0) {
-      (void)co_await finish(*node);  // it failed before: the record still points at the object, and it is tried again
+      // It lingers, or finishing it failed: the record still points at the object, and it is tried again.
+      lock.release();
+      co_await finish_and_reclaim(std::move(node));
     } else if (!std::exchange(open.seen_by_tick, true) || node->orphan) {
       continue;
     } else if (open.lent) {

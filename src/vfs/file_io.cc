@@ -1,4 +1,6 @@
 // Reading and writing through the volume: what does not go past it by passthrough.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -7,11 +9,25 @@
 namespace firn::vfs {
 
 // relatime: an access counts when it is the first since the last change, or a day after the last one that counted.
-void VolumeImpl::note_read(Node& node, const Attr& attr) {
+bool VolumeImpl::access_counts(const Attr& attr) const {
   constexpr int64_t kDaySeconds = 24 * 60 * 60;
-  if (options_.read_only || options_.no_atime) return;
+  if (options_.read_only || options_.no_atime) return false;
+  return attr.atime <= attr.mtime || attr.atime <= attr.ctime ||
+         options_.clock.now().seconds - attr.atime.seconds >= kDaySeconds;
+}
+
+// For what has no close to wait for: directories and symbolic links.
+io::Task<void> VolumeImpl::note_access(InodeId inode) {
+  Result<Attr> attr = co_await meta_.getattr(inode);
+  if (!attr || !access_counts(*attr)) co_return;
+  meta::ContentUpdate update;
+  update.atime = options_.clock.now();
+  (void)co_await meta_.update_content(inode, update);
+}
+
+void VolumeImpl::note_read(Node& node, const Attr& attr) {
+  if (!access_counts(attr)) return;
   const Timestamp now = options_.clock.now();
-  if (attr.atime > attr.mtime && attr.atime > attr.ctime && now.seconds - attr.atime.seconds < kDaySeconds) return;
   std::lock_guard lock(node.state_mutex);
   if (node.open && !node.open->pending_atime) node.open->pending_atime = now;
 }
@@ -23,7 +39,7 @@ io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::
   if (offset >= attr.size) co_return size_t{0};
   std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
   const size_t count = std::min<uint64_t>(buffer.size(), attr.size - offset);
-  note_read(node, attr);
+  if ((handle->flags & O_NOATIME) == 0) note_read(node, attr);
   // Past the inline value the file is a hole.
   const size_t held = offset < content.size() ? std::min(count, content.size() - offset) : 0;
   if (held > 0) std::memcpy(buffer.data(), content.data() + offset, held);

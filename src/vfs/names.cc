@@ -73,7 +73,11 @@ io::Task<Result<void>> VolumeImpl::flush_before_replacing(const Attr& moved) {
   co_return co_await object->file().sync(true);
 }
 
-io::Task<Result<std::string>> VolumeImpl::readlink(InodeId inode) { return meta_.readlink(inode); }
+io::Task<Result<std::string>> VolumeImpl::readlink(InodeId inode) {
+  std::string target = CO_TRY(co_await meta_.readlink(inode));
+  co_await note_access(inode);
+  co_return target;
+}
 
 io::Task<Result<void>> VolumeImpl::after_removal(const Credentials& who, const Attr& removed) {
   NodeRef node = nodes_.acquire(removed.inode);

@@ -43,7 +43,7 @@ NodeRef NodeTable::unpin(InodeId inode, uint64_t count) {
   if (it == s.nodes.end()) return {};
   Node& node = *it->second;
   node.pins -= std::min(node.pins, count);
-  if (node.pins > 0 || node.refs > 0) return {};
+  if (node.pins > 0 || node.refs > 0 || node.open) return {};
   if (node.orphan) {
     ++node.refs;
     return {this, &node};
@@ -62,7 +62,8 @@ void NodeTable::drop(Node* node) {
   Shard& s = shard(node->inode);
   std::unique_ptr<Node> last;  // destroyed after the lock
   std::lock_guard lock(s.mutex);
-  if (--node->refs > 0 || node->pins > 0) return;
+  // With open state left, the last close is still to be finished.
+  if (--node->refs > 0 || node->pins > 0 || node->open) return;
   auto it = s.nodes.find(node->inode);
   last = std::move(it->second);
   s.nodes.erase(it);

@@ -39,15 +39,17 @@ struct OpenState {
   bool lent = false;
   bool live = false;
   Timestamp base_mtime, base_atime;
-  // What the inline value last held of a lent object: while the object still has these, there is nothing to save.
+  // What the inline value last held of a lent object. Its bytes are compared: stores to a mapping do not always change
+  // the mtime.
   bool shadowed = false;
   // The record has an inline value, which a power cut would bring back: it goes only once the object is synced.
   bool inline_behind = false;
-  Timestamp shadow_mtime;
+  uint64_t shadow_hash = 0;
   uint64_t shadow_bytes = 0;
   // When inline content was read for the first time since it changed (relatime); saved at the last close.
   std::optional<Timestamp> pending_atime;
   Timestamp synced_mtime;     // the settled object's mtime at its last background sync
+  bool lingering = false;     // closed, but the object is still mapped or not yet let go by the kernel: being retried
   bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
 };
 

@@ -89,6 +89,7 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
   if (wants_write(options.flags) || truncate) {
     CO_TRY(co_await ensure_writable(*node, attr, truncate));
     if (truncate) notify_inode(who.door, attr.inode, true);
+    if (options.flags & O_DSYNC) CO_TRY(co_await settle_for_sync_writes(*node));
   } else if (attr.content.backing && !(node->open && node->open->object)) {
     CO_TRY(co_await attach_settled(*node, attr));
   }
@@ -195,7 +196,8 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
     if (wants_write(options.flags)) node->page_cache_valid = false;
   } else {
     ++open.cached_opens;
-    opened.keep_cache = node->page_cache_valid.exchange(true);
+    // A read that the page cache answers is one that nobody counts: the first one after a change has to come here.
+    opened.keep_cache = node->page_cache_valid.exchange(true) && !access_counts(attr);
   }
   ++open.opens;
   ++open_files_;
@@ -231,11 +233,13 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
   notify_entry(who.door, parent, name);
   NodeRef node = nodes_.acquire(created->attr.inode);
   auto lock = co_await node->mutex.lock();
-  if (lent.object) {
+  const bool lent_any = lent.object != nullptr;
+  if (lent_any) {
     adopt_lent(*node, std::move(lent), base.mtime);
     node->open->base_atime = base.atime;
   }
   note_change(*node);
+  if (lent_any && (options.flags & O_DSYNC)) CO_TRY(co_await settle_for_sync_writes(*node));
   co_return make_handle(std::move(node), std::move(created->attr), options, who.door);
 }
 

@@ -106,7 +106,7 @@ io::Task<Result<void>> VolumeImpl::stop() {
   for (NodeRef& node : open_nodes()) {
     auto lock = co_await node->mutex.lock();
     if (!node->open) continue;
-    if (Result<void> finished = co_await finish(*node); !finished && result) result = finished;
+    if (Result<void> finished = co_await finish(*node, Closing::kNow); !finished && result) result = finished;
   }
   if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
   if (Result<void> synced = co_await sync_closed_files(); !synced && result) result = synced;

@@ -22,6 +22,12 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
     object = CO_TRY(co_await data_.open(attr.content.backing));
   }
   CO_TRY(co_await object->file().truncate(size));
+  if (attached && node.open->lent && size > options_.inline_max_bytes) {
+    // What is sized beforehand is often mapped, and msync goes past us: it had better find a settled file.
+    io::FileStat stat = CO_TRY(co_await object->file().stat());
+    CO_TRY(co_await settle(node, stat));
+    attr = CO_TRY(co_await meta_.getattr(node.inode));
+  }
   update.allocated_bytes = CO_TRY(co_await object->file().stat()).allocated_bytes;
   if (attr.content.settled && !attr.content.live) {
     update.content = attr.content;

@@ -112,7 +112,12 @@ class VolumeImpl final : public Volume {
 
   // ---- close.cc ----
   // The last close: content moves to where it belongs.
-  io::Task<Result<void>> finish(Node& node);
+  enum class Closing : uint8_t { kWhenLetGo, kNow };
+  io::Task<Result<void>> finish(Node& node, Closing closing = Closing::kWhenLetGo);
+  // Whether the object must stay as it is because somebody still maps it; then it is tried again.
+  bool lingers(Node& node, Closing closing);
+  io::Task<void> retry_finish(InodeId inode);
+  io::Task<void> finish_and_reclaim(NodeRef node);
   io::Task<Result<void>> finish_lent(Node& node, const io::FileStat& stat);
   io::Task<Result<void>> finish_settled(Node& node, const io::FileStat& stat);
   io::Task<Result<void>> settle(Node& node, const io::FileStat& stat);
@@ -125,7 +130,9 @@ class VolumeImpl final : public Volume {
   io::Task<Result<std::string>> read_whole(data::Object& object, uint64_t bytes);
 
   // ---- file_io.cc ----
+  bool access_counts(const Attr& attr) const;
   void note_read(Node& node, const Attr& attr);
+  io::Task<void> note_access(InodeId inode);
 
   // ---- resize.cc ----
   io::Task<Result<Attr>> resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids);
@@ -136,6 +143,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> make_durable(Node& node, bool data_only);
   // Saves what a lent object holds to where a power cut does not reach it, without waiting for the log.
   io::Task<Result<void>> checkpoint(Node& node);
+  // For O_SYNC and O_DSYNC, whose writes the kernel makes durable in the backing without telling us.
+  io::Task<Result<void>> settle_for_sync_writes(Node& node);
   io::Task<void> background();
   io::Task<void> tick();
   io::Task<void> checkpoint_open_files();

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,16 @@ bool is_mounted(const std::string& path) {
   return false;
 }
 
+// Kills this process's children, and what they leave behind. As the subreaper it inherits the daemon of a mount command
+// that was killed, however far that command had come.
+void kill_children() {
+  for (pid_t child = 0; child >= 0;) {
+    std::istringstream children(slurp("/proc/self/task/" + std::to_string(::getpid()) + "/children"));
+    for (pid_t pid = 0; children >> pid;) ::kill(pid, SIGKILL);
+    child = ::waitpid(-1, nullptr, 0);
+  }
+}
+
 }  // namespace
 
 Finished run_program(const std::vector<std::string>& command, int deadline_s) {
@@ -92,6 +103,7 @@ Volume::Volume(std::string firn, std::string folder, std::string transport)
       mount_point_(folder + "/mnt"),
       transport_(std::move(transport)) {
   std::filesystem::create_directories(mount_point_);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 Finished Volume::init() { return run_program({firn_, "init", volume_}, kMountDeadlineS); }
@@ -121,8 +133,7 @@ bool Volume::kill_daemon() {
   pid_t pid = daemon_pid();
   if (pid == 0) return false;
   ::kill(pid, SIGKILL);
-  // Gone when it can no longer be signalled, or is a zombie: its exe link is unreadable then.
-  for (int i = 0; i < 5000 && daemon_pid() == pid; ++i) pause_ms(1);
+  ::waitpid(pid, nullptr, 0);  // adopted when its mount command had ended
   return true;
 }
 
@@ -137,16 +148,12 @@ bool Volume::kill_while_mounting(int delay_us) {
   std::string output = volume_ + ".mounting";
   pid_t command = spawn(mount_command(), output);
   std::this_thread::sleep_for(std::chrono::microseconds(delay_us));
+  bool locked = daemon_pid() != 0;
   ::kill(command, SIGKILL);
-  bool killed = kill_daemon();
-  int status = 0;
-  ::waitpid(command, &status, 0);
-  // The command may have forked the daemon between the two.
-  pause_ms(2);
-  killed = kill_daemon() || killed;
+  kill_children();
   detach();
   ::unlink(output.c_str());
-  return killed;
+  return locked;
 }
 
 }  // namespace firn::crash

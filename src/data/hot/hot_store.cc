@@ -188,6 +188,9 @@ io::Task<Result<void>> HotStore::make_folders() {
 
 io::Task<Result<void>> HotStore::adopt(BackingId id) {
   auto object = CO_TRY(co_await open_backing(id));
+  // A program that outlived the mount may still have it open or mapped, and would write into the next file it is lent
+  // for.
+  if (object->file().open_elsewhere() != false) co_return fail(Code::kBusy);
   auto stat = CO_TRY(co_await object->file().stat());
   if (stat.bytes != 0 || stat.allocated_bytes != 0) CO_TRY(co_await object->file().truncate(0));
   discard(pool_.add_ready({std::move(object)}));

@@ -18,6 +18,14 @@ constexpr size_t kMaxTransferBytes = 1 << 30;
 // Cutting off or freeing more than this walks enough extents to be worth another thread.
 constexpr uint64_t kInlineFreeBytes = 16 << 20;
 
+// A file system that cannot write without waiting (ext4) still only copies into the page cache, as a rule. Small writes
+// therefore run inline, until one stalls (the cache is full of dirty pages): then all go to the ring for a while.
+// Through the ring they would take a worker thread each, ten times the cost.
+constexpr size_t kInlineWriteBytes = 64 << 10;
+constexpr int64_t kStallNs = 1'000'000;
+constexpr int64_t kStallPauseNs = 100'000'000;
+constinit thread_local int64_t ring_writes_until_ns = 0;
+
 Result<void> check(int64_t result) {
   if (result >= 0) return {};
   return fail(Status::from_errno(static_cast<int>(-result)));
@@ -70,8 +78,11 @@ class UringFile final : public File {
   Task<Result<void>> set_times(Timestamp atime, Timestamp mtime) override;
   Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) override;
   int fd() const override { return fd_; }
+  std::optional<bool> open_elsewhere() override;
 
  private:
+  int64_t write_inline(uint64_t offset, std::span<const std::byte> data);
+
   int fd_;
   BlockingPool& pool_;
   // Cleared when the file system (ext4, for one) has no way of writing without waiting.
@@ -106,31 +117,39 @@ Task<Result<size_t>> UringFile::read(uint64_t offset, std::span<std::byte> buffe
   co_return done;
 }
 
+// The write without the ring, where that is safe: the bytes written, -EAGAIN when it is for the ring, or a failure.
+int64_t UringFile::write_inline(uint64_t offset, std::span<const std::byte> data) {
+  const iovec part{const_cast<std::byte*>(data.data()), data.size()};
+  if (nowait_writes_.load(std::memory_order_relaxed)) {
+    const ssize_t result = pwritev2(fd_, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    if (result >= 0) return result;
+    if (errno != EOPNOTSUPP) return would_wait(errno) ? -EAGAIN : -errno;
+    nowait_writes_.store(false, std::memory_order_relaxed);
+  }
+  if (data.size() > kInlineWriteBytes) return -EAGAIN;
+  const int64_t start_ns = system_clock().monotonic_ns();
+  if (start_ns < ring_writes_until_ns) return -EAGAIN;
+  const ssize_t result = pwrite(fd_, data.data(), data.size(), static_cast<off_t>(offset));
+  const int error = errno;
+  const int64_t end_ns = system_clock().monotonic_ns();
+  if (end_ns - start_ns > kStallNs) ring_writes_until_ns = end_ns + kStallPauseNs;
+  if (result >= 0) return result;
+  return error == EINTR ? -EAGAIN : -error;
+}
+
 Task<Result<void>> UringFile::write(uint64_t offset, std::span<const std::byte> data) {
-  size_t done = 0;
-  bool nowait = nowait_writes_.load(std::memory_order_relaxed);
-  while (done < data.size()) {
-    const size_t count = std::min(data.size() - done, kMaxTransferBytes);
-    const std::byte* source = data.data() + done;
-    int64_t result = 0;
-    if (nowait) {
-      const iovec part{const_cast<std::byte*>(source), count};
-      result = pwritev2(fd_, &part, 1, static_cast<off_t>(offset + done), RWF_NOWAIT);
-      if (result < 0 && errno == EOPNOTSUPP) nowait_writes_.store(false, std::memory_order_relaxed);
-      if (result < 0 && would_wait(errno)) {
-        nowait = false;
-        continue;
-      }
-      if (result < 0) result = -errno;
-    } else {
-      result = co_await UringReactor::current()->submit([this, source, count, at = offset + done](io_uring_sqe* sqe) {
-        io_uring_prep_write(sqe, fd_, source, static_cast<unsigned>(count), at);
+  while (!data.empty()) {
+    const auto part = data.first(std::min(data.size(), kMaxTransferBytes));
+    int64_t result = write_inline(offset, part);
+    while (result == -EAGAIN || result == -EINTR) {
+      result = co_await UringReactor::current()->submit([this, part, offset](io_uring_sqe* sqe) {
+        io_uring_prep_write(sqe, fd_, part.data(), static_cast<unsigned>(part.size()), offset);
       });
-      if (result == -EINTR || result == -EAGAIN) continue;
     }
     CO_TRY(check(result));
     if (result == 0) co_return fail(Code::kIo);
-    done += static_cast<size_t>(result);
+    data = data.subspan(static_cast<size_t>(result));
+    offset += static_cast<uint64_t>(result);
   }
   co_return {};
 }
@@ -160,6 +179,15 @@ Task<Result<uint64_t>> UringFile::seek(Seek what, uint64_t offset) {
   const off_t found = lseek(fd_, static_cast<off_t>(offset), what == Seek::kData ? SEEK_DATA : SEEK_HOLE);
   if (found < 0) co_return fail(Status::from_errno(errno));
   co_return static_cast<uint64_t>(found);
+}
+
+// A write lease is granted to the only opener of a file, and to nobody else (fcntl(2), F_SETLEASE).
+std::optional<bool> UringFile::open_elsewhere() {
+  if (fcntl(fd_, F_SETLEASE, F_WRLCK) == 0) {
+    fcntl(fd_, F_SETLEASE, F_UNLCK);
+    return false;
+  }
+  return errno == EAGAIN ? std::optional(true) : std::nullopt;
 }
 
 Task<Result<FileStat>> UringFile::stat() {
