@@ -30,8 +30,8 @@ class Object {
 using ObjectRef = std::shared_ptr<Object>;
 
 struct StoreStatistics {
-  uint64_t scratch_ready = 0;      // lendable at once
-  uint64_t scratch_waiting = 0;    // returned, not yet safe to lend again
+  uint64_t scratch_ready = 0;    // lendable at once
+  uint64_t scratch_waiting = 0;  // returned, not yet safe to lend again
   uint64_t open_objects = 0;
 };
 
@@ -46,12 +46,14 @@ class Store {
   virtual io::Task<Result<ObjectRef>> lend(bool wait) = 0;
   // Same without waiting or suspending; null when the pool is empty.
   virtual ObjectRef try_lend() = 0;
-  // Back to the pool, for a scratch file whose content is elsewhere now, or void. It is emptied at once but lent again only after
-  // `mark_reusable()`, called by the owner when the records that referred to it can no longer come back in a crash.
-  virtual io::Task<void> give_back(ObjectRef object) = 0;
-  // Every object given back before `take_waiting()` was called may be lent again.
+  // Back to the pool, for a scratch file whose content is elsewhere now, or void. Its bytes stay until make_ready(): a
+  // crash may bring back the records that referred to it.
+  virtual void give_back(ObjectRef object) = 0;
+  // What was given back since the last call. The owner makes sure that no record refers to it any more, not even after
+  // a crash of this process, and then passes it to make_ready().
   virtual std::vector<ObjectRef> take_waiting() = 0;
-  virtual void make_ready(std::vector<ObjectRef> objects) = 0;
+  // Empties the objects and lends them again.
+  virtual io::Task<void> make_ready(std::vector<ObjectRef> objects) = 0;
 
   // Opens an existing backing (shared when it is open already). kNotFound when its file is gone.
   virtual io::Task<Result<ObjectRef>> open(BackingId id) = 0;

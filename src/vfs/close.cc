@@ -91,7 +91,7 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
     co_return Result<void>();
   }
   if (lingers(node, closing)) co_return Result<void>();
-  if (node.orphan) {
+  if (node.orphan && CO_TRY(co_await meta_.getattr(node.inode)).nlink == 0) {
     co_await discard_object(node);
     co_return Result<void>();
   }
@@ -117,7 +117,8 @@ io::Task<void> VolumeImpl::discard_object(Node& node) {
     if (!updated) co_return;
     // Where nobody can tell whether it is still mapped, it is not lent again.
     if (object->passthrough_id() > 0 && object->file().open_elsewhere() != false) {
-      (void)co_await data_.remove(object->id());
+      std::lock_guard removals(removals_mutex_);
+      removals_.push_back(object->id());
     } else {
       co_await give_back(std::move(object));
     }
@@ -209,21 +210,36 @@ io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) 
 }
 
 io::Task<void> VolumeImpl::give_back(data::ObjectRef object) {
-  co_await data_.give_back(std::move(object));
-  if (++given_back_ >= kRecycleBatch) recycle();
+  data_.give_back(std::move(object));
+  if (++given_back_ >= kRecycleBatch) co_await recycle();
 }
 
 // Once the log has reached the operating system, no crash of this process can bring back a record that refers to
 // the waiting scratch files. (A power cut may, but then those references are void: meta::Content invariant 3.)
-void VolumeImpl::recycle() {
+io::Task<void> VolumeImpl::recycle() {
   given_back_ = 0;
   std::vector<data::ObjectRef> waiting = data_.take_waiting();
-  if (waiting.empty()) return;
-  if (!meta_.flush_to_os()) {
-    for (data::ObjectRef& object : waiting) io::detach(data_.give_back(std::move(object)));
-    return;
+  if (waiting.empty()) co_return;
+  if (meta_.flush_to_os()) {
+    co_await data_.make_ready(std::move(waiting));
+  } else {
+    for (data::ObjectRef& object : waiting) data_.give_back(std::move(object));
   }
-  data_.make_ready(std::move(waiting));
+}
+
+io::Task<void> VolumeImpl::remove_backings() {
+  std::vector<BackingId> removals;
+  {
+    std::lock_guard lock(removals_mutex_);
+    removals.swap(removals_);
+  }
+  if (removals.empty()) co_return;
+  const bool synced = (co_await meta_.sync(meta_.last_version())).has_value();
+  for (BackingId id : removals) {
+    if (synced && co_await data_.remove(id)) continue;
+    std::lock_guard lock(removals_mutex_);
+    removals_.push_back(id);
+  }
 }
 
 }  // namespace firn::vfs

@@ -159,8 +159,9 @@ io::Task<Result<void>> VolumeImpl::end_live(InodeId inode) {
 
 io::Task<void> VolumeImpl::tick() {
   co_await checkpoint_open_files();
-  recycle();
+  co_await recycle();
   (void)co_await meta_.sync(meta_.last_version());
+  co_await remove_backings();
   (void)co_await sync_closed_files();
 }
 
@@ -172,11 +173,15 @@ io::Task<void> VolumeImpl::sweep_orphans() {
     for (InodeId inode : *orphans) {
       if (stopping_.cancelled()) co_return;
       NodeRef node = nodes_.acquire(inode);
-      node->orphan = true;
-      if (nodes_.unused_but_for_caller(*node)) {
-        ++orphans_waiting_;
-        co_await reclaim(std::move(node));
+      if (!nodes_.unused_but_for_caller(*node)) continue;  // whoever holds it reclaims it
+      {
+        // It may have been given a name since it was listed.
+        auto lock = co_await node->mutex.lock();
+        Result<Attr> attr = co_await meta_.getattr(inode);
+        if (!attr || attr->nlink > 0) continue;
+        if (!node->orphan.exchange(true)) ++orphans_waiting_;
       }
+      co_await reclaim(std::move(node));
     }
     after = orphans->back();
     co_await io::yield();

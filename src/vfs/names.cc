@@ -17,11 +17,11 @@ io::Task<Result<Attr>> VolumeImpl::make_node(const Credentials& who, InodeId par
 }
 
 io::Task<Result<Attr>> VolumeImpl::link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) {
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
   Attr attr = CO_TRY(co_await meta_.link(who, inode, parent, name));
-  if (NodeRef node = nodes_.find(inode)) {
-    node->orphan = false;
-    note_change(*node);
-  }
+  if (node->orphan.exchange(false)) --orphans_waiting_;
+  note_change(*node);
   co_await overlay(attr);
   notify_entry(who.door, parent, name);
   notify_inode(who.door, inode, false);
@@ -102,8 +102,9 @@ io::Task<void> VolumeImpl::reclaim(NodeRef node) {
   node->orphan = false;
   --orphans_waiting_;
   if (!*gone || !(*gone)->content.backing) co_return;
-  // A backing that was never closed properly, or a settled one: nothing refers to it any more.
-  if (Result<void> removed = co_await data_.remove((*gone)->content.backing); !removed) co_return;
+  // Not at once: were the log lost, the file would be back without its content.
+  std::lock_guard removals(removals_mutex_);
+  removals_.push_back((*gone)->content.backing);
 }
 
 }  // namespace firn::vfs

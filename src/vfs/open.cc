@@ -43,7 +43,7 @@ io::Task<Result<VolumeImpl::Lent>> VolumeImpl::lend() {
   Lent lent;
   lent.object = data_.try_lend();
   if (!lent.object) {
-    recycle();
+    co_await recycle();
     lent.object = CO_TRY(co_await data_.lend(true));
   }
   lent.content.backing = lent.object->id();

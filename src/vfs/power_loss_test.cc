@@ -50,6 +50,12 @@ class Workload {
   io::Task<void> step() {
     const int file = static_cast<int>(random_.below(kFiles));
     FileLedger& ledger = ledgers_[file];
+    if (random_.below(8) == 0) {
+      // It may come back after the cut, with any content of its own.
+      ledger = FileLedger();
+      (void)co_await world_.volume().unlink(root_, kRootInode, names_[file]);
+      co_return;
+    }
     const int flags = O_RDWR | O_CREAT;
     auto opened = co_await world_.volume().create(root_, kRootInode, names_[file], {.mode = 0644}, {.flags = flags});
     if (!opened) co_return;

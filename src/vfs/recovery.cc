@@ -111,6 +111,8 @@ io::Task<Result<void>> VolumeImpl::stop() {
   if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
   if (Result<void> synced = co_await sync_closed_files(); !synced && result) result = synced;
   if (Result<void> synced = co_await meta_.sync(meta_.last_version()); !synced && result) result = synced;
+  co_await recycle();
+  co_await remove_backings();
   co_await data_.stop();
   co_return result;
 }

@@ -124,7 +124,9 @@ class VolumeImpl final : public Volume {
   void mark_unsynced(InodeId inode);
   io::Task<void> discard_object(Node& node);
   io::Task<void> give_back(data::ObjectRef object);
-  void recycle();
+  io::Task<void> recycle();
+  // Removes the backings of reclaimed files, once the log that says so is on the disk.
+  io::Task<void> remove_backings();
   void clear_object(Node& node);
   static void add_times(const OpenState& open, const io::FileStat& stat, meta::ContentUpdate& update);
   io::Task<Result<std::string>> read_whole(data::Object& object, uint64_t bytes);
@@ -172,6 +174,9 @@ class VolumeImpl final : public Volume {
 
   std::mutex unsynced_mutex_;             // guards the set
   std::unordered_set<InodeId> unsynced_;  // closed, settled, live: the backing's bytes may not be on the disk yet
+
+  std::mutex removals_mutex_;        // guards the vector
+  std::vector<BackingId> removals_;  // of files whose records are gone, but perhaps not yet on the disk
 
   mutable std::mutex doors_mutex_;  // guards the four below
   std::vector<std::pair<DoorId, CacheObserver*>> observers_;

@@ -27,8 +27,10 @@ class Ledger {
   NameHistory names;
   std::unordered_map<uint64_t, FileModel> files;  // by inode
 
-  // fsync, fdatasync or an O_SYNC write of this file returned.
+  // fsync or fdatasync of this file returned.
   void file_synced(uint64_t inode);
+  // An O_SYNC write of this file returned: its bytes are safe, what its name is by now is fsync's business.
+  void bytes_synced(uint64_t inode) { files.at(inode).settle_all(); }
   void directory_synced(std::string_view path) { names.settle_directory(path); }
   // syncfs returned, or the volume was unmounted cleanly.
   void all_synced();

@@ -158,7 +158,8 @@ bool Worker::write_file(OpenFile& file) {
   if (!outcome(written == static_cast<ssize_t>(length), fmt::format("write {} bytes at {}", length, begin)))
     return false;
   model.finish(true);
-  if (file.synchronous) ledger_.file_synced(file.inode);
+  // The file's bytes, not what its name is by now: that is fsync's.
+  if (file.synchronous) ledger_.bytes_synced(file.inode);
   return true;
 }
 

@@ -43,9 +43,9 @@ class HotStore final : public Store {
 
   io::Task<Result<ObjectRef>> lend(bool wait) override;
   ObjectRef try_lend() override;
-  io::Task<void> give_back(ObjectRef object) override;
+  void give_back(ObjectRef object) override;
   std::vector<ObjectRef> take_waiting() override { return pool_.take_waiting(); }
-  void make_ready(std::vector<ObjectRef> objects) override { discard(pool_.add_ready(std::move(objects))); }
+  io::Task<void> make_ready(std::vector<ObjectRef> objects) override;
 
   io::Task<Result<ObjectRef>> open(BackingId id) override;
   io::Task<Result<void>> settle(ObjectRef object) override;
@@ -63,6 +63,7 @@ class HotStore final : public Store {
   }
 
  private:
+  static io::Task<bool> empty(Object& object);
   io::Task<Result<ObjectRef>> open_backing(BackingId id);
   io::Task<Result<void>> make_folders();
   io::Task<Result<void>> list_folder(unsigned folder, std::vector<BackingId>& ids);
@@ -105,19 +106,28 @@ io::Task<Result<ObjectRef>> HotStore::lend(bool wait) {
   }
 }
 
-io::Task<void> HotStore::give_back(ObjectRef object) {
-  io::File& file = object->file();
-  auto stat = co_await file.stat();
-  bool empty = stat && stat->bytes == 0 && stat->allocated_bytes == 0;
-  if (!empty) empty = (co_await file.truncate(0)).has_value();
-  if (empty) {
-    pool_.add_waiting(std::move(object));
-    co_return;
+void HotStore::give_back(ObjectRef object) { pool_.add_waiting(std::move(object)); }
+
+io::Task<void> HotStore::make_ready(std::vector<ObjectRef> objects) {
+  std::vector<ObjectRef> emptied;
+  emptied.reserve(objects.size());
+  for (ObjectRef& object : objects) {
+    if (co_await empty(*object)) {
+      emptied.push_back(std::move(object));
+      continue;
+    }
+    // It cannot be emptied, so nobody else may get it; what remove() cannot undo either, the next start() finds.
+    BackingId id = object->id();
+    object = nullptr;
+    (void)co_await remove(id);
   }
-  // It cannot be emptied, so nobody else may get it; what remove() cannot undo either, the next start() finds.
-  BackingId id = object->id();
-  object = nullptr;
-  (void)co_await remove(id);
+  discard(pool_.add_ready(std::move(emptied)));
+}
+
+io::Task<bool> HotStore::empty(Object& object) {
+  auto stat = co_await object.file().stat();
+  if (stat && stat->bytes == 0 && stat->allocated_bytes == 0) co_return true;
+  co_return (co_await object.file().truncate(0)).has_value();
 }
 
 io::Task<Result<ObjectRef>> HotStore::open(BackingId id) {

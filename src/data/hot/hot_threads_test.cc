@@ -44,8 +44,8 @@ io::Task<void> use_one(Store& store, Shared& shared, Random& random) {
       std::lock_guard lock(shared.mutex);
       shared.in_use.erase(id);
     }
-    co_await store.give_back(*std::move(lent));
-    store.make_ready(store.take_waiting());
+    store.give_back(*std::move(lent));
+    co_await store.make_ready(store.take_waiting());
   }
 }
 
