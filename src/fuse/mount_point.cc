@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <climits>
@@ -49,6 +50,12 @@ Result<std::string> resolve(const std::string& path) {
 }
 
 bool is_dead(int error) { return error == ENOTCONN || error == ECONNABORTED; }
+
+// Whether a mount whose daemon is gone lies on `path`. stat would not do: the kernel answers it from its cache.
+bool is_dead_mount(const std::string& path) {
+  struct statfs info{};
+  return statfs(path.c_str(), &info) != 0 && is_dead(errno);
+}
 
 Status detach_dead(const std::string& path, const MountOptions& options) {
   const auto entry = find_mount(path);
@@ -121,12 +128,9 @@ Result<std::string> prepare_mount_point(const MountOptions& options) {
     return fail(path.error().code(), fmt::format("mount point {}: {}{}", options.mount_point, path.error().to_string(),
                                                  missing ? "; create it with mkdir" : ""));
   }
+  if (is_dead_mount(*path)) TRY(detach_dead(*path, options));
   struct stat info{};
-  if (stat(path->c_str(), &info) != 0) {
-    if (!is_dead(errno)) return fail(Status::from_errno(errno, fmt::format("mount point {}", *path)));
-    TRY(detach_dead(*path, options));
-    if (stat(path->c_str(), &info) != 0) return fail(Status::from_errno(errno, fmt::format("mount point {}", *path)));
-  }
+  if (stat(path->c_str(), &info) != 0) return fail(Status::from_errno(errno, fmt::format("mount point {}", *path)));
   if (!S_ISDIR(info.st_mode)) return fail(Code::kNotDirectory, fmt::format("mount point {} is not a directory", *path));
   TRY(check_directory(*path, options));
   return *path;
