@@ -111,6 +111,7 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                               .pool = *blocking_pool_,
                               .inline_max_bytes = settings.inline_max_bytes,
                               .boot_session = boot_session_,
+                              .clean = was_clean_,
                               .read_only = flags.read_only,
                               .no_atime = flags.no_atime,
                               .sync_interval_ns = settings.sync_interval_ns});

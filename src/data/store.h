@@ -57,6 +57,8 @@ class Store {
 
   // Opens an existing backing (shared when it is open already). kNotFound when its file is gone.
   virtual io::Task<Result<ObjectRef>> open(BackingId id) = 0;
+  // Size and times of a backing, open or not. kNotFound when its file is gone.
+  virtual io::Task<Result<io::FileStat>> stat(BackingId id) = 0;
   // The object is a file's content from now on; its name survives a power cut once this returned
   // (the directory is synced, shared among callers). Does not sync its data.
   virtual io::Task<Result<void>> settle(ObjectRef object) = 0;

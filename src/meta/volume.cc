@@ -125,6 +125,15 @@ io::Task<Result<Session>> begin_session(kv::Engine& engine, std::string boot_id)
   co_return session;
 }
 
+io::Task<Result<bool>> was_clean(kv::Engine& engine) {
+  auto transaction = engine.begin();
+  auto stored = CO_TRY(co_await transaction->get(counter_key(kSessionName)));
+  record::BootSession session;
+  if (!stored) co_return true;
+  if (!session.ParseFromString(*stored)) co_return fail(Code::kCorrupt, "the session record does not parse");
+  co_return session.clean();
+}
+
 io::Task<Result<void>> end_session(kv::Engine& engine) {
   CO_TRY(
       co_await kv::transact<bool>(engine, [](kv::Transaction& transaction) { return write_clean_end(transaction); }));

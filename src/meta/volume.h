@@ -44,6 +44,8 @@ struct Session {
 
 // To be called once, before the service is used. `boot_id`: what the kernel calls this boot.
 io::Task<Result<Session>> begin_session(kv::Engine& engine, std::string boot_id);
+// Whether the last run ended by end_session(), without beginning one.
+io::Task<Result<bool>> was_clean(kv::Engine& engine);
 // Marks a clean end, durably. Nothing may be written afterwards.
 io::Task<Result<void>> end_session(kv::Engine& engine);
 

@@ -85,6 +85,19 @@ io::Task<Result<void>> VolumeImpl::recover_lent(Attr attr) {
   co_return Result<void>();
 }
 
+io::Task<Result<void>> VolumeImpl::check_against_backing(const Attr& attr) {
+  Result<io::FileStat> stat = co_await data_.stat(attr.content.backing);
+  if (!stat && stat.error().code() == Code::kNotFound) co_return Result<void>();  // for fsck to name
+  if (!stat) co_return fail(std::move(stat).error());
+  if (stat->bytes == attr.size) co_return Result<void>();
+  meta::ContentUpdate update;
+  update.size = stat->bytes;
+  update.allocated_bytes = stat->allocated_bytes;
+  if (stat->mtime > attr.mtime) update.mtime = update.ctime = stat->mtime;
+  CO_TRY(co_await meta_.update_content(attr.inode, update));
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> VolumeImpl::start_data() {
   std::unordered_set<BackingId> referenced;
   InodeId after{0};
@@ -92,8 +105,11 @@ io::Task<Result<void>> VolumeImpl::start_data() {
     std::vector<Attr> page = CO_TRY(co_await meta_.list_inodes(after, kPage));
     if (page.empty()) break;
     after = page.back().inode;
-    for (const Attr& attr : page)
-      if (attr.content.backing) referenced.insert(attr.content.backing);
+    for (const Attr& attr : page) {
+      if (!attr.content.backing) continue;
+      referenced.insert(attr.content.backing);
+      if (!options_.clean && attr.content.settled) CO_TRY(co_await check_against_backing(attr));
+    }
     co_await io::yield();
   }
   co_return co_await data_.start([&referenced](BackingId id) { return referenced.contains(id); });

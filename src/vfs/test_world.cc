@@ -26,7 +26,8 @@ io::Task<Result<void>> TestWorld::open() {
                          .clock = reactor_->clock(),
                          .pool = *pool_,
                          .inline_max_bytes = kInlineMax,
-                         .boot_session = session.number});
+                         .boot_session = session.number,
+                         .clean = session.clean});
   co_return co_await volume_->start();
 }
 

@@ -94,6 +94,8 @@ struct VolumeOptions {
   io::BlockingPool& pool;
   uint64_t inline_max_bytes = 16384;
   uint64_t boot_session = 0;  // of meta's begin_session
+  // The last run ended cleanly (meta::Session::clean). Otherwise start() compares every record with its backing.
+  bool clean = false;
   bool read_only = false;
   bool no_atime = false;
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often

@@ -162,6 +162,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> recover_file(Attr attr);
   io::Task<Result<void>> recover_lent(Attr attr);
   io::Task<Result<void>> recover_settled(Attr attr);
+  // After a crash: a backing may have been cut or grown by a change whose record was lost.
+  io::Task<Result<void>> check_against_backing(const Attr& attr);
   io::Task<Result<void>> start_data();
 
   const VolumeOptions options_;

@@ -64,6 +64,8 @@ struct Census {
   uint64_t counted_inodes = 0;  // the volume's own counters
   uint64_t counted_bytes = 0;
   uint64_t names = 0;
+  bool clean_end = true;    // the last run ended cleanly; otherwise the next mount asks the backings for sizes
+  uint64_t unfinished = 0;  // files of which it will find another size
 
   InodeFacts* find(InodeId inode) {
     auto it = inodes.find(inode);

@@ -1,5 +1,6 @@
 #include "vfs/fsck/fsck.h"
 
+#include "meta/volume.h"
 #include "vfs/fsck/census.h"
 
 namespace firn::vfs {
@@ -13,6 +14,7 @@ namespace {
 void summarise(const Census& census, FsckReport& report) {
   report.names = census.names;
   report.inodes = census.inodes.size();
+  report.open_at_crash = census.unfinished;
   for (const auto& [id, facts] : census.inodes) {
     if (facts.type == meta::FileType::kDirectory) ++report.directories;
     if (facts.content.live) ++report.open_at_crash;
@@ -26,6 +28,7 @@ void summarise(const Census& census, FsckReport& report) {
 io::Task<Result<FsckReport>> fsck(kv::Engine& engine, data::Store& store, FsckOptions options) {
   Census census;
   FsckReport report;
+  census.clean_end = CO_TRY(co_await meta::was_clean(engine));
   CO_TRY(co_await internal::take_census(engine, options, census));
   internal::check_tree(census);
   internal::check_inodes(census);
