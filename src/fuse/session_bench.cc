@@ -22,6 +22,15 @@ namespace {
 
 constexpr int kFiles = 20'000;
 
+// Ends the client when a call failed.
+int must(int result) {
+  if (result < 0) {
+    perror("client");
+    _exit(1);
+  }
+  return result;
+}
+
 struct Timing {
   double wall_us, server_us;
 };
@@ -44,12 +53,20 @@ Timing measure(int processes, Work work) {
   for (int p = 0; p < processes; ++p) {
     const pid_t pid = fork();
     if (pid == 0) {
+      close_range(3, ~0U, 0);  // the server's descriptors, one per file
       for (int i = 0; i < kFiles / processes; ++i) work(p, i);
       _exit(0);
     }
     children.push_back(pid);
   }
-  for (const pid_t pid : children) waitpid(pid, nullptr, 0);
+  for (const pid_t pid : children) {
+    int status = 0;
+    waitpid(pid, &status, 0);
+    if (status != 0) {
+      fprintf(stderr, "a client failed: status %d\n", status);
+      exit(1);
+    }
+  }
   const double wall = static_cast<double>(system_clock().monotonic_ns() - start) / 1e3;
   return {wall / kFiles, (server_seconds() - server_start) * 1e6 / kFiles};
 }
@@ -70,15 +87,16 @@ void run(const std::string& root, io::ReactorPool& reactors, TransportKind trans
     exit(1);
   }
   const auto path = [&](int p, int i) { return root + "/" + std::to_string(p) + "-" + std::to_string(i); };
-  print("create", transport, processes,
-        measure(processes, [&](int p, int i) { close(open(path(p, i).c_str(), O_CREAT | O_WRONLY | O_EXCL, 0600)); }));
+  print("create", transport, processes, measure(processes, [&](int p, int i) {
+          close(must(open(path(p, i).c_str(), O_CREAT | O_WRONLY | O_EXCL, 0600)));
+        }));
   print("stat", transport, processes, measure(processes, [&](int p, int i) {
           struct statx info{};
           statx(AT_FDCWD, path(p, i).c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &info);
         }));
   print("open", transport, processes,
-        measure(processes, [&](int p, int i) { close(open(path(p, i).c_str(), O_RDONLY)); }));
-  print("unlink", transport, processes, measure(processes, [&](int p, int i) { unlink(path(p, i).c_str()); }));
+        measure(processes, [&](int p, int i) { close(must(open(path(p, i).c_str(), O_RDONLY))); }));
+  print("unlink", transport, processes, measure(processes, [&](int p, int i) { must(unlink(path(p, i).c_str())); }));
   if (getenv("FIRN_BENCH_COUNTS")) {
     for (const OpcodeInfo& opcode : (*session)->info().opcodes) {
       printf("  %-14s %lu, %lu failed\n", opcode.name.data(), opcode.requests, opcode.errors);

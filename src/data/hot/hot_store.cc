@@ -48,7 +48,7 @@ class HotStore final : public Store {
   io::Task<void> make_ready(std::vector<ObjectRef> objects) override;
 
   io::Task<Result<ObjectRef>> open(BackingId id) override;
-  io::Task<Result<io::FileStat>> stat(BackingId id) override { return disk_.stat(backing_path(root_, id)); }
+  io::Task<Result<io::FileStat>> stat(BackingId id) override { return disk_.stat(internal::backing_path(root_, id)); }
   io::Task<Result<void>> settle(ObjectRef object) override;
   io::Task<Result<void>> remove(BackingId id) override;
   io::Task<Result<std::vector<BackingId>>> list() override;
