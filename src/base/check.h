@@ -6,8 +6,8 @@ namespace firn::internal {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }
 
-#define CHECK(condition)                                                  \
-  do {                                                                    \
-    if (!(condition)) [[unlikely]]                                        \
-      ::firn::internal::check_failed(#condition, __FILE__, __LINE__);     \
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) [[unlikely]]                                    \
+      ::firn::internal::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -15,44 +15,44 @@ namespace firn {
 enum class Code : uint8_t {
   kOk = 0,
   // Namespace and file semantics: the errno of the same name is what POSIX asks for.
-  kNotFound,         // ENOENT
-  kExists,           // EEXIST
-  kNotDirectory,     // ENOTDIR
-  kIsDirectory,      // EISDIR
-  kNotEmpty,         // ENOTEMPTY
-  kNotPermitted,     // EPERM
-  kAccessDenied,     // EACCES
-  kInvalid,          // EINVAL
-  kNameTooLong,      // ENAMETOOLONG
-  kTooManyLinks,     // EMLINK
-  kCrossDevice,      // EXDEV
-  kLoop,             // ELOOP
-  kNoAttribute,      // ENODATA
-  kRange,            // ERANGE
-  kArgumentTooBig,   // E2BIG
-  kFileTooBig,       // EFBIG
-  kOverflow,         // EOVERFLOW
-  kBusy,             // EBUSY
-  kTextBusy,         // ETXTBSY
-  kNotSupported,     // EOPNOTSUPP
-  kNotImplemented,   // ENOSYS
-  kStale,            // ESTALE
-  kBadHandle,        // EBADF
-  kNoDevice,         // ENXIO
-  kNotTerminal,      // ENOTTY
-  kDeadlock,         // EDEADLK
+  kNotFound,        // ENOENT
+  kExists,          // EEXIST
+  kNotDirectory,    // ENOTDIR
+  kIsDirectory,     // EISDIR
+  kNotEmpty,        // ENOTEMPTY
+  kNotPermitted,    // EPERM
+  kAccessDenied,    // EACCES
+  kInvalid,         // EINVAL
+  kNameTooLong,     // ENAMETOOLONG
+  kTooManyLinks,    // EMLINK
+  kCrossDevice,     // EXDEV
+  kLoop,            // ELOOP
+  kNoAttribute,     // ENODATA
+  kRange,           // ERANGE
+  kArgumentTooBig,  // E2BIG
+  kFileTooBig,      // EFBIG
+  kOverflow,        // EOVERFLOW
+  kBusy,            // EBUSY
+  kTextBusy,        // ETXTBSY
+  kNotSupported,    // EOPNOTSUPP
+  kNotImplemented,  // ENOSYS
+  kStale,           // ESTALE
+  kBadHandle,       // EBADF
+  kNoDevice,        // ENXIO
+  kNotTerminal,     // ENOTTY
+  kDeadlock,        // EDEADLK
   // Resources and environment.
-  kNoSpace,          // ENOSPC
-  kQuotaExceeded,    // EDQUOT
-  kReadOnly,         // EROFS
-  kNoMemory,         // ENOMEM
-  kTooManyOpen,      // EMFILE
-  kWouldBlock,       // EAGAIN
-  kInterrupted,      // EINTR: the caller cancelled the operation
-  kTimedOut,         // ETIMEDOUT
-  kUnavailable,      // EHOSTDOWN: a peer or a store does not answer; trying later may help
-  kIo,               // EIO: the device or the peer failed
-  kCorrupt,          // EIO: stored bytes fail verification; never retried
+  kNoSpace,        // ENOSPC
+  kQuotaExceeded,  // EDQUOT
+  kReadOnly,       // EROFS
+  kNoMemory,       // ENOMEM
+  kTooManyOpen,    // EMFILE
+  kWouldBlock,     // EAGAIN
+  kInterrupted,    // EINTR: the caller cancelled the operation
+  kTimedOut,       // ETIMEDOUT
+  kUnavailable,    // EHOSTDOWN: a peer or a store does not answer; trying later may help
+  kIo,             // EIO: the device or the peer failed
+  kCorrupt,        // EIO: stored bytes fail verification; never retried
   // Transactions (kv). kMaybeCommitted: the outcome is unknown; the caller must read to find out.
   kConflict,
   kMaybeCommitted,
@@ -132,19 +132,19 @@ struct Failure {
 
 // The two propagation macros. `auto x = TRY(f());` yields the value or returns the failure;
 // inside a coroutine, `auto x = CO_TRY(co_await g());`. Both take a Status or a Result<T>.
-#define TRY(expression)                                                           \
-  __extension__({                                                                 \
-    auto firn_try_ = (expression);                                                \
-    if (!::firn::internal::is_ok(firn_try_)) [[unlikely]]                         \
+#define TRY(expression)                                                                    \
+  __extension__({                                                                          \
+    auto firn_try_ = (expression);                                                         \
+    if (!::firn::internal::is_ok(firn_try_)) [[unlikely]]                                  \
       return ::firn::internal::Failure{::firn::internal::status_of(std::move(firn_try_))}; \
-    ::firn::internal::value_of(std::move(firn_try_));                             \
+    ::firn::internal::value_of(std::move(firn_try_));                                      \
   })
-#define CO_TRY(expression)                                                        \
-  __extension__({                                                                 \
-    auto firn_try_ = (expression);                                                \
-    if (!::firn::internal::is_ok(firn_try_)) [[unlikely]]                         \
+#define CO_TRY(expression)                                                                    \
+  __extension__({                                                                             \
+    auto firn_try_ = (expression);                                                            \
+    if (!::firn::internal::is_ok(firn_try_)) [[unlikely]]                                     \
       co_return ::firn::internal::Failure{::firn::internal::status_of(std::move(firn_try_))}; \
-    ::firn::internal::value_of(std::move(firn_try_));                             \
+    ::firn::internal::value_of(std::move(firn_try_));                                         \
   })
 
 }  // namespace firn

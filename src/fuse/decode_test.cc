@@ -113,7 +113,8 @@ TEST(Decode, TakesGroupsFromAnExtension) {
   append(body, uint32_t{200});
   append(body, uint32_t{0});  // padding to 8 bytes
   Request request;
-  ASSERT_TRUE(decode_bytes(message(FUSE_MKDIR, body, 3), request).ok());
+  const Bytes bytes = message(FUSE_MKDIR, body, 3);  // the request's views point into it
+  ASSERT_TRUE(decode_bytes(bytes, request).ok());
   EXPECT_EQ(request.name, "dir");
   ASSERT_EQ(request.group_count(), 2U);
   EXPECT_EQ(request.group(0), 100U);
@@ -158,7 +159,8 @@ TEST(Decode, KnowsTheOlderSetxattr) {
   append(body, uint32_t{0});  // flags
   append_text(body, "user.a\0hi"sv);
   Request request;
-  ASSERT_TRUE(decode_bytes(message(FUSE_SETXATTR, body), request, {.setxattr_ext = false}).ok());
+  const Bytes bytes = message(FUSE_SETXATTR, body);
+  ASSERT_TRUE(decode_bytes(bytes, request, {.setxattr_ext = false}).ok());
   EXPECT_EQ(request.name, "user.a");
   EXPECT_EQ(request.data.size(), 2U);
 }

@@ -16,16 +16,26 @@ Status last_error() { return Status::from_errno(errno); }
 
 }  // namespace
 
+FakeVolume::OpenFile* FakeVolume::add_open(const NodeRef& node) {
+  auto* file = new OpenFile{node};
+  open_.insert(file);
+  return file;
+}
+
+void FakeVolume::remove_open(OpenFile* file) {
+  open_.erase(file);
+  delete file;
+}
+
 vfs::Opened FakeVolume::open_node(const NodeRef& node, const vfs::OpenOptions& options) {
   if (options.flags & O_TRUNC) (void)!ftruncate(node->data.get(), 0);
   if (passthrough && options.allow_passthrough && register_ && node->passthrough_id <= 0) {
     node->passthrough_id = register_(node->data.get());
   }
   ++node->opens;
-  ++open_handles_;
   vfs::Opened opened;
   opened.attr = node->current();
-  opened.handle = reinterpret_cast<vfs::Handle*>(new OpenFile{node});
+  opened.handle = reinterpret_cast<vfs::Handle*>(add_open(node));
   if (passthrough && node->passthrough_id > 0) {
     opened.mode = vfs::IoMode::kPassthrough;
     opened.passthrough_id = node->passthrough_id;
@@ -65,9 +75,10 @@ io::Task<Result<vfs::Opened>> FakeVolume::create_unnamed(Who who, InodeId parent
 
 io::Task<Result<void>> FakeVolume::release(vfs::Handle* handle) {
   std::lock_guard lock(mutex_);
-  const std::unique_ptr<OpenFile> file(reinterpret_cast<OpenFile*>(handle));
-  --open_handles_;
-  Node& node = *file->node;
+  auto* file = reinterpret_cast<OpenFile*>(handle);
+  const NodeRef kept = file->node;
+  Node& node = *kept;
+  remove_open(file);
   if (--node.opens == 0 && node.passthrough_id > 0) {
     if (unregister_) unregister_(node.passthrough_id);
     node.passthrough_id = 0;

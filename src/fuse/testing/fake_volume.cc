@@ -30,6 +30,10 @@ FakeVolume::FakeVolume() {
   nodes_[kRootInode] = std::move(root);
 }
 
+FakeVolume::~FakeVolume() {
+  for (OpenFile* file : open_) delete file;
+}
+
 Result<FakeVolume::NodeRef> FakeVolume::find(InodeId inode) const {
   const auto found = nodes_.find(inode);
   if (found == nodes_.end()) return fail(Code::kNotFound);
@@ -76,7 +80,7 @@ uint64_t FakeVolume::pins(InodeId inode) const {
 
 size_t FakeVolume::open_handles() const {
   std::lock_guard lock(mutex_);
-  return open_handles_;
+  return open_.size();
 }
 
 size_t FakeVolume::inodes() const {
@@ -229,14 +233,12 @@ io::Task<Result<void>> FakeVolume::removexattr(Who, InodeId inode, std::string_v
 io::Task<Result<vfs::DirHandle*>> FakeVolume::open_directory(Who, InodeId inode) {
   std::lock_guard lock(mutex_);
   const NodeRef node = CO_TRY(find(inode));
-  ++open_handles_;
-  co_return reinterpret_cast<vfs::DirHandle*>(new OpenFile{node});
+  co_return reinterpret_cast<vfs::DirHandle*>(add_open(node));
 }
 
 void FakeVolume::release_directory(vfs::DirHandle* handle) {
   std::lock_guard lock(mutex_);
-  --open_handles_;
-  delete reinterpret_cast<OpenFile*>(handle);
+  remove_open(reinterpret_cast<OpenFile*>(handle));
 }
 
 io::Task<Result<std::vector<vfs::Listed>>> FakeVolume::list(vfs::DirHandle* handle, uint64_t cookie, size_t limit,

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "fuse/fd.h"
 #include "vfs/volume.h"
@@ -16,6 +17,7 @@ namespace firn::fuse::testing {
 class FakeVolume final : public vfs::Volume {
  public:
   FakeVolume();
+  ~FakeVolume() override;  // closes what a connection that was cut left open
 
   bool passthrough = false;  // before the mount
 
@@ -85,11 +87,13 @@ class FakeVolume final : public vfs::Volume {
   NodeRef make(const meta::Credentials& who, const meta::NodeSpec& spec, InodeId parent);
   vfs::Opened open_node(const NodeRef& node, const vfs::OpenOptions& options);
   void drop(const NodeRef& node);
+  OpenFile* add_open(const NodeRef& node);
+  void remove_open(OpenFile* file);
 
   mutable std::mutex mutex_;
   uint64_t next_inode_ = 2;
   uint64_t next_cookie_ = 3;
-  size_t open_handles_ = 0;
+  std::unordered_set<OpenFile*> open_;  // files and directories
   std::unordered_map<InodeId, NodeRef> nodes_;
   std::unordered_map<InodeId, uint64_t> pins_;
   std::function<int32_t(int fd)> register_;
