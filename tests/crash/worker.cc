@@ -111,6 +111,8 @@ bool Worker::create_file() {
   file.inode = status.st_ino;
   ledger_.names.finish(true, file.inode);
   ledger_.files.insert_or_assign(file.inode, FileModel(new_file_id()));
+  // What its O_SYNC writes make durable has to be found again.
+  if (file.synchronous) ledger_.names.settle_inode(file.inode);
   open_.push_back(file);
   if (below(4) != 0 && !write_file(open_.back())) return false;
   return below(2) == 0 || close_file();
