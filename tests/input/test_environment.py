@@ -48,14 +48,14 @@ class Environment(FirnTest):
         self.assertFalse(os.path.ismount(self.mount_point))
 
     def test_init_on_a_full_disk(self):
-        disk = self.small_disk(16)
+        disk = self.small_disk(256)
         fill(disk / "filler")
         self.refuse("init", disk / "volume", words=["no space"])
         os.unlink(disk / "filler")
         self.succeed("init", disk / "volume")
 
     def test_disk_fills_up_and_is_freed(self):
-        disk = self.small_disk(200)
+        disk = self.small_disk(256)
         volume = self.init(disk / "volume")
         self.mount(volume)
         (self.mount_point / "first").write_text("first")
@@ -87,7 +87,7 @@ class Environment(FirnTest):
             time.sleep(0.05)
 
     def test_many_small_files_fill_the_disk(self):
-        disk = self.small_disk(64)
+        disk = self.small_disk(256)
         volume = self.init(disk / "volume")
         self.mount(volume)
         (self.mount_point / "first").write_text("first")
@@ -110,7 +110,7 @@ class Environment(FirnTest):
         self.umount()
 
     def test_mount_on_a_full_disk(self):
-        disk = self.small_disk(64)
+        disk = self.small_disk(256)
         volume = self.init(disk / "volume")
         self.mount(volume)
         (self.mount_point / "first").write_text("first")
@@ -127,7 +127,7 @@ class Environment(FirnTest):
         self.succeed("fsck", volume)
 
     def test_read_only_disk(self):
-        disk = self.small_disk(64)
+        disk = self.small_disk(256)
         volume = self.init(disk / "volume")
         self.assertEqual(self.run_program("mount", "-o", "remount,ro", disk).returncode, 0)
         self.refuse("init", disk / "second", words=["read-only"])
