@@ -54,6 +54,9 @@ int run(int argc, char** argv) {
     std::fputs(app.help().c_str(), stderr);
     return kExitMisuse;
   }
+  const auto is_named = [&](CLI::App* command) { return command->check_name(argv[1]); };
+  if (argv[1][0] != '-' && app.get_subcommands(is_named).empty())
+    return misuse(fmt::format("{}: no such command; see: firn help", argv[1]));
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "base/log.h"
@@ -91,6 +92,10 @@ RunningVolume::~RunningVolume() {
 }
 
 Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& settings, OpenFlags flags) {
+  if (!std::filesystem::is_directory(paths.hot()))
+    return fail(
+        Code::kNotFound,
+        fmt::format("{}: it holds the larger files' content and is missing; restore it from a backup", paths.hot()));
   blocking_pool_ = io::make_thread_pool(static_cast<unsigned>(settings.blocking_threads));
   reactors_ = TRY(io::ReactorPool::create({.reactors = static_cast<unsigned>(settings.reactor_threads),
                                            .spin_us = static_cast<unsigned>(settings.spin_us)}));

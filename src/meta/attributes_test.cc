@@ -166,8 +166,8 @@ TEST_P(Attributes, UsageFollows) {
 TEST_P(Attributes, ListInodesShowsAll) {
   const Attr file = v().file(kRootInode, "f");
   const auto all = run(service().list_inodes(InodeId(), 10));
-  ASSERT_EQ(all->size(), 2u);
-  EXPECT_EQ(all->at(1).inode, file.inode);
+  ASSERT_EQ(all->inodes.size(), 2u);
+  EXPECT_EQ(all->inodes.at(1).inode, file.inode);
 }
 
 }  // namespace

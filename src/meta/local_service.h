@@ -50,7 +50,7 @@ class LocalService final : public Service {
   io::Task<Result<std::vector<InodeId>>> list_orphans(InodeId after, size_t limit) override;
   io::Task<Result<std::vector<Attr>>> list_live(InodeId after, size_t limit) override;
 
-  io::Task<Result<std::vector<Attr>>> list_inodes(InodeId after, size_t limit) override;
+  io::Task<Result<InodePage>> list_inodes(InodeId after, size_t limit) override;
 
   io::Task<Result<Usage>> usage() override;
 

@@ -72,6 +72,12 @@ struct ReaddirOptions {
   bool attributes = false;
 };
 
+struct InodePage {
+  std::vector<Attr> inodes;
+  InodeId last;  // of the last record read; 0: there was none
+  uint64_t undecodable = 0;
+};
+
 enum class XattrMode : uint8_t { kEither, kCreate, kReplace };
 
 struct Usage {
@@ -135,8 +141,8 @@ class Service {
   // Inodes whose content is `live`: what a crash left open. Up to `limit` above `after`.
   virtual io::Task<Result<std::vector<Attr>>> list_live(InodeId after, size_t limit) = 0;
 
-  // Every inode, in order: up to `limit` above `after`. For recovery and fsck.
-  virtual io::Task<Result<std::vector<Attr>>> list_inodes(InodeId after, size_t limit) = 0;
+  // Every inode, in order: up to `limit` records above `after`. For recovery: a record that does not parse is counted.
+  virtual io::Task<Result<InodePage>> list_inodes(InodeId after, size_t limit) = 0;
 
   virtual io::Task<Result<Usage>> usage() = 0;
 

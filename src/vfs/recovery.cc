@@ -100,19 +100,24 @@ io::Task<Result<void>> VolumeImpl::check_against_backing(const Attr& attr) {
 
 io::Task<Result<void>> VolumeImpl::start_data() {
   std::unordered_set<BackingId> referenced;
+  uint64_t undecodable = 0;
   InodeId after{0};
   for (;;) {
-    std::vector<Attr> page = CO_TRY(co_await meta_.list_inodes(after, kPage));
-    if (page.empty()) break;
-    after = page.back().inode;
-    for (const Attr& attr : page) {
+    meta::InodePage page = CO_TRY(co_await meta_.list_inodes(after, kPage));
+    if (!page.last) break;
+    after = page.last;
+    undecodable += page.undecodable;
+    for (const Attr& attr : page.inodes) {
       if (!attr.content.backing) continue;
       referenced.insert(attr.content.backing);
       if (!options_.clean && attr.content.settled) CO_TRY(co_await check_against_backing(attr));
     }
     co_await io::yield();
   }
-  co_return co_await data_.start([&referenced](BackingId id) { return referenced.contains(id); });
+  // Whose backing a damaged record names, nobody knows: then none may be taken for a scratch file.
+  const bool all_known = undecodable == 0;
+  co_return co_await data_.start(
+      [&referenced, all_known](BackingId id) { return !all_known || referenced.contains(id); });
 }
 
 io::Task<Result<void>> VolumeImpl::stop() {

@@ -33,6 +33,9 @@ void set_log(rocksdb::Options& tuned, const RocksdbOptions& options) {
   tuned.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   tuned.max_total_wal_size = 4 * options.memtable_bytes;
   tuned.writable_file_max_buffer_size = 1 << 20;
+  // Files grow as they are written: reserving a memtable's worth for each log takes a small disk's last space, and an
+  // append changes the file's size either way.
+  tuned.allow_fallocate = false;
 }
 
 void set_memtables(rocksdb::Options& tuned, const RocksdbOptions& options) {

@@ -5,17 +5,21 @@
 
 namespace firn::meta {
 
-io::Task<Result<std::vector<Attr>>> LocalService::list_inodes(InodeId after, size_t limit) {
+io::Task<Result<InodePage>> LocalService::list_inodes(InodeId after, size_t limit) {
   const auto transaction = core_->engine.begin();
   const auto pairs =
       CO_TRY(co_await transaction->scan(inodes_after(Prefix::kInode, after), limit, kv::Isolation::kSnapshot));
-  std::vector<Attr> inodes;
-  inodes.reserve(pairs.size());
+  InodePage page;
+  page.inodes.reserve(pairs.size());
   for (const kv::Pair& pair : pairs) {
-    const InodeId id = CO_TRY(inode_of_key(pair.key));
-    inodes.push_back(CO_TRY(decode_inode(id, pair.value)).attr);
+    page.last = CO_TRY(inode_of_key(pair.key));
+    if (auto inode = decode_inode(page.last, pair.value)) {
+      page.inodes.push_back(inode->attr);
+    } else {
+      ++page.undecodable;
+    }
   }
-  co_return inodes;
+  co_return page;
 }
 
 }  // namespace firn::meta
