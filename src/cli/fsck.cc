@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "cli/command.h"
-#include "cli/settings.h"
 #include "cli/volume_folder.h"
 #include "data/hot/hot_store.h"
 #include "io/uring/reactor_pool.h"
@@ -92,8 +91,6 @@ void print_json(const vfs::FsckReport& report) {
 
 Result<int> fsck(const Arguments& arguments) {
   const VolumePaths paths = TRY(require_volume(arguments.volume));
-  Settings settings;
-  TRY(config::load(paths.config(), schema_of(settings)));
   auto lock = VolumeLock::take(paths, "");
   // A read-only disk has no lock to take, and nobody who writes.
   if (!lock && (arguments.repair || lock.error() != Code::kReadOnly)) return fail(lock.error());
