@@ -1,36 +1,25 @@
-# What people type. CMake and Ninja do the building; the scripts say what each target means.
-BUILD := build/release
+# make run, make test: each installs what it needs first.
+.PHONY: run test build bench setup clean
 
-.PHONY: help build run test bench clean stop
-help:
-	@echo "make run     install what is needed, build, mount a volume at ./mnt and fill it"
-	@echo "make stop    end what make run started"
-	@echo "make test    install what is needed, build, run every check"
-	@echo "make bench   install what is needed, build, measure (docs/benchmarks.md)"
-	@echo "make build   build only"
-	@echo "make clean   remove the build"
+run: build
+	scripts/demo
 
-build:
-	@scripts/setup
-	@cmake --preset release >/dev/null
-	@ninja -C $(BUILD) --quiet
+test: setup
+	scripts/check
 
-run:
-	@scripts/setup
-	@cmake --preset release >/dev/null
-	@ninja -C $(BUILD) firn
-	@scripts/demo
+build: setup
+	cmake --preset release > /dev/null
+	ninja -C build/release --quiet firn
 
-stop:
-	@$(BUILD)/bin/firn umount mnt
+bench:
+	scripts/setup --bench
+	scripts/enable-uring
+	cmake --preset release > /dev/null
+	ninja -C build/release --quiet firn metadata_bench
+	bench/run $(BENCH)
 
-test:
-	@scripts/setup --tests
-	@scripts/check
-
-bench: build
-	@scripts/setup --tests
-	@bench/run
+setup:
+	scripts/setup
 
 clean:
 	rm -rf build
