@@ -5,38 +5,72 @@
 
 namespace firn::vfs {
 
+namespace {
+
+// What is open, at one moment.
+struct OpenView {
+  data::ObjectRef object;
+  Timestamp base_mtime, base_atime;
+  std::optional<Timestamp> pending_atime;
+  bool live = false;
+  uint64_t closings = 0;
+};
+
+OpenView view_of(Node& node) {
+  std::lock_guard lock(node.state_mutex);
+  OpenView view{.closings = node.closings};
+  if (!node.open) return view;
+  const OpenState& open = *node.open;
+  view.object = open.object;
+  view.base_mtime = open.base_mtime;
+  view.base_atime = open.base_atime;
+  view.pending_atime = open.pending_atime;
+  view.live = open.live;
+  return view;
+}
+
+}  // namespace
+
+// A close since the record was read has made it newer, and the object another file's.
+io::Task<void> VolumeImpl::reread(Attr& attr) {
+  Result<Attr> newer = co_await meta_.getattr(attr.inode);
+  if (newer) attr = std::move(*newer);
+}
+
 io::Task<void> VolumeImpl::overlay(Attr& attr) {
   NodeRef node = nodes_.find(attr.inode);
   if (!node) co_return;
-  data::ObjectRef object;
-  Timestamp base_mtime, base_atime;
-  bool live = false;
-  {
-    std::lock_guard lock(node->state_mutex);
-    if (!node->open) co_return;
-    if (node->open->pending_atime) attr.atime = std::max(attr.atime, *node->open->pending_atime);
-    if (!node->open->object) co_return;
-    live = node->open->live;
-    object = node->open->object;
-    base_mtime = node->open->base_mtime;
-    base_atime = node->open->base_atime;
+  const OpenView view = view_of(*node);
+  if (view.pending_atime) attr.atime = std::max(attr.atime, *view.pending_atime);
+  if (!view.object) {
+    if (attr.content.live) co_await reread(attr);
+    co_return;
   }
-  Result<io::FileStat> stat = co_await object->file().stat();
+  Result<io::FileStat> stat = co_await view.object->file().stat();
   if (!stat) co_return;
-  if (stat->atime != base_atime) attr.atime = stat->atime;
-  if (!live) co_return;
+  if (node->closings != view.closings) {
+    co_await reread(attr);
+    co_return;
+  }
+  if (stat->atime != view.base_atime) attr.atime = stat->atime;
+  if (!view.live) co_return;
   attr.size = stat->bytes;
   attr.allocated_bytes = stat->allocated_bytes;
-  if (stat->mtime != base_mtime) {
+  if (stat->mtime != view.base_mtime) {
     attr.mtime = stat->mtime;
     attr.ctime = std::max(attr.ctime, stat->mtime);
   }
 }
 
 io::Task<Result<Attr>> VolumeImpl::getattr(InodeId inode) {
-  Result<Attr> attr = co_await meta_.getattr(inode);
-  if (attr && attr->type == meta::FileType::kRegular) co_await overlay(*attr);
-  co_return attr;
+  for (;;) {
+    NodeRef node = nodes_.find(inode);
+    const uint64_t closings = node ? node->closings.load() : 0;
+    Result<Attr> attr = co_await meta_.getattr(inode);
+    if (attr && attr->type == meta::FileType::kRegular) co_await overlay(*attr);
+    // A close in between has moved what the overlay knew into the record.
+    if (!node || node->closings == closings) co_return attr;
+  }
 }
 
 io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode, const Change& change,

@@ -78,8 +78,11 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
   if (!open.object) {
     meta::ContentUpdate update;
     update.atime = open.pending_atime;
+    // The record first: who asks meanwhile finds the time in one of the two.
+    Result<Attr> saved = Attr{};
+    if (update.atime && !node.orphan) saved = co_await meta_.update_content(node.inode, update);
     clear_object(node);
-    if (update.atime && !node.orphan) CO_TRY(co_await meta_.update_content(node.inode, update));
+    CO_TRY(std::move(saved));
     co_return Result<void>();
   }
   if (!open.live) {
@@ -133,6 +136,7 @@ void VolumeImpl::clear_object(Node& node) {
   {
     std::lock_guard lock(node.state_mutex);
     gone = std::move(node.open);
+    ++node.closings;
   }
   if (!live) return;
   std::lock_guard lock(open_nodes_mutex_);

@@ -60,6 +60,7 @@ struct Node {
   io::Mutex mutex;                       // serialises open, close, truncate, fsync; held across awaits
   std::mutex state_mutex;                // guards `open` against readers that do not hold `mutex`; a few instructions
   std::unique_ptr<OpenState> open;       // null: nobody has it open
+  std::atomic<uint64_t> closings = 0;    // how often `open` went: a record read before that may be out of date
   std::atomic<kv::Version> version = 0;  // newest commit that concerns this inode, as far as this process knows
   std::atomic<bool> orphan = false;      // no name is left
   std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content

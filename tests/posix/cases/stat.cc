@@ -112,6 +112,26 @@ CASE(kBoth, "stat/link_counts_of_directories") {
   EQ(3, nlink_of("."));
 }
 
+// Another process that keeps looking does not make anyone remember an older size, time or content.
+CASE(kBoth, "stat/looked_at_while_closing") {
+  spit("f", "x");
+  const pid_t watcher = start([] {
+    struct stat st{};
+    while (!exists("done")) stat("f", &st);
+  });
+  for (size_t i = 1; i <= 400; ++i) {
+    const size_t bytes = i % 3 == 0 ? 70000 + i : i;
+    spit("f", repeat('w', bytes));
+    if (!EQ(bytes, size_of("f"))) break;
+    EQ(bytes, slurp("f").size());
+    const timespec old[2] = {{5, 0}, {6, 0}};
+    OK(utimensat(AT_FDCWD, "f", old, 0));
+    if (!EQ(6, look("f").st_mtim.tv_sec)) break;
+  }
+  spit("done");
+  join(watcher);
+}
+
 CASE(kBoth, "stat/statx_sync_flags") {
   spit("f", "abc");
   for (const int flags : {AT_STATX_SYNC_AS_STAT, AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC}) {
