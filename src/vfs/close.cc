@@ -114,6 +114,8 @@ io::Task<void> VolumeImpl::discard_object(Node& node) {
   if (node.open->lent) {
     meta::ContentUpdate update;
     update.content = meta::Content{};
+    update.inline_data = "";
+    update.size = 0;
     Result<Attr> updated = co_await meta_.update_content(node.inode, update);
     data::ObjectRef object = node.open->object;
     clear_object(node);
