@@ -15,6 +15,7 @@
 #include "kv/kv.h"
 #include "kv/rocksdb/counters.h"
 #include "kv/rocksdb/group_sync.h"
+#include "kv/rocksdb/log_check.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/rocksdb/snapshots.h"
 #include "kv/rocksdb/sync_marker.h"
@@ -29,7 +30,8 @@ namespace firn::kv::rocks {
 //  3. While failed_, the log is suspect: nothing is committed or reported durable until recover() succeeded.
 class RocksdbEngine final : public Engine {
  public:
-  RocksdbEngine(const RocksdbOptions& options, std::unique_ptr<rocksdb::DB> db, SyncMarker marker);
+  RocksdbEngine(const RocksdbOptions& options, std::unique_ptr<LogCheck> log_check, std::unique_ptr<rocksdb::DB> db,
+                SyncMarker marker);
   ~RocksdbEngine() override;
 
   std::unique_ptr<Transaction> begin() override;
@@ -67,10 +69,12 @@ class RocksdbEngine final : public Engine {
   Result<Version> sync_log();
   Status recover();
   rocksdb::Status probe_space();
+  rocksdb::Status start_new_log();
   Status close_now();
 
   const bool read_only_;
   io::BlockingPool* const blocking_pool_;
+  std::unique_ptr<LogCheck> log_check_;  // db_'s options refer to it
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Snapshots> snapshots_;
   SyncMarker marker_;

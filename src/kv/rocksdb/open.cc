@@ -2,6 +2,7 @@
 
 #include "kv/rocksdb/engine.h"
 #include "kv/rocksdb/library_log.h"
+#include "kv/rocksdb/log_check.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/rocksdb/status.h"
 #include "kv/rocksdb/sync_marker.h"
@@ -12,64 +13,105 @@ namespace firn::kv {
 namespace {
 
 using rocks::LibraryLog;
+using rocks::LogCheck;
 using rocks::SyncMarker;
 
-Status open_failure(const rocksdb::Status& status, const LibraryLog& log, const std::string& path) {
-  Status failure = rocks::to_status(status, "open the database " + path);
+// One attempt to open a database.
+class Opening {
+ public:
+  explicit Opening(const RocksdbOptions& options)
+      : path_(options.path),
+        log_(std::make_shared<LibraryLog>(options.log)),
+        tuned_(rocks::tuned_options(options, log_)),
+        marker_(tuned_.env, path_),
+        synced_(marker_.read()) {}
+
+  bool exists() const { return tuned_.env->FileExists(path_ + "/CURRENT").ok(); }
+
+  struct Opened {
+    std::unique_ptr<LogCheck> log_check;  // what `db` refers to
+    std::unique_ptr<rocksdb::DB> db;
+  };
+  // kCorrupt when commits are missing that had been synced. Changes nothing.
+  Result<Opened> for_reading();
+  // Cuts off what cannot be replayed; so check_before_writing() goes first. Everything found is durable afterwards.
+  Result<Opened> for_writing();
+  Status check_before_writing();
+
+  SyncMarker& marker() { return marker_; }
+
+ private:
+  Status failure(const rocksdb::Status& status) const;
+  Status missing_commits(Version last, const LogCheck& check) const;
+
+  std::string path_;
+  std::shared_ptr<LibraryLog> log_;
+  rocksdb::Options tuned_;
+  SyncMarker marker_;
+  std::optional<Version> synced_;
+};
+
+Status Opening::failure(const rocksdb::Status& status) const {
+  Status failure = rocks::to_status(status, "open the database " + path_);
   // The database's CURRENT is there: a file that is not is damage.
   if (failure.code() == Code::kNotFound) return Status(Code::kCorrupt, failure.message());
-  if (failure.code() == Code::kCorrupt && !log.damage().empty())
-    return Status(Code::kCorrupt, failure.message() + " (" + log.damage() + ")");
+  if (failure.code() == Code::kCorrupt && !log_->damage().empty())
+    return Status(Code::kCorrupt, failure.message() + " (" + log_->damage() + ")");
   return failure;
 }
 
-Result<std::unique_ptr<rocksdb::DB>> open_for_reading(const rocksdb::Options& tuned, const LibraryLog& log,
-                                                      const std::string& path) {
-  rocksdb::DB* opened = nullptr;
-  if (auto status = rocksdb::DB::OpenForReadOnly(tuned, path, &opened); !status.ok())
-    return fail(open_failure(status, log, path));
-  std::unique_ptr<rocksdb::DB> db(opened);
-  const Version synced = SyncMarker(tuned.env, path).read();
-  if (db->GetLatestSequenceNumber() >= synced) return db;
-  const std::string damage = log.damage();
-  return fail(Code::kCorrupt, "the log of the database " + path + " ends at version " +
-                                  std::to_string(db->GetLatestSequenceNumber()) + ", but version " +
-                                  std::to_string(synced) + " had been synced: " +
-                                  (damage.empty() ? std::string("a .log file is truncated or missing") : damage));
+Status Opening::missing_commits(Version last, const LogCheck& check) const {
+  std::string where = log_->damage();
+  if (where.empty()) where = check.hole();
+  if (where.empty()) where = "a .log file is truncated or missing";
+  return Status(Code::kCorrupt, "the log of the database " + path_ + " ends at version " + std::to_string(last) +
+                                    ", but version " + std::to_string(*synced_) + " had been synced: " + where);
 }
 
-// Opening for writing cuts off what cannot be replayed; so look first, while nothing can change.
-Status check_before_writing(const rocksdb::Options& tuned, const LibraryLog& log, const std::string& path) {
-  const std::string lock_path = path + "/LOCK";
+Result<Opening::Opened> Opening::for_reading() {
+  Opened opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
+  tuned_.wal_filter = opened.log_check.get();
+  rocksdb::DB* db = nullptr;
+  if (auto status = rocksdb::DB::OpenForReadOnly(tuned_, path_, &db); !status.ok()) return fail(failure(status));
+  opened.db.reset(db);
+  const Version last = db->GetLatestSequenceNumber();
+  if (synced_ && last < *synced_) return fail(missing_commits(last, *opened.log_check));
+  return opened;
+}
+
+Status Opening::check_before_writing() {
   rocksdb::FileLock* lock = nullptr;
-  if (auto status = tuned.env->LockFile(lock_path, &lock); !status.ok()) return open_failure(status, log, path);
-  Result<std::unique_ptr<rocksdb::DB>> checked = open_for_reading(tuned, log, path);
-  tuned.env->UnlockFile(lock).PermitUncheckedError();
+  if (auto status = tuned_.env->LockFile(path_ + "/LOCK", &lock); !status.ok()) return failure(status);
+  Result<Opened> checked = for_reading();
+  tuned_.env->UnlockFile(lock).PermitUncheckedError();
   return checked ? Status() : std::move(checked).error();
+}
+
+Result<Opening::Opened> Opening::for_writing() {
+  Opened opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
+  tuned_.wal_filter = opened.log_check.get();
+  rocksdb::DB* db = nullptr;
+  if (auto status = rocksdb::DB::Open(tuned_, path_, &db); !status.ok()) return fail(failure(status));
+  opened.db.reset(db);
+  // LogCheck relies on the marker being at least where the new log begins.
+  rocksdb::Status status = marker_.open();
+  if (status.ok()) status = marker_.write(db->GetLatestSequenceNumber());
+  if (status.ok()) status = marker_.sync();
+  if (!status.ok()) return fail(rocks::to_status(status, "write the sync marker of " + path_));
+  return opened;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options) {
-  auto log = std::make_shared<LibraryLog>(options.log);
-  const rocksdb::Options tuned = rocks::tuned_options(options, log);
-  const bool exists = tuned.env->FileExists(options.path + "/CURRENT").ok();
+  Opening opening(options);
+  const bool exists = opening.exists();
   if (!exists && (!options.create || options.read_only)) return fail(Code::kNotFound, "no database at " + options.path);
-  SyncMarker marker(tuned.env, options.path);
-  if (options.read_only) {
-    auto db = TRY(open_for_reading(tuned, *log, options.path));
-    return std::make_unique<rocks::RocksdbEngine>(options, std::move(db), std::move(marker));
-  }
-  if (exists) {
-    if (Status checked = check_before_writing(tuned, *log, options.path); !checked.ok())
-      return fail(std::move(checked));
-  }
-  rocksdb::DB* opened = nullptr;
-  if (auto status = rocksdb::DB::Open(tuned, options.path, &opened); !status.ok())
-    return fail(open_failure(status, *log, options.path));
-  std::unique_ptr<rocksdb::DB> db(opened);
-  if (auto status = marker.open(); !status.ok()) return fail(rocks::to_status(status, "open the sync marker"));
-  return std::make_unique<rocks::RocksdbEngine>(options, std::move(db), std::move(marker));
+  if (exists && !options.read_only)
+    if (Status checked = opening.check_before_writing(); !checked.ok()) return fail(std::move(checked));
+  Opening::Opened opened = TRY(options.read_only ? opening.for_reading() : opening.for_writing());
+  return std::make_unique<rocks::RocksdbEngine>(options, std::move(opened.log_check), std::move(opened.db),
+                                                std::move(opening.marker()));
 }
 
 }  // namespace firn::kv

@@ -15,11 +15,12 @@ std::string encode(Version version) {
 
 }  // namespace
 
-Version SyncMarker::read() const {
+std::optional<Version> SyncMarker::read() const {
   std::string bytes;
-  if (!rocksdb::ReadFileToString(env_, path_, &bytes).ok() || bytes.size() < 16) return 0;
+  if (!rocksdb::ReadFileToString(env_, path_, &bytes).ok() || bytes.size() < 16) return std::nullopt;
   const auto version = static_cast<Version>(*decode_counter(std::string_view(bytes).substr(0, 8)));
-  return bytes.substr(0, 16) == encode(version) ? version : 0;
+  if (bytes.substr(0, 16) != encode(version)) return std::nullopt;
+  return version;
 }
 
 rocksdb::Status SyncMarker::open() {

@@ -10,6 +10,7 @@
 #include <rocksdb/env.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "kv/kv.h"
@@ -21,8 +22,8 @@ class SyncMarker {
  public:
   SyncMarker(rocksdb::Env* env, std::string folder) : env_(env), path_(std::move(folder) + "/FIRN_SYNCED") {}
 
-  // 0 when there is none, or none that is whole.
-  Version read() const;
+  // nullopt: there is none, or none that is whole.
+  std::optional<Version> read() const;
   // Opens the file for write(), creating it.
   rocksdb::Status open();
   // Syncs the marker too when that was last done kSyncIntervalNs ago. One caller at a time.

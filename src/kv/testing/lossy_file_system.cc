@@ -129,6 +129,25 @@ std::string survivor(const std::string& now, const std::string& synced, std::mt1
 void LossyFileSystem::cut() {
   std::lock_guard lock(state_mutex_);
   down_ = true;
+  tables_held_ = false;
+  released_.notify_all();
+}
+
+void LossyFileSystem::hold_tables() {
+  std::lock_guard lock(state_mutex_);
+  tables_held_ = true;
+}
+
+void LossyFileSystem::sync_everything() {
+  std::lock_guard lock(state_mutex_);
+  unsynced_.clear();
+  synced_names_ = names_;
+  for (auto& [path, file] : names_) file->synced = file->bytes;
+}
+
+std::string LossyFileSystem::contents(const std::string& path) {
+  std::lock_guard lock(state_mutex_);
+  return names_.at(path)->bytes;
 }
 
 void LossyFileSystem::cut_after(uint64_t writes) {
@@ -170,6 +189,19 @@ void LossyFileSystem::damage(const std::string& path, uint64_t offset) {
   File& file = *names_.at(path);
   for (std::string* bytes : {&file.bytes, &file.synced})
     if (offset < bytes->size()) (*bytes)[offset] = static_cast<char>((*bytes)[offset] ^ 0x10);
+}
+
+void LossyFileSystem::zero(const std::string& path, uint64_t offset, uint64_t bytes) {
+  std::lock_guard lock(state_mutex_);
+  File& file = *names_.at(path);
+  for (std::string* content : {&file.bytes, &file.synced})
+    for (uint64_t i = offset; i < std::min<uint64_t>(offset + bytes, content->size()); ++i) (*content)[i] = '\0';
+}
+
+void LossyFileSystem::shorten(const std::string& path, uint64_t bytes) {
+  std::lock_guard lock(state_mutex_);
+  File& file = *names_.at(path);
+  for (std::string* content : {&file.bytes, &file.synced}) content->resize(std::min<uint64_t>(content->size(), bytes));
 }
 
 std::vector<std::string> LossyFileSystem::names() {
@@ -270,6 +302,10 @@ IOStatus LossyFileSystem::NewRandomAccessFile(const std::string& path, const roc
 
 IOStatus LossyFileSystem::NewWritableFile(const std::string& path, const rocksdb::FileOptions&,
                                           std::unique_ptr<rocksdb::FSWritableFile>* result, Debug*) {
+  if (path.ends_with(".sst")) {
+    std::unique_lock lock(state_mutex_);
+    released_.wait(lock, [this] { return !tables_held_; });
+  }
   auto file = std::make_shared<File>();
   IOStatus status = change({.set = path, .file = file});
   if (status.ok()) *result = std::make_unique<Writable>(this, std::move(file), life_);

@@ -5,6 +5,7 @@
 #include <rocksdb/file_system.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,7 +43,15 @@ class LossyFileSystem final : public rocksdb::FileSystem {
   uint64_t used_bytes();
   // Flips one bit of the file with this name, synced or not.
   void damage(const std::string& path, uint64_t offset);
+  // Writers of tables wait, until the power is cut.
+  void hold_tables();
+  // As if everything had been written back just now.
+  void sync_everything();
+  // What reordered write-back can leave of unsynced bytes: zeros, with newer bytes after them.
+  void zero(const std::string& path, uint64_t offset, uint64_t bytes);
+  void shorten(const std::string& path, uint64_t bytes);
   std::vector<std::string> names();
+  std::string contents(const std::string& path);
   uint64_t size(const std::string& path);
 
   IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions&,
@@ -96,6 +105,8 @@ class LossyFileSystem final : public rocksdb::FileSystem {
 
   std::mutex state_mutex_;  // guards everything below and the files' contents
   bool down_ = false;
+  bool tables_held_ = false;
+  std::condition_variable released_;
   uint64_t writes_left_ = ~uint64_t{0};
   uint64_t life_ = 0;
   Names names_;
