@@ -18,8 +18,9 @@ def bench(figures, _targets, settings):
     for transport in TRANSPORTS:
         target = Firn(base / transport, settings.firn, options=f"transport={transport}")
         target.transport = transport
+        target.name = f"firn, {transport}"
         mounts.append(target)
-    usable = [target for target in mounts if _works(target, figures)]
+    usable = [target for target in mounts if _works(settings, target, figures)]
     if not usable:
         return
     with Stage(base, [Group(usable)]):
@@ -41,10 +42,11 @@ def bench(figures, _targets, settings):
         interleave(figures, usable, settings.rounds, body)
 
 
-def _works(target, figures):
+def _works(settings, target, figures):
     """A kernel without FUSE over io_uring has one transport only: said in a note, not passed over."""
+    base = settings.base / f"probe-{target.transport}"
     try:
-        with Stage(target.volume.parent, [target]):
+        with Stage(base, [Firn(base, settings.firn, options=f"transport={target.transport}")]):
             return True
     except BenchError as error:
         figures.notes.append(f"transport {target.transport}: not measured: {error}")
