@@ -31,6 +31,12 @@ io::Task<Result<void>> Exchange::send_continue() {
 }
 
 io::Task<Result<size_t>> Exchange::read_body(std::span<std::byte> buffer) {
+  Result<size_t> bytes = co_await read_part(buffer);
+  if (!bytes) broken_ = true;
+  co_return bytes;
+}
+
+io::Task<Result<size_t>> Exchange::read_part(std::span<std::byte> buffer) {
   Parser& parser = connection_.parser;
   if (parser.done()) co_return size_t{0};
   CO_TRY(co_await send_continue());
@@ -51,7 +57,7 @@ io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optiona
   head_only_ = request_.method == "HEAD" || status == 204;
   chunked_ = !bytes.has_value();
   promised_bytes_ = bytes.value_or(0);
-  keep_alive_ = connection_.parser.keep_alive();
+  keep_alive_ = connection_.parser.keep_alive() && !broken_;
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
   for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
   if (status != 204) {

@@ -68,6 +68,7 @@ class Exchange {
   io::Until stall_limit() const;
   io::Task<Result<void>> send_text(std::string text);
   io::Task<Result<void>> send_continue();
+  io::Task<Result<size_t>> read_part(std::span<std::byte> buffer);
 
   Connection connection_;
   const Request request_;
@@ -77,6 +78,7 @@ class Exchange {
   bool complete_ = false;
   bool chunked_ = false;
   bool keep_alive_ = true;
+  bool broken_ = false;  // the request's body failed: where the next request begins is unknown
   bool head_only_ = false;
   uint64_t promised_bytes_ = 0;
 };
