@@ -12,7 +12,9 @@ void Handover::start(io::ReactorPool& reactors) {
     }(this, &reactors.reactor(i)));
 }
 
+// Runs before the replies that are due go to the kernel: what a caller was told survives the death of this process.
 void Handover::look() {
+  (void)engine_.flush_to_os();  // a failure is the next commit's, and logged below
   if (engine_.last_version() == flushed_.load(std::memory_order_relaxed)) return;
   if (scheduled_.load(std::memory_order_relaxed) || scheduled_.exchange(true)) return;
   if (io::Gate::Entry entry = gate_.enter()) io::detach(flush_later(std::move(entry)));

@@ -1,5 +1,5 @@
 // Handover: gives the log of commits to the operating system soon after they were made, so that the death of the
-// daemon costs a few milliseconds of unsynced work and not the last second.
+// daemon costs nothing that a caller was told, and not the last second.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,8 @@
 
 namespace firn::cli {
 
-// Each reactor that is about to sleep looks whether there are commits, and then one timer of `interval_ns` runs for
-// all of them: an idle volume wakes nobody, a busy one pays one write(2) per interval.
+// Each reactor writes out what was committed before it sends its replies. One timer of `interval_ns` keeps account of
+// what is not on the disk yet; an idle volume wakes nobody.
 class Handover {
  public:
   Handover(kv::Engine& engine, io::BlockingPool& pool, int64_t interval_ns)

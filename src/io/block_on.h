@@ -12,14 +12,18 @@ namespace firn::io {
 
 namespace internal {
 
+// Both destroy the task's frame, and what its parameters hold, before the caller goes on.
 template <class T>
-Task<void> fulfil(Reactor* reactor, Task<T> task, std::promise<T>* promise) {
+Task<void> fulfil(Reactor* reactor, Task<T> task, std::promise<T> promise) {
   co_await switch_to(*reactor);
   if constexpr (std::is_void_v<T>) {
     co_await std::move(task);
-    promise->set_value();
+    task = Task<T>();
+    promise.set_value();
   } else {
-    promise->set_value(co_await std::move(task));
+    T value = co_await std::move(task);
+    task = Task<T>();
+    promise.set_value(std::move(value));
   }
 }
 
@@ -27,6 +31,7 @@ template <class T>
 Task<void> run_then_stop(Reactor* reactor, Task<T> task, std::optional<T>* result) {
   co_await switch_to(*reactor);
   result->emplace(co_await std::move(task));
+  task = Task<T>();
   reactor->stop();
 }
 
@@ -48,7 +53,7 @@ T block_on(Reactor& reactor, Task<T> task) {
   CHECK(!Reactor::current());
   std::promise<T> promise;
   auto future = promise.get_future();
-  detach(internal::fulfil(&reactor, std::move(task), &promise));
+  detach(internal::fulfil(&reactor, std::move(task), std::move(promise)));
   return future.get();
 }
 

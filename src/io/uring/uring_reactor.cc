@@ -136,11 +136,11 @@ void UringReactor::fire_timers() {
 void UringReactor::wait_for_work() {
   const bool completions = io_uring_cq_ready(&ring_) != 0;
   if (completions && publish_sqes() == 0) return;
+  if (idle_hook_) idle_hook_();
   if (completions || !ready_.empty()) {
     enter(0, kNever);
     return;
   }
-  if (idle_hook_) idle_hook_();
   const bool found = options_.spin_us > 0 && spin();
   if (found || !may_sleep()) {
     enter(0, kNever);

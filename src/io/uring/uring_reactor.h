@@ -76,7 +76,8 @@ class UringReactor final : public Reactor {
   // Asks the kernel to cancel the operation whose user_data is `operation`; its CQE comes all the same.
   void request_cancel(Completion* operation);
 
-  // Called each time the loop is about to block (often: the hook limits its own rate). Must not block.
+  // Called each time before the loop hands what was submitted to the kernel (often: it must be cheap when there is
+  // nothing to do). Must not block for long.
   void set_idle_hook(std::function<void()> hook) { idle_hook_ = std::move(hook); }
   // Rounds of the loop and resumed completions so far, for metrics and benchmarks.
   uint64_t enters() const { return enters_; }
