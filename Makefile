@@ -5,7 +5,7 @@ run: build
 	scripts/demo
 
 test: setup
-	scripts/check
+	scripts/check --quick
 
 build: setup
 	cmake --preset release > /dev/null

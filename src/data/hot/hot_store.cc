@@ -64,7 +64,7 @@ class HotStore final : public Store {
   }
 
  private:
-  static io::Task<bool> empty(Object& object);
+  io::Task<Result<void>> empty(Object& object);
   io::Task<Result<ObjectRef>> open_backing(BackingId id);
   io::Task<Result<void>> make_folders();
   io::Task<Result<void>> list_folder(unsigned folder, std::vector<BackingId>& ids);
@@ -113,7 +113,7 @@ io::Task<void> HotStore::make_ready(std::vector<ObjectRef> objects) {
   std::vector<ObjectRef> emptied;
   emptied.reserve(objects.size());
   for (ObjectRef& object : objects) {
-    if (co_await empty(*object)) {
+    if ((co_await empty(*object)).has_value()) {
       emptied.push_back(std::move(object));
       continue;
     }
@@ -125,10 +125,15 @@ io::Task<void> HotStore::make_ready(std::vector<ObjectRef> objects) {
   discard(pool_.add_ready(std::move(emptied)));
 }
 
-io::Task<bool> HotStore::empty(Object& object) {
-  auto stat = co_await object.file().stat();
-  if (stat && stat->bytes == 0 && stat->allocated_bytes == 0) co_return true;
-  co_return (co_await object.file().truncate(0)).has_value();
+io::Task<Result<void>> HotStore::empty(Object& object) {
+  auto stat = CO_TRY(co_await object.file().stat());
+  if (stat.bytes == 0 && stat.allocated_bytes == 0) co_return {};
+  CO_TRY(co_await object.file().truncate(0));
+  // ext4 and XFS take a file that was cut short for one that is being replaced: at its next close they write it out
+  // (auto_da_alloc, XFS_ITRUNCATED), and the next small file would wait for the disk in its close. This close, of a
+  // file without data, is the next one instead.
+  (void)co_await disk_.open(internal::backing_path(root_, object.id()), {});
+  co_return {};
 }
 
 io::Task<Result<ObjectRef>> HotStore::open(BackingId id) {
@@ -202,8 +207,7 @@ io::Task<Result<void>> HotStore::adopt(BackingId id) {
   // A program that outlived the mount may still have it open or mapped, and would write into the next file it is lent
   // for.
   if (object->file().open_elsewhere() != false) co_return fail(Code::kBusy);
-  auto stat = CO_TRY(co_await object->file().stat());
-  if (stat.bytes != 0 || stat.allocated_bytes != 0) CO_TRY(co_await object->file().truncate(0));
+  CO_TRY(co_await empty(*object));
   discard(pool_.add_ready({std::move(object)}));
   co_return {};
 }
