@@ -24,12 +24,12 @@ void stop_counting_on_this_thread() {
 
 }  // namespace
 
-RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, std::unique_ptr<LogCheck> log_check,
-                             std::unique_ptr<rocksdb::DB> db, SyncMarker marker)
+RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker)
     : read_only_(options.read_only),
       blocking_pool_(options.blocking_pool),
-      log_check_(std::move(log_check)),
-      db_(std::move(db)),
+      env_(std::move(opened.env)),
+      log_check_(std::move(opened.log_check)),
+      db_(std::move(opened.db)),
       snapshots_(std::make_unique<Snapshots>(db_.get())),
       marker_(std::move(marker)),
       detector_(db_->GetLatestSequenceNumber()),

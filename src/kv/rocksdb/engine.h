@@ -23,6 +23,13 @@
 
 namespace firn::kv::rocks {
 
+// A database and what it refers to, in the order in which they must outlive each other.
+struct OpenedDatabase {
+  std::unique_ptr<rocksdb::Env> env;
+  std::unique_ptr<LogCheck> log_check;
+  std::unique_ptr<rocksdb::DB> db;
+};
+
 // Invariants:
 //  1. Every write to the database happens under commit_mutex_, so the library's sequence number after a write is
 //     the commit's version, and versions ascend in the order of commits.
@@ -30,8 +37,7 @@ namespace firn::kv::rocks {
 //  3. While failed_, the log is suspect: nothing is committed or reported durable until recover() succeeded.
 class RocksdbEngine final : public Engine {
  public:
-  RocksdbEngine(const RocksdbOptions& options, std::unique_ptr<LogCheck> log_check, std::unique_ptr<rocksdb::DB> db,
-                SyncMarker marker);
+  RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker);
   ~RocksdbEngine() override;
 
   std::unique_ptr<Transaction> begin() override;
@@ -74,7 +80,8 @@ class RocksdbEngine final : public Engine {
 
   const bool read_only_;
   io::BlockingPool* const blocking_pool_;
-  std::unique_ptr<LogCheck> log_check_;  // db_'s options refer to it
+  std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<LogCheck> log_check_;
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Snapshots> snapshots_;
   SyncMarker marker_;

@@ -1,6 +1,7 @@
 #include <rocksdb/db.h>
 
 #include "kv/rocksdb/engine.h"
+#include "kv/rocksdb/late_errors.h"
 #include "kv/rocksdb/library_log.h"
 #include "kv/rocksdb/log_check.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -12,8 +13,10 @@ namespace firn::kv {
 
 namespace {
 
+using rocks::LateErrors;
 using rocks::LibraryLog;
 using rocks::LogCheck;
+using rocks::OpenedDatabase;
 using rocks::SyncMarker;
 
 // One attempt to open a database.
@@ -28,14 +31,10 @@ class Opening {
 
   bool exists() const { return tuned_.env->FileExists(path_ + "/CURRENT").ok(); }
 
-  struct Opened {
-    std::unique_ptr<LogCheck> log_check;  // what `db` refers to
-    std::unique_ptr<rocksdb::DB> db;
-  };
   // kCorrupt when commits are missing that had been synced. Changes nothing.
-  Result<Opened> for_reading();
+  Result<OpenedDatabase> for_reading();
   // Cuts off what cannot be replayed; so check_before_writing() goes first. Everything found is durable afterwards.
-  Result<Opened> for_writing();
+  Result<OpenedDatabase> for_writing();
   Status check_before_writing();
 
   SyncMarker& marker() { return marker_; }
@@ -68,8 +67,8 @@ Status Opening::missing_commits(Version last, const LogCheck& check) const {
                                     ", but version " + std::to_string(*synced_) + " had been synced: " + where);
 }
 
-Result<Opening::Opened> Opening::for_reading() {
-  Opened opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
+Result<OpenedDatabase> Opening::for_reading() {
+  OpenedDatabase opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
   tuned_.wal_filter = opened.log_check.get();
   rocksdb::DB* db = nullptr;
   if (auto status = rocksdb::DB::OpenForReadOnly(tuned_, path_, &db); !status.ok()) return fail(failure(status));
@@ -82,16 +81,20 @@ Result<Opening::Opened> Opening::for_reading() {
 Status Opening::check_before_writing() {
   rocksdb::FileLock* lock = nullptr;
   if (auto status = tuned_.env->LockFile(path_ + "/LOCK", &lock); !status.ok()) return failure(status);
-  Result<Opened> checked = for_reading();
+  Result<OpenedDatabase> checked = for_reading();
   tuned_.env->UnlockFile(lock).PermitUncheckedError();
   return checked ? Status() : std::move(checked).error();
 }
 
-Result<Opening::Opened> Opening::for_writing() {
-  Opened opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
+Result<OpenedDatabase> Opening::for_writing() {
+  OpenedDatabase opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
   tuned_.wal_filter = opened.log_check.get();
+  const auto late_errors = std::make_shared<LateErrors>(tuned_.env->GetFileSystem());
+  opened.env = rocksdb::NewCompositeEnv(late_errors);
+  tuned_.env = opened.env.get();
   rocksdb::DB* db = nullptr;
   if (auto status = rocksdb::DB::Open(tuned_, path_, &db); !status.ok()) return fail(failure(status));
+  late_errors->opened();
   opened.db.reset(db);
   // LogCheck relies on the marker being at least where the new log begins.
   rocksdb::Status status = marker_.open();
@@ -109,9 +112,8 @@ Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options) {
   if (!exists && (!options.create || options.read_only)) return fail(Code::kNotFound, "no database at " + options.path);
   if (exists && !options.read_only)
     if (Status checked = opening.check_before_writing(); !checked.ok()) return fail(std::move(checked));
-  Opening::Opened opened = TRY(options.read_only ? opening.for_reading() : opening.for_writing());
-  return std::make_unique<rocks::RocksdbEngine>(options, std::move(opened.log_check), std::move(opened.db),
-                                                std::move(opening.marker()));
+  rocks::OpenedDatabase opened = TRY(options.read_only ? opening.for_reading() : opening.for_writing());
+  return std::make_unique<rocks::RocksdbEngine>(options, std::move(opened), std::move(opening.marker()));
 }
 
 }  // namespace firn::kv
