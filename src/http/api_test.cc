@@ -52,7 +52,7 @@ class ApiTest : public testing::Test {
     return result;
   }
 
-  vfs::TestWorld world_{11};
+  vfs::TestWorld world_{11, true};
   metrics::Registry metrics_;
   bool stopped_ = false;
 };

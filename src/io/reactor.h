@@ -21,6 +21,9 @@ class Reactor {
 
   // Resumes `handle` on this reactor's thread, soon. Thread-safe; never resumes inline.
   virtual void post(std::coroutine_handle<> handle) = 0;
+  // The same once what has been submitted so far is with the kernel, and after newer work where there is some (but not
+  // for ever). Only on its own thread.
+  virtual void post_later(std::coroutine_handle<> handle) { post(handle); }
 
   // Resumes `handle` at `deadline_ns` (of clock().monotonic_ns()) on this reactor. Only on its own thread.
   // Returns an id for cancel_timer, never 0.
@@ -60,6 +63,16 @@ inline auto yield() {
   struct Awaiter {
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> handle) const { Reactor::current()->post(handle); }
+    void await_resume() const noexcept {}
+  };
+  return Awaiter{};
+}
+
+// Lets replies go out and newer requests go first: for work that nobody waits for.
+inline auto stand_back() {
+  struct Awaiter {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) const { Reactor::current()->post_later(handle); }
     void await_resume() const noexcept {}
   };
   return Awaiter{};

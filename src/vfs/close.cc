@@ -1,4 +1,6 @@
 // The last close of a file: small content moves into the metadata store, a large scratch file becomes the backing.
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "io/reactor.h"
@@ -35,6 +37,13 @@ io::Task<Result<void>> VolumeImpl::release(Handle* raw) {
   }
   if (orphan && nodes_.unused_but_for_caller(*node)) co_await reclaim(std::move(node));
   co_return result;
+}
+
+void VolumeImpl::release_later(Handle* handle) {
+  io::detach([](VolumeImpl* self, Handle* ended, io::Gate::Entry) -> io::Task<void> {
+    co_await io::stand_back();
+    (void)co_await self->release(ended);
+  }(this, handle, gate_.enter()));
 }
 
 // In passthrough mode a mapping holds the backing file, not ours: the file can be closed, even removed, and still be
@@ -99,8 +108,11 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
     co_return Result<void>();
   }
   io::FileStat stat = CO_TRY(co_await open.object->file().stat());
+  if (open.kind) sizes_.learn(*open.kind, stat.bytes <= options_.inline_max_bytes);
   // On failure the object stays where it is, as the record says: the background sync tries again.
-  if (open.lent) {
+  if (open.memory) {
+    CO_TRY(co_await finish_in_memory(node, stat));
+  } else if (open.lent) {
     CO_TRY(co_await finish_lent(node, stat));
   } else {
     CO_TRY(co_await finish_settled(node, stat));
@@ -111,7 +123,7 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
 
 // What an orphan held: the scratch file goes back to the pool, a settled backing goes when the records go.
 io::Task<void> VolumeImpl::discard_object(Node& node) {
-  if (node.open->lent) {
+  if (node.open->lent && !node.open->memory) {
     meta::ContentUpdate update;
     update.content = meta::Content{};
     update.inline_data = "";
@@ -143,6 +155,23 @@ void VolumeImpl::clear_object(Node& node) {
   if (!live) return;
   std::lock_guard lock(open_nodes_mutex_);
   open_nodes_.erase(node.inode);
+}
+
+io::Task<Result<void>> VolumeImpl::finish_in_memory(Node& node, const io::FileStat& stat) {
+  OpenState& open = *node.open;
+  meta::ContentUpdate update;
+  add_times(open, stat, update);
+  std::string content = open.memory->content();
+  const bool saved = open.shadowed && open.shadow_bytes == content.size() &&
+                     open.shadow_hash == XXH3_64bits(content.data(), content.size());
+  if (!saved) {
+    update.size = stat.bytes;
+    update.allocated_bytes = stat.allocated_bytes;
+    update.inline_data = std::move(content);
+  }
+  if (!saved || update.mtime || update.atime) CO_TRY(co_await meta_.update_content(node.inode, update));
+  clear_object(node);
+  co_return Result<void>();
 }
 
 void VolumeImpl::add_times(const OpenState& open, const io::FileStat& stat, meta::ContentUpdate& update) {

@@ -53,7 +53,7 @@ io::Task<Result<void>> VolumeImpl::checkpoint(Node& node) {
 }
 
 io::Task<Result<void>> VolumeImpl::settle_for_sync_writes(Node& node) {
-  if (node.open->lent) {
+  if (node.open->lent && !node.open->memory) {
     io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
     CO_TRY(co_await settle(node, stat));
     note_change(node);
@@ -97,7 +97,7 @@ io::Task<void> VolumeImpl::checkpoint_open_files() {
       // It lingers, or finishing it failed: the record still points at the object, and it is tried again.
       lock.release();
       co_await finish_and_reclaim(std::move(node));
-    } else if (!std::exchange(open.seen_by_tick, true) || node->orphan) {
+    } else if ((!std::exchange(open.seen_by_tick, true) && !open.memory) || node->orphan) {
       continue;
     } else if (open.lent) {
       (void)co_await checkpoint(*node);
@@ -157,7 +157,13 @@ io::Task<Result<void>> VolumeImpl::end_live(InodeId inode) {
   co_return Result<void>();
 }
 
+io::Task<void> VolumeImpl::look_at_disk() {
+  const Result<io::DiskUsage> usage = co_await data_.usage();
+  disk_has_room_ = usage && usage->available_bytes >= options_.memory_min_available_bytes;
+}
+
 io::Task<void> VolumeImpl::tick() {
+  co_await look_at_disk();
   co_await checkpoint_open_files();
   co_await recycle();
   (void)co_await meta_.sync(meta_.last_version());

@@ -32,9 +32,18 @@ void VolumeImpl::note_read(Node& node, const Attr& attr) {
   if (node.open && !node.open->pending_atime) node.open->pending_atime = now;
 }
 
+data::ObjectRef VolumeImpl::object_of(Node& node) {
+  std::lock_guard lock(node.state_mutex);
+  return node.open->object;
+}
+
 io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) {
   Node& node = *handle->node;
-  if (node.open->object) co_return co_await node.open->object->file().read(offset, buffer);
+  if (const data::ObjectRef object = object_of(node)) {
+    auto* memory = dynamic_cast<MemoryObject*>(object.get());
+    if (memory && !options_.no_atime && (handle->flags & O_NOATIME) == 0) memory->touch_atime();
+    co_return co_await object->file().read(offset, buffer);
+  }
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (offset >= attr.size) co_return size_t{0};
   std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
@@ -47,6 +56,21 @@ io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::
   co_return count;
 }
 
+io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<const std::byte> data, bool append) {
+  bool in_memory = false;
+  data::ObjectRef object;
+  {
+    std::lock_guard lock(node.state_mutex);
+    in_memory = node.open->memory != nullptr;
+    object = node.open->object;
+  }
+  if (!in_memory && !append) co_return co_await object->file().write(offset, data);
+  auto lock = co_await node.mutex.lock();
+  if (append) offset = CO_TRY(co_await node.open->object->file().stat()).bytes;
+  if (node.open->memory && offset + data.size() > options_.inline_max_bytes) CO_TRY(co_await spill(node));
+  co_return co_await node.open->object->file().write(offset, data);
+}
+
 io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                            WriteOptions options) {
   if (!handle->writes()) co_return fail(Code::kBadHandle);
@@ -57,14 +81,7 @@ io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std:
     CO_TRY(co_await meta_.update_content(node.inode, update));
     note_change(node);
   }
-  io::File& file = node.open->object->file();
-  if (options.append) {
-    auto lock = co_await node.mutex.lock();
-    offset = CO_TRY(co_await file.stat()).bytes;
-    CO_TRY(co_await file.write(offset, data));
-  } else {
-    CO_TRY(co_await file.write(offset, data));
-  }
+  CO_TRY(co_await store(node, offset, data, options.append));
   notify_inode(handle->door, node.inode, true);
   if (handle->syncs_writes()) CO_TRY(co_await fsync(handle, (handle->flags & 04000000 /* __O_SYNC */) == 0));
   co_return data.size();
@@ -76,6 +93,7 @@ io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, u
   auto lock = co_await node.mutex.lock();
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (attr.flags & meta::kFlagImmutable) co_return fail(Code::kNotPermitted);
+  CO_TRY(co_await spill(node));
   CO_TRY(co_await node.open->object->file().allocate(mode, offset, bytes));
   meta::ContentUpdate update;
   update.size = CO_TRY(co_await node.open->object->file().stat()).bytes;
@@ -92,9 +110,8 @@ io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, u
 
 io::Task<Result<uint64_t>> VolumeImpl::seek(Handle* handle, SeekWhat what, uint64_t offset) {
   Node& node = *handle->node;
-  if (node.open->object)
-    co_return co_await node.open->object->file().seek(what == SeekWhat::kData ? io::Seek::kData : io::Seek::kHole,
-                                                      offset);
+  if (const data::ObjectRef object = object_of(node))
+    co_return co_await object->file().seek(what == SeekWhat::kData ? io::Seek::kData : io::Seek::kHole, offset);
   // Inline content counts as data from end to end.
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (offset >= attr.size) co_return fail(Code::kNoDevice);
@@ -107,16 +124,21 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   Node& from = *source->node;
   Node& to = *target->node;
   uint64_t copied = 0;
-  if (from.open->object) {
-    copied = CO_TRY(
-        co_await to.open->object->file().copy_from(from.open->object->file(), source_offset, target_offset, bytes));
+  {
+    auto lock = co_await to.mutex.lock();
+    CO_TRY(co_await spill(to));
+  }
+  const data::ObjectRef destination = object_of(to);
+  const data::ObjectRef origin = object_of(from);
+  if (origin && !dynamic_cast<MemoryObject*>(origin.get())) {
+    copied = CO_TRY(co_await destination->file().copy_from(origin->file(), source_offset, target_offset, bytes));
   } else {
     Attr attr = CO_TRY(co_await meta_.getattr(from.inode));
     if (source_offset >= attr.size) co_return uint64_t{0};
     std::string content(std::min(bytes, attr.size - source_offset), '\0');
     copied = CO_TRY(co_await read(source, source_offset, std::as_writable_bytes(std::span(content))));
     content.resize(copied);
-    CO_TRY(co_await to.open->object->file().write(target_offset, std::as_bytes(std::span(content))));
+    CO_TRY(co_await destination->file().write(target_offset, std::as_bytes(std::span(content))));
   }
   notify_inode(target->door, to.inode, true);
   if (target->syncs_writes()) CO_TRY(co_await fsync(target, false));

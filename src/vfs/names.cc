@@ -46,7 +46,7 @@ io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent
   // moved file's bytes go to the log, or to the disk, before the name does.
   if (!options.exchange) {
     Result<Attr> moved = co_await meta_.lookup(who, parent, name);
-    if (moved && moved->content.live) {
+    if (moved && (moved->content.live || unsaved(moved->inode))) {
       Result<Attr> target = co_await meta_.lookup(who, new_parent, new_name);
       if (target && target->inode != moved->inode) CO_TRY(co_await flush_before_replacing(*moved));
     }
@@ -57,6 +57,13 @@ io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent
   notify_entry(who.door, new_parent, new_name);
   if (renamed.replaced && !options.exchange) co_return co_await after_removal(who, *renamed.replaced);
   co_return Result<void>();
+}
+
+bool VolumeImpl::unsaved(InodeId inode) {
+  NodeRef node = nodes_.find(inode);
+  if (!node) return false;
+  std::lock_guard lock(node->state_mutex);
+  return node->open && node->open->live;
 }
 
 io::Task<Result<void>> VolumeImpl::flush_before_replacing(const Attr& moved) {

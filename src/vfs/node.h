@@ -16,19 +16,24 @@
 #include "io/sync.h"
 #include "kv/kv.h"
 #include "meta/types.h"
+#include "vfs/memory_object.h"
+#include "vfs/size_predictor.h"
 
 namespace firn::vfs {
 
 // The shared state of a regular file that is open. Invariants:
 //  1. `object` is set while a writer has the file open, and until the last close after that: it then holds the newest
 //  content.
-//  2. `lent` says that the object is a scratch file (meta::Content invariant 3); otherwise it is the settled backing.
+//  2. `lent` says that the object is a scratch file (meta::Content invariant 3) or in memory; otherwise it is the
+//  settled backing.
 //  3. `live`: the object is newer than the record. Then meta::Content::live of the stored record is set; it stays set
 //  after the
 //     last close until the backing's bytes are known to be on the disk (VolumeImpl::unsynced_).
 //  4. The kernel forbids cached and passthrough opens of one inode at a time: cached_opens == 0 || passthrough_opens ==
 //  0.
-//  5. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they
+//  5. `memory`, where set, is `object`: a file that is expected to stay small. Its record has no backing and is not
+//  live: a crash finds what was last saved of it. It gets a scratch file when it grows (VolumeImpl::spill).
+//  6. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they
 //  are newer.
 // Changed only under Node::mutex; read under Node::state_mutex too.
 struct OpenState {
@@ -36,6 +41,7 @@ struct OpenState {
   uint32_t cached_opens = 0;
   uint32_t passthrough_opens = 0;
   data::ObjectRef object;
+  std::shared_ptr<MemoryObject> memory;
   bool lent = false;
   bool live = false;
   Timestamp base_mtime, base_atime;
@@ -48,7 +54,8 @@ struct OpenState {
   uint64_t shadow_bytes = 0;
   // When inline content was read for the first time since it changed (relatime); saved at the last close.
   std::optional<Timestamp> pending_atime;
-  Timestamp synced_mtime;     // the settled object's mtime at its last background sync
+  std::optional<FileClass> kind;  // of a file made by this open: its last close teaches what became of it
+  Timestamp synced_mtime;         // the settled object's mtime at its last background sync
   bool lingering = false;     // closed, but the object is still mapped or not yet let go by the kernel: being retried
   bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
 };

@@ -1,6 +1,7 @@
 // Opening: who may, where the bytes are, and which I/O mode the door's kernel is told.
 #include <fcntl.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "vfs/volume_impl.h"
 
@@ -52,6 +53,68 @@ io::Task<Result<VolumeImpl::Lent>> VolumeImpl::lend() {
   co_return std::move(lent);
 }
 
+bool VolumeImpl::prefers_memory(OpenOptions options, std::optional<FileClass> kind) const {
+  if (!disk_has_room_.load(std::memory_order_relaxed) || options_.inline_max_bytes == 0) return false;
+  if (options.flags & O_DIRECT) return false;
+  if (!options.allow_passthrough || !passthrough_) return true;
+  return !kind || sizes_.expects_small(*kind);
+}
+
+void VolumeImpl::hold_in_memory(Node& node, const Attr& attr, std::string content) {
+  OpenState& open = open_state(node);
+  const uint64_t hash = XXH3_64bits(content.data(), content.size());
+  const uint64_t bytes = content.size();
+  auto memory = std::make_shared<MemoryObject>(options_.clock, std::move(content), attr.atime, attr.mtime);
+  {
+    std::lock_guard lock(node.state_mutex);
+    open.object = memory;
+    open.memory = std::move(memory);
+    open.lent = open.live = true;
+    open.base_mtime = attr.mtime;
+    open.base_atime = attr.atime;
+    open.shadowed = true;
+    open.shadow_hash = hash;
+    open.shadow_bytes = bytes;
+    open.inline_behind = attr.size > 0;
+  }
+  std::lock_guard lock(open_nodes_mutex_);
+  open_nodes_.insert(node.inode);
+}
+
+// The record stays as it is until the content is saved: by the last close, fsync, or the background sync.
+io::Task<Result<void>> VolumeImpl::open_in_memory(Node& node, Attr& attr, bool truncate) {
+  std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
+  content.resize(attr.size);
+  hold_in_memory(node, attr, std::move(content));
+  if (truncate) CO_TRY(co_await node.open->memory->truncate(0));
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> VolumeImpl::spill(Node& node) {
+  OpenState& open = *node.open;
+  if (!open.memory) co_return Result<void>();
+  Lent lent = CO_TRY(co_await lend());
+  // The bytes first: what the record refers to is taken for the whole content after a crash.
+  const std::string content = open.memory->content();
+  if (!content.empty()) CO_TRY(co_await lent.object->file().write(0, std::as_bytes(std::span(content))));
+  meta::ContentUpdate update;
+  update.content = lent.content;
+  add_times(open, CO_TRY(co_await open.memory->stat()), update);
+  const io::FileStat stat = CO_TRY(co_await lent.object->file().stat());
+  if (Result<Attr> updated = co_await meta_.update_content(node.inode, update); !updated) {
+    co_await give_back(std::move(lent.object));
+    co_return fail(std::move(updated).error());
+  }
+  note_change(node);
+  if (open.kind) sizes_.learn(*open.kind, /*small=*/false);
+  std::lock_guard lock(node.state_mutex);
+  open.object = std::move(lent.object);
+  open.memory.reset();
+  open.base_mtime = stat.mtime;
+  open.base_atime = stat.atime;
+  co_return Result<void>();
+}
+
 void VolumeImpl::adopt_lent(Node& node, Lent lent, Timestamp base) {
   set_object(node, std::move(lent.object), /*lent=*/true, /*live=*/true);
   node.open->base_mtime = base;
@@ -87,7 +150,7 @@ io::Task<Result<Opened>> VolumeImpl::open(const Credentials& who, InodeId inode,
 io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef node, Attr attr, OpenOptions options) {
   const bool truncate = (options.flags & O_TRUNC) != 0;
   if (wants_write(options.flags) || truncate) {
-    CO_TRY(co_await ensure_writable(*node, attr, truncate));
+    CO_TRY(co_await ensure_writable(*node, attr, truncate, options));
     if (truncate) notify_inode(who.door, attr.inode, true);
     if (options.flags & O_DSYNC) CO_TRY(co_await settle_for_sync_writes(*node));
   } else if (attr.content.backing && !(node->open && node->open->object)) {
@@ -98,14 +161,18 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
 }
 
 // Makes the object of `node` the place where new bytes go, whatever held them before.
-io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool truncate) {
+io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool truncate, OpenOptions options) {
   const bool had_object = node.open && node.open->object && node.open->live;
   if (!had_object) {
     if (attr.content.settled) {
       CO_TRY(co_await make_live(node, attr, truncate));
+    } else if (attr.size <= options_.inline_max_bytes && prefers_memory(options, std::nullopt)) {
+      CO_TRY(co_await open_in_memory(node, attr, truncate));
     } else {
       CO_TRY(co_await lend_for(node, attr, truncate));
     }
+  } else if (truncate && node.open->memory) {
+    CO_TRY(co_await node.open->memory->truncate(0));
   } else if (truncate) {
     CO_TRY(co_await node.open->object->file().truncate(0));
     meta::ContentUpdate update;
@@ -184,7 +251,8 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   OpenState& open = open_state(*node);
   Opened opened;
   opened.mode = IoMode::kCached;
-  const bool possible = options.allow_passthrough && passthrough_ && open.object && open.cached_opens == 0;
+  const bool possible =
+      options.allow_passthrough && passthrough_ && open.object && !open.memory && open.cached_opens == 0;
   const bool wanted = open.passthrough_opens > 0 || !wants_write(options.flags) || !needs_write_requests(attr);
   if (possible && wanted) {
     opened.passthrough_id = passthrough_id(*open.object);
@@ -215,9 +283,12 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
                                             const meta::NodeSpec& spec, OpenOptions options) {
   if (options_.read_only) co_return fail(Code::kReadOnly);
   meta::NodeSpec node_spec = spec;
+  const bool writes = wants_write(options.flags);
+  const FileClass kind = SizePredictor::class_of(parent, name);
+  const bool in_memory = writes && prefers_memory(options, kind);
   Lent lent;
   io::FileStat base;
-  if (wants_write(options.flags)) {
+  if (writes && !in_memory) {
     lent = CO_TRY(co_await lend());
     node_spec.content = lent.content;
     base = CO_TRY(co_await lent.object->file().stat());
@@ -233,13 +304,19 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
   notify_entry(who.door, parent, name);
   NodeRef node = nodes_.acquire(created->attr.inode);
   auto lock = co_await node->mutex.lock();
-  const bool lent_any = lent.object != nullptr;
-  if (lent_any) {
+  if (writes && node->open && node->open->live) {
+    // Somebody else has opened it since, for writing: that is where its content is now.
+    if (lent.object) co_await give_back(std::move(lent.object));
+  } else if (in_memory) {
+    hold_in_memory(*node, created->attr, "");
+    node->open->kind = kind;
+  } else if (lent.object) {
     adopt_lent(*node, std::move(lent), base.mtime);
     node->open->base_atime = base.atime;
+    node->open->kind = kind;
   }
   note_change(*node);
-  if (lent_any && (options.flags & O_DSYNC)) CO_TRY(co_await settle_for_sync_writes(*node));
+  if (writes && (options.flags & O_DSYNC)) CO_TRY(co_await settle_for_sync_writes(*node));
   co_return make_handle(std::move(node), std::move(created->attr), options, who.door);
 }
 

@@ -143,7 +143,7 @@ class Workload {
 
 void run_seed(uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
-  TestWorld world(seed);
+  TestWorld world(seed, seed % 2 == 0);
   ASSERT_TRUE(world.mount().has_value());
   SeededRandom random(seed * 7919);
   auto& workload = *new Workload(world, seed);  // frames of the cut run refer to it

@@ -11,6 +11,7 @@ constexpr size_t kPage = 512;
 io::Task<Result<void>> VolumeImpl::start() {
   CO_TRY(co_await recover());
   CO_TRY(co_await start_data());
+  co_await look_at_disk();
   if (!options_.read_only) {
     io::detach([](VolumeImpl* self, io::Gate::Entry entry) -> io::Task<void> { co_await self->background(); }(
                                                                this, gate_.enter()));

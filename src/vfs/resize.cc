@@ -1,4 +1,6 @@
 // truncate(2) and ftruncate(2).
+#include <xxhash.h>
+
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
@@ -15,6 +17,10 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
   update.mtime = options_.clock.now();
   update.ctime = update.mtime;
   update.kill_set_ids = kill_set_ids;
+  if (node.open && node.open->memory) {
+    if (size <= options_.inline_max_bytes) co_return co_await resize_in_memory(node, size, update);
+    CO_TRY(co_await spill(node));
+  }
   data::ObjectRef object = node.open ? node.open->object : nullptr;
   const bool attached = object != nullptr && (node.open->live || attr.content.settled);
   if (!attached) {
@@ -37,6 +43,25 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
   if (attached) CO_TRY(co_await rebase(node));
   if (!(node.open && node.open->live)) mark_unsynced(node.inode);
   note_change(node);
+  co_return changed;
+}
+
+io::Task<Result<Attr>> VolumeImpl::resize_in_memory(Node& node, uint64_t size, meta::ContentUpdate update) {
+  OpenState& open = *node.open;
+  CO_TRY(co_await open.memory->truncate(size));
+  const io::FileStat stat = CO_TRY(co_await open.memory->stat());
+  if (stat.atime != open.base_atime) update.atime = stat.atime;
+  std::string content = open.memory->content();
+  const uint64_t hash = XXH3_64bits(content.data(), content.size());
+  update.inline_data = std::move(content);
+  update.allocated_bytes = stat.allocated_bytes;
+  Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
+  CO_TRY(co_await rebase(node));
+  note_change(node);
+  std::lock_guard lock(node.state_mutex);
+  open.shadowed = open.inline_behind = true;
+  open.shadow_hash = hash;
+  open.shadow_bytes = size;
   co_return changed;
 }
 

@@ -1,8 +1,10 @@
 #include "vfs/test_world.h"
 
+#include <limits>
+
 namespace firn::vfs {
 
-TestWorld::TestWorld(uint64_t seed) : seed_(seed) {
+TestWorld::TestWorld(uint64_t seed, bool holds_in_memory) : seed_(seed), holds_in_memory_(holds_in_memory) {
   reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed, .shuffle = true});
   pool_ = std::make_unique<io::SimBlockingPool>(*reactor_);
   disk_ = std::make_unique<io::SimDisk>(io::SimDiskOptions{.seed = seed});
@@ -27,7 +29,8 @@ io::Task<Result<void>> TestWorld::open() {
                          .pool = *pool_,
                          .inline_max_bytes = kInlineMax,
                          .boot_session = session.number,
-                         .clean = session.clean});
+                         .clean = session.clean,
+                         .memory_min_available_bytes = holds_in_memory_ ? 0 : std::numeric_limits<uint64_t>::max()});
   co_return co_await volume_->start();
 }
 

@@ -20,7 +20,8 @@ class TestWorld {
  public:
   static constexpr uint64_t kInlineMax = 4096;
 
-  explicit TestWorld(uint64_t seed);
+  // Small files being written are held in memory, or in scratch files.
+  TestWorld(uint64_t seed, bool holds_in_memory);
   ~TestWorld();
 
   // Runs the task to its end on the simulated reactor.
@@ -49,6 +50,7 @@ class TestWorld {
   void make_parts();
 
   uint64_t seed_;
+  bool holds_in_memory_;
   uint64_t boots_ = 0;
   std::unique_ptr<io::SimReactor> reactor_;
   std::unique_ptr<io::SimBlockingPool> pool_;

@@ -98,6 +98,8 @@ struct VolumeOptions {
   bool clean = false;
   bool read_only = false;
   bool no_atime = false;
+  // With less room on the disk, small files being written are not held in memory: writes then fail when they must.
+  uint64_t memory_min_available_bytes = uint64_t{512} << 20;
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
 };
 
@@ -147,6 +149,8 @@ class Volume {
                                                   OpenOptions options) = 0;
   // Ends the handle, whatever it returns; a failure says that what was written could not be kept.
   virtual io::Task<Result<void>> release(Handle* handle) = 0;
+  // The same after what else is ready on this reactor: for a door that nobody waits at. Returns at once.
+  virtual void release_later(Handle* handle) = 0;
   static InodeId inode_of(const Handle* handle);
 
   virtual io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) = 0;

@@ -12,6 +12,7 @@
 #include "io/sync.h"
 #include "vfs/handle.h"
 #include "vfs/node.h"
+#include "vfs/size_predictor.h"
 #include "vfs/volume.h"
 
 namespace firn::vfs {
@@ -45,6 +46,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<Opened>> create_unnamed(const Credentials& who, InodeId parent, const meta::NodeSpec& spec,
                                           OpenOptions options) override;
   io::Task<Result<void>> release(Handle* handle) override;
+  void release_later(Handle* handle) override;
 
   io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
   io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
@@ -88,6 +90,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
+  bool unsaved(InodeId inode);
   bool unobserved(DoorId door) const;
   void count_observers();
   void notify_inode(uint32_t door, InodeId inode, bool data_too);
@@ -101,11 +104,17 @@ class VolumeImpl final : public Volume {
   io::Task<Result<Lent>> lend();
   io::Task<Result<void>> check_open(const Credentials& who, const Attr& attr, int flags);
   io::Task<Result<Opened>> open_locked(const Credentials& who, NodeRef node, Attr attr, OpenOptions options);
-  io::Task<Result<void>> ensure_writable(Node& node, Attr& attr, bool truncate);
+  io::Task<Result<void>> ensure_writable(Node& node, Attr& attr, bool truncate, OpenOptions options);
   io::Task<Result<void>> lend_for(Node& node, Attr& attr, bool truncate);
   io::Task<Result<void>> make_live(Node& node, Attr& attr, bool truncate);
   io::Task<Result<void>> attach_settled(Node& node, const Attr& attr);
   void adopt_lent(Node& node, Lent lent, Timestamp base);
+  // Whether what is opened with `options` had better be held in memory for now.
+  bool prefers_memory(OpenOptions options, std::optional<FileClass> kind) const;
+  void hold_in_memory(Node& node, const Attr& attr, std::string content);
+  io::Task<Result<void>> open_in_memory(Node& node, Attr& attr, bool truncate);
+  // Moves what is held in memory to a scratch file, because it grows or a call needs a real one. Under Node::mutex.
+  io::Task<Result<void>> spill(Node& node);
   Opened make_handle(NodeRef node, Attr attr, OpenOptions options, uint32_t door);
   int32_t passthrough_id(data::Object& object);
   OpenState& open_state(Node& node);
@@ -129,16 +138,20 @@ class VolumeImpl final : public Volume {
   // Removes the backings of reclaimed files, once the log that says so is on the disk.
   io::Task<void> remove_backings();
   void clear_object(Node& node);
+  io::Task<Result<void>> finish_in_memory(Node& node, const io::FileStat& stat);
   static void add_times(const OpenState& open, const io::FileStat& stat, meta::ContentUpdate& update);
   io::Task<Result<std::string>> read_whole(data::Object& object, uint64_t bytes);
 
   // ---- file_io.cc ----
+  static data::ObjectRef object_of(Node& node);
+  io::Task<Result<void>> store(Node& node, uint64_t offset, std::span<const std::byte> data, bool append);
   bool access_counts(const Attr& attr) const;
   void note_read(Node& node, const Attr& attr);
   io::Task<void> note_access(InodeId inode);
 
   // ---- resize.cc ----
   io::Task<Result<Attr>> resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids);
+  io::Task<Result<Attr>> resize_in_memory(Node& node, uint64_t size, meta::ContentUpdate update);
   io::Task<Result<Attr>> resize_inline(Node& node, const Attr& attr, uint64_t size, meta::ContentUpdate update);
   io::Task<Result<void>> rebase(Node& node);
 
@@ -150,6 +163,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> settle_for_sync_writes(Node& node);
   io::Task<void> background();
   io::Task<void> tick();
+  io::Task<void> look_at_disk();
   io::Task<void> checkpoint_open_files();
   // Syncs the backings of files that were closed since the last call, then takes them off the live list.
   io::Task<Result<void>> sync_closed_files();
@@ -188,6 +202,10 @@ class VolumeImpl final : public Volume {
   static constexpr DoorId kManyObservers = ~DoorId{0};
   std::atomic<DoorId> observer_ =
       0;  // the only observer's door, 0 for none, or kManyObservers: spares changes the lock
+
+  SizePredictor sizes_;
+  // False while the disk is nearly full: a write that has no place must fail, not be accepted into memory.
+  std::atomic<bool> disk_has_room_ = false;
 
   std::atomic<uint32_t> given_back_ = 0;
   std::atomic<uint64_t> open_files_ = 0;

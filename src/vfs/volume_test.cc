@@ -8,7 +8,8 @@
 namespace firn::vfs {
 namespace {
 
-class VolumeTest : public testing::Test {
+// With small files being written held in memory, and in scratch files.
+class VolumeTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override { ASSERT_TRUE(world_.mount().has_value()); }
   void TearDown() override {
@@ -59,11 +60,11 @@ class VolumeTest : public testing::Test {
     EXPECT_EQ(attr->size, size);
   }
 
-  TestWorld world_{1};
+  TestWorld world_{1, GetParam()};
   const meta::Credentials root_;
 };
 
-TEST_F(VolumeTest, SmallAndLargeContentSurviveCloseAndRemount) {
+TEST_P(VolumeTest, SmallAndLargeContentSurviveCloseAndRemount) {
   const std::string large(3 * TestWorld::kInlineMax, 'L');
   Handle* handle = create("small");
   write(handle, 0, "hello");
@@ -79,7 +80,7 @@ TEST_F(VolumeTest, SmallAndLargeContentSurviveCloseAndRemount) {
   EXPECT_EQ(content("large"), large);
 }
 
-TEST_F(VolumeTest, SizeIsRightWhileOpenAndAfter) {
+TEST_P(VolumeTest, SizeIsRightWhileOpenAndAfter) {
   Handle* handle = create("f");
   EXPECT_EQ(lookup("f")->size, 0u);
   write(handle, 0, "12345");
@@ -91,7 +92,7 @@ TEST_F(VolumeTest, SizeIsRightWhileOpenAndAfter) {
   EXPECT_EQ(content("f").substr(0, 7), std::string("12345\0\0", 7));
 }
 
-TEST_F(VolumeTest, RewritingAnInlineFileKeepsTheRest) {
+TEST_P(VolumeTest, RewritingAnInlineFileKeepsTheRest) {
   close(create("f"));
   Handle* handle = open("f", O_WRONLY);
   write(handle, 0, "abcdef");
@@ -107,7 +108,7 @@ TEST_F(VolumeTest, RewritingAnInlineFileKeepsTheRest) {
   EXPECT_EQ(content("f"), "");
 }
 
-TEST_F(VolumeTest, ReaderAndWriterOfOneFileSeeTheSame) {
+TEST_P(VolumeTest, ReaderAndWriterOfOneFileSeeTheSame) {
   Handle* writer = create("f");
   write(writer, 0, "old");
   close(writer);
@@ -122,7 +123,7 @@ TEST_F(VolumeTest, ReaderAndWriterOfOneFileSeeTheSame) {
   EXPECT_EQ(content("f"), "new!");
 }
 
-TEST_F(VolumeTest, TruncateUpAndDownAcrossTheInlineLimit) {
+TEST_P(VolumeTest, TruncateUpAndDownAcrossTheInlineLimit) {
   Handle* handle = create("f");
   write(handle, 0, "data");
   close(handle);
@@ -137,7 +138,7 @@ TEST_F(VolumeTest, TruncateUpAndDownAcrossTheInlineLimit) {
   EXPECT_EQ(content("f"), "d");
 }
 
-TEST_F(VolumeTest, UnlinkedFileLivesUntilItsLastClose) {
+TEST_P(VolumeTest, UnlinkedFileLivesUntilItsLastClose) {
   Handle* handle = create("f");
   write(handle, 0, std::string(2 * TestWorld::kInlineMax, 'x'));
   const InodeId inode = lookup("f")->inode;
@@ -152,7 +153,7 @@ TEST_F(VolumeTest, UnlinkedFileLivesUntilItsLastClose) {
   EXPECT_FALSE(world_.run(world_.volume().getattr(inode)).has_value());
 }
 
-TEST_F(VolumeTest, UnnamedFileCanBeGivenAName) {
+TEST_P(VolumeTest, UnnamedFileCanBeGivenAName) {
   auto opened = world_.run(world_.volume().create_unnamed(root_, kRootInode, {.mode = 0600}, {.flags = O_RDWR}));
   ASSERT_TRUE(opened.has_value());
   write(opened->handle, 0, "content");
@@ -161,7 +162,7 @@ TEST_F(VolumeTest, UnnamedFileCanBeGivenAName) {
   EXPECT_EQ(content("named"), "content");
 }
 
-TEST_F(VolumeTest, ListingResumesWhileEntriesComeAndGo) {
+TEST_P(VolumeTest, ListingResumesWhileEntriesComeAndGo) {
   for (int i = 0; i < 50; ++i) close(create("f" + std::to_string(100 + i)));
   auto directory = world_.run(world_.volume().open_directory(root_, kRootInode));
   ASSERT_TRUE(directory.has_value());
@@ -179,6 +180,8 @@ TEST_F(VolumeTest, ListingResumesWhileEntriesComeAndGo) {
   EXPECT_EQ(second->front().name, "f110");
   world_.volume().release_directory(*directory);
 }
+
+INSTANTIATE_TEST_SUITE_P(Memory, VolumeTest, testing::Bool());
 
 }  // namespace
 }  // namespace firn::vfs

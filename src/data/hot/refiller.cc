@@ -47,12 +47,26 @@ io::Task<Status> Refiller::make_batch(size_t limit) {
   co_await batch->done.wait();
 
   unsigned folder = folder_of(batch->ids.first);
-  if (batch->next > 0) {
+  if (batch->publish_at_once) {
+    sync_in_background(folder);
+  } else if (batch->next > 0) {
     auto synced = co_await parts_.folders.sync(folder, parts_.folders.ticket(folder));
     if (!synced && batch->status.ok()) batch->status = synced.error();
   }
   parts_.discard(parts_.pool.add_ready(std::move(batch->made)));
   co_return std::move(batch->status);
+}
+
+// While the pool is dry the next batch does not wait for this one's sync. One such sync at a time: the names that it
+// leaves out are synced when their files are settled.
+void Refiller::sync_in_background(unsigned folder) {
+  auto entry = parts_.gate.enter();
+  if (entry && !syncing_.exchange(true)) io::detach(sync_folder(std::move(entry), folder));
+}
+
+io::Task<void> Refiller::sync_folder(io::Gate::Entry, unsigned folder) {
+  (void)co_await parts_.folders.sync(folder, parts_.folders.ticket(folder));
+  syncing_ = false;
 }
 
 io::Task<void> Refiller::create_files(std::shared_ptr<Batch> batch) {

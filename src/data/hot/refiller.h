@@ -1,6 +1,7 @@
 // Refiller: makes scratch files in the background, so that lending one costs no disk access.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -44,10 +45,13 @@ class Refiller {
   struct Batch;
   io::Task<void> run(io::Gate::Entry entry);
   io::Task<Status> make_batch(size_t limit);
+  void sync_in_background(unsigned folder);
+  io::Task<void> sync_folder(io::Gate::Entry entry, unsigned folder);
   io::Task<void> create_files(std::shared_ptr<Batch> batch);
   io::Task<Result<ObjectRef>> create_file(BackingId id);
 
   Parts parts_;
+  std::atomic<bool> syncing_ = false;  // a background sync is under way
 };
 
 }  // namespace firn::data::internal

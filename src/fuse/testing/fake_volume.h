@@ -54,6 +54,7 @@ class FakeVolume final : public vfs::Volume {
   Reply<vfs::Opened> create_unnamed(Who who, InodeId parent, const meta::NodeSpec& spec,
                                     vfs::OpenOptions options) override;
   Reply<void> release(vfs::Handle* handle) override;
+  void release_later(vfs::Handle* handle) override { io::detach(forget_result(release(handle))); }
   Reply<size_t> read(vfs::Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
   Reply<size_t> write(vfs::Handle* handle, uint64_t offset, std::span<const std::byte> data,
                       vfs::WriteOptions options) override;
@@ -78,6 +79,7 @@ class FakeVolume final : public vfs::Volume {
   Reply<void> stop() override;
 
  private:
+  static io::Task<void> forget_result(Reply<void> reply) { (void)co_await std::move(reply); }
   struct Node;
   struct OpenFile;
   using NodeRef = std::shared_ptr<Node>;

@@ -17,6 +17,9 @@
 namespace firn::io {
 namespace {
 
+// How much work may be postponed, and for how many rounds.
+constexpr size_t kMaxLater = 256;
+constexpr unsigned kMaxPassedOver = 16;
 // Coroutines resumed between two looks at the kernel, so that one that yields for ever does not starve the ring.
 constexpr size_t kMaxResumesPerRound = 512;
 constexpr int64_t kNever = internal::TimerHeap::kNever;
@@ -108,7 +111,7 @@ void UringReactor::run() {
 
 bool UringReactor::stopping() {
   if (!stop_requested_.load(std::memory_order_acquire)) return false;
-  if (!ready_.empty() || remote_pending_.load(std::memory_order_acquire)) return false;
+  if (!ready_.empty() || !later_.empty() || remote_pending_.load(std::memory_order_acquire)) return false;
   stop_requested_.store(false, std::memory_order_relaxed);
   return true;
 }
@@ -141,6 +144,11 @@ void UringReactor::wait_for_work() {
     enter(0, kNever);
     return;
   }
+  if (!later_.empty()) {
+    enter(0, kNever);
+    take_later();
+    return;
+  }
   const bool found = options_.spin_us > 0 && spin();
   if (found || !may_sleep()) {
     enter(0, kNever);
@@ -151,6 +159,14 @@ void UringReactor::wait_for_work() {
       deadline_ns == kNever ? kNever : std::max<int64_t>(deadline_ns - clock().monotonic_ns(), 0);
   enter(1, timeout_ns);
   sleeping_.store(false, std::memory_order_relaxed);
+}
+
+// One piece of postponed work a round, or none when there is newer work that may go first.
+void UringReactor::take_later() {
+  const bool newer = io_uring_cq_ready(&ring_) != 0 || remote_pending_.load(std::memory_order_relaxed);
+  if (newer && later_.size() <= kMaxLater && ++passed_over_ <= kMaxPassedOver) return;
+  passed_over_ = 0;
+  ready_.push(later_.pop());
 }
 
 // True when no work has come from outside; posters then know that they must wake this thread.
@@ -270,6 +286,11 @@ void UringReactor::post(std::coroutine_handle<> handle) {
     wakers_.fetch_add(1, std::memory_order_relaxed);
   }
   wake();
+}
+
+void UringReactor::post_later(std::coroutine_handle<> handle) {
+  CHECK(current_ == this);
+  later_.push(handle);
 }
 
 void UringReactor::stop() {

@@ -48,6 +48,7 @@ class UringReactor final : public Reactor {
   static UringReactor* current() { return current_; }
 
   void post(std::coroutine_handle<> handle) override;
+  void post_later(std::coroutine_handle<> handle) override;
   uint64_t add_timer(int64_t deadline_ns, std::coroutine_handle<> handle) override;
   bool cancel_timer(uint64_t timer) override;
   Clock& clock() override { return system_clock(); }
@@ -97,6 +98,7 @@ class UringReactor final : public Reactor {
   void take_remote();
   void fire_timers();
   void wait_for_work();
+  void take_later();
   bool spin();
   bool may_sleep();
   void reap();
@@ -112,6 +114,8 @@ class UringReactor final : public Reactor {
   unsigned enter_flags_ = 0;
   std::thread::id owner_;
   internal::ReadyQueue ready_;
+  internal::ReadyQueue later_;
+  unsigned passed_over_ = 0;  // rounds in which newer work went before later_
   internal::TimerHeap timers_;
   std::function<void()> idle_hook_;
   uint64_t enters_ = 0;
