@@ -134,6 +134,13 @@ TEST(Server, SilenceEndsTheConnectionWithoutAWord) {
   EXPECT_EQ(outcome.elapsed_ns, Limits().idle_timeout_ns);
 }
 
+TEST(Server, AStallingBodyEnds) {
+  const Outcome outcome = talk({{"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"}}, Ending::kStaysSilent);
+  EXPECT_TRUE(outcome.reply.starts_with("HTTP/1.1 504 ")) << outcome.reply;
+  EXPECT_NE(outcome.reply.find("Connection: close"), std::string::npos);
+  EXPECT_EQ(outcome.elapsed_ns, Limits().stall_timeout_ns);
+}
+
 TEST(Server, UnreadBodiesAreDrainedWithinReason) {
   const std::string after = "GET /hello HTTP/1.1\r\n\r\n";
   EXPECT_EQ(count(talk("POST /silent HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789" + after).reply, " 200 "), 2u);

@@ -133,7 +133,7 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   if (origin && !dynamic_cast<MemoryObject*>(origin.get())) {
     copied = CO_TRY(co_await destination->file().copy_from(origin->file(), source_offset, target_offset, bytes));
   } else {
-    Attr attr = CO_TRY(co_await meta_.getattr(from.inode));
+    const Attr attr = CO_TRY(co_await getattr(from.inode));
     if (source_offset >= attr.size) co_return uint64_t{0};
     std::string content(std::min(bytes, attr.size - source_offset), '\0');
     copied = CO_TRY(co_await read(source, source_offset, std::as_writable_bytes(std::span(content))));
