@@ -29,7 +29,9 @@ class LocalService final : public Service {
                                    bool exclusive) override;
   io::Task<Result<Attr>> create_unnamed(const Credentials& who, InodeId parent, const NodeSpec& spec) override;
   io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) override;
-  io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name) override;
+  using Service::unlink;
+  io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                   InodeId unheld) override;
   io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name) override;
   io::Task<Result<Renamed>> rename(const Credentials& who, InodeId parent, std::string_view name, InodeId new_parent,
                                    std::string_view new_name, RenameOptions options) override;

@@ -54,7 +54,8 @@ struct ContentUpdate {
 };
 
 struct Removed {
-  Attr attr;  // after the removal: nlink 0 means that an orphan record was written
+  Attr attr;               // after the removal: nlink 0 means that an orphan record was written, unless
+  bool reclaimed = false;  // the inode's records are gone too; the caller removes its backing
 };
 
 struct RenameOptions {
@@ -109,7 +110,13 @@ class Service {
   // open(O_TMPFILE): a regular file without a name, on the orphan list until link() names it.
   virtual io::Task<Result<Attr>> create_unnamed(const Credentials& who, InodeId parent, const NodeSpec& spec) = 0;
   virtual io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) = 0;
-  virtual io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  // `unheld`: an inode that nobody has open, which the caller keeps so until this returned. Is the name its last one,
+  // then it is reclaimed in the same transaction.
+  virtual io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                           InodeId unheld) = 0;
+  io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name) {
+    return unlink(who, parent, name, InodeId{});
+  }
   virtual io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name) = 0;
   virtual io::Task<Result<Renamed>> rename(const Credentials& who, InodeId parent, std::string_view name,
                                            InodeId new_parent, std::string_view new_name, RenameOptions options) = 0;

@@ -199,6 +199,22 @@ TEST_P(Names, UnlinkedFileStaysUntilReclaimed) {
   EXPECT_EQ(run(service().reclaim(file.inode))->has_value(), false);
 }
 
+TEST_P(Names, AnUnheldFileIsReclaimedByItsLastUnlink) {
+  const Attr file = v().file(kRootInode, "f");
+  const Usage empty = v().usage();
+  v().update(file.inode, {.size = 5, .allocated_bytes = 512, .inline_data = "hello"});
+  v().setxattr(file.inode, "user.a", "b");
+  ASSERT_EQ(v().link(file.inode, kRootInode, "g"), Code::kOk);
+  EXPECT_FALSE(run(service().unlink(root(), kRootInode, "f", file.inode))->reclaimed);
+  v().file(kRootInode, "other");
+  EXPECT_FALSE(run(service().unlink(root(), kRootInode, "other", file.inode))->reclaimed);
+  EXPECT_TRUE(run(service().unlink(root(), kRootInode, "g", file.inode))->reclaimed);
+  EXPECT_EQ(code_of(run(service().getattr(file.inode))), Code::kStale);
+  EXPECT_EQ(v().orphans().size(), 1u);  // "other" is held, as far as the service knows
+  EXPECT_EQ(v().usage().inodes, empty.inodes);
+  EXPECT_EQ(v().usage().bytes, empty.bytes);
+}
+
 TEST_P(Names, ReclaimLeavesLinkedInodesAlone) {
   const Attr file = v().file(kRootInode, "f");
   EXPECT_EQ(run(service().reclaim(file.inode))->has_value(), false);

@@ -67,6 +67,10 @@ io::Task<Result<Attr>> VolumeImpl::getattr(InodeId inode) {
     NodeRef node = nodes_.find(inode);
     const uint64_t closings = node ? node->closings.load() : 0;
     Result<Attr> attr = co_await meta_.getattr(inode);
+    if (!attr && node) {
+      std::lock_guard lock(node->state_mutex);
+      if (node->tombstone) co_return *node->tombstone;
+    }
     if (attr && attr->type == meta::FileType::kRegular) co_await overlay(*attr);
     // A close in between has moved what the overlay knew into the record.
     if (!node || node->closings == closings) co_return attr;

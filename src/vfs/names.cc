@@ -29,9 +29,42 @@ io::Task<Result<Attr>> VolumeImpl::link(const Credentials& who, InodeId inode, I
 }
 
 io::Task<Result<void>> VolumeImpl::unlink(const Credentials& who, InodeId parent, std::string_view name) {
+  Result<Attr> attr = co_await meta_.lookup(who, parent, name);
+  if (attr && attr->nlink == 1 && attr->type != meta::FileType::kDirectory)
+    co_return co_await unlink_last(who, parent, name, attr->inode);
   meta::Removed removed = CO_TRY(co_await meta_.unlink(who, parent, name));
   notify_entry(who.door, parent, name);
   co_return co_await after_removal(who, removed.attr);
+}
+
+// A file that nobody has open goes in one transaction. Its lock keeps it closed meanwhile.
+io::Task<Result<void>> VolumeImpl::unlink_last(const Credentials& who, InodeId parent, std::string_view name,
+                                               InodeId inode) {
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  const bool unheld = !node->open && !node->orphan;
+  meta::Removed removed = CO_TRY(co_await meta_.unlink(who, parent, name, unheld ? inode : InodeId{}));
+  notify_entry(who.door, parent, name);
+  if (!removed.reclaimed) {
+    lock.release();
+    co_return co_await after_removal(who, removed.attr);
+  }
+  note_change(*node);
+  notify_inode(who.door, inode, false);
+  {
+    // For whoever still has a descriptor of the inode without having it open (O_PATH).
+    std::lock_guard state(node->state_mutex);
+    node->tombstone = std::make_unique<Attr>(removed.attr);
+  }
+  remove_later(removed.attr.content);
+  co_return Result<void>();
+}
+
+// Not at once: were the log lost, the file would be back without its content.
+void VolumeImpl::remove_later(const meta::Content& content) {
+  if (!content.backing) return;
+  std::lock_guard removals(removals_mutex_);
+  removals_.push_back(content.backing);
 }
 
 io::Task<Result<void>> VolumeImpl::rmdir(const Credentials& who, InodeId parent, std::string_view name) {
@@ -108,10 +141,7 @@ io::Task<void> VolumeImpl::reclaim(NodeRef node) {
   if (!gone) co_return;  // stays on the orphan list: the sweep tries again
   node->orphan = false;
   --orphans_waiting_;
-  if (!*gone || !(*gone)->content.backing) co_return;
-  // Not at once: were the log lost, the file would be back without its content.
-  std::lock_guard removals(removals_mutex_);
-  removals_.push_back((*gone)->content.backing);
+  if (*gone) remove_later((*gone)->content);
 }
 
 }  // namespace firn::vfs

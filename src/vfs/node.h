@@ -72,6 +72,8 @@ struct Node {
   std::atomic<bool> orphan = false;      // no name is left
   std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content
 
+  std::unique_ptr<meta::Attr> tombstone;  // under state_mutex: what it was, once its records are gone
+
   // Guarded by the table's shard mutex.
   uint64_t pins = 0;  // how often doors handed it to their kernels
   uint32_t refs = 0;  // NodeRefs alive

@@ -88,6 +88,8 @@ class VolumeImpl final : public Volume {
 
   // ---- names.cc ----
   io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
+  io::Task<Result<void>> unlink_last(const Credentials& who, InodeId parent, std::string_view name, InodeId inode);
+  void remove_later(const meta::Content& content);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
   bool unsaved(InodeId inode);

@@ -1,6 +1,7 @@
 #include "meta/ops/remove.h"
 
 #include "meta/keys.h"
+#include "meta/ops/xattr_rules.h"
 #include "meta/permissions.h"
 
 namespace firn::meta {
@@ -24,6 +25,19 @@ io::Task<Result<FoundEntry>> find_entry(Mutation& m, const Credentials& who, Ino
     m.restart();
     to_lock = {parent, found->inode};
   }
+}
+
+io::Task<Result<void>> erase_records(Mutation& m, Inode* inode) {
+  const InodeId id = inode->attr.inode;
+  if (inode->has_inline) m.transaction().erase(inline_key(id));
+  if (inode->attr.xattr_count != 0) {
+    // At most kMaxXattrs of them, so that one transaction holds all.
+    const kv::Range range = names_after(Prefix::kXattr, id, {});
+    const auto pairs = CO_TRY(co_await m.transaction().scan(range, kMaxXattrs + 1, m.isolation()));
+    for (const kv::Pair& pair : pairs) m.transaction().erase(pair.key);
+  }
+  m.erase(inode);
+  co_return {};
 }
 
 io::Task<Result<void>> check_empty(Mutation& m, const Inode& directory) {

@@ -1,4 +1,4 @@
-// What unlink and rmdir share. Private to meta.
+// What unlink, rmdir and reclaim share. Private to meta.
 #pragma once
 
 #include "meta/mutation.h"
@@ -13,6 +13,9 @@ struct FoundEntry {
 
 // Locks and reads the parent and what the name names: search permission, kNotFound. `name` must outlive the task.
 io::Task<Result<FoundEntry>> find_entry(Mutation& m, const Credentials& who, InodeId parent, std::string_view name);
+
+// Marks the inode, its inline value and its xattrs for removal at commit.
+io::Task<Result<void>> erase_records(Mutation& m, Inode* inode);
 
 // kNotEmpty when a name is left in the (locked) directory.
 io::Task<Result<void>> check_empty(Mutation& m, const Inode& directory);

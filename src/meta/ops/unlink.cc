@@ -6,22 +6,37 @@ namespace firn::meta {
 
 namespace {
 
-io::Task<Result<Removed>> attempt(Mutation& m, const Credentials& who, InodeId parent, std::string_view name) {
+struct Request {
+  const Credentials& who;
+  InodeId parent;
+  std::string_view name;
+  InodeId unheld;
+};
+
+io::Task<Result<Removed>> attempt(Mutation& m, const Request& request) {
+  const auto& [who, parent, name, unheld] = request;
   const auto [directory, victim] = CO_TRY(co_await find_entry(m, who, parent, name));
   CO_TRY(check_remove(who, *directory, *victim, false));
   if (victim->attr.nlink > 0) --victim->attr.nlink;
   victim->attr.ctime = m.now();
-  m.update(victim);
+  const bool reclaimed = victim->attr.nlink == 0 && victim->attr.inode == unheld;
+  if (reclaimed) {
+    CO_TRY(co_await erase_records(m, victim));
+  } else {
+    m.update(victim);
+  }
   m.touch(directory);
   m.erase_dirent(parent, name);
   CO_TRY(co_await m.commit());
-  co_return Removed{victim->attr};
+  co_return Removed{victim->attr, reclaimed};
 }
 
 }  // namespace
 
-io::Task<Result<Removed>> LocalService::unlink(const Credentials& who, InodeId parent, std::string_view name) {
-  return mutate(*core_, [&who, parent, name](Mutation& m) { return attempt(m, who, parent, name); });
+io::Task<Result<Removed>> LocalService::unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                               InodeId unheld) {
+  const Request request{who, parent, name, unheld};
+  return mutate(*core_, [request](Mutation& m) { return attempt(m, request); });
 }
 
 }  // namespace firn::meta
