@@ -39,7 +39,10 @@ class HotStore final : public Store {
                    [this](std::vector<ObjectRef> objects) { discard(std::move(objects)); }}) {
     table_->set_background_closer([this](std::unique_ptr<io::File> file) { close_in_background(std::move(file)); });
   }
-  ~HotStore() override { table_->set_background_closer({}); }
+  ~HotStore() override {
+    table_->set_background_closer({});
+    table_->trim_recent(0);  // they hold the table; a store for reading is never stopped
+  }
 
   io::Task<Result<ObjectRef>> lend(bool wait) override;
   ObjectRef try_lend() override;
