@@ -95,6 +95,10 @@ TEST(Config, SyntaxErrorsNameFileAndLine) {
   EXPECT_EQ(status.code(), Code::kInvalid);
   EXPECT_TRUE(status.message().starts_with("v/firn.toml:2: not valid TOML: ")) << status.message();
   EXPECT_FALSE(parse("[log]\njson = true\njson = false\n", "t", bind(s)).ok()) << "the same key twice";
+  EXPECT_FALSE(parse("[\n", "t", bind(s)).ok());
+  EXPECT_TRUE(parse("[log]\n[\uFEFDx]", "t", bind(s)).message().starts_with("t:2: not valid TOML: "));
+  EXPECT_FALSE(parse("[log]\nl\u025Dvel = 1", "t", bind(s)).ok());
+  EXPECT_TRUE(parse("[log] # \u00E9\uFFFD\njson = true\n", "t", bind(s)).ok());
 }
 
 TEST(Config, TheFileItWritesReadsBackToTheSameSettings) {

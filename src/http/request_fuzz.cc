@@ -10,7 +10,7 @@ namespace firn::http {
 namespace {
 
 struct World {
-  vfs::TestWorld world{1};
+  vfs::TestWorld world{1, true};
   metrics::Registry metrics;
   World() { CHECK(world.mount()); }
 };
