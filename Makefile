@@ -5,7 +5,7 @@ run: build
 	scripts/demo
 
 test: setup
-	scripts/check --quick
+	scripts/check
 
 build: setup
 	cmake --preset release > /dev/null

@@ -49,7 +49,7 @@ config::Schema schema_of(Settings& s) {
       {"reactor.blocking_threads", Integer{&s.blocking_threads, 1, 1024},
        "Threads for disk waits that have no asynchronous form."},
       {"reactor.spin_us", Integer{&s.spin_us, 0, 1000},
-       "Microseconds that a thread polls for work before it sleeps: lower latency for more processor time."},
+       "Microseconds that a busy thread polls for work before it sleeps: lower latency for more processor time."},
 
       {"fuse.transport", Text{&s.fuse_transport, {"auto", "uring", "dev"}},
        "How requests come from the kernel: uring (FUSE over io_uring), dev (/dev/fuse), or auto: uring where the "

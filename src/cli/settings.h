@@ -30,7 +30,7 @@ struct Settings {
 
   int64_t reactor_threads = 0;
   int64_t blocking_threads = 8;
-  int64_t spin_us = 0;
+  int64_t spin_us = 20;
 
   std::string fuse_transport = "auto";
   bool fuse_passthrough = true;

@@ -17,6 +17,9 @@
 namespace firn::io {
 namespace {
 
+// What a busy reactor's sleeps are shorter than, and how many longer ones end the polling.
+constexpr int64_t kShortSleepNs = 200'000;
+constexpr unsigned kSpinCredit = 4;
 // How much work may be postponed, and for how many rounds.
 constexpr size_t kMaxLater = 256;
 constexpr unsigned kMaxPassedOver = 16;
@@ -149,7 +152,7 @@ void UringReactor::wait_for_work() {
     take_later();
     return;
   }
-  const bool found = options_.spin_us > 0 && spin();
+  const bool found = spin_credit_ > 0 && spin();
   if (found || !may_sleep()) {
     enter(0, kNever);
     return;
@@ -157,8 +160,19 @@ void UringReactor::wait_for_work() {
   const int64_t deadline_ns = timers_.next_deadline_ns();
   const int64_t timeout_ns =
       deadline_ns == kNever ? kNever : std::max<int64_t>(deadline_ns - clock().monotonic_ns(), 0);
+  const int64_t asleep_ns = options_.spin_us > 0 ? clock().monotonic_ns() : 0;
   enter(1, timeout_ns);
   sleeping_.store(false, std::memory_order_relaxed);
+  if (options_.spin_us > 0) judge_spinning(clock().monotonic_ns() - asleep_ns);
+}
+
+// Polling pays while work follows work closely, on this processor or another: whoever waits for us must be woken, too.
+void UringReactor::judge_spinning(int64_t slept_ns) {
+  if (slept_ns < kShortSleepNs) {
+    spin_credit_ = kSpinCredit;
+  } else if (spin_credit_ > 0) {
+    --spin_credit_;
+  }
 }
 
 // One piece of postponed work a round, or none when there is newer work that may go first.

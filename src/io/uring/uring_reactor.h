@@ -33,7 +33,7 @@ struct UringOptions {
   unsigned index = 0;       // Reactor::index()
   int cpu = -1;             // the processor that run() pins its thread to; -1: none
   unsigned entries = 1024;  // submission queue; the completion queue is four times as long
-  unsigned spin_us = 0;     // how long to poll for work before sleeping
+  unsigned spin_us = 0;     // how long to poll for work before sleeping, while there is much
 };
 
 class UringReactor final : public Reactor {
@@ -99,6 +99,7 @@ class UringReactor final : public Reactor {
   void fire_timers();
   void wait_for_work();
   void take_later();
+  void judge_spinning(int64_t slept_ns);
   bool spin();
   bool may_sleep();
   void reap();
@@ -115,6 +116,7 @@ class UringReactor final : public Reactor {
   std::thread::id owner_;
   internal::ReadyQueue ready_;
   internal::ReadyQueue later_;
+  unsigned spin_credit_ = 0;
   unsigned passed_over_ = 0;  // rounds in which newer work went before later_
   internal::TimerHeap timers_;
   std::function<void()> idle_hook_;
