@@ -1,6 +1,7 @@
 """Whole directories: listing, finding, copying and removing many small files."""
 
 import random
+import resource
 import shutil
 
 from .measure import TWICE_HP, interleave
@@ -19,42 +20,61 @@ def make_tree(folder, files, seed=1):
         (directory / f"file{number:06}.c").write_bytes(b"x" * sizes.randrange(100, 4000))
 
 
+def held_files():
+    """How many files of a tree passthrough_hp can hold open, one for each inode that the kernel remembers."""
+    return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 0.9)
+
+
 def bench(figures, targets, settings):
     tree_files = 5_000 if settings.quick else 50_000
     list_files = 1_000 if settings.quick else 10_000
-    listing = f"ls -l of {list_files:,} files, cold"
-    works = {name: f"{name} of {tree_files:,} small files" for name in ("cp -r", "find", "rm -r")}
-    figures.declare(listing, "s", TWICE_HP)
+    everyone, limited = targets, held_files()
+    if tree_files > limited:
+        everyone = [target for target in targets if target.name != "passthrough_hp"]
+        figures.notes.append(f"passthrough_hp may hold only {limited:,} files open here: it takes part with smaller trees")
+        bench_tree(figures, targets, settings, limited // 5_000 * 5_000)
+    bench_tree(figures, everyone, settings, tree_files)
+    bench_listing(figures, targets, settings, list_files)
+
+
+def record(figures, work, target, command):
+    before = target.cpu()
+    figures.add(work, target.name, timed(command))
+    figures.add_detail(work, target.name, "cpu_s", target.cpu() - before)
+
+
+def bench_tree(figures, targets, settings, files):
+    works = {name: f"{name} of {files:,} small files" for name in ("cp -r", "find", "rm -r")}
     for name in works.values():
         figures.declare(name, "s", TWICE_HP)
     original = settings.base / "tree"
-    make_tree(original, tree_files)
-
-    def record(work, target, command, **options):
-        before = target.cpu()
-        figures.add(work, target.name, timed(command, **options))
-        figures.add_detail(work, target.name, "cpu_s", target.cpu() - before)
+    make_tree(original, files)
 
     def body(target, _):
-        record(works["cp -r"], target, ["cp", "-r", original, target.path / "tree"])
+        record(figures, works["cp -r"], target, ["cp", "-r", original, target.path / "tree"])
         drop_caches(2)
-        record(works["find"], target, ["find", target.path / "tree", "-type", "f", "-size", "+1"])
-        record(works["rm -r"], target, ["rm", "-r", target.path / "tree"])
+        # Asks for every file's size, so it is a listing and a stat of all.
+        record(figures, works["find"], target, ["find", target.path / "tree", "-type", "f", "-size", "+1"])
+        record(figures, works["rm -r"], target, ["rm", "-r", target.path / "tree"])
 
     with open("/dev/null", "w", encoding="ascii") as nowhere:  # the original comes from the page cache for everyone
         run(["find", original, "-type", "f", "-exec", "cat", "{}", "+"], stdout=nowhere)
     interleave(figures, targets, settings.rounds, body)
+    shutil.rmtree(original)
 
+
+def bench_listing(figures, targets, settings, files):
+    listing = f"ls -l of {files:,} files, cold"
+    figures.declare(listing, "s", TWICE_HP)
     for target in targets:
         (target.path / "list").mkdir()
-        for number in range(list_files):
+        for number in range(files):
             (target.path / "list" / f"entry-{number:05}").touch()
 
-    def list_all(target, _):
+    def body(target, _):
         drop_caches(2)
-        record(listing, target, ["ls", "-l", target.path / "list"])
+        record(figures, listing, target, ["ls", "-l", target.path / "list"])
 
-    interleave(figures, targets, settings.rounds, list_all)
+    interleave(figures, targets, settings.rounds, body)
     for target in targets:
         shutil.rmtree(target.path / "list")
-    shutil.rmtree(original)

@@ -108,7 +108,7 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
     co_return Result<void>();
   }
   io::FileStat stat = CO_TRY(co_await open.object->file().stat());
-  if (open.kind) sizes_.learn(*open.kind, stat.bytes <= options_.inline_max_bytes);
+  if (node.kind) sizes_.learn(*node.kind, stat.bytes <= options_.inline_max_bytes);
   // On failure the object stays where it is, as the record says: the background sync tries again.
   if (open.memory) {
     CO_TRY(co_await finish_in_memory(node, stat));

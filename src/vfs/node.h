@@ -54,8 +54,7 @@ struct OpenState {
   uint64_t shadow_bytes = 0;
   // When inline content was read for the first time since it changed (relatime); saved at the last close.
   std::optional<Timestamp> pending_atime;
-  std::optional<FileClass> kind;  // of a file made by this open: its last close teaches what became of it
-  Timestamp synced_mtime;         // the settled object's mtime at its last background sync
+  Timestamp synced_mtime;     // the settled object's mtime at its last background sync
   bool lingering = false;     // closed, but the object is still mapped or not yet let go by the kernel: being retried
   bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
 };
@@ -67,6 +66,7 @@ struct Node {
   io::Mutex mutex;                       // serialises open, close, truncate, fsync; held across awaits
   std::mutex state_mutex;                // guards `open` against readers that do not hold `mutex`; a few instructions
   std::unique_ptr<OpenState> open;       // null: nobody has it open
+  std::optional<FileClass> kind;         // of a file made here: its closes teach what became of it; guarded by `mutex`
   std::atomic<uint64_t> closings = 0;    // how often `open` went: a record read before that may be out of date
   std::atomic<kv::Version> version = 0;  // newest commit that concerns this inode, as far as this process knows
   std::atomic<bool> orphan = false;      // no name is left

@@ -53,11 +53,16 @@ io::Task<Result<VolumeImpl::Lent>> VolumeImpl::lend() {
   co_return std::move(lent);
 }
 
-bool VolumeImpl::prefers_memory(OpenOptions options, std::optional<FileClass> kind) const {
+bool VolumeImpl::prefers_memory(OpenOptions options, bool expects_small) const {
   if (!disk_has_room_.load(std::memory_order_relaxed) || options_.inline_max_bytes == 0) return false;
   if (options.flags & O_DIRECT) return false;
   if (!options.allow_passthrough || !passthrough_) return true;
-  return !kind || sizes_.expects_small(*kind);
+  return expects_small;
+}
+
+// Of a file that exists: what it is, it will be; one that is empty goes by its name, as far as that is known here.
+bool VolumeImpl::expects_small(const Node& node, const Attr& attr) const {
+  return attr.size > 0 || (node.kind && sizes_.expects_small(*node.kind));
 }
 
 void VolumeImpl::hold_in_memory(Node& node, const Attr& attr, std::string content) {
@@ -106,7 +111,7 @@ io::Task<Result<void>> VolumeImpl::spill(Node& node) {
     co_return fail(std::move(updated).error());
   }
   note_change(node);
-  if (open.kind) sizes_.learn(*open.kind, /*small=*/false);
+  if (node.kind) sizes_.learn(*node.kind, /*small=*/false);
   std::lock_guard lock(node.state_mutex);
   open.object = std::move(lent.object);
   open.memory.reset();
@@ -166,7 +171,7 @@ io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool 
   if (!had_object) {
     if (attr.content.settled) {
       CO_TRY(co_await make_live(node, attr, truncate));
-    } else if (attr.size <= options_.inline_max_bytes && prefers_memory(options, std::nullopt)) {
+    } else if (attr.size <= options_.inline_max_bytes && prefers_memory(options, expects_small(node, attr))) {
       CO_TRY(co_await open_in_memory(node, attr, truncate));
     } else {
       CO_TRY(co_await lend_for(node, attr, truncate));
@@ -285,7 +290,7 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
   meta::NodeSpec node_spec = spec;
   const bool writes = wants_write(options.flags);
   const FileClass kind = SizePredictor::class_of(parent, name);
-  const bool in_memory = writes && prefers_memory(options, kind);
+  const bool in_memory = writes && prefers_memory(options, sizes_.expects_small(kind));
   Lent lent;
   io::FileStat base;
   if (writes && !in_memory) {
@@ -309,11 +314,11 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
     if (lent.object) co_await give_back(std::move(lent.object));
   } else if (in_memory) {
     hold_in_memory(*node, created->attr, "");
-    node->open->kind = kind;
+    node->kind = kind;
   } else if (lent.object) {
     adopt_lent(*node, std::move(lent), base.mtime);
     node->open->base_atime = base.atime;
-    node->open->kind = kind;
+    node->kind = kind;
   }
   note_change(*node);
   if (writes && (options.flags & O_DSYNC)) CO_TRY(co_await settle_for_sync_writes(*node));

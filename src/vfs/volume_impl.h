@@ -112,7 +112,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> attach_settled(Node& node, const Attr& attr);
   void adopt_lent(Node& node, Lent lent, Timestamp base);
   // Whether what is opened with `options` had better be held in memory for now.
-  bool prefers_memory(OpenOptions options, std::optional<FileClass> kind) const;
+  bool prefers_memory(OpenOptions options, bool expects_small) const;
+  bool expects_small(const Node& node, const Attr& attr) const;
   void hold_in_memory(Node& node, const Attr& attr, std::string content);
   io::Task<Result<void>> open_in_memory(Node& node, Attr& attr, bool truncate);
   // Moves what is held in memory to a scratch file, because it grows or a call needs a real one. Under Node::mutex.
