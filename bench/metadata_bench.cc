@@ -1,7 +1,7 @@
 // metadata_bench: one kind of file operation, from one or more threads, timed one by one. bench/run calls it once
 // per phase, so that it can drop caches and read the daemon's processor time between phases.
 //
-//   metadata_bench PHASE --dir D [--threads N] [--files N] [--layout shared|many] [--prefix P]
+//   metadata_bench PHASE --dir D [--threads N] [--files N] [--layout shared|many] [--prefix P] [--bytes N]
 //
 // Prints one line of JSON: operations, seconds of wall time, latencies in nanoseconds.
 #include <dirent.h>
@@ -27,7 +27,6 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t kFilesPerDirectory = 100;  // layout "many"
-constexpr size_t kPayloadBytes = 4096;
 constexpr size_t kStride = 7919;  // a prime: visits files in another order than they were made in
 
 struct Arguments {
@@ -36,6 +35,7 @@ struct Arguments {
   std::string prefix = "f";
   size_t threads = 1;
   size_t files = 1000;  // of all threads together
+  size_t bytes = 4096;  // of a file that is written or read
   bool many = false;
 };
 
@@ -71,11 +71,12 @@ void create_file(const std::string& path, std::string_view content) {
   if (close(fd) != 0) die("close " + path);
 }
 
-void read_file(const std::string& path) {
-  char buffer[kPayloadBytes];
+void read_file(const std::string& path, size_t bytes) {
+  static thread_local std::string buffer;
+  buffer.resize(bytes);
   int fd = open(path.c_str(), O_RDONLY);
   if (fd < 0) die("open " + path);
-  if (read(fd, buffer, sizeof buffer) != static_cast<ssize_t>(sizeof buffer)) die("read " + path);
+  if (read(fd, buffer.data(), bytes) != static_cast<ssize_t>(bytes)) die("read " + path);
   close(fd);
 }
 
@@ -92,7 +93,7 @@ void run_one(const Arguments& arguments, Slot slot, const std::string& payload) 
   } else if (phase == "create4k") {
     create_file(path, payload);
   } else if (phase == "read4k") {
-    read_file(path);
+    read_file(path, arguments.bytes);
   } else if (phase == "stat") {
     stat_file(path, 0);
   } else if (phase == "getattr") {
@@ -146,7 +147,7 @@ double seconds_since(SteadyClock::time_point begin) {
 void run_phase(const Arguments& arguments) {
   const size_t each = arguments.files / arguments.threads;
   const bool in_order = arguments.phase.starts_with("create");
-  const std::string payload(kPayloadBytes, 'x');
+  const std::string payload(arguments.bytes, 'x');
   std::vector<std::vector<uint64_t>> latencies(arguments.threads);
   std::vector<SteadyClock::time_point> begins(arguments.threads), ends(arguments.threads);
   std::barrier ready(static_cast<std::ptrdiff_t>(arguments.threads));
@@ -189,7 +190,7 @@ void grow(const Arguments& arguments) {
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   if (argc < 2 || argc % 2 != 0) {
-    std::fprintf(stderr, "usage: metadata_bench PHASE --dir D [--threads N] [--files N] [--layout L] [--prefix P]\n");
+    std::fprintf(stderr, "usage: metadata_bench PHASE --dir D [--threads N] [--files N] [--layout L] [--prefix P] [--bytes N]\n");
     std::exit(2);
   }
   arguments.phase = argv[1];
@@ -200,6 +201,7 @@ Arguments parse(int argc, char** argv) {
     if (name == "--prefix") arguments.prefix = value;
     if (name == "--threads") arguments.threads = std::max(1UL, std::strtoul(value, nullptr, 10));
     if (name == "--files") arguments.files = std::strtoul(value, nullptr, 10);
+    if (name == "--bytes") arguments.bytes = std::strtoul(value, nullptr, 10);
     if (name == "--layout") arguments.many = std::string_view(value) == "many";
   }
   // kStride must not divide a thread's share, or some files would be visited twice.

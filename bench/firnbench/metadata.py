@@ -21,9 +21,9 @@ LAYOUTS = ("shared", "many")
 LAYOUT_NAMES = {"shared": "one directory", "many": "many directories"}
 
 
-def phase(program, name, folder, *, threads, files, layout, prefix):
+def phase(program, name, folder, *, threads, files, layout, prefix, bytes=4096):
     return json.loads(run([program, name, "--dir", folder, "--threads", threads, "--files", files,
-                           "--layout", layout, "--prefix", prefix]))
+                           "--layout", layout, "--prefix", prefix, "--bytes", bytes]))
 
 
 def run_phases(program, target, files, threads, layout, record):

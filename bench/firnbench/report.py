@@ -6,6 +6,7 @@ import platform
 import statistics
 import subprocess
 
+from . import inline
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -79,6 +80,8 @@ def text(figures):
         parts.append(table(figures))
     if getattr(figures, "transports", None):
         parts.append(transport_table(figures.transports))
+    if getattr(figures, "inline", None):
+        parts.append(inline.table(figures.inline))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -108,6 +111,7 @@ def save(figures, path, command, commit):
             for work, unit in figures.units.items()
         },
         "transports": getattr(figures, "transports", None),
+        "inline": getattr(figures, "inline", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,

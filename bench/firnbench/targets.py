@@ -91,8 +91,9 @@ class Firn:
 
     name = "firn"
 
-    def __init__(self, base, program, options="", name="firn"):
+    def __init__(self, base, program, options="", name="firn", settings=None):
         self.program = program
+        self.settings = settings or {}  # "section": "key = value" of firn.toml
         self.options = ["-o", options] if options else []
         self.volume = base / f"{name}-volume"
         self.path = base / name
@@ -101,6 +102,7 @@ class Firn:
     def start(self):
         self.path.mkdir(parents=True)
         run([self.program, "init", self.volume])
+        self._configure()
         self.mount()
 
     def mount(self):
@@ -108,6 +110,13 @@ class Firn:
         run([self.program, "mount", self.volume, self.path, *self.options], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
         self.daemon = self._find_daemon()
+
+    def _configure(self):
+        toml = self.volume / "firn.toml"
+        text = toml.read_text(encoding="utf-8")
+        for section, setting in self.settings.items():
+            text = text.replace(f"[{section}]\n", f"[{section}]\n{setting}\n", 1)
+        toml.write_text(text, encoding="utf-8")
 
     def stop(self):
         if is_mounted(self.path):

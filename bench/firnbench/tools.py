@@ -81,3 +81,9 @@ def resident_bytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def written_bytes(pid):
+    """What the process has caused to be written to the disk so far."""
+    with open(f"/proc/{pid}/io", encoding="ascii") as lines:
+        return int(next(line.split()[1] for line in lines if line.startswith("write_bytes:")))
