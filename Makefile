@@ -5,6 +5,7 @@ run: build
 	scripts/demo
 
 test: setup
+	scripts/s3-server
 	scripts/check
 
 build: setup

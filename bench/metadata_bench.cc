@@ -27,7 +27,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t kFilesPerDirectory = 100;  // layout "many"
-constexpr size_t kStride = 7919;  // a prime: visits files in another order than they were made in
+constexpr size_t kStride = 7919;            // a prime: visits files in another order than they were made in
 
 struct Arguments {
   std::string phase;
@@ -190,7 +190,9 @@ void grow(const Arguments& arguments) {
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   if (argc < 2 || argc % 2 != 0) {
-    std::fprintf(stderr, "usage: metadata_bench PHASE --dir D [--threads N] [--files N] [--layout L] [--prefix P] [--bytes N]\n");
+    std::fprintf(
+        stderr,
+        "usage: metadata_bench PHASE --dir D [--threads N] [--files N] [--layout L] [--prefix P] [--bytes N]\n");
     std::exit(2);
   }
   arguments.phase = argv[1];

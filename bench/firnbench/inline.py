@@ -8,21 +8,22 @@ from .metadata import phase
 from .targets import Firn, Stage
 from .tools import drop_caches, run, written_bytes
 
-SIZES_KIB = (1, 4, 8, 16, 32, 64)
+SIZES_KIB = (4, 8, 12, 16, 24, 32, 64)
+TOTAL_BYTES = 192 << 20  # of each size: several memtables, so that their tables are written, too
 LIMITS = {"inline": "64KiB", "backing": "0B"}
 
 
 def bench(figures, _targets, settings):
-    files = 500 if settings.quick else 5_000
     figures.inline = {}
     for size in SIZES_KIB:
+        files = (TOTAL_BYTES >> (6 if settings.quick else 0)) // (size * 1024)
         base = settings.base / f"inline{size}"
         targets = [Firn(base / name, settings.firn, name=name, settings={"data": f'inline_max = "{limit}"'})
                    for name, limit in LIMITS.items()]
         for target, name in zip(targets, LIMITS, strict=True):
             target.name = name
 
-        def body(target, number, size=size):
+        def body(target, number, size=size, files=files):
             folder = target.path / f"round{number}"
             run([settings.metadata_bench, "prepare", "--dir", folder])
             before = written_bytes(target.pid())

@@ -63,6 +63,11 @@ def raise_file_limit():
     del soft
 
 
+def open_files():
+    """How many files passthrough_hp can hold: it has one open for each inode that the kernel remembers."""
+    return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 0.9)
+
+
 def cpu_seconds(pid):
     """Processor time of a process with all its threads, the kernel's on its behalf included; 0 without a process."""
     if not pid:

@@ -1,11 +1,10 @@
 """Whole directories: listing, finding, copying and removing many small files."""
 
 import random
-import resource
 import shutil
 
 from .measure import TWICE_HP, interleave
-from .tools import drop_caches, run, timed
+from .tools import drop_caches, open_files, run, timed
 
 FILES_PER_DIRECTORY = 100
 
@@ -20,15 +19,10 @@ def make_tree(folder, files, seed=1):
         (directory / f"file{number:06}.c").write_bytes(b"x" * sizes.randrange(100, 4000))
 
 
-def held_files():
-    """How many files of a tree passthrough_hp can hold open, one for each inode that the kernel remembers."""
-    return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 0.9)
-
-
 def bench(figures, targets, settings):
     tree_files = 5_000 if settings.quick else 50_000
     list_files = 1_000 if settings.quick else 10_000
-    everyone, limited = targets, held_files()
+    everyone, limited = targets, open_files()
     if tree_files > limited:
         everyone = [target for target in targets if target.name != "passthrough_hp"]
         figures.notes.append(f"passthrough_hp may hold only {limited:,} files open here: it takes part with smaller trees")

@@ -47,6 +47,7 @@ class LocalService final : public Service {
 
   io::Task<Result<std::string>> read_inline(InodeId inode) override;
   io::Task<Result<Attr>> update_content(InodeId inode, const ContentUpdate& update) override;
+  io::Task<Result<void>> record_accesses(std::span<const Access> accesses) override;
 
   io::Task<Result<std::optional<Attr>>> reclaim(InodeId inode) override;
   io::Task<Result<std::vector<InodeId>>> list_orphans(InodeId after, size_t limit) override;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,11 @@ struct Usage {
   uint64_t bytes = 0;  // allocated, inline content included
 };
 
+struct Access {
+  InodeId inode;
+  Timestamp time;
+};
+
 // Thread-safe; calls need a current reactor. Every method enforces permissions for `who` (POSIX.1-2017 and Linux
 // where POSIX is silent) unless who.kernel_checked. Names are any bytes but '/' and NUL, 1 to 255 of them; "." and ".."
 // are never passed. Mutations are visible at once, durable after sync().
@@ -138,6 +144,9 @@ class Service {
   virtual io::Task<Result<std::string>> read_inline(InodeId inode) = 0;
   // No permission check: the caller holds the file open.
   virtual io::Task<Result<Attr>> update_content(InodeId inode, const ContentUpdate& update) = 0;
+  // Access times, where they are newer than the records'; several inodes to a transaction. Inodes that are gone are
+  // passed over. `accesses` must outlive the task.
+  virtual io::Task<Result<void>> record_accesses(std::span<const Access> accesses) = 0;
 
   // Removes an orphan's records (inode, inline value, xattrs, orphan record), with bounded work per transaction. The
   // caller has made sure that nobody has it open, and removes its backing afterwards. No-op when it is no orphan (any

@@ -34,10 +34,13 @@ OpenView view_of(Node& node) {
 // A close since the record was read has made it newer, and the object another file's.
 io::Task<void> VolumeImpl::reread(Attr& attr) {
   Result<Attr> newer = co_await meta_.getattr(attr.inode);
-  if (newer) attr = std::move(*newer);
+  if (!newer) co_return;
+  attr = std::move(*newer);
+  accesses_.overlay(attr);
 }
 
 io::Task<void> VolumeImpl::overlay(Attr& attr) {
+  accesses_.overlay(attr);
   NodeRef node = nodes_.find(attr.inode);
   if (!node) co_return;
   const OpenView view = view_of(*node);
@@ -101,6 +104,7 @@ io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode
 
 io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& node, meta::SetAttr change) {
   const bool times = change.atime || change.mtime || change.atime_now || change.mtime_now;
+  if (change.atime || change.atime_now) co_await accesses_.forget(node.inode);
   if (times && node.open && node.open->live) {
     // Times that the object knows better must not be lost when the base moves.
     io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());

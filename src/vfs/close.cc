@@ -85,20 +85,14 @@ io::Task<void> VolumeImpl::finish_and_reclaim(NodeRef node) {
 io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
   OpenState& open = *node.open;
   if (!open.object) {
-    meta::ContentUpdate update;
-    update.atime = open.pending_atime;
-    // The record first: who asks meanwhile finds the time in one of the two.
-    Result<Attr> saved = Attr{};
-    if (update.atime && !node.orphan) saved = co_await meta_.update_content(node.inode, update);
+    // Noted first: who asks meanwhile finds the time in one of the two.
+    if (open.pending_atime && !node.orphan) co_await note_access(node.inode, *open.pending_atime);
     clear_object(node);
-    CO_TRY(std::move(saved));
     co_return Result<void>();
   }
   if (!open.live) {
     Result<io::FileStat> stat = co_await open.object->file().stat();
-    meta::ContentUpdate update;
-    if (stat && stat->atime != open.base_atime) update.atime = stat->atime;
-    if (update.atime) CO_TRY(co_await meta_.update_content(node.inode, update));
+    if (stat && stat->atime != open.base_atime && !node.orphan) co_await note_access(node.inode, stat->atime);
     clear_object(node);
     co_return Result<void>();
   }

@@ -84,6 +84,7 @@ io::Task<Result<void>> VolumeImpl::sync_all() {
     auto lock = co_await node->mutex.lock();
     CO_TRY(co_await checkpoint(*node));
   }
+  CO_TRY(co_await accesses_.save());
   CO_TRY(co_await data_.sync_all());
   co_return co_await meta_.sync(meta_.last_version());
 }
@@ -166,6 +167,7 @@ io::Task<void> VolumeImpl::tick() {
   co_await look_at_disk();
   co_await checkpoint_open_files();
   co_await recycle();
+  (void)co_await accesses_.save();
   (void)co_await meta_.sync(meta_.last_version());
   co_await remove_backings();
   (void)co_await sync_closed_files();

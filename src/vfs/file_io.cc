@@ -25,6 +25,10 @@ io::Task<void> VolumeImpl::note_access(InodeId inode) {
   (void)co_await meta_.update_content(inode, update);
 }
 
+io::Task<void> VolumeImpl::note_access(InodeId inode, Timestamp time) {
+  if (accesses_.note(inode, time)) (void)co_await accesses_.save();
+}
+
 void VolumeImpl::note_read(Node& node, const Attr& attr) {
   if (!access_counts(attr)) return;
   const Timestamp now = options_.clock.now();
@@ -46,6 +50,7 @@ io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::
   }
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (offset >= attr.size) co_return size_t{0};
+  accesses_.overlay(attr);
   std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
   const size_t count = std::min<uint64_t>(buffer.size(), attr.size - offset);
   if ((handle->flags & O_NOATIME) == 0) note_read(node, attr);

@@ -130,6 +130,7 @@ io::Task<Result<void>> VolumeImpl::stop() {
     if (!node->open) continue;
     if (Result<void> finished = co_await finish(*node, Closing::kNow); !finished && result) result = finished;
   }
+  if (Result<void> saved = co_await accesses_.save(); !saved && result) result = saved;
   if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
   if (Result<void> synced = co_await sync_closed_files(); !synced && result) result = synced;
   if (Result<void> synced = co_await meta_.sync(meta_.last_version()); !synced && result) result = synced;

@@ -10,6 +10,7 @@
 
 #include "io/cancel.h"
 #include "io/sync.h"
+#include "vfs/access_times.h"
 #include "vfs/handle.h"
 #include "vfs/node.h"
 #include "vfs/size_predictor.h"
@@ -151,6 +152,8 @@ class VolumeImpl final : public Volume {
   bool access_counts(const Attr& attr) const;
   void note_read(Node& node, const Attr& attr);
   io::Task<void> note_access(InodeId inode);
+  // Saved with others, later.
+  io::Task<void> note_access(InodeId inode, Timestamp time);
 
   // ---- resize.cc ----
   io::Task<Result<Attr>> resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids);
@@ -207,6 +210,7 @@ class VolumeImpl final : public Volume {
       0;  // the only observer's door, 0 for none, or kManyObservers: spares changes the lock
 
   SizePredictor sizes_;
+  AccessTimes accesses_{meta_};
   // False while the disk is nearly full: a write that has no place must fail, not be accepted into memory.
   std::atomic<bool> disk_has_room_ = false;
 

@@ -26,6 +26,7 @@ void stop_counting_on_this_thread() {
 
 RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker)
     : read_only_(options.read_only),
+      reads_without_waiting_(opened.reads_without_waiting),
       blocking_pool_(options.blocking_pool),
       env_(std::move(opened.env)),
       log_check_(std::move(opened.log_check)),

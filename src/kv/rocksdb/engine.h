@@ -28,6 +28,7 @@ struct OpenedDatabase {
   std::unique_ptr<rocksdb::Env> env;
   std::unique_ptr<LogCheck> log_check;
   std::unique_ptr<rocksdb::DB> db;
+  bool reads_without_waiting = false;  // NoWait has an effect
 };
 
 // Invariants:
@@ -50,6 +51,7 @@ class RocksdbEngine final : public Engine {
 
   rocksdb::DB& db() { return *db_; }
   Snapshots& snapshots() { return *snapshots_; }
+  bool reads_without_waiting() const { return reads_without_waiting_; }
 
   // Never waits for the disk. nullopt: it would have to; then prepare_commit() and try again.
   std::optional<Result<Version>> try_commit(const WriteSet& writes, const ReadSet& reads, Version read_version);
@@ -79,6 +81,7 @@ class RocksdbEngine final : public Engine {
   Status close_now();
 
   const bool read_only_;
+  const bool reads_without_waiting_;
   io::BlockingPool* const blocking_pool_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<LogCheck> log_check_;

@@ -4,6 +4,7 @@
 #include "kv/rocksdb/late_errors.h"
 #include "kv/rocksdb/library_log.h"
 #include "kv/rocksdb/log_check.h"
+#include "kv/rocksdb/no_wait.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/rocksdb/status.h"
 #include "kv/rocksdb/sync_marker.h"
@@ -89,7 +90,10 @@ Status Opening::check_before_writing() {
 Result<OpenedDatabase> Opening::for_writing() {
   OpenedDatabase opened{.log_check = std::make_unique<LogCheck>(tuned_.env, synced_)};
   tuned_.wal_filter = opened.log_check.get();
-  const auto late_errors = std::make_shared<LateErrors>(tuned_.env->GetFileSystem());
+  std::shared_ptr<rocksdb::FileSystem> files = tuned_.env->GetFileSystem();
+  opened.reads_without_waiting = tuned_.env == rocksdb::Env::Default();
+  if (opened.reads_without_waiting) files = std::make_shared<rocks::NoWaitReads>(std::move(files));
+  const auto late_errors = std::make_shared<LateErrors>(std::move(files));
   opened.env = rocksdb::NewCompositeEnv(late_errors);
   tuned_.env = opened.env.get();
   rocksdb::DB* db = nullptr;

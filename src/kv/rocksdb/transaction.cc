@@ -5,6 +5,7 @@
 
 #include "kv/key_hash.h"
 #include "kv/overlay_scan.h"
+#include "kv/rocksdb/no_wait.h"
 #include "kv/rocksdb/status.h"
 
 namespace firn::kv::rocks {
@@ -34,11 +35,11 @@ io::Task<void> pause(int64_t nanoseconds) {
 
 }  // namespace
 
-rocksdb::ReadOptions RocksdbTransaction::read_options(rocksdb::ReadTier tier) {
+rocksdb::ReadOptions RocksdbTransaction::read_options(Wait wait) {
   if (!snapshot_) snapshot_ = engine_.snapshots().acquire();
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_.snapshot();
-  options.read_tier = tier;
+  if (wait == Wait::kNo && !engine_.reads_without_waiting()) options.read_tier = rocksdb::kBlockCacheTier;
   return options;
 }
 
@@ -61,10 +62,11 @@ void RocksdbTransaction::add_read_conflict(std::string_view key) {
   note_read(key, Isolation::kSerializable);
 }
 
-rocksdb::Status RocksdbTransaction::read(std::string_view key, rocksdb::ReadTier tier,
-                                         std::optional<std::string>& value) {
+rocksdb::Status RocksdbTransaction::read(std::string_view key, Wait wait, std::optional<std::string>& value) {
+  std::optional<NoWait> no_wait;
+  if (wait == Wait::kNo) no_wait.emplace();
   value.emplace();
-  rocksdb::Status status = engine_.db().Get(read_options(tier), slice(key), &*value);
+  rocksdb::Status status = engine_.db().Get(read_options(wait), slice(key), &*value);
   if (status.ok()) return status;
   value.reset();
   return status.IsNotFound() ? rocksdb::Status::OK() : status;
@@ -74,9 +76,9 @@ io::Task<Result<std::optional<std::string>>> RocksdbTransaction::get(std::string
   if (const WriteSet::Entry* entry = own(key)) co_return own_value(*entry);
   note_read(key, isolation);
   std::optional<std::string> value;
-  rocksdb::Status status = read(key, rocksdb::kBlockCacheTier, value);
+  rocksdb::Status status = read(key, Wait::kNo, value);
   if (status.IsIncomplete()) [[unlikely]]
-    status = co_await engine_.run_blocking([&] { return read(key, rocksdb::kReadAllTier, value); });
+    status = co_await engine_.run_blocking([&] { return read(key, Wait::kYes, value); });
   if (!status.ok()) [[unlikely]]
     co_return fail(to_status(status, "read"));
   co_return value;
@@ -92,7 +94,7 @@ io::Task<Result<std::vector<std::optional<std::string>>>> RocksdbTransaction::mu
       continue;
     }
     note_read(keys[i], isolation);
-    const rocksdb::Status status = read(keys[i], rocksdb::kBlockCacheTier, values[i]);
+    const rocksdb::Status status = read(keys[i], Wait::kNo, values[i]);
     if (status.IsIncomplete())
       missing.push_back(i);
     else if (!status.ok())
@@ -101,16 +103,17 @@ io::Task<Result<std::vector<std::optional<std::string>>>> RocksdbTransaction::mu
   if (missing.empty()) co_return values;
   const rocksdb::Status status = co_await engine_.run_blocking([&] {
     for (const size_t i : missing)
-      if (rocksdb::Status one = read(keys[i], rocksdb::kReadAllTier, values[i]); !one.ok()) return one;
+      if (rocksdb::Status one = read(keys[i], Wait::kYes, values[i]); !one.ok()) return one;
     return rocksdb::Status::OK();
   });
   if (!status.ok()) co_return fail(to_status(status, "read"));
   co_return values;
 }
 
-rocksdb::Status RocksdbTransaction::read_range(const Range& range, size_t limit, rocksdb::ReadTier tier,
-                                               std::vector<Pair>& pairs) {
-  rocksdb::ReadOptions options = read_options(tier);
+rocksdb::Status RocksdbTransaction::read_range(const Range& range, size_t limit, Wait wait, std::vector<Pair>& pairs) {
+  std::optional<NoWait> no_wait;
+  if (wait == Wait::kNo) no_wait.emplace();
+  rocksdb::ReadOptions options = read_options(wait);
   const rocksdb::Slice end = slice(range.end);
   if (!range.end.empty()) options.iterate_upper_bound = &end;
   const std::unique_ptr<rocksdb::Iterator> iterator(engine_.db().NewIterator(options));
@@ -123,9 +126,9 @@ rocksdb::Status RocksdbTransaction::read_range(const Range& range, size_t limit,
 io::Task<Result<std::vector<Pair>>> RocksdbTransaction::scan(Range range, size_t limit, Isolation isolation) {
   std::vector<Pair> pairs;
   if (limit == 0 || (!range.end.empty() && range.end <= range.begin)) co_return pairs;
-  rocksdb::Status status = read_range(range, limit, rocksdb::kBlockCacheTier, pairs);
+  rocksdb::Status status = read_range(range, limit, Wait::kNo, pairs);
   if (status.IsIncomplete())
-    status = co_await engine_.run_blocking([&] { return read_range(range, limit, rocksdb::kReadAllTier, pairs); });
+    status = co_await engine_.run_blocking([&] { return read_range(range, limit, Wait::kYes, pairs); });
   if (!status.ok()) co_return fail(to_status(status, "scan"));
   if (isolation == Isolation::kSerializable) reads_.ranges.push_back(covered_range(std::move(range), limit, pairs));
   co_return pairs;

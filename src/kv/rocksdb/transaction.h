@@ -22,13 +22,14 @@ class RocksdbTransaction final : public Transaction {
   io::Task<Result<Version>> commit() override;
 
  private:
-  rocksdb::ReadOptions read_options(rocksdb::ReadTier tier);
+  enum class Wait : uint8_t { kNo, kYes };  // for the disk; without: "incomplete" where it would be needed
+  rocksdb::ReadOptions read_options(Wait wait);
   // Answers from the own writes: null when they do not decide.
   const WriteSet::Entry* own(std::string_view key) const;
   std::optional<std::string> own_value(const WriteSet::Entry& entry) const;
   void note_read(std::string_view key, Isolation isolation);
-  rocksdb::Status read(std::string_view key, rocksdb::ReadTier tier, std::optional<std::string>& value);
-  rocksdb::Status read_range(const Range& range, size_t limit, rocksdb::ReadTier tier, std::vector<Pair>& pairs);
+  rocksdb::Status read(std::string_view key, Wait wait, std::optional<std::string>& value);
+  rocksdb::Status read_range(const Range& range, size_t limit, Wait wait, std::vector<Pair>& pairs);
 
   RocksdbEngine& engine_;
   Snapshots::Ref snapshot_;  // taken by the first read

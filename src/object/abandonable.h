@@ -1,0 +1,52 @@
+// Blocking work that may hang (a NAS that went away): the caller stops waiting, the thread is left to itself.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "io/blocking_pool.h"
+#include "io/until.h"
+
+namespace firn::object {
+
+// What `work` returned, or nullopt when `until` came first; `work` may then still run, or not have begun. So it must
+// own all that it touches. Needs a current reactor.
+template <class Work>
+io::Task<std::optional<std::invoke_result_t<Work>>> run_abandonable(io::BlockingPool& pool, io::Until until,
+                                                                    Work work) {
+  using T = std::invoke_result_t<Work>;
+  struct Shared {
+    io::CancelToken finished;
+    std::mutex mutex;  // guards the next two
+    std::optional<T> result;
+    bool abandoned = false;
+  };
+  auto shared = std::make_shared<Shared>();
+  pool.submit([shared, work = std::move(work)]() mutable {
+    {
+      std::lock_guard lock(shared->mutex);
+      if (shared->abandoned) return;
+    }
+    T result = work();
+    {
+      std::lock_guard lock(shared->mutex);
+      shared->result = std::move(result);
+    }
+    shared->finished.cancel();
+  });
+  {
+    const io::CancelToken::Scope passed_on(until.token, [shared] { shared->finished.cancel(); });
+    constexpr int64_t kForeverNs = int64_t{1} << 60;
+    const int64_t now_ns = io::Reactor::current()->clock().monotonic_ns();
+    const int64_t left_ns = until.deadline_ns == 0 ? kForeverNs : std::max<int64_t>(until.deadline_ns - now_ns, 0);
+    co_await io::sleep_for(left_ns, &shared->finished);
+  }
+  std::lock_guard lock(shared->mutex);
+  shared->abandoned = true;
+  co_return std::move(shared->result);
+}
+
+}  // namespace firn::object

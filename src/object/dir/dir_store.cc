@@ -1,0 +1,80 @@
+#include "object/dir/dir_store.h"
+
+#include <atomic>
+
+#include "object/abandonable.h"
+#include "object/dir/root.h"
+
+namespace firn::object {
+
+namespace {
+
+class DirStore final : public ObjectStore {
+ public:
+  explicit DirStore(DirStoreOptions options)
+      : path_(std::move(options.path)), id_(std::move(options.id)), pool_(io::make_thread_pool(options.threads)) {}
+
+  io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
+    CO_TRY(check_key(key));
+    if (content.bytes() > kMaxObjectBytes) co_return fail(Code::kInvalid, "the object is too large");
+    const bool sweep = !swept_.exchange(true);
+    co_return co_await in_root(until, [key, content, options, sweep](dir::Root& root) -> Result<void> {
+      if (sweep) root.sweep();
+      Status status = root.put(key, content, options.if_absent);
+      if (!status.ok()) return fail(std::move(status));
+      return {};
+    });
+  }
+
+  io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
+    CO_TRY(check_key(key));
+    co_return co_await in_root(until, [=](dir::Root& root) { return root.get(key, offset, bytes); });
+  }
+
+  io::Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
+    CO_TRY(check_key(key));
+    co_return co_await in_root(until, [=](dir::Root& root) { return root.head(key); });
+  }
+
+  io::Task<Result<void>> remove(std::string key, io::Until until) override {
+    CO_TRY(check_key(key));
+    co_return co_await in_root(until, [=](dir::Root& root) -> Result<void> {
+      Status status = root.remove(key);
+      if (!status.ok()) return fail(std::move(status));
+      return {};
+    });
+  }
+
+  std::string describe() const override { return path_; }
+  io::Task<void> close() override { co_return; }
+
+ private:
+  // `call`: Root& -> Result<T>; owns all that it touches.
+  template <class Call>
+  io::Task<std::invoke_result_t<Call, dir::Root&>> in_root(io::Until until, Call call) {
+    auto outcome = co_await run_abandonable(
+        *pool_, until, [path = path_, id = id_, call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {
+          Result<dir::Root> root = dir::Root::open(path, id);
+          if (!root) return fail(std::move(root).error());
+          return call(*root);
+        });
+    if (outcome) co_return *std::move(outcome);
+    if (until.token && until.token->cancelled()) co_return fail(Code::kInterrupted, path_ + ": cancelled");
+    co_return fail(Code::kTimedOut, path_ + " does not answer");
+  }
+
+  const std::string path_;
+  const std::string id_;
+  std::atomic<bool> swept_ = false;
+  std::unique_ptr<io::BlockingPool> pool_;
+};
+
+}  // namespace
+
+Status create_dir_store(const std::string& path, const std::string& id) { return dir::Root::create(path, id); }
+
+std::unique_ptr<ObjectStore> open_dir_store(DirStoreOptions options) {
+  return std::make_unique<DirStore>(std::move(options));
+}
+
+}  // namespace firn::object

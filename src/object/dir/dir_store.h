@@ -1,0 +1,24 @@
+// An object store in a folder: a NAS share, a second disk. See README.md for what keeps a crash from harming it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "object/store.h"
+
+namespace firn::object {
+
+struct DirStoreOptions {
+  std::string path;      // absolute
+  std::string id;        // of the marker that must be there; empty: any
+  unsigned threads = 8;  // calls in flight; a share that hangs keeps them for as long as it does
+};
+
+// Makes the folder (its parent must be there) and its marker; blocks. kExists: it is in use for something else.
+// Repeating it with the same id changes nothing.
+Status create_dir_store(const std::string& path, const std::string& id);
+
+// Touches nothing yet: every call looks for the marker first, so a share may come and go.
+std::unique_ptr<ObjectStore> open_dir_store(DirStoreOptions options);
+
+}  // namespace firn::object

@@ -1,0 +1,113 @@
+// What is particular to a folder: its marker, and what crashes and strangers leave in it.
+#include "object/dir/dir_store.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "io/test_environment.h"
+#include "object/abandonable.h"
+#include "object/dir/root.h"
+
+namespace firn::object {
+namespace {
+
+using io::Task;
+namespace fs = std::filesystem;
+
+class DirStoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<io::TestEnvironment> environment = io::make_uring_environment();
+  const std::string path = environment->path("nas");
+
+  Result<void> put(ObjectStore& store, const std::string& key, const std::string& bytes) {
+    return environment->run(store.put(key, Content(bytes), {}, {}));
+  }
+  Result<ObjectInfo> head(ObjectStore& store, const std::string& key) { return environment->run(store.head(key, {})); }
+};
+
+TEST_F(DirStoreTest, NeverWritesWhereItsMarkerIsNot) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const auto store = open_dir_store({.path = path, .id = "id1"});
+  ASSERT_TRUE(put(*store, "a/b", "1"));
+  // The share goes: what is left is the empty folder that it was mounted on.
+  fs::rename(path, path + ".share");
+  fs::create_directory(path);
+  const auto refused = put(*store, "a/c", "2");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Code::kNoDevice);
+  EXPECT_NE(refused.error().message().find("mounted"), std::string::npos) << refused.error().message();
+  EXPECT_EQ(head(*store, "a/b").error(), Code::kNoDevice);  // not kNotFound: the object is not known to be gone
+  EXPECT_TRUE(fs::is_empty(path));
+  fs::remove(path);
+  EXPECT_EQ(head(*store, "a/b").error(), Code::kNoDevice);
+  fs::rename(path + ".share", path);
+  EXPECT_EQ(head(*store, "a/b")->bytes, 1u);
+  EXPECT_TRUE(put(*store, "a/c", "2"));
+}
+
+TEST_F(DirStoreTest, RefusesAnothersFolder) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  EXPECT_TRUE(create_dir_store(path, "id1").ok());
+  EXPECT_EQ(create_dir_store(path, "id2"), Code::kExists);
+  const auto store = open_dir_store({.path = path, .id = "id2"});
+  EXPECT_EQ(put(*store, "k", "1").error(), Code::kNoDevice);
+  const std::string full = environment->path("full");
+  fs::create_directory(full);
+  std::ofstream(full + "/holiday.jpg") << "x";
+  EXPECT_EQ(create_dir_store(full, "id1"), Code::kExists);
+  EXPECT_EQ(create_dir_store(environment->path("no/parent"), "id1"), Code::kNotFound);
+}
+
+TEST_F(DirStoreTest, LeavesNothingHalfWritten) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const auto store = open_dir_store({.path = path});
+  ASSERT_TRUE(put(*store, "a/b/c", "1"));
+  EXPECT_FALSE(environment->run(store->put("a/b/c", Content("2"), {.if_absent = true}, {})));
+  EXPECT_TRUE(fs::is_empty(path + "/.tmp"));
+}
+
+TEST_F(DirStoreTest, SweepsWhatDeadWritersLeft) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  fs::create_directory(path + "/.tmp");
+  std::ofstream(path + "/.tmp/old") << "x";
+  std::ofstream(path + "/.tmp/new") << "x";
+  const timespec times[2] = {{.tv_sec = 1'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (path + "/.tmp/old").c_str(), times, 0), 0);
+  const auto store = open_dir_store({.path = path});
+  ASSERT_TRUE(put(*store, "k", "1"));
+  EXPECT_FALSE(fs::exists(path + "/.tmp/old"));
+  EXPECT_TRUE(fs::exists(path + "/.tmp/new"));
+}
+
+TEST_F(DirStoreTest, AFolderIsNoObject) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const auto store = open_dir_store({.path = path});
+  ASSERT_TRUE(put(*store, "a/b", "1"));
+  EXPECT_EQ(head(*store, "a").error(), Code::kNotFound);
+  EXPECT_FALSE(environment->run(store->get("a", 0, 10, {})));
+  EXPECT_FALSE(put(*store, "a", "x"));
+}
+
+Task<void> hang(io::TestEnvironment* environment) {
+  const auto outcome = co_await run_abandonable(environment->pool(), io::within(20'000'000), [] {
+    ::usleep(300'000);
+    return 7;
+  });
+  EXPECT_FALSE(outcome.has_value());
+  io::CancelToken token;
+  token.cancel();
+  EXPECT_FALSE((co_await run_abandonable(environment->pool(), {.token = &token}, [] {
+                 ::usleep(300'000);
+                 return 7;
+               })).has_value());
+  EXPECT_EQ(co_await run_abandonable(environment->pool(), {}, [] { return 7; }), 7);
+}
+TEST_F(DirStoreTest, DoesNotWaitForAShareThatHangs) { environment->run(hang(environment.get())); }
+
+}  // namespace
+}  // namespace firn::object

@@ -1,0 +1,242 @@
+#include "object/dir/root.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <cerrno>
+#include <ctime>
+#include <memory>
+
+#include "base/random.h"
+
+namespace firn::object::dir {
+
+namespace {
+
+constexpr const char* kTemporary = ".tmp";
+constexpr time_t kDaySeconds = 24 * 60 * 60;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  // The error of close(2), which a network file system may report there.
+  int close() { return ::close(std::exchange(fd_, -1)) == 0 ? 0 : errno; }
+
+ private:
+  int fd_;
+};
+
+Status failure(int error, const std::string& what) {
+  Status status = Status::from_errno(error, what);
+  switch (error) {
+    case ENOENT:
+    case EEXIST:
+      return status;
+    case ENOSPC:
+    case EDQUOT:
+      return Status(Code::kNoSpace, status.message());
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return Status(Code::kAccessDenied, status.message());
+    default:
+      return Status(Code::kUnavailable, status.message());
+  }
+}
+
+std::string marker_text(const std::string& id) {
+  return "A firn object store. Do not remove this file.\nid " + id + "\n";
+}
+
+Result<std::string> read_marker(int folder) {
+  const Descriptor file(::openat(folder, kMarker, O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(failure(errno, kMarker));
+  char text[256];
+  const ssize_t got = ::pread(file.get(), text, sizeof text, 0);
+  if (got < 0) return fail(failure(errno, kMarker));
+  return std::string(text, static_cast<size_t>(got));
+}
+
+Status write_all(int fd, const Content& content) {
+  for (const auto& piece : content.pieces()) {
+    std::string_view rest = *piece;
+    while (!rest.empty()) {
+      const ssize_t written = ::write(fd, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return failure(errno, "write");
+      rest.remove_prefix(static_cast<size_t>(written));
+    }
+  }
+  return {};
+}
+
+Status write_file(int folder, const std::string& name, const Content& content) {
+  Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return failure(errno, "create " + name);
+  if (Status written = write_all(file.get(), content); !written.ok()) return written;
+  if (::fsync(file.get()) != 0) return failure(errno, "sync " + name);
+  if (const int error = file.close()) return failure(error, "close " + name);
+  return {};
+}
+
+Status sync_folder(int root, const std::string& path) {
+  const Descriptor folder(::openat(root, path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return failure(errno, "open " + path);
+  // Some network file systems have no sync of a folder, because theirs is synchronous.
+  if (::fsync(folder.get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP) return failure(errno, "sync " + path);
+  return {};
+}
+
+std::string parent_of(const std::string& key) {
+  const size_t slash = key.rfind('/');
+  return slash == std::string::npos ? "" : key.substr(0, slash);
+}
+
+// Whether there is anything in the folder but what a store puts there; some systems put a lost+found.
+bool is_empty(int folder) {
+  const int duplicate = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(duplicate), ::closedir);
+  if (!entries) return false;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." && name != "lost+found" && name != kTemporary) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Root::~Root() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<Root> Root::open(const std::string& path, const std::string& id) {
+  Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root.fd_ < 0) {
+    Status status = failure(errno, path);
+    return fail(status.code() == Code::kNotFound ? Code::kNoDevice : status.code(), status.message());
+  }
+  Result<std::string> marker = read_marker(root.fd_);
+  if (!marker && marker.error().code() == Code::kNotFound)
+    return fail(Code::kNoDevice, path + " has no file " + kMarker + ": is the disk or share mounted there?");
+  if (!marker) return fail(std::move(marker).error().with_context(path));
+  if (!id.empty() && *marker != marker_text(id)) return fail(Code::kNoDevice, path + " is the store of another volume");
+  return root;
+}
+
+Status Root::create(const std::string& path, const std::string& id) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failure(errno, path);
+  const Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root.fd_ < 0) return failure(errno, path);
+  const Result<std::string> marker = read_marker(root.fd_);
+  if (marker && *marker == marker_text(id)) return {};
+  if (marker) return Status(Code::kExists, path + " is already the store of another volume");
+  if (!is_empty(root.fd_)) return Status(Code::kExists, path + " is not empty");
+  if (Status written = write_file(root.fd_, kMarker, Content(marker_text(id))); !written.ok())
+    return std::move(written).with_context(path);
+  return sync_folder(root.fd_, "");
+}
+
+Status Root::make_parents(const std::string& key) {
+  for (size_t slash = key.find('/'); slash != std::string::npos; slash = key.find('/', slash + 1)) {
+    const std::string folder = key.substr(0, slash);
+    if (::mkdirat(fd_, folder.c_str(), 0700) != 0) {
+      if (errno == EEXIST) continue;
+      return failure(errno, "make the folder " + folder);
+    }
+    if (Status synced = sync_folder(fd_, parent_of(folder)); !synced.ok()) return synced;
+  }
+  return {};
+}
+
+// link(2) fails where the name is taken; where a file system has no links, renameat2(2) may know how.
+Status Root::publish(const std::string& temporary, const std::string& key, bool if_absent) {
+  if (!if_absent)
+    return ::renameat(fd_, temporary.c_str(), fd_, key.c_str()) == 0 ? Status() : failure(errno, "rename to " + key);
+  if (::linkat(fd_, temporary.c_str(), fd_, key.c_str(), 0) == 0) {
+    ::unlinkat(fd_, temporary.c_str(), 0);
+    return {};
+  }
+  if (errno == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return failure(errno, "link " + key);
+  if (::syscall(SYS_renameat2, fd_, temporary.c_str(), fd_, key.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
+  return failure(errno, "create " + key + " only if absent");
+}
+
+Status Root::put(const std::string& key, const Content& content, bool if_absent) {
+  if (::mkdirat(fd_, kTemporary, 0700) != 0 && errno != EEXIST) return failure(errno, kTemporary);
+  if (Status made = make_parents(key); !made.ok()) return made;
+  const std::string temporary =
+      fmt::format("{}/{:016x}{:016x}", kTemporary, system_random().next(), system_random().next());
+  Status status = write_file(fd_, temporary, content);
+  if (status.ok()) status = publish(temporary, key, if_absent);
+  if (!status.ok()) {
+    ::unlinkat(fd_, temporary.c_str(), 0);
+    return status;
+  }
+  return sync_folder(fd_, parent_of(key));
+}
+
+Result<Fetched> Root::get(const std::string& key, uint64_t offset, uint64_t bytes) {
+  const Descriptor file(::openat(fd_, key.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(failure(errno, "the object " + key));
+  struct stat stat{};
+  if (::fstat(file.get(), &stat) != 0) return fail(failure(errno, key));
+  Fetched fetched{.object_bytes = static_cast<uint64_t>(stat.st_size)};
+  if (offset >= fetched.object_bytes) return fetched;
+  const size_t wanted = std::min(bytes, fetched.object_bytes - offset);
+  size_t have = 0;
+  int error = 0;
+  fetched.bytes.resize_and_overwrite(wanted, [&](char* buffer, size_t) {
+    while (have < wanted) {
+      const ssize_t got = ::pread(file.get(), buffer + have, wanted - have, static_cast<off_t>(offset + have));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) error = errno;
+      if (got <= 0) break;
+      have += static_cast<size_t>(got);
+    }
+    return have;
+  });
+  if (error != 0) return fail(failure(error, "read " + key));
+  if (have < wanted) return fail(Code::kUnavailable, "the object " + key + " shrank while it was read");
+  return fetched;
+}
+
+Result<ObjectInfo> Root::head(const std::string& key) {
+  struct stat stat{};
+  if (::fstatat(fd_, key.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0) return fail(failure(errno, "the object " + key));
+  if (!S_ISREG(stat.st_mode)) return fail(Code::kNotFound, "the object " + key + " is not a file");
+  return ObjectInfo{.bytes = static_cast<uint64_t>(stat.st_size)};
+}
+
+Status Root::remove(const std::string& key) {
+  if (::unlinkat(fd_, key.c_str(), 0) == 0) return sync_folder(fd_, parent_of(key));
+  return errno == ENOENT || errno == ENOTDIR ? Status() : failure(errno, "remove " + key);
+}
+
+void Root::sweep() {
+  const int folder = ::openat(fd_, kTemporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(folder < 0 ? nullptr : ::fdopendir(folder), ::closedir);
+  if (!entries) return;
+  const time_t long_ago = ::time(nullptr) - kDaySeconds;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    struct stat stat{};
+    if (::fstatat(folder, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(stat.st_mode) &&
+        stat.st_mtime < long_ago)
+      ::unlinkat(folder, entry->d_name, 0);
+  }
+}
+
+}  // namespace firn::object::dir

@@ -1,0 +1,41 @@
+// The folder of a dir store, seen through its marker: all calls block, and act on the folder that was opened.
+#pragma once
+
+#include <string>
+
+#include "object/store.h"
+
+namespace firn::object::dir {
+
+// The marker's name. It tells the store's folder from the empty mount point of a NAS that is not mounted.
+inline constexpr const char* kMarker = "firn-store";
+
+// Move-only; closes its descriptor.
+class Root {
+ public:
+  // kNoDevice: no folder there, or no marker in it, or that of another store (`id` empty: any will do).
+  static Result<Root> open(const std::string& path, const std::string& id);
+  // Makes the folder (not its parents) and the marker. kExists: it is another store's, or has other things in it.
+  static Status create(const std::string& path, const std::string& id);
+
+  Root(Root&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Root& operator=(Root&&) = delete;
+  ~Root();
+
+  Status put(const std::string& key, const Content& content, bool if_absent);
+  Result<Fetched> get(const std::string& key, uint64_t offset, uint64_t bytes);
+  Result<ObjectInfo> head(const std::string& key);
+  Status remove(const std::string& key);
+  // Removes what writers that died a day ago or earlier left half written.
+  void sweep();
+
+ private:
+  explicit Root(int fd) : fd_(fd) {}
+  Status make_parents(const std::string& key);
+  Status sync_parent(const std::string& key);
+  Status publish(const std::string& temporary, const std::string& key, bool if_absent);
+
+  int fd_;
+};
+
+}  // namespace firn::object::dir

@@ -1,0 +1,113 @@
+#include "object/s3/credentials.h"
+
+#include <unistd.h>
+
+#include "object/s3/profile.h"
+
+extern char** environ;
+
+namespace firn::object::s3 {
+
+namespace {
+
+constexpr int64_t kRenewBeforeS = 5 * 60;
+
+class EnvironmentSource final : public CredentialSource {
+ public:
+  explicit EnvironmentSource(Environment environment) : environment_(std::move(environment)) {}
+  io::Task<Result<std::optional<Credentials>>> fetch(io::Until) override {
+    Credentials found{.access_key_id = environment_.get("AWS_ACCESS_KEY_ID"),
+                      .secret_access_key = environment_.get("AWS_SECRET_ACCESS_KEY"),
+                      .session_token = environment_.get("AWS_SESSION_TOKEN"),
+                      .source = "environment"};
+    if (found.access_key_id.empty() || found.secret_access_key.empty()) co_return std::nullopt;
+    co_return found;
+  }
+
+ private:
+  const Environment environment_;
+};
+
+class ProfileSource final : public CredentialSource {
+ public:
+  explicit ProfileSource(Environment environment) : environment_(std::move(environment)) {}
+  io::Task<Result<std::optional<Credentials>>> fetch(io::Until) override {
+    Section profile = load_profile(environment_);
+    Credentials found{.access_key_id = profile["aws_access_key_id"],
+                      .secret_access_key = profile["aws_secret_access_key"],
+                      .session_token = profile["aws_session_token"],
+                      .source = "profile " + profile_name(environment_)};
+    if (!found.access_key_id.empty() && !found.secret_access_key.empty()) co_return found;
+    if (environment_.get("AWS_PROFILE").empty()) co_return std::nullopt;
+    co_return fail(Code::kAccessDenied, "the profile " + profile_name(environment_) +
+                                            " (AWS_PROFILE) has no aws_access_key_id and aws_secret_access_key");
+  }
+
+ private:
+  const Environment environment_;
+};
+
+}  // namespace
+
+Environment Environment::of_process() {
+  Environment environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    if (equals != std::string_view::npos)
+      environment.variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
+
+std::string Environment::get(const std::string& name) const {
+  const auto found = variables.find(name);
+  return found == variables.end() ? "" : found->second;
+}
+
+std::unique_ptr<CredentialSource> environment_source(Environment environment) {
+  return std::make_unique<EnvironmentSource>(std::move(environment));
+}
+
+std::unique_ptr<CredentialSource> profile_source(Environment environment) {
+  return std::make_unique<ProfileSource>(std::move(environment));
+}
+
+std::optional<Credentials> CredentialChain::remembered() const {
+  const int64_t now_s = system_clock().now().seconds;
+  std::lock_guard lock(known_mutex_);
+  if (known_ && known_->expires_s && *known_->expires_s - kRenewBeforeS <= now_s) return std::nullopt;
+  return known_;
+}
+
+io::Task<Result<Credentials>> CredentialChain::get(io::Until until) {
+  if (std::optional<Credentials> known = remembered()) co_return *std::move(known);
+  const auto alone = co_await search_.lock();
+  if (std::optional<Credentials> known = remembered()) co_return *std::move(known);
+  for (const auto& source : sources_) {
+    std::optional<Credentials> found = CO_TRY(co_await source->fetch(until));
+    if (!found) continue;
+    std::lock_guard lock(known_mutex_);
+    known_ = found;
+    co_return *std::move(found);
+  }
+  co_return fail(Code::kAccessDenied,
+                 "no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials");
+}
+
+void CredentialChain::refuse(const Credentials& refused) {
+  std::lock_guard lock(known_mutex_);
+  if (known_ && known_->access_key_id == refused.access_key_id && known_->session_token == refused.session_token)
+    known_.reset();
+}
+
+std::unique_ptr<CredentialChain> standard_chain(const Environment& environment, HttpClient& http) {
+  std::vector<std::unique_ptr<CredentialSource>> sources;
+  sources.push_back(environment_source(environment));
+  sources.push_back(profile_source(environment));
+  sources.push_back(container_source(environment, http));
+  sources.push_back(instance_source(environment, http));
+  return std::make_unique<CredentialChain>(std::move(sources));
+}
+
+}  // namespace firn::object::s3

@@ -1,0 +1,71 @@
+// Credentials for S3, and the chain of places where they are looked for, in the order of the AWS tools.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "io/sync.h"
+#include "object/s3/http_client.h"
+
+namespace firn::object::s3 {
+
+struct Credentials {
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string session_token;         // empty: long-lived keys
+  std::optional<int64_t> expires_s;  // seconds since 1970
+  std::string source;                // for messages: "environment", "profile default", …
+};
+
+// Where settings come from; tests give their own.
+struct Environment {
+  std::map<std::string, std::string> variables;
+  static Environment of_process();
+  // "" when it is not set.
+  std::string get(const std::string& name) const;
+};
+
+// One place. nullopt: it has none, the next one is asked. A failure: it has some, but they cannot be had.
+class CredentialSource {
+ public:
+  virtual ~CredentialSource() = default;
+  virtual io::Task<Result<std::optional<Credentials>>> fetch(io::Until until) = 0;
+};
+
+// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+std::unique_ptr<CredentialSource> environment_source(Environment environment);
+// ~/.aws/credentials and ~/.aws/config (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE), profile AWS_PROFILE or default.
+// Reads small local files on the reactor.
+std::unique_ptr<CredentialSource> profile_source(Environment environment);
+// AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN or _TOKEN_FILE.
+std::unique_ptr<CredentialSource> container_source(Environment environment, HttpClient& http);
+// The instance's metadata service, version 2; AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_EC2_METADATA_DISABLED.
+std::unique_ptr<CredentialSource> instance_source(Environment environment, HttpClient& http);
+
+// Remembers what it found, and asks again 5 minutes before that expires, or once it was refused.
+class CredentialChain {
+ public:
+  explicit CredentialChain(std::vector<std::unique_ptr<CredentialSource>> sources) : sources_(std::move(sources)) {}
+
+  // kAccessDenied: there are none anywhere. Concurrent callers share one search.
+  io::Task<Result<Credentials>> get(io::Until until);
+  // The store has refused these: the next get() looks for others.
+  void refuse(const Credentials& refused);
+
+ private:
+  std::optional<Credentials> remembered() const;
+
+  const std::vector<std::unique_ptr<CredentialSource>> sources_;
+  io::Mutex search_;
+  mutable std::mutex known_mutex_;  // guards known_
+  std::optional<Credentials> known_;
+};
+
+// The whole chain.
+std::unique_ptr<CredentialChain> standard_chain(const Environment& environment, HttpClient& http);
+
+}  // namespace firn::object::s3

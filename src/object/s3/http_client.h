@@ -1,0 +1,56 @@
+// An HTTP client on libcurl: one thread drives all transfers, callers are coroutines.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "io/task.h"
+#include "io/until.h"
+#include "object/content.h"
+
+namespace firn::object::s3 {
+
+struct HttpOptions {
+  std::string ca_file;  // PEM; empty: the system's
+  int64_t connect_timeout_ns = 5'000'000'000;
+  int64_t stall_timeout_ns = 20'000'000'000;  // not a byte either way for so long: given up
+  long max_connections = 64;                  // to one host; more requests wait
+};
+
+struct HttpRequest {
+  std::string method;
+  std::string url;
+  std::vector<std::string> headers;  // "Name: value"
+  Content body;
+  uint64_t max_body_bytes = 1 << 20;  // of the answer's body; a longer one is an error
+  io::Until until;
+};
+
+struct HttpResponse {
+  long status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, of the final answer
+  std::string body;
+
+  // "" when there is none.
+  std::string_view header(std::string_view name) const;
+};
+
+// Thread-safe. HTTP/1.1 with connections kept open; follows no redirects. Must outlive its requests.
+class HttpClient {
+ public:
+  explicit HttpClient(HttpOptions options);
+  ~HttpClient();
+
+  // kUnavailable: no connection, or it broke, or the answer was cut short. kTimedOut, kInterrupted: `until`.
+  // Any HTTP status is a success here. Needs a current reactor.
+  io::Task<Result<HttpResponse>> send(HttpRequest request);
+
+ private:
+  class Driver;
+  std::unique_ptr<Driver> driver_;
+};
+
+}  // namespace firn::object::s3

@@ -1,0 +1,165 @@
+// Bad servers, bad keys, bad clocks; and a real server that goes away and comes back.
+#include "object/s3/s3_store.h"
+
+#include <gtest/gtest.h>
+
+#include "io/test_environment.h"
+#include "object/testing/s3_server.h"
+#include "object/testing/scripted_server.h"
+#include "object/wrappers.h"
+
+namespace firn::object {
+namespace {
+
+using testing::Answer;
+using testing::answer;
+using testing::S3Server;
+using testing::ScriptedServer;
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+class S3StoreTest : public ::testing::Test {
+ protected:
+  static s3::Environment keys(const std::string& url) {
+    return {.variables = {{"AWS_ACCESS_KEY_ID", "k"},
+                          {"AWS_SECRET_ACCESS_KEY", "s"},
+                          {"AWS_ENDPOINT_URL", url},
+                          {"AWS_EC2_METADATA_DISABLED", "true"}}};
+  }
+  std::unique_ptr<ObjectStore> open(const ScriptedServer& server) {
+    return open_s3_store(s3_options("s3://bucket/p", keys(server.url())).value(), keys(server.url()),
+                         environment->pool());
+  }
+  io::Task<Result<Fetched>> get(ObjectStore* store, int64_t within_ns = 10 * kSecondNs) {
+    co_return co_await store->get("k", 0, 100, io::within(within_ns));
+  }
+  io::Task<Result<void>> put(ObjectStore* store, std::string bytes, int64_t within_ns = 10 * kSecondNs) {
+    co_return co_await store->put("k", Content(std::move(bytes)), {}, io::within(within_ns));
+  }
+
+  std::unique_ptr<io::TestEnvironment> environment = io::make_uring_environment();
+};
+
+TEST_F(S3StoreTest, SendsASignedRequest) {
+  ScriptedServer server({answer(206, "hello", "Content-Range: bytes 0-4/5\r\n")});
+  const auto store = open(server);
+  const auto got = environment->run(get(store.get()));
+  ASSERT_TRUE(got) << got.error().to_string();
+  EXPECT_EQ(got->bytes, "hello");
+  const std::string request = server.requests()[0];
+  EXPECT_TRUE(request.starts_with("GET /bucket/p/k HTTP/1.1\r\n")) << request;
+  EXPECT_NE(request.find("authorization: AWS4-HMAC-SHA256 Credential=k/"), std::string::npos);
+  EXPECT_NE(request.find("range: bytes=0-99"), std::string::npos);
+}
+
+TEST_F(S3StoreTest, UnderstandsRefusals) {
+  const auto xml = [](const char* code) { return "<Error><Code>" + std::string(code) + "</Code></Error>"; };
+  ScriptedServer server({answer(503, xml("SlowDown")), answer(404, xml("NoSuchBucket")), answer(404, xml("NoSuchKey")),
+                         answer(403, xml("AccessDenied")), answer(500, "<html>gateway</html>")});
+  const auto store = open(server);
+  for (const Code expected :
+       {Code::kUnavailable, Code::kNoDevice, Code::kNotFound, Code::kAccessDenied, Code::kUnavailable})
+    EXPECT_EQ(environment->run(get(store.get())).error(), expected);
+}
+
+TEST_F(S3StoreTest, NoticesAnswersThatAreCutShort) {
+  ScriptedServer server(
+      {{.bytes = "HTTP/1.1 206 OK\r\nContent-Length: 100\r\nContent-Range: bytes 0-99/100\r\n\r\nshort", .close = true},
+       {.bytes = "", .close = true},
+       {.bytes = "garbage\r\n\r\n", .close = true},
+       answer(206, "hello", "Content-Range: bytes 0-99/100\r\n"),
+       answer(206, "hello"),
+       answer(200, std::string(101, 'x'))});
+  const auto store = open(server);
+  for (int i = 0; i < 6; ++i) {
+    const auto got = environment->run(get(store.get()));
+    ASSERT_FALSE(got) << i;
+    EXPECT_EQ(got.error(), Code::kUnavailable) << i << ": " << got.error().to_string();
+  }
+}
+
+TEST_F(S3StoreTest, BoundsWhatItReads) {
+  ScriptedServer server({answer(206, std::string(1 << 20, 'x'), "Content-Range: bytes 0-1048575/1048576\r\n")});
+  const auto store = open(server);
+  EXPECT_EQ(environment->run(get(store.get())).error(), Code::kUnavailable);
+}
+
+TEST_F(S3StoreTest, EndsWhatHangs) {
+  ScriptedServer server(
+      {{.bytes = "", .hang = true}, {.bytes = "HTTP/1.1 206 OK\r\nContent-Length: 100\r\n\r\nsome", .hang = true}});
+  const auto store = open(server);
+  EXPECT_EQ(environment->run(get(store.get(), kSecondNs / 10)).error(), Code::kTimedOut);
+  EXPECT_EQ(environment->run(get(store.get(), kSecondNs / 10)).error(), Code::kTimedOut);
+}
+
+io::Task<void> cancel_soon(io::CancelToken* token) {
+  co_await io::sleep_for(kSecondNs / 20);
+  token->cancel();
+}
+io::Task<Result<Fetched>> cancelled_get(ObjectStore* store, io::CancelToken* token) {
+  io::detach(cancel_soon(token));
+  co_return co_await store->get("k", 0, 100, {.token = token});
+}
+TEST_F(S3StoreTest, StopsWhenCancelled) {
+  ScriptedServer server({{.bytes = "", .hang = true}});
+  const auto store = open(server);
+  io::CancelToken token;
+  EXPECT_EQ(environment->run(cancelled_get(store.get(), &token)).error(), Code::kInterrupted);
+  EXPECT_EQ(environment->run(cancelled_get(store.get(), &token)).error(), Code::kInterrupted);
+}
+
+TEST_F(S3StoreTest, CorrectsItsClock) {
+  ScriptedServer server(
+      {answer(403, "<Error><Code>RequestTimeTooSkewed</Code></Error>", "Date: Wed, 21 Oct 2037 07:28:00 GMT\r\n"),
+       answer(206, "x", "Content-Range: bytes 0-0/1\r\n")});
+  const auto store = open(server);
+  EXPECT_TRUE(environment->run(get(store.get())));
+  EXPECT_NE(server.requests()[1].find("x-amz-date: 20371021T0728"), std::string::npos) << server.requests()[1];
+}
+
+TEST_F(S3StoreTest, RenewsAnExpiredTokenOnce) {
+  const std::string expired = "<Error><Code>ExpiredToken</Code><Message>too old</Message></Error>";
+  ScriptedServer server({answer(400, expired), answer(400, expired)});
+  const auto store = open(server);
+  const auto got = environment->run(get(store.get()));
+  EXPECT_EQ(got.error(), Code::kAccessDenied);
+  EXPECT_EQ(server.requests().size(), 2u);
+}
+
+TEST_F(S3StoreTest, SaysThatNobodyListens) {
+  const auto environment_of_nobody = keys("http://127.0.0.1:1");
+  const auto store = open_s3_store(s3_options("s3://bucket", environment_of_nobody).value(), environment_of_nobody,
+                                   environment->pool());
+  const auto got = environment->run(get(store.get()));
+  EXPECT_EQ(got.error(), Code::kUnavailable);
+  EXPECT_NE(got.error().message().find("127.0.0.1:1"), std::string::npos) << got.error().message();
+}
+
+TEST_F(S3StoreTest, RealServerRefusesWrongKeysAndBuckets) {
+  S3Server server;
+  s3::Environment wrong = server.environment();
+  wrong.variables["AWS_SECRET_ACCESS_KEY"] = "wrong";
+  const auto stranger = open_s3_store(server.options("p"), wrong, environment->pool());
+  EXPECT_EQ(environment->run(put(stranger.get(), "x")).error(), Code::kAccessDenied);
+  S3Options elsewhere = server.options("p");
+  elsewhere.bucket = "no-such-bucket";
+  const auto lost = open_s3_store(elsewhere, server.environment(), environment->pool());
+  EXPECT_EQ(environment->run(put(lost.get(), "x")).error(), Code::kNoDevice);
+  EXPECT_EQ(environment->run(get(lost.get())).error(), Code::kNoDevice);
+}
+
+TEST_F(S3StoreTest, SurvivesARestartOfTheServer) {
+  S3Server server;
+  const auto store = open_s3_store(server.options("p"), server.environment(), environment->pool());
+  ASSERT_TRUE(environment->run(put(store.get(), std::string(1 << 20, 'x'))));
+  server.stop();
+  EXPECT_EQ(environment->run(get(store.get())).error(), Code::kUnavailable);
+  server.start();
+  const auto got = environment->run(get(store.get()));
+  ASSERT_TRUE(got) << got.error().to_string();
+  EXPECT_EQ(got->bytes, std::string(100, 'x'));
+  EXPECT_EQ(got->object_bytes, 1u << 20);
+}
+
+}  // namespace
+}  // namespace firn::object

@@ -1,0 +1,56 @@
+// The examples of "Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference.
+#include "object/s3/signature.h"
+
+#include <gtest/gtest.h>
+
+namespace firn::object::s3 {
+namespace {
+
+constexpr int64_t kTime = 1369353600;  // 2013-05-24T00:00:00Z
+constexpr const char* kNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+std::string signature_of(SignedParts parts) {
+  const Credentials credentials{.access_key_id = "AKIAIOSFODNN7EXAMPLE",
+                                .secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
+  parts.headers.emplace_back("host", "examplebucket.s3.amazonaws.com");
+  parts.headers.emplace_back("x-amz-content-sha256", parts.payload_sha256);
+  parts.headers.emplace_back("x-amz-date", amz_date(kTime));
+  const std::string value = authorization(parts, credentials, "us-east-1", kTime);
+  return value.substr(value.rfind('=') + 1);
+}
+
+TEST(Signature, GetObject) {
+  EXPECT_EQ(
+      signature_of(
+          {.method = "GET", .path = "/test.txt", .headers = {{"range", "bytes=0-9"}}, .payload_sha256 = kNothing}),
+      "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+}
+
+TEST(Signature, PutObject) {
+  EXPECT_EQ(signature_of(
+                {.method = "PUT",
+                 .path = "/test%24file.text",
+                 .headers = {{"date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"}},
+                 .payload_sha256 = sha256_hex(std::string_view("Welcome to Amazon S3."))}),
+            "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+}
+
+TEST(Signature, QueryWithoutValue) {
+  EXPECT_EQ(signature_of({.method = "GET", .path = "/", .query = "lifecycle=", .payload_sha256 = kNothing}),
+            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+}
+
+TEST(Signature, QueryWithValues) {
+  EXPECT_EQ(signature_of({.method = "GET", .path = "/", .query = "max-keys=2&prefix=J", .payload_sha256 = kNothing}),
+            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+}
+
+TEST(Signature, DigestsPieces) {
+  Content content("Welcome to ");
+  content.append(std::string("Amazon S3."));
+  EXPECT_EQ(sha256_hex(content), "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072");
+  EXPECT_EQ(sha256_hex(Content()), kNothing);
+}
+
+}  // namespace
+}  // namespace firn::object::s3

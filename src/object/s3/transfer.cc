@@ -1,0 +1,154 @@
+#include "object/s3/transfer.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace firn::object::s3 {
+
+namespace {
+
+constexpr long kBufferBytes = 512 << 10;
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kNsPerS = 1'000'000'000;
+
+std::string lower(std::string_view text) {
+  std::string lowered(text);
+  for (char& c : lowered)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return lowered;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.back() == '\r' || text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  return text;
+}
+
+template <class T>
+void set(CURL* easy, CURLoption option, T value) {
+  curl_easy_setopt(easy, option, value);  // fails only when out of memory, and then the transfer does
+}
+
+}  // namespace
+
+std::string_view HttpResponse::header(std::string_view name) const {
+  for (const auto& [key, value] : headers)
+    if (key == name) return value;
+  return "";
+}
+
+Transfer::Transfer(HttpRequest request, const HttpOptions& options)
+    : request_(std::move(request)), options_(options), headers_(nullptr, curl_slist_free_all) {}
+
+void Transfer::prepare(CURL* handle, int64_t now_ns) {
+  easy = handle;
+  curl_easy_reset(handle);
+  for (const std::string& line : request_.headers) headers_.reset(curl_slist_append(headers_.release(), line.c_str()));
+  // A body is sent at once: to wait for "100 Continue" costs a round trip each time, to save one rarely.
+  headers_.reset(curl_slist_append(headers_.release(), "Expect:"));
+  set(handle, CURLOPT_URL, request_.url.c_str());
+  set(handle, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+  set(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  set(handle, CURLOPT_NOSIGNAL, 1L);
+  set(handle, CURLOPT_PATH_AS_IS, 1L);
+  set(handle, CURLOPT_BUFFERSIZE, kBufferBytes);
+  set(handle, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+  set(handle, CURLOPT_TCP_KEEPALIVE, 1L);
+  set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  set(handle, CURLOPT_PRIVATE, this);
+  if (!options_.ca_file.empty()) set(handle, CURLOPT_CAINFO, options_.ca_file.c_str());
+  set(handle, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  set(handle, CURLOPT_HEADERDATA, this);
+  set(handle, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  set(handle, CURLOPT_WRITEDATA, this);
+  if (request_.method == "PUT" || request_.method == "POST") {
+    set(handle, CURLOPT_UPLOAD, 1L);
+    set(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request_.body.bytes()));
+    set(handle, CURLOPT_READFUNCTION, &Transfer::on_read);
+    set(handle, CURLOPT_READDATA, this);
+    set(handle, CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
+    set(handle, CURLOPT_SEEKDATA, this);
+  } else if (request_.method == "HEAD") {
+    set(handle, CURLOPT_NOBODY, 1L);
+  }
+  set(handle, CURLOPT_HTTPHEADER, headers_.get());
+  set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout_ns / kNsPerMs));
+  set(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(handle, CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(options_.stall_timeout_ns / kNsPerS)));
+  if (request_.until.deadline_ns != 0)
+    set(handle, CURLOPT_TIMEOUT_MS,
+        static_cast<long>(std::max<int64_t>(1, (request_.until.deadline_ns - now_ns) / kNsPerMs)));
+}
+
+void Transfer::finish(CURL* handle, CURLcode code) {
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &response_.status);
+  if (code == CURLE_OK) return;
+  if (too_large_) {
+    status_ = Status(Code::kUnavailable, request_.url + ": the answer is longer than expected");
+    return;
+  }
+  const bool late = code == CURLE_OPERATION_TIMEDOUT;
+  status_ = Status(late ? Code::kTimedOut : Code::kUnavailable, request_.url + ": " + curl_easy_strerror(code));
+}
+
+Result<HttpResponse> Transfer::take() {
+  if (!status_.ok()) return fail(std::move(status_));
+  return std::move(response_);
+}
+
+void Transfer::header_line(std::string_view line) {
+  if (line.starts_with("HTTP/")) {  // an interim answer's headers are not the final one's
+    response_.headers.clear();
+    return;
+  }
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  response_.headers.emplace_back(lower(line.substr(0, colon)), trim(line.substr(colon + 1)));
+  if (response_.headers.back().first == "content-length") {
+    const uint64_t bytes = std::strtoull(response_.headers.back().second.c_str(), nullptr, 10);
+    response_.body.reserve(std::min(bytes, request_.max_body_bytes));
+  }
+}
+
+size_t Transfer::on_header(char* data, size_t size, size_t count, void* self) {
+  static_cast<Transfer*>(self)->header_line({data, size * count});
+  return size * count;
+}
+
+size_t Transfer::on_body(char* data, size_t size, size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (transfer.response_.body.size() + size * count > transfer.request_.max_body_bytes) {
+    transfer.too_large_ = true;
+    return 0;
+  }
+  transfer.response_.body.append(data, size * count);
+  return size * count;
+}
+
+size_t Transfer::on_read(char* buffer, size_t size, size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const auto& pieces = transfer.request_.body.pieces();
+  size_t filled = 0;
+  while (filled < size * count && transfer.piece_ < pieces.size()) {
+    const std::string& piece = *pieces[transfer.piece_];
+    const size_t part = std::min(size * count - filled, piece.size() - transfer.piece_offset_);
+    std::memcpy(buffer + filled, piece.data() + transfer.piece_offset_, part);
+    filled += part;
+    transfer.piece_offset_ += part;
+    if (transfer.piece_offset_ == piece.size()) {
+      ++transfer.piece_;
+      transfer.piece_offset_ = 0;
+    }
+  }
+  return filled;
+}
+
+// libcurl sends a body again, from its start, when a kept connection turned out to be closed.
+int Transfer::on_seek(void* self, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_CANTSEEK;
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.piece_ = transfer.piece_offset_ = 0;
+  return CURL_SEEKFUNC_OK;
+}
+
+}  // namespace firn::object::s3

@@ -1,0 +1,52 @@
+// One HTTP exchange as libcurl sees it.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <atomic>
+#include <coroutine>
+#include <memory>
+#include <string>
+
+#include "object/s3/http_client.h"
+
+namespace firn::object::s3 {
+
+// Lives in the frame of the coroutine that waits for it. Between submission and its end it belongs to the driver's
+// thread, which alone touches it then.
+class Transfer {
+ public:
+  Transfer(HttpRequest request, const HttpOptions& options);
+  Transfer(const Transfer&) = delete;
+
+  // The driver's thread: makes `easy` do this exchange.
+  void prepare(CURL* easy, int64_t now_ns);
+  // The driver's thread: it has ended so.
+  void finish(CURL* easy, CURLcode code);
+  void finish(Status status) { status_ = std::move(status); }
+
+  Result<HttpResponse> take();
+
+  // For the driver.
+  CURL* easy = nullptr;
+  std::atomic<bool> cancelled = false;  // set by anybody
+  std::coroutine_handle<> waiter;
+  io::Reactor* reactor = nullptr;
+
+ private:
+  static size_t on_header(char* data, size_t size, size_t count, void* self);
+  static size_t on_body(char* data, size_t size, size_t count, void* self);
+  static size_t on_read(char* buffer, size_t size, size_t count, void* self);
+  static int on_seek(void* self, curl_off_t offset, int origin);
+  void header_line(std::string_view line);
+
+  const HttpRequest request_;
+  const HttpOptions& options_;
+  std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers_;
+  size_t piece_ = 0, piece_offset_ = 0;  // how far the body has been read
+  bool too_large_ = false;
+  HttpResponse response_;
+  Status status_;
+};
+
+}  // namespace firn::object::s3

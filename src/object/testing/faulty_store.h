@@ -1,0 +1,55 @@
+// A store that does what bad stores do, by chance from a seed.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "base/random.h"
+#include "object/wrappers.h"
+
+namespace firn::object::testing {
+
+// Probabilities in [0, 1], of each request.
+struct Faults {
+  double refused = 0;      // 503: nothing is done
+  double answer_lost = 0;  // done, but the caller is told kTimedOut
+  double hung = 0;         // nothing is done until the deadline; at least a token or a deadline must end the call
+  double forgotten = 0;    // a put that answers success and stores nothing
+  double corrupted = 0;    // a get with one bit flipped
+  double truncated = 0;    // a get that breaks off
+  int64_t min_latency_ns = 0, max_latency_ns = 0;
+};
+
+class FaultyStore final : public ObjectStore {
+ public:
+  // `random` must suit the threads that call.
+  FaultyStore(std::shared_ptr<ObjectStore> inner, Faults faults, Random& random)
+      : inner_(std::move(inner)), faults_(faults), random_(random) {}
+
+  io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override;
+  io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override;
+  io::Task<Result<ObjectInfo>> head(std::string key, io::Until until) override;
+  io::Task<Result<void>> remove(std::string key, io::Until until) override;
+  std::string describe() const override { return "faulty " + inner_->describe(); }
+  io::Task<void> close() override { co_return; }
+
+  // Down: every request is refused.
+  void set_down(bool down) { down_.store(down); }
+  void set_faults(const Faults& faults) { faults_ = faults; }
+  // How many requests of a kind came, failed ones too.
+  uint64_t requests(Kind kind) const { return requests_[static_cast<size_t>(kind)].load(); }
+
+ private:
+  // What happens before the inner store is asked; a failure: it is not.
+  io::Task<Result<void>> before(Kind kind, io::Until until);
+  bool happens(double probability) { return probability > 0 && random_.unit() < probability; }
+
+  const std::shared_ptr<ObjectStore> inner_;
+  Faults faults_;
+  Random& random_;
+  std::atomic<bool> down_ = false;
+  std::array<std::atomic<uint64_t>, 4> requests_{};
+};
+
+}  // namespace firn::object::testing

@@ -1,0 +1,123 @@
+#include "object/testing/s3_server.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "base/check.h"
+
+namespace firn::object::testing {
+
+namespace {
+
+constexpr const char* kAccessKey = "firn-test-key";
+constexpr const char* kSecretKey = "firn-test-secret";
+constexpr int kStartAttempts = 1000;  // of 10 ms
+
+// Where scripts/setup puts it.
+std::string program() {
+  if (const char* given = std::getenv("FIRN_S3_SERVER")) return given;
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  return (cache ? std::string(cache) : std::string(home ? home : "") + "/.cache") + "/firn-tools/bin/versitygw";
+}
+
+sockaddr_in loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+int free_port() {
+  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = loopback(0);
+  socklen_t bytes = sizeof address;
+  CHECK(::bind(probe, reinterpret_cast<sockaddr*>(&address), bytes) == 0);
+  CHECK(::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
+  ::close(probe);
+  return ntohs(address.sin_port);
+}
+
+bool answers(int port) {
+  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  const bool connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(probe);
+  return connected;
+}
+
+}  // namespace
+
+S3Server::S3Server() : port_(free_port()) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "firn-s3-XXXXXX").string();
+  CHECK(::mkdtemp(pattern.data()) != nullptr);
+  folder_ = pattern;
+  std::filesystem::create_directories(folder_ + "/" + kBucket);
+  start();
+}
+
+S3Server::~S3Server() {
+  stop();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+void S3Server::start() {
+  const std::string path = program();
+  if (!std::filesystem::exists(path)) {
+    std::fprintf(stderr, "the S3 server %s is missing: run scripts/setup\n", path.c_str());
+    std::abort();
+  }
+  const std::string port = "127.0.0.1:" + std::to_string(port_);
+  const pid_t parent = ::getpid();
+  process_ = ::fork();
+  CHECK(process_ >= 0);
+  if (process_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+    const int nowhere = ::open("/dev/null", O_RDWR);
+    ::dup2(nowhere, 0);
+    ::dup2(nowhere, 1);
+    if (std::getenv("FIRN_S3_SERVER_LOG") == nullptr) ::dup2(nowhere, 2);
+    ::execl(path.c_str(), "versitygw", "--quiet", "--access", kAccessKey, "--secret", kSecretKey, "--port",
+            port.c_str(), "posix", folder_.c_str(), nullptr);
+    ::_exit(127);
+  }
+  for (int attempt = 0; attempt < kStartAttempts && !answers(port_); ++attempt) {
+    CHECK(::waitpid(process_, nullptr, WNOHANG) == 0);  // it ended at once
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(answers(port_));
+}
+
+void S3Server::stop() {
+  if (process_ < 0) return;
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, nullptr, 0);
+  process_ = -1;
+}
+
+s3::Environment S3Server::environment() const {
+  return {.variables = {{"AWS_ACCESS_KEY_ID", kAccessKey},
+                        {"AWS_SECRET_ACCESS_KEY", kSecretKey},
+                        {"AWS_ENDPOINT_URL", "http://127.0.0.1:" + std::to_string(port_)},
+                        {"AWS_EC2_METADATA_DISABLED", "true"}}};
+}
+
+S3Options S3Server::options(const std::string& prefix) const {
+  return s3_options("s3://" + std::string(kBucket) + "/" + prefix, environment()).value();
+}
+
+}  // namespace firn::object::testing

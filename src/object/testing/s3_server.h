@@ -1,0 +1,37 @@
+// A real S3 server on loopback, started for a test and stopped with it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "object/s3/s3_store.h"
+
+namespace firn::object::testing {
+
+// versitygw (docs/decisions/0006-s3-test-server.md), with one bucket, in a folder of its own. CHECKs that it is
+// installed: scripts/setup does that.
+class S3Server {
+ public:
+  S3Server();
+  ~S3Server();
+  S3Server(const S3Server&) = delete;
+
+  // As a process would have it: endpoint, keys, no files.
+  s3::Environment environment() const;
+  // Of that bucket, with a prefix.
+  S3Options options(const std::string& prefix) const;
+  static constexpr const char* kBucket = "firn-test";
+
+  // Down and up again, on the same port with the same objects.
+  void stop();
+  void start();
+  const std::string& folder() const { return folder_; }
+
+ private:
+  std::string folder_;
+  int port_ = 0;
+  pid_t process_ = -1;
+};
+
+}  // namespace firn::object::testing

@@ -1,0 +1,188 @@
+#include "object/wrappers.h"
+
+#include <gtest/gtest.h>
+
+#include "io/sim/sim_reactor.h"
+#include "io/sync.h"
+#include "io/test_environment.h"
+#include "object/mem/mem_store.h"
+#include "object/testing/faulty_store.h"
+
+namespace firn::object {
+namespace {
+
+using io::Task;
+using testing::Faults;
+using testing::FaultyStore;
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+// Passes on to a store that a test keeps hold of.
+class Shared final : public ObjectStore {
+ public:
+  explicit Shared(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
+  Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
+    return inner_->put(std::move(key), std::move(content), options, until);
+  }
+  Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
+    return inner_->get(std::move(key), offset, bytes, until);
+  }
+  Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
+    return inner_->head(std::move(key), until);
+  }
+  Task<Result<void>> remove(std::string key, io::Until until) override { return inner_->remove(std::move(key), until); }
+  std::string describe() const override { return inner_->describe(); }
+  Task<void> close() override { return inner_->close(); }
+
+ private:
+  std::shared_ptr<ObjectStore> inner_;
+};
+
+struct World {
+  explicit World(Faults faults, uint64_t seed = 1) : reactor({.seed = seed}), random(seed) {
+    faulty = std::make_shared<FaultyStore>(mem, faults, random);
+    store = retrying(std::make_unique<Shared>(faulty), {.max_attempts = 50}, random);
+  }
+  template <class T>
+  T run(Task<T> task) {
+    return io::run_to_end(reactor, std::move(task));
+  }
+  io::SimReactor reactor;
+  SeededRandom random;
+  std::shared_ptr<MemStore> mem = std::make_shared<MemStore>();
+  std::shared_ptr<FaultyStore> faulty;
+  std::unique_ptr<ObjectStore> store;
+};
+
+Task<void> storm(World* world) {
+  for (int i = 0; i < 50; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    EXPECT_TRUE(co_await world->store->put(key, Content(key), {.if_absent = true}, {}));
+    EXPECT_EQ(co_await get_all(*world->store, key, 100, {}), key);
+  }
+  EXPECT_EQ(world->mem->sizes().size(), 50u);
+}
+TEST(Retrying, OutlastsRefusalsAndLostAnswers) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world({.refused = 0.2, .answer_lost = 0.2, .truncated = 0.1, .max_latency_ns = kSecondNs}, seed);
+    world.run(storm(&world));
+  }
+}
+
+Task<void> foreign_winner(World* world) {
+  EXPECT_TRUE(co_await world->mem->put("log/7", Content("theirs"), {}, {}));
+  const auto lost = co_await world->store->put("log/7", Content("ours"), {.if_absent = true}, {});
+  EXPECT_EQ(lost.error(), Code::kExists);
+  EXPECT_EQ(co_await get_all(*world->mem, "log/7", 100, {}), "theirs");
+}
+TEST(Retrying, DoesNotTakeAnothersObjectForItsOwn) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    World world({.refused = 0.3, .answer_lost = 0.3}, seed);
+    world.run(foreign_winner(&world));
+  }
+}
+
+Task<void> outage(World* world) {
+  world->faulty->set_down(true);
+  const int64_t begin = world->reactor.clock().monotonic_ns();
+  const auto done = co_await world->store->get("k", 0, 1, io::within(3 * kSecondNs));
+  EXPECT_EQ(done.error(), Code::kUnavailable);
+  EXPECT_LE(world->reactor.clock().monotonic_ns() - begin, 3 * kSecondNs);
+  EXPECT_GT(world->faulty->requests(Kind::kGet), 3u);
+}
+TEST(Retrying, EndsByItsDeadline) {
+  World world({});
+  world.run(outage(&world));
+}
+
+Task<void> hang(World* world) {
+  const auto done = co_await world->store->put("k", Content("x"), {}, io::within(100 * kSecondNs));
+  EXPECT_EQ(done.error(), Code::kTimedOut);
+  EXPECT_EQ(world->faulty->requests(Kind::kPut), 4u);  // three attempts of half a minute, and what is left
+}
+TEST(Retrying, GivesUpOnAnAttemptThatHangs) {
+  World world({.hung = 1});
+  world.run(hang(&world));
+}
+
+Task<void> no_use(World* world) {
+  EXPECT_EQ((co_await world->store->get("none", 0, 1, {})).error(), Code::kNotFound);
+  EXPECT_EQ(world->faulty->requests(Kind::kGet), 1u);
+}
+TEST(Retrying, TakesAnAnswerForAnAnswer) {
+  World world({});
+  world.run(no_use(&world));
+}
+
+Task<void> cancel_later(io::CancelToken* token) {
+  co_await io::sleep_for(kSecondNs);
+  token->cancel();
+}
+Task<void> cancelled(World* world, io::CancelToken* token) {
+  world->faulty->set_down(true);
+  io::detach(cancel_later(token));
+  const int64_t begin = world->reactor.clock().monotonic_ns();
+  EXPECT_FALSE(co_await world->store->get("k", 0, 1, {.token = token}));
+  EXPECT_LE(world->reactor.clock().monotonic_ns() - begin, 2 * kSecondNs);
+}
+TEST(Retrying, StopsWhenCancelled) {
+  World world({});
+  io::CancelToken token;
+  world.run(cancelled(&world, &token));
+}
+
+Task<void> paced(World* world) {
+  const auto store =
+      limited(std::make_unique<Shared>(world->mem), {.put_bytes_per_s = 1'000'000, .get_bytes_per_s = 2'000'000});
+  const int64_t begin = world->reactor.clock().monotonic_ns();
+  for (int i = 0; i < 11; ++i) EXPECT_TRUE(co_await store->put("k", Content(std::string(1'000'000, 'x')), {}, {}));
+  const int64_t put_done = world->reactor.clock().monotonic_ns();
+  EXPECT_NEAR(static_cast<double>(put_done - begin), 10e9, 1e8);
+  for (int i = 0; i < 11; ++i) EXPECT_TRUE(co_await store->get("k", 0, 1'000'000, {}));
+  EXPECT_NEAR(static_cast<double>(world->reactor.clock().monotonic_ns() - put_done), 5e9, 1e8);
+  EXPECT_TRUE(co_await store->put("k", Content(std::string(1'000'000, 'x')), {}, {}));
+  EXPECT_EQ((co_await store->put("k", Content("x"), {}, io::within(1000))).error(), Code::kTimedOut);
+}
+TEST(Limited, KeepsToItsBandwidth) {
+  World world({});
+  world.run(paced(&world));
+}
+
+Task<void> one_get(ObjectStore* store, io::Gate::Entry) { EXPECT_TRUE(co_await store->head("k", {})); }
+Task<void> crowd(World* world) {
+  EXPECT_TRUE(co_await world->mem->put("k", Content("x"), {}, {}));
+  const auto store = limited(std::make_unique<Shared>(world->faulty), {.requests_in_flight = 4});
+  const int64_t begin = world->reactor.clock().monotonic_ns();
+  io::Gate gate;
+  for (int i = 0; i < 40; ++i) io::detach(one_get(store.get(), gate.enter()));
+  co_await gate.close();
+  EXPECT_NEAR(static_cast<double>(world->reactor.clock().monotonic_ns() - begin), 10e9, 1e6);
+}
+TEST(Limited, KeepsToItsRequestsInFlight) {
+  World world({.min_latency_ns = kSecondNs, .max_latency_ns = kSecondNs});
+  world.run(crowd(&world));
+}
+
+Task<void> counted(ObjectStore* store) {
+  EXPECT_TRUE(co_await store->put("k", Content("12345"), {}, {}));
+  EXPECT_TRUE(co_await store->get("k", 1, 3, {}));
+  EXPECT_FALSE(co_await store->get("none", 0, 1, {}));
+}
+TEST(Measured, CountsRequestsAndBytes) {
+  World world({});
+  metrics::Registry registry;
+  const auto store = measured(std::make_unique<Shared>(world.mem), "cold", registry);
+  world.run(counted(store.get()));
+  const auto value = [&](const char* name, const char* kind) {
+    return registry.counter(name, "", {{"store", "cold"}, {"kind", kind}}).value();
+  };
+  EXPECT_EQ(value("firn_object_requests_total", "put"), 1u);
+  EXPECT_EQ(value("firn_object_requests_total", "get"), 2u);
+  EXPECT_EQ(value("firn_object_failures_total", "get"), 0u);
+  EXPECT_EQ(value("firn_object_bytes_total", "put"), 5u);
+  EXPECT_EQ(value("firn_object_bytes_total", "get"), 3u);
+}
+
+}  // namespace
+}  // namespace firn::object

@@ -1,0 +1,39 @@
+#include "tier/blob/blob_id.h"
+
+#include <fmt/format.h>
+
+namespace firn::tier {
+
+namespace {
+
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::string to_hex(const BlobId& id) {
+  std::string hex;
+  for (const std::byte byte : id.bytes) hex += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  return hex;
+}
+
+Result<BlobId> blob_id_of_hex(std::string_view hex) {
+  BlobId id;
+  if (hex.size() != 2 * id.bytes.size()) return fail(Code::kInvalid, "a blob's name has 32 hexadecimal digits");
+  for (size_t i = 0; i < id.bytes.size(); ++i) {
+    const int high = digit(hex[2 * i]), low = digit(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return fail(Code::kInvalid, "a blob's name has 32 hexadecimal digits");
+    id.bytes[i] = static_cast<std::byte>(high << 4 | low);
+  }
+  return id;
+}
+
+std::string key_of(const BlobId& id) {
+  const std::string hex = to_hex(id);
+  return "blob/" + hex.substr(0, 2) + "/" + hex;
+}
+
+}  // namespace firn::tier

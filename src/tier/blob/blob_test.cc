@@ -1,0 +1,216 @@
+#include <gtest/gtest.h>
+
+#include "base/checksum.h"
+#include "base/random.h"
+#include "tier/blob/compression.h"
+#include "tier/blob/frame.h"
+#include "tier/blob/writer.h"
+
+namespace firn::tier {
+namespace {
+
+BlobId test_id() {
+  SeededRandom random(7);
+  return BlobId::make(random);
+}
+
+Key test_key(uint64_t seed = 1) {
+  SeededRandom random(seed);
+  Key key;
+  random.fill(key);
+  return key;
+}
+
+std::string noise(size_t bytes, uint64_t seed) {
+  SeededRandom random(seed);
+  std::string made(bytes, '\0');
+  random.fill(std::as_writable_bytes(std::span(made)));
+  return made;
+}
+
+std::string prose(size_t bytes) {
+  std::string made;
+  for (size_t i = 0; made.size() < bytes; ++i)
+    made += "line " + std::to_string(i) + " of a text that compresses well\n";
+  made.resize(bytes);
+  return made;
+}
+
+FrameId frame(uint64_t number) { return {InodeId(100 + number), ChunkIndex(number), number + 1}; }
+
+struct Made {
+  std::string bytes;
+  std::vector<FrameRef> refs;
+};
+
+Made make(const std::vector<std::string>& chunks, Codec codec, std::optional<Key> key) {
+  BlobWriter writer(test_id(), codec, key);
+  Made made;
+  for (size_t i = 0; i < chunks.size(); ++i) made.refs.push_back(writer.append(frame(i), chunks[i]).value());
+  const uint64_t expected = writer.bytes();
+  made.bytes = writer.finish().flatten();
+  EXPECT_EQ(made.bytes.size(), expected);
+  return made;
+}
+
+const std::vector<std::string>& chunks() {
+  static const std::vector<std::string> some = {prose(100'000),   noise(50'000, 2), "", "x", std::string(1 << 20, '\0'),
+                                                noise(4 << 20, 3)};
+  return some;
+}
+
+class BlobTest : public ::testing::TestWithParam<std::tuple<Codec, bool>> {
+ protected:
+  Codec codec() const { return std::get<0>(GetParam()); }
+  std::optional<Key> volume_key() const { return std::get<1>(GetParam()) ? std::optional(test_key()) : std::nullopt; }
+  std::optional<Key> key() const {
+    return volume_key() ? std::optional(blob_key(*volume_key(), test_id())) : std::nullopt;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Tier, BlobTest,
+                         ::testing::Combine(::testing::Values(Codec::kStored, Codec::kLz4, Codec::kZstd),
+                                            ::testing::Bool()));
+
+TEST_P(BlobTest, GivesBackItsChunks) {
+  const Made made = make(chunks(), codec(), volume_key());
+  const auto header = decode_blob_header(std::string_view(made.bytes).substr(0, kBlobHeaderBytes));
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->id, test_id());
+  EXPECT_EQ(header->sealed, key().has_value());
+  for (size_t i = 0; i < chunks().size(); ++i) {
+    const auto bytes = std::string_view(made.bytes).substr(made.refs[i].offset, made.refs[i].bytes);
+    const auto plain = open_frame(bytes, frame(i), key());
+    ASSERT_TRUE(plain) << i << ": " << plain.error().to_string();
+    EXPECT_TRUE(*plain == chunks()[i]) << i;
+    EXPECT_EQ(made.refs[i].plain_checksum, checksum64(chunks()[i]));
+    EXPECT_EQ(open_frame(bytes, frame(i + 1), key()).error(), Code::kCorrupt);
+  }
+}
+
+TEST_P(BlobTest, HasAnIndex) {
+  const Made made = make(chunks(), codec(), volume_key());
+  const auto tail = read_tail(made.bytes, made.bytes.size());
+  ASSERT_TRUE(tail) << tail.error().to_string();
+  ASSERT_TRUE(tail->index);
+  ASSERT_EQ(tail->index->size(), chunks().size());
+  for (size_t i = 0; i < chunks().size(); ++i) {
+    EXPECT_EQ((*tail->index)[i].offset, made.refs[i].offset);
+    EXPECT_EQ((*tail->index)[i].header.id, frame(i));
+    EXPECT_EQ((*tail->index)[i].header.plain_bytes, chunks()[i].size());
+  }
+  const std::string_view end = std::string_view(made.bytes).substr(made.bytes.size() - kBlobFooterBytes);
+  const auto short_tail = read_tail(end, made.bytes.size());
+  ASSERT_TRUE(short_tail);
+  EXPECT_FALSE(short_tail->index);
+  EXPECT_EQ(short_tail->index_offset, tail->index_offset);
+}
+
+// Whatever byte is changed, no chunk comes back different.
+TEST_P(BlobTest, NoticesEveryChangedByte) {
+  const std::string chunk = prose(300);
+  const Made made = make({chunk}, codec(), volume_key());
+  for (size_t i = 0; i < made.bytes.size(); ++i) {
+    std::string damaged = made.bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x20);
+    const auto plain =
+        open_frame(std::string_view(damaged).substr(made.refs[0].offset, made.refs[0].bytes), frame(0), key());
+    const bool in_frame = i >= made.refs[0].offset && i < made.refs[0].offset + made.refs[0].bytes;
+    EXPECT_EQ(plain.has_value(), !in_frame) << i;
+    const bool in_tail = i >= made.refs[0].offset + made.refs[0].bytes;
+    EXPECT_EQ(read_tail(damaged, damaged.size()).has_value(), !in_tail) << i;
+    EXPECT_EQ(decode_blob_header(std::string_view(damaged).substr(0, kBlobHeaderBytes)).has_value(),
+              i >= kBlobHeaderBytes)
+        << i;
+  }
+  for (size_t bytes = 0; bytes < made.bytes.size(); ++bytes) {
+    const std::string_view cut = std::string_view(made.bytes).substr(0, bytes);
+    EXPECT_FALSE(read_tail(cut, cut.size()));
+    if (bytes < made.refs[0].bytes) EXPECT_FALSE(open_frame(cut, frame(0), key()));
+  }
+}
+
+TEST(Blob, StoresWhatDoesNotCompress) {
+  EXPECT_EQ(compress(noise(100'000, 1), Codec::kZstd).codec, Codec::kStored);
+  EXPECT_EQ(compress(noise(100'000, 1), Codec::kLz4).codec, Codec::kStored);
+  EXPECT_EQ(compress(prose(100'000), Codec::kZstd).codec, Codec::kZstd);
+  EXPECT_LT(compress(prose(100'000), Codec::kZstd).bytes.size(), 20'000u);
+  EXPECT_EQ(compress("", Codec::kZstd).codec, Codec::kStored);
+}
+
+TEST(Blob, NeedsItsKey) {
+  const Made made = make({"secret chunk"}, Codec::kZstd, test_key(1));
+  EXPECT_EQ(made.bytes.find("secret chunk"), std::string::npos);
+  const auto bytes = std::string_view(made.bytes).substr(made.refs[0].offset, made.refs[0].bytes);
+  EXPECT_TRUE(open_frame(bytes, frame(0), blob_key(test_key(1), test_id())));
+  EXPECT_EQ(open_frame(bytes, frame(0), blob_key(test_key(2), test_id())).error(), Code::kCorrupt);
+  EXPECT_EQ(open_frame(bytes, frame(0), blob_key(test_key(1), BlobId())).error(), Code::kCorrupt);
+  EXPECT_EQ(open_frame(bytes, frame(0), std::nullopt).error(), Code::kCorrupt);
+  // The checksum of a sealed chunk would tell whether it is a known one.
+  EXPECT_EQ(decode_frame_header(bytes.substr(0, kFrameHeaderBytes))->plain_checksum, 0u);
+}
+
+TEST(Blob, IsBounded) {
+  BlobWriter writer(test_id(), Codec::kZstd, std::nullopt);
+  EXPECT_FALSE(writer.append(frame(0), std::string(kMaxFramePlainBytes + 1, 'x')));
+  const std::string chunk = noise(kMaxFramePlainBytes, 1);
+  int chunks = 0;
+  while (writer.has_room_for(chunk.size())) {
+    ASSERT_TRUE(writer.append(frame(0), chunk));
+    ++chunks;
+  }
+  EXPECT_EQ(chunks, 3);
+  EXPECT_FALSE(writer.append(frame(0), chunk));
+  EXPECT_LE(writer.finish().bytes(), kMaxBlobBytes);
+}
+
+// docs/formats/blob.md shows these.
+TEST(Blob, GoldenBytes) {
+  std::string header, frame_header, footer;
+  encode(BlobHeader{.id = {}, .sealed = true}, header);
+  encode(FrameHeader{.id = {InodeId(1), ChunkIndex(2), 3},
+                     .codec = Codec::kZstd,
+                     .number = 4,
+                     .plain_bytes = 5,
+                     .stored_bytes = 6,
+                     .plain_checksum = 7,
+                     .stored_checksum = 8},
+         frame_header);
+  encode(BlobFooter{.index_offset = 48, .frame_count = 1, .index_checksum = 2}, footer);
+  EXPECT_EQ(checksum64(header + frame_header + footer), 13102181554256962455u);
+  EXPECT_EQ(header.substr(0, 16), std::string("firnblob\x01\x00\x01\x00\x00\x00\x00\x00", 16));
+  EXPECT_EQ(frame_header.substr(0, 44), std::string("FRAM\x02\x00\x00\x00"
+                                                    "\x01\x00\x00\x00\x00\x00\x00\x00"
+                                                    "\x02\x00\x00\x00"
+                                                    "\x04\x00\x00\x00"
+                                                    "\x03\x00\x00\x00\x00\x00\x00\x00"
+                                                    "\x05\x00\x00\x00"
+                                                    "\x06\x00\x00\x00"
+                                                    "\x07\x00\x00\x00",
+                                                    44));
+  EXPECT_EQ(footer.substr(0, 32), std::string("\x30\x00\x00\x00\x00\x00\x00\x00"
+                                              "\x01\x00\x00\x00"
+                                              "\x00\x00\x00\x00"
+                                              "\x02\x00\x00\x00\x00\x00\x00\x00"
+                                              "firnindx",
+                                              32));
+}
+
+TEST(Blob, RefusesWhatItDoesNotKnow) {
+  std::string header;
+  encode(BlobHeader{.id = test_id()}, header);
+  header[8] = 2;
+  EXPECT_EQ(decode_blob_header(header).error(), Code::kNotSupported);
+  EXPECT_EQ(decode_blob_header("").error(), Code::kCorrupt);
+  EXPECT_EQ(decode_blob_header("something else altogether, quite long").error(), Code::kCorrupt);
+}
+
+TEST(BlobIds, HaveNames) {
+  const BlobId id = test_id();
+  EXPECT_EQ(blob_id_of_hex(to_hex(id)), id);
+  EXPECT_EQ(key_of(id), "blob/" + to_hex(id).substr(0, 2) + "/" + to_hex(id));
+  EXPECT_FALSE(blob_id_of_hex("abc"));
+  EXPECT_FALSE(blob_id_of_hex(std::string(32, 'g')));
+}
+
+}  // namespace
+}  // namespace firn::tier

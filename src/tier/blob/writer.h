@@ -1,0 +1,51 @@
+// Makes one blob.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "object/content.h"
+#include "tier/blob/format.h"
+#include "tier/blob/sealing.h"
+
+namespace firn::tier {
+
+// Where a frame is in its blob: all that a ranged GET needs.
+struct FrameRef {
+  uint64_t offset = 0;
+  uint32_t bytes = 0;           // header included
+  uint64_t plain_checksum = 0;  // XXH3 of the chunk, also of a sealed one
+};
+
+// Not thread-safe; does no I/O, but compresses: keep it off the reactor for large chunks.
+class BlobWriter {
+ public:
+  // `volume_key`: the blob is sealed. `id` must never have been used before with that key.
+  BlobWriter(BlobId id, Codec codec, std::optional<Key> volume_key);
+
+  // Whether a chunk of `plain_bytes` fits, however badly it compresses.
+  bool has_room_for(uint64_t plain_bytes) const;
+  // Compresses and seals. kInvalid: no room, or larger than a frame may be.
+  Result<FrameRef> append(FrameId id, std::string_view plain);
+
+  const BlobId& id() const { return id_; }
+  uint32_t frame_count() const { return static_cast<uint32_t>(index_.size()); }
+  // Of the blob if it were finished now.
+  uint64_t bytes() const;
+  // The whole blob. The writer is empty afterwards and must not be used again.
+  object::Content finish();
+
+ private:
+  struct Entry {
+    uint64_t offset;
+    FrameHeader header;
+  };
+
+  const BlobId id_;
+  const Codec codec_;
+  const std::optional<Key> key_;  // of this blob
+  object::Content content_;
+  std::vector<Entry> index_;
+};
+
+}  // namespace firn::tier
