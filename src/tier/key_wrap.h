@@ -27,7 +27,8 @@ struct WrappedKey {
 Key make_key(Random& random);
 // `secret`: a passphrase, or the content of a key file; kInvalid when it is empty.
 Result<WrappedKey> wrap_key(const Key& key, std::string_view secret, Random& random, ScryptCost cost = {});
-// kAccessDenied: not the secret it was wrapped with (or damage, which cannot be told apart). kCorrupt: impossible costs.
+// kAccessDenied: not the secret it was wrapped with (or damage, which cannot be told apart). kCorrupt: impossible
+// costs.
 Result<Key> unwrap_key(const WrappedKey& wrapped, std::string_view secret);
 
 }  // namespace firn::tier
