@@ -30,6 +30,7 @@ RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opene
       blocking_pool_(options.blocking_pool),
       env_(std::move(opened.env)),
       log_check_(std::move(opened.log_check)),
+      log_failure_(std::move(opened.log_failure)),
       db_(std::move(opened.db)),
       snapshots_(std::make_unique<Snapshots>(db_.get())),
       marker_(std::move(marker)),
@@ -125,6 +126,8 @@ std::optional<Result<Version>> RocksdbEngine::try_commit(const WriteSet& writes,
     counters_.clear();
     return fail(to_status(status, "commit"));
   }
+  // The commit stands, in memory; the next one finds out.
+  if (log_failure_->failed()) failed_.store(true, std::memory_order_release);
   const Version version = db_->GetLatestSequenceNumber();
   finish_commit(writes, version);
   return version;
@@ -182,21 +185,28 @@ Status RocksdbEngine::recover() {
   last_recovery_ns_ = now;
   rocksdb::Status status = probe_space();
   if (status.ok()) status = db_->Resume();
-  if (status.ok()) status = start_new_log();
+  if (status.ok()) {
+    log_failure_->clear();
+    status = start_new_log();
+  }
+  if (status.ok() && log_failure_->failed()) status = log_failure_->status();
   last_recovery_ = to_status(status, "recover from an earlier failure");
   if (status.ok()) failed_.store(false, std::memory_order_release);
   return last_recovery_;
+}
+
+Status RocksdbEngine::write_log(bool sync) {
+  rocksdb::Status status = db_->FlushWAL(sync);
+  if (status.ok() && log_failure_->failed()) status = log_failure_->status();
+  if (!status.ok()) failed_.store(true, std::memory_order_release);
+  return to_status(status, sync ? "sync the log" : "write the log");
 }
 
 Result<Version> RocksdbEngine::sync_log() {
   if (failed_.load(std::memory_order_acquire))
     if (Status recovered = recover(); !recovered.ok()) return fail(std::move(recovered));
   const Version version = last_version();
-  const rocksdb::Status status = db_->FlushWAL(/*sync=*/true);
-  if (!status.ok()) {
-    failed_.store(true, std::memory_order_release);
-    return fail(to_status(status, "sync the log"));
-  }
+  if (Status written = write_log(/*sync=*/true); !written.ok()) return fail(std::move(written));
   syncs_.fetch_add(1, std::memory_order_relaxed);
   flushed_version_.store(version, std::memory_order_release);
   // A marker that is too old only weakens the check at the next open.
@@ -214,11 +224,7 @@ Result<void> RocksdbEngine::flush_to_os() {
   const Version version = last_version();
   if (version <= flushed_version_.load(std::memory_order_acquire)) return {};
   if (failed_.load(std::memory_order_acquire)) return fail(Code::kIo, "the log failed earlier");
-  const rocksdb::Status status = db_->FlushWAL(/*sync=*/false);
-  if (!status.ok()) {
-    failed_.store(true, std::memory_order_release);
-    return fail(to_status(status, "write the log"));
-  }
+  if (Status written = write_log(/*sync=*/false); !written.ok()) return fail(std::move(written));
   flushed_version_.store(version, std::memory_order_release);
   return {};
 }

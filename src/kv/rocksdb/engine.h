@@ -16,6 +16,7 @@
 #include "kv/rocksdb/counters.h"
 #include "kv/rocksdb/group_sync.h"
 #include "kv/rocksdb/log_check.h"
+#include "kv/rocksdb/log_errors.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/rocksdb/snapshots.h"
 #include "kv/rocksdb/sync_marker.h"
@@ -27,6 +28,7 @@ namespace firn::kv::rocks {
 struct OpenedDatabase {
   std::unique_ptr<rocksdb::Env> env;
   std::unique_ptr<LogCheck> log_check;
+  std::shared_ptr<LogFailure> log_failure;  // null: open for reading only
   std::unique_ptr<rocksdb::DB> db;
   bool reads_without_waiting = false;  // NoWait has an effect
 };
@@ -74,6 +76,8 @@ class RocksdbEngine final : public Engine {
   Result<Filled> fill_total(const WriteSet& writes, const WriteSet::Entry& entry);
   void finish_commit(const WriteSet& writes, Version version);
 
+  // Flushes the log's buffer, and syncs it; then failed_ tells whether all of it went well.
+  Status write_log(bool sync);
   Result<Version> sync_log();
   Status recover();
   rocksdb::Status probe_space();
@@ -85,6 +89,7 @@ class RocksdbEngine final : public Engine {
   io::BlockingPool* const blocking_pool_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<LogCheck> log_check_;
+  const std::shared_ptr<LogFailure> log_failure_;
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Snapshots> snapshots_;
   SyncMarker marker_;

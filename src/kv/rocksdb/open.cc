@@ -1,9 +1,9 @@
 #include <rocksdb/db.h>
 
 #include "kv/rocksdb/engine.h"
-#include "kv/rocksdb/late_errors.h"
 #include "kv/rocksdb/library_log.h"
 #include "kv/rocksdb/log_check.h"
+#include "kv/rocksdb/log_errors.h"
 #include "kv/rocksdb/no_wait.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/rocksdb/status.h"
@@ -14,9 +14,10 @@ namespace firn::kv {
 
 namespace {
 
-using rocks::LateErrors;
 using rocks::LibraryLog;
 using rocks::LogCheck;
+using rocks::LogErrors;
+using rocks::LogFailure;
 using rocks::OpenedDatabase;
 using rocks::SyncMarker;
 
@@ -93,13 +94,13 @@ Result<OpenedDatabase> Opening::for_writing() {
   std::shared_ptr<rocksdb::FileSystem> files = tuned_.env->GetFileSystem();
   opened.reads_without_waiting = tuned_.env == rocksdb::Env::Default();
   if (opened.reads_without_waiting) files = std::make_shared<rocks::NoWaitReads>(std::move(files));
-  const auto late_errors = std::make_shared<LateErrors>(std::move(files));
-  opened.env = rocksdb::NewCompositeEnv(late_errors);
+  opened.log_failure = std::make_shared<LogFailure>();
+  opened.env = rocksdb::NewCompositeEnv(std::make_shared<LogErrors>(std::move(files), opened.log_failure));
   tuned_.env = opened.env.get();
   rocksdb::DB* db = nullptr;
   if (auto status = rocksdb::DB::Open(tuned_, path_, &db); !status.ok()) return fail(failure(status));
-  late_errors->opened();
   opened.db.reset(db);
+  if (opened.log_failure->failed()) return fail(failure(opened.log_failure->status()));
   // LogCheck relies on the marker being at least where the new log begins.
   rocksdb::Status status = marker_.open();
   if (status.ok()) status = marker_.write(db->GetLatestSequenceNumber());

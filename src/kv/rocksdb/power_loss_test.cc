@@ -1,9 +1,11 @@
 // Power cuts, full disks and damaged files under the RocksDB engine, on a file system that forgets.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <iostream>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "kv/counter.h"
 #include "kv/testing/engine_host.h"
@@ -189,6 +191,34 @@ TEST(DiskFull, StaysReadableAndRecovers) {
   ASSERT_TRUE(machine.open());
   EXPECT_EQ(Tx(*machine.engine).get("after"), "1");
   for (int i = 0; i + 1 < committed; ++i) ASSERT_EQ(Tx(*machine.engine).get("k" + std::to_string(i)), value) << i;
+}
+
+// The log fails under one thread while another is in the middle of a commit.
+TEST(DiskFull, ManyThreadsSurviveAFailingLog) {
+  for (int round = 0; round < 20; ++round) {
+    Machine machine;
+    ASSERT_TRUE(machine.open());
+    Tx(*machine.engine).put("first", "1").commit();
+    ASSERT_TRUE(testing::run(machine.engine->sync(machine.engine->last_version())));
+    machine.fs->set_capacity(machine.fs->used_bytes() + (20 << 10));
+    std::atomic<bool> full = false;
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 3; ++thread)
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < 2000 && !full; ++i) {
+          const std::string key = std::to_string(thread) + "-" + std::to_string(i);
+          if (Tx(*machine.engine).put(key, std::string(500, 'v')).commit_code() == Code::kNoSpace) full = true;
+          (void)machine.engine->flush_to_os();
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_TRUE(full);
+    EXPECT_EQ(Tx(*machine.engine).get("first"), "1");
+    machine.fs->set_capacity(~uint64_t{0});
+    machine.power_cut(static_cast<uint64_t>(round));
+    ASSERT_TRUE(machine.open());
+    EXPECT_EQ(Tx(*machine.engine).get("first"), "1");
+  }
 }
 
 std::string find_file(Machine& machine, std::string_view suffix) {
