@@ -8,6 +8,7 @@
 #include "io/test_environment.h"
 #include "object/dir/dir_store.h"
 #include "object/mem/mem_store.h"
+#include "object/probe.h"
 #include "object/testing/faulty_store.h"
 #include "object/testing/s3_server.h"
 #include "object/wrappers.h"
@@ -205,6 +206,12 @@ Task<void> many(ObjectStore* store) {
   co_await gate.close();
 }
 TEST_P(StoreConformance, ServesManyAtOnce) { environment->run(many(store.get())); }
+
+Task<void> probed(ObjectStore* store) {
+  const auto fit = co_await probe(*store, system_random(), minute());
+  EXPECT_TRUE(fit) << fit.error().to_string();
+}
+TEST_P(StoreConformance, PassesTheProbe) { environment->run(probed(store.get())); }
 
 Task<void> bad_keys(ObjectStore* store) {
   for (const std::string key :

@@ -6,6 +6,7 @@
 #include "io/sync.h"
 #include "io/test_environment.h"
 #include "object/mem/mem_store.h"
+#include "object/probe.h"
 #include "object/testing/faulty_store.h"
 
 namespace firn::object {
@@ -182,6 +183,48 @@ TEST(Measured, CountsRequestsAndBytes) {
   EXPECT_EQ(value("firn_object_failures_total", "get"), 0u);
   EXPECT_EQ(value("firn_object_bytes_total", "put"), 5u);
   EXPECT_EQ(value("firn_object_bytes_total", "get"), 3u);
+}
+
+// What some servers do with a condition that they do not know.
+class Unconditional final : public ObjectStore {
+ public:
+  explicit Unconditional(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
+  Task<Result<void>> put(std::string key, Content content, PutOptions, io::Until until) override {
+    return inner_->put(std::move(key), std::move(content), {}, until);
+  }
+  Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
+    return inner_->get(std::move(key), offset, bytes, until);
+  }
+  Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
+    return inner_->head(std::move(key), until);
+  }
+  Task<Result<void>> remove(std::string key, io::Until until) override { return inner_->remove(std::move(key), until); }
+  std::string describe() const override { return "careless"; }
+  Task<void> close() override { co_return; }
+
+ private:
+  std::shared_ptr<ObjectStore> inner_;
+};
+
+TEST(Probe, RefusesAStoreThatIgnoresConditions) {
+  World world({});
+  Unconditional careless(world.mem);
+  const auto unfit = world.run(probe(careless, world.random, {}));
+  ASSERT_FALSE(unfit);
+  EXPECT_EQ(unfit.error(), Code::kNotSupported);
+  EXPECT_NE(unfit.error().message().find("only if absent"), std::string::npos) << unfit.error().message();
+  EXPECT_TRUE(world.mem->sizes().empty());
+}
+
+TEST(Probe, RefusesAStoreThatForgets) {
+  World world({.forgotten = 1});
+  EXPECT_FALSE(world.run(probe(*world.faulty, world.random, {})));
+}
+
+TEST(Probe, ReportsAStoreThatIsDown) {
+  World world({});
+  world.faulty->set_down(true);
+  EXPECT_EQ(world.run(probe(*world.faulty, world.random, {})).error(), Code::kUnavailable);
 }
 
 }  // namespace
