@@ -14,9 +14,10 @@ build: setup
 
 bench:
 	scripts/setup --bench
+	scripts/s3-server
 	scripts/enable-uring
 	cmake --preset release > /dev/null
-	ninja -C build/release --quiet firn metadata_bench
+	ninja -C build/release --quiet firn metadata_bench object_bench
 	bench/run $(BENCH)
 
 setup:

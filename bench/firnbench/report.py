@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import inline
+from . import inline, stores
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -82,6 +82,8 @@ def text(figures):
         parts.append(transport_table(figures.transports))
     if getattr(figures, "inline", None):
         parts.append(inline.table(figures.inline))
+    if getattr(figures, "stores", None):
+        parts.append(stores.table(figures.stores))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -112,6 +114,7 @@ def save(figures, path, command, commit):
         },
         "transports": getattr(figures, "transports", None),
         "inline": getattr(figures, "inline", None),
+        "stores": getattr(figures, "stores", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,
