@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace firn::meta {
@@ -23,6 +24,30 @@ void Key::append(std::string_view name) {
   CHECK(size_ + name.size() <= bytes_.size());
   std::copy(name.begin(), name.end(), bytes_.begin() + size_);
   size_ += name.size();
+}
+
+namespace {
+
+// Big-endian, so that chunks are in order.
+std::string chunk_name(ChunkIndex chunk) {
+  std::string name;
+  append_be(name, static_cast<uint32_t>(chunk.value));
+  return name;
+}
+
+}  // namespace
+
+Key chunk_key(InodeId inode, ChunkIndex chunk) { return {Prefix::kChunk, inode, chunk_name(chunk)}; }
+
+Key blob_live_key(std::string_view name) { return {Prefix::kCounter, "blob" + std::string(name)}; }
+
+kv::Range chunks_from(InodeId inode, ChunkIndex first) {
+  return {chunk_key(inode, first).str(), kv::prefix_end(Key(Prefix::kChunk, inode))};
+}
+
+Result<ChunkIndex> chunk_of_key(std::string_view key) {
+  if (key.size() != kKeyHeadBytes + sizeof(uint32_t)) return fail(Code::kCorrupt, "a chunk's key has another length");
+  return ChunkIndex(load_be<uint32_t>(key.data() + kKeyHeadBytes));
 }
 
 kv::Range names_after(Prefix prefix, InodeId inode, std::string_view after) {

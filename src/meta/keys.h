@@ -22,6 +22,9 @@ enum class Prefix : char {
   kOrphan = 'O',
   kLive = 'L',
   kCounter = 'S',
+  kChunk = 'C',
+  kPending = 'P',
+  kBlob = 'B',
 };
 
 inline constexpr size_t kKeyHeadBytes = 1 + sizeof(uint64_t);
@@ -50,6 +53,11 @@ inline Key xattr_key(InodeId inode, std::string_view name) { return {Prefix::kXa
 inline Key inline_key(InodeId inode) { return {Prefix::kInline, inode}; }
 inline Key orphan_key(InodeId inode) { return {Prefix::kOrphan, inode}; }
 inline Key live_key(InodeId inode) { return {Prefix::kLive, inode}; }
+inline Key pending_key(InodeId inode) { return {Prefix::kPending, inode}; }
+Key chunk_key(InodeId inode, ChunkIndex chunk);
+// A blob's record, and the counter of its bytes that chunks refer to.
+inline Key blob_key(std::string_view name) { return {Prefix::kBlob, name}; }
+Key blob_live_key(std::string_view name);
 inline Key counter_key(std::string_view name) { return {Prefix::kCounter, name}; }
 
 // Counters (64-bit little-endian) and the session record.
@@ -62,10 +70,13 @@ inline constexpr std::string_view kSessionName = "session";
 kv::Range names_after(Prefix prefix, InodeId inode, std::string_view after);
 // Keys with this prefix whose inode number is greater than `after`.
 kv::Range inodes_after(Prefix prefix, InodeId after);
+// The chunks of a file from `first` on.
+kv::Range chunks_from(InodeId inode, ChunkIndex first);
 
 // The parts of a stored key; kCorrupt when it is too short.
 Result<InodeId> inode_of_key(std::string_view key);
 Result<std::string_view> name_of_key(std::string_view key);
+Result<ChunkIndex> chunk_of_key(std::string_view key);
 
 std::string encode_counter(uint64_t value);
 Result<uint64_t> decode_counter(std::string_view bytes);

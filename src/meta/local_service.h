@@ -5,6 +5,7 @@
 
 #include "meta/options.h"
 #include "meta/service.h"
+#include "meta/tiering.h"
 
 namespace firn::meta {
 
@@ -13,7 +14,7 @@ class Mutation;
 
 // See Service for the contract. Arguments passed by reference or view must outlive the returned task.
 // The engine outlives the service; volume.h formats it and checks that it may be used.
-class LocalService final : public Service {
+class LocalService final : public Service, public Tiering {
  public:
   LocalService(kv::Engine& engine, const Options& options);
   ~LocalService() override;
@@ -56,6 +57,17 @@ class LocalService final : public Service {
   io::Task<Result<InodePage>> list_inodes(InodeId after, size_t limit) override;
 
   io::Task<Result<Usage>> usage() override;
+
+  io::Task<Result<std::vector<Pending>>> list_pending(InodeId after, size_t limit) override;
+  io::Task<Result<std::vector<Chunk>>> list_chunks(InodeId inode, ChunkIndex first, size_t limit) override;
+  io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes) override;
+  io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) override;
+  io::Task<Result<bool>> commit_upload(const Upload& upload) override;
+  io::Task<Result<std::vector<Blob>>> list_blobs(std::string after, size_t limit) override;
+  io::Task<Result<Blob>> get_blob(std::string name) override;
+  io::Task<Result<void>> forget_blob(std::string name) override;
+  io::Task<Result<Attr>> mark_evicted(InodeId inode) override;
+  io::Task<Result<Attr>> mark_resident(InodeId inode) override;
 
   kv::Version last_version() const override;
   io::Task<Result<void>> sync(kv::Version version) override;

@@ -17,6 +17,8 @@ struct Options {
   size_t dirent_cache_entries = 128 << 10;  // about 70 bytes each, and names over 15 bytes
   // begin_session()'s; stamps unsettled content that comes without one.
   uint64_t boot_session = 0;
+  // Colder tiers are to have what is settled: changes are listed as pending.
+  bool tiered = false;
 };
 
 }  // namespace firn::meta

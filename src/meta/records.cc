@@ -68,6 +68,9 @@ void write_attr(const Attr& a, record::Inode& m) {
   m.set_settled(a.content.settled);
   m.set_live(a.content.live);
   m.set_boot_session(a.content.boot_session);
+  m.set_generation(a.content.generation);
+  m.set_uploaded_generation(a.content.uploaded_generation);
+  m.set_evicted(a.content.evicted);
 }
 
 Attr read_attr(InodeId id, const record::Inode& m) {
@@ -87,7 +90,8 @@ Attr read_attr(InodeId id, const record::Inode& m) {
           .flags = m.flags(),
           .xattr_count = m.xattr_count(),
           .parent = InodeId(m.parent()),
-          .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session()}};
+          .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session(), m.generation(),
+                      m.uploaded_generation(), m.evicted()}};
 }
 
 }  // namespace

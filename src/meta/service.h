@@ -117,7 +117,7 @@ class Service {
   virtual io::Task<Result<Attr>> create_unnamed(const Credentials& who, InodeId parent, const NodeSpec& spec) = 0;
   virtual io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) = 0;
   // `unheld`: an inode that nobody has open, which the caller keeps so until this returned. Is the name its last one,
-  // then it is reclaimed in the same transaction.
+  // then it is reclaimed in the same transaction (unless colder tiers know it).
   virtual io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name,
                                            InodeId unheld) = 0;
   io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name) {

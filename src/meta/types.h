@@ -43,6 +43,11 @@ struct Content {
   bool settled = false;
   bool live = false;
   uint64_t boot_session = 0;
+  // Tiered volumes, settled content. 5. uploaded_generation <= generation; equal: colder tiers have every chunk.
+  // 6. Evicted content has been uploaded, is not live, and its backing holds nothing.
+  uint64_t generation = 0;
+  uint64_t uploaded_generation = 0;
+  bool evicted = false;
   friend bool operator==(const Content&, const Content&) = default;
 };
 

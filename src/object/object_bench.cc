@@ -95,7 +95,8 @@ std::unique_ptr<ObjectStore> open(const std::string& url, io::BlockingPool& pool
 }
 
 int run(int argc, char** argv) {
-  if (argc < 3 || argc % 2 == 0) die("usage: object_bench put|get|range|small URL [--count N] [--bytes N] [--parallel N]");
+  if (argc < 3 || argc % 2 == 0)
+    die("usage: object_bench put|get|range|small URL [--count N] [--bytes N] [--parallel N]");
   Work work{.kind = argv[1]};
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];

@@ -19,7 +19,9 @@ io::Task<Result<Removed>> attempt(Mutation& m, const Request& request) {
   CO_TRY(check_remove(who, *directory, *victim, false));
   if (victim->attr.nlink > 0) --victim->attr.nlink;
   victim->attr.ctime = m.now();
-  const bool reclaimed = victim->attr.nlink == 0 && victim->attr.inode == unheld;
+  // A file that colder tiers know may have more records than one transaction should remove.
+  const bool reclaimed =
+      victim->attr.nlink == 0 && victim->attr.inode == unheld && victim->attr.content.generation == 0;
   if (reclaimed) {
     CO_TRY(co_await erase_records(m, victim));
   } else {

@@ -6,6 +6,7 @@
 #include "meta/new_node.h"
 #include "meta/ops/kill_set_ids.h"
 #include "meta/permissions.h"
+#include "meta/tiering_records.h"
 
 namespace firn::meta {
 
@@ -45,11 +46,31 @@ void apply_times(const ContentUpdate& u, Attr& attr) {
   if (u.ctime) attr.ctime = std::max(attr.ctime, *u.ctime);
 }
 
+// Whether colder tiers may lack something from now on. A file that is open for writing changes without telling.
+bool leaves_tiers_behind(const ContentUpdate& u, const Content& before, const Content& after) {
+  const bool tiered = after.settled || before.settled;
+  return tiered && (u.size || u.mtime || after.backing != before.backing || (after.live && !before.live));
+}
+
+io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode) {
+  const InodeId id = inode.attr.inode;
+  Content& content = inode.attr.content;
+  Pending pending{id, content.generation + 1, m.now()};
+  // What has been waiting goes on waiting since then.
+  if (content.generation != content.uploaded_generation)
+    if (const auto stored = CO_TRY(co_await m.transaction().get(pending_key(id), m.isolation())))
+      pending.since = CO_TRY(decode_pending(id, *stored)).since;
+  content.generation = pending.generation;
+  m.transaction().put(pending_key(id), encode_pending(pending));
+  co_return Result<void>();
+}
+
 bool changes_content(const ContentUpdate& u) { return u.size || u.allocated_bytes || u.inline_data || u.content; }
 
 io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& update) {
   co_await m.lock({id});
   Inode* inode = CO_TRY(co_await m.inode(id));
+  const Content before = inode->attr.content;
   if (changes_content(update)) {
     if (inode->attr.type != FileType::kRegular) co_return fail(Code::kInvalid);
     apply_content(m, update, *inode);
@@ -59,6 +80,10 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
     CO_TRY(co_await drop_capabilities(m, *inode));
   }
   apply_times(update, inode->attr);
+  inode->attr.content.generation = before.generation;
+  inode->attr.content.uploaded_generation = before.uploaded_generation;
+  if (m.core().options.tiered && leaves_tiers_behind(update, before, inode->attr.content))
+    CO_TRY(co_await mark_pending(m, *inode));
   m.update(inode);
   CO_TRY(co_await m.commit());
   co_return inode->attr;

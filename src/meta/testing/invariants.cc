@@ -22,7 +22,8 @@ class Checker {
     for (const auto& [id, inode] : inodes_) check_inode(id, inode);
     for (const auto& [id, count] : names_)
       if (!inodes_.contains(id)) complain(id, "is named but missing");
-    for (Prefix prefix : {Prefix::kInline, Prefix::kOrphan, Prefix::kLive, Prefix::kXattr})
+    for (Prefix prefix :
+         {Prefix::kInline, Prefix::kOrphan, Prefix::kLive, Prefix::kXattr, Prefix::kChunk, Prefix::kPending})
       for (const auto& [id, count] : counts_[prefix])
         if (!inodes_.contains(id)) complain(id, std::string("has a left-over record ") + char(prefix));
     check_usage();
@@ -33,7 +34,7 @@ class Checker {
   void load() {
     for (const kv::Pair& pair : *run(transaction_->scan({std::string(1, '\0'), std::string(1, '\xff')}, 10'000'000))) {
       const auto prefix = Prefix(pair.key[0]);
-      if (prefix == Prefix::kVolume || prefix == Prefix::kCounter) continue;
+      if (prefix == Prefix::kVolume || prefix == Prefix::kCounter || prefix == Prefix::kBlob) continue;
       const InodeId id = *inode_of_key(pair.key);
       if (prefix == Prefix::kInode) {
         inodes_[id] = *decode_inode(id, pair.value);

@@ -1,0 +1,75 @@
+// The blobs that there are. Bytes of theirs that chunks refer to are a counter, which many transactions change at once.
+#include "meta/core.h"
+#include "meta/keys.h"
+#include "meta/local_service.h"
+#include "meta/tiering_records.h"
+
+namespace firn::meta {
+
+namespace {
+
+io::Task<Result<Blob>> load_blob(kv::Transaction& transaction, std::string_view name) {
+  const auto stored = CO_TRY(co_await transaction.get(blob_key(name)));
+  if (!stored) co_return fail(Code::kNotFound, "no such blob");
+  Blob blob = CO_TRY(decode_blob(name, *stored));
+  if (const auto live = CO_TRY(co_await transaction.get(blob_live_key(name))))
+    blob.live_bytes = CO_TRY(decode_counter(*live));
+  co_return blob;
+}
+
+io::Task<Result<void>> announce(kv::Transaction& transaction, const Blob& blob) {
+  transaction.put(blob_key(blob.name), encode_blob(blob));
+  transaction.add(blob_live_key(blob.name), 0);
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> confirm(kv::Transaction& transaction, std::string_view name, uint32_t tiers) {
+  Blob blob = CO_TRY(co_await load_blob(transaction, name));
+  blob.tiers |= tiers;
+  transaction.put(blob_key(name), encode_blob(blob));
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> forget(kv::Transaction& transaction, std::string_view name) {
+  const Blob blob = CO_TRY(co_await load_blob(transaction, name));
+  if (blob.live_bytes > 0) co_return fail(Code::kBusy, "chunks refer to the blob");
+  transaction.erase(blob_key(name));
+  transaction.erase(blob_live_key(name));
+  co_return Result<void>();
+}
+
+}  // namespace
+
+io::Task<Result<void>> LocalService::announce_blob(std::string name, uint64_t bytes) {
+  if (name.size() != kBlobNameBytes) co_return fail(Code::kInvalid);
+  const Blob blob{.name = std::move(name), .bytes = bytes, .since = core_->now()};
+  co_return co_await kv::transact<void>(core_->engine, [&blob](kv::Transaction& t) { return announce(t, blob); });
+}
+
+io::Task<Result<void>> LocalService::confirm_blob(std::string name, uint32_t tiers) {
+  co_return co_await kv::transact<void>(core_->engine,
+                                        [&name, tiers](kv::Transaction& t) { return confirm(t, name, tiers); });
+}
+
+io::Task<Result<Blob>> LocalService::get_blob(std::string name) {
+  const auto transaction = core_->engine.begin();
+  co_return co_await load_blob(*transaction, name);
+}
+
+io::Task<Result<std::vector<Blob>>> LocalService::list_blobs(std::string after, size_t limit) {
+  const auto transaction = core_->engine.begin();
+  std::string begin = blob_key(after).str();
+  if (!after.empty()) begin.push_back('\0');
+  const auto pairs = CO_TRY(co_await transaction->scan({std::move(begin), kv::prefix_end(Key(Prefix::kBlob))}, limit,
+                                                       kv::Isolation::kSnapshot));
+  std::vector<Blob> blobs;
+  for (const kv::Pair& pair : pairs)
+    blobs.push_back(CO_TRY(co_await load_blob(*transaction, std::string_view(pair.key).substr(1))));
+  co_return blobs;
+}
+
+io::Task<Result<void>> LocalService::forget_blob(std::string name) {
+  co_return co_await kv::transact<void>(core_->engine, [&name](kv::Transaction& t) { return forget(t, name); });
+}
+
+}  // namespace firn::meta

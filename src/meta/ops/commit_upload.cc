@@ -1,0 +1,54 @@
+#include "meta/keys.h"
+#include "meta/local_service.h"
+#include "meta/mutation.h"
+#include "meta/ops/chunks.h"
+#include "meta/tiering_records.h"
+
+namespace firn::meta {
+
+namespace {
+
+io::Task<Result<void>> record(Mutation& m, InodeId inode, const Chunk& chunk) {
+  kv::Transaction& transaction = m.transaction();
+  const Key key = chunk_key(inode, chunk.index);
+  if (const auto stored = CO_TRY(co_await transaction.get(key, m.isolation()))) {
+    const Chunk former = CO_TRY(decode_chunk(chunk.index, *stored));
+    if (former == chunk) co_return Result<void>();  // a repetition
+    transaction.add(blob_live_key(former.blob), -int64_t{former.frame_bytes});
+  }
+  transaction.add(blob_live_key(chunk.blob), int64_t{chunk.frame_bytes});
+  transaction.put(key, encode_chunk(chunk));
+  co_return Result<void>();
+}
+
+io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
+  co_await m.lock({upload.inode});
+  const Result<Inode*> found = co_await m.inode(upload.inode);
+  if (!found && found.error().code() == Code::kStale) co_return false;
+  Inode* inode = CO_TRY(Result<Inode*>(found));
+  Content& content = inode->attr.content;
+  if (inode->attr.nlink == 0) co_return false;  // its chunks go with it
+  if (!content.settled) {
+    // The content has moved inline.
+    if (CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex()))) m.transaction().erase(pending_key(upload.inode));
+    CO_TRY(co_await m.commit());
+    co_return false;
+  }
+  for (const Chunk& chunk : upload.chunks) CO_TRY(co_await record(m, upload.inode, chunk));
+  const bool current = content.generation == upload.generation && !content.live;
+  if (upload.complete && current && CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)))) {
+    content.uploaded_generation = upload.generation;
+    m.transaction().erase(pending_key(upload.inode));
+    m.update(inode);
+  }
+  CO_TRY(co_await m.commit());
+  co_return current;
+}
+
+}  // namespace
+
+io::Task<Result<bool>> LocalService::commit_upload(const Upload& upload) {
+  return mutate(*core_, [&upload](Mutation& m) { return attempt(m, upload); });
+}
+
+}  // namespace firn::meta

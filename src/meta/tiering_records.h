@@ -1,0 +1,20 @@
+// The stored records of tiering (proto/meta.proto).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "meta/tiering.h"
+
+namespace firn::meta {
+
+// Decoders accept any bytes; what no firn wrote is kCorrupt. Keys hold the inode, the index and the name.
+std::string encode_chunk(const Chunk& chunk);
+Result<Chunk> decode_chunk(ChunkIndex index, std::string_view bytes);
+std::string encode_pending(const Pending& pending);
+Result<Pending> decode_pending(InodeId inode, std::string_view bytes);
+std::string encode_blob(const Blob& blob);
+Result<Blob> decode_blob(std::string_view name, std::string_view bytes);
+
+}  // namespace firn::meta

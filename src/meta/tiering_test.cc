@@ -1,0 +1,244 @@
+// The records behind tiers: what is pending, where chunks are, which blobs are still needed.
+#include "meta/tiering.h"
+
+#include "meta/keys.h"
+#include "meta/testing/fixture.h"
+#include "meta/testing/invariants.h"
+#include "meta/tiering_records.h"
+
+namespace firn::meta {
+namespace {
+
+using testing::run;
+
+constexpr uint32_t kFrame = 1000;
+
+std::string blob_name(char filler) { return std::string(kBlobNameBytes, filler); }
+
+Chunk chunk(uint64_t index, uint64_t version, char blob) {
+  return {.index = ChunkIndex(index),
+          .version = version,
+          .bytes = 4096,
+          .checksum = index * 31 + version,
+          .blob = blob_name(blob),
+          .offset = 48 + index * kFrame,
+          .frame_bytes = kFrame};
+}
+
+class TieringTest : public testing::ServiceTest {
+ protected:
+  void SetUp() override {
+    ServiceTest::SetUp();
+    Options options = testing::small_options(clock_, GetParam());
+    options.tiered = true;
+    volume_ = std::make_unique<testing::Volume>(*engine_, options);
+  }
+  testing::Volume& volume() { return *volume_; }
+  void expect_invariants() { EXPECT_EQ(testing::contradictions(*engine_), std::vector<std::string>()); }
+
+  // A file whose content is in a backing, as its last close leaves it.
+  InodeId settled_file(std::string_view name, uint64_t bytes = 10 << 20) {
+    const InodeId inode = volume().file(kRootInode, name).inode;
+    volume().update(inode, {.size = bytes,
+                            .content = Content{.backing = BackingId(inode.value), .settled = true},
+                            .mtime = Timestamp{1'700'000'100, 0}});
+    return inode;
+  }
+  void touch(InodeId inode) { volume().update(inode, {.mtime = Timestamp{1'700'000'200, 0}}); }
+  std::vector<Pending> pending() { return run(service().list_pending(InodeId(), 100)).value(); }
+  std::vector<Chunk> chunks(InodeId inode) { return run(service().list_chunks(inode, ChunkIndex(), 10'000)).value(); }
+  uint64_t live_bytes(char blob) { return run(service().get_blob(blob_name(blob))).value().live_bytes; }
+  void announce(char blob) { ASSERT_TRUE(run(service().announce_blob(blob_name(blob), 10'000))); }
+  bool commit(const Upload& upload) { return run(service().commit_upload(upload)).value(); }
+  Content content(InodeId inode) { return volume().stat(inode).content; }
+};
+INSTANTIATE_TEST_SUITE_P(Engines, TieringTest,
+                         ::testing::Values(testing::Kind::kMemOwned, testing::Kind::kMemShared,
+                                           testing::Kind::kRocksdb),
+                         testing::kind_name);
+
+TEST_P(TieringTest, ListsWhatIsPending) {
+  EXPECT_TRUE(pending().empty());
+  const InodeId small = volume().file(kRootInode, "small").inode;
+  volume().update(small, {.size = 3, .inline_data = "abc"});
+  EXPECT_TRUE(pending().empty());  // it travels with the metadata
+  const InodeId large = settled_file("large");
+  ASSERT_EQ(pending().size(), 1u);
+  const Pending first = pending()[0];
+  EXPECT_EQ(first.inode, large);
+  EXPECT_EQ(first.generation, content(large).generation);
+  touch(large);
+  const Pending second = pending()[0];
+  EXPECT_GT(second.generation, first.generation);
+  EXPECT_EQ(second.since, first.since);  // it has been waiting since then
+  volume().chmod(large, 0600);
+  volume().update(large, {.atime = Timestamp{1'800'000'000, 0}});
+  EXPECT_EQ(pending()[0].generation, second.generation);
+  expect_invariants();
+}
+
+TEST_P(TieringTest, ACompleteUploadEndsIt) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  const uint64_t generation = content(file).generation;
+  EXPECT_TRUE(commit({.inode = file, .generation = generation, .chunks = {chunk(0, generation, 'a')}}));
+  EXPECT_EQ(pending().size(), 1u);
+  EXPECT_TRUE(commit({.inode = file,
+                      .generation = generation,
+                      .chunks = {chunk(1, generation, 'a'), chunk(2, generation, 'a')},
+                      .complete = true,
+                      .chunk_count = 3}));
+  EXPECT_TRUE(pending().empty());
+  EXPECT_EQ(content(file).uploaded_generation, generation);
+  EXPECT_EQ(chunks(file).size(), 3u);
+  EXPECT_EQ(chunks(file)[1], chunk(1, generation, 'a'));
+  EXPECT_EQ(live_bytes('a'), 3 * kFrame);
+  expect_invariants();
+}
+
+TEST_P(TieringTest, AChangeMeanwhileKeepsItPending) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  const uint64_t generation = content(file).generation;
+  touch(file);
+  EXPECT_FALSE(commit({.inode = file,
+                       .generation = generation,
+                       .chunks = {chunk(0, generation, 'a')},
+                       .complete = true,
+                       .chunk_count = 1}));
+  EXPECT_EQ(pending().size(), 1u);
+  EXPECT_LT(content(file).uploaded_generation, content(file).generation);
+}
+
+TEST_P(TieringTest, AFileOpenForWritingStaysPending) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  Content live = content(file);
+  live.live = true;
+  volume().update(file, {.content = live});
+  const uint64_t generation = content(file).generation;
+  EXPECT_FALSE(commit({.inode = file,
+                       .generation = generation,
+                       .chunks = {chunk(0, generation, 'a')},
+                       .complete = true,
+                       .chunk_count = 1}));
+  EXPECT_EQ(pending().size(), 1u);
+  live.live = false;
+  volume().update(file, {.content = live});
+  EXPECT_EQ(content(file).generation, generation);  // closing it changes nothing by itself
+  EXPECT_TRUE(commit({.inode = file, .generation = generation, .complete = true, .chunk_count = 1}));
+  EXPECT_TRUE(pending().empty());
+}
+
+TEST_P(TieringTest, CountsWhatOfABlobIsNeeded) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  announce('b');
+  const Upload first{.inode = file, .generation = 1, .chunks = {chunk(0, 1, 'a'), chunk(1, 1, 'a'), chunk(2, 1, 'a')}};
+  commit(first);
+  commit(first);  // as after a lost answer
+  EXPECT_EQ(live_bytes('a'), 3 * kFrame);
+  touch(file);
+  const uint64_t generation = content(file).generation;
+  // Shorter now, and its first chunk another.
+  EXPECT_TRUE(commit({.inode = file,
+                      .generation = generation,
+                      .chunks = {chunk(0, generation, 'b')},
+                      .complete = true,
+                      .chunk_count = 2}));
+  EXPECT_EQ(live_bytes('a'), kFrame);
+  EXPECT_EQ(live_bytes('b'), kFrame);
+  EXPECT_EQ(run(service().forget_blob(blob_name('a'))).error(), Code::kBusy);
+  EXPECT_EQ(volume().unlink(kRootInode, "f"), Code::kOk);
+  ASSERT_TRUE(run(service().reclaim(file)));
+  EXPECT_EQ(live_bytes('a'), 0u);
+  EXPECT_EQ(live_bytes('b'), 0u);
+  EXPECT_TRUE(pending().empty());
+  EXPECT_TRUE(chunks(file).empty());
+  EXPECT_TRUE(run(service().forget_blob(blob_name('a'))));
+  EXPECT_EQ(run(service().get_blob(blob_name('a'))).error(), Code::kNotFound);
+  EXPECT_EQ(run(service().list_blobs("", 10)).value().size(), 1u);
+  expect_invariants();
+}
+
+TEST_P(TieringTest, KnowsBlobsFromTheirAnnouncement) {
+  announce('a');
+  announce('b');
+  ASSERT_TRUE(run(service().confirm_blob(blob_name('b'), 1)));
+  ASSERT_TRUE(run(service().confirm_blob(blob_name('b'), 2)));
+  EXPECT_EQ(run(service().confirm_blob(blob_name('c'), 1)).error(), Code::kNotFound);
+  const auto blobs = run(service().list_blobs("", 10)).value();
+  ASSERT_EQ(blobs.size(), 2u);
+  EXPECT_EQ(blobs[0].name, blob_name('a'));
+  EXPECT_EQ(blobs[0].tiers, 0u);
+  EXPECT_EQ(blobs[1].tiers, 3u);
+  EXPECT_EQ(run(service().list_blobs(blob_name('a'), 10)).value().size(), 1u);
+}
+
+TEST_P(TieringTest, EvictsOnlyWhatColderTiersHave) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  EXPECT_EQ(run(service().mark_evicted(file)).error(), Code::kBusy);
+  const uint64_t generation = content(file).generation;
+  commit({.inode = file,
+          .generation = generation,
+          .chunks = {chunk(0, generation, 'a')},
+          .complete = true,
+          .chunk_count = 1});
+  EXPECT_TRUE(run(service().mark_evicted(file)).value().content.evicted);
+  EXPECT_TRUE(content(file).evicted);
+  EXPECT_FALSE(run(service().mark_resident(file)).value().content.evicted);
+  touch(file);
+  EXPECT_EQ(run(service().mark_evicted(file)).error(), Code::kBusy);
+  const InodeId small = volume().file(kRootInode, "small").inode;
+  EXPECT_EQ(run(service().mark_evicted(small)).error(), Code::kBusy);
+}
+
+TEST_P(TieringTest, ReclaimsFilesOfManyChunks) {
+  const InodeId file = settled_file("huge");
+  announce('a');
+  for (uint64_t i = 0; i < 2500; i += 500) {
+    Upload upload{.inode = file, .generation = 1};
+    for (uint64_t j = i; j < i + 500; ++j) upload.chunks.push_back(chunk(j, 1, 'a'));
+    commit(upload);
+  }
+  EXPECT_EQ(live_bytes('a'), 2500u * kFrame);
+  EXPECT_EQ(testing::code_of(run(service().unlink(testing::root(), kRootInode, "huge", file))), Code::kOk);
+  EXPECT_EQ(volume().orphans().size(), 1u);
+  ASSERT_TRUE(run(service().reclaim(file)));
+  EXPECT_EQ(live_bytes('a'), 0u);
+  EXPECT_TRUE(chunks(file).empty());
+  EXPECT_TRUE(volume().orphans().empty());
+  expect_invariants();
+}
+
+TEST_P(TieringTest, ForgetsChunksOfWhatMovedInline) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  commit({.inode = file, .generation = 1, .chunks = {chunk(0, 1, 'a')}});
+  volume().update(file, {.size = 2, .inline_data = "hi", .content = Content{}});
+  ASSERT_EQ(pending().size(), 1u);
+  EXPECT_FALSE(commit({.inode = file, .generation = content(file).generation, .complete = true}));
+  EXPECT_TRUE(pending().empty());
+  EXPECT_EQ(live_bytes('a'), 0u);
+  expect_invariants();
+}
+
+TEST(TieringRecords, GoldenBytes) {
+  EXPECT_EQ(std::string_view(chunk_key(InodeId(1), ChunkIndex(258))),
+            std::string_view("C\0\0\0\0\0\0\0\1\0\0\1\2", 13));
+  EXPECT_EQ(std::string_view(pending_key(InodeId(1))), std::string_view("P\0\0\0\0\0\0\0\1", 9));
+  EXPECT_EQ(std::string_view(blob_key(blob_name('x'))), "B" + blob_name('x'));
+  EXPECT_EQ(chunk_of_key(chunk_key(InodeId(1), ChunkIndex(258))), ChunkIndex(258));
+  EXPECT_EQ(encode_pending({InodeId(1), 2, {3, 4}}), std::string("\x08\x02\x10\x06\x1d\x04\x00\x00\x00", 9));
+  const Chunk one = chunk(1, 2, 'x');
+  EXPECT_EQ(decode_chunk(one.index, encode_chunk(one)), one);
+  for (const char* bad : {"", "garbage", "\x08"}) {
+    EXPECT_FALSE(decode_chunk(ChunkIndex(), bad));
+    EXPECT_FALSE(decode_pending(InodeId(1), bad));
+  }
+  EXPECT_FALSE(decode_blob("short", ""));
+}
+
+}  // namespace
+}  // namespace firn::meta
