@@ -1,0 +1,209 @@
+#include "tier/upload_pass.h"
+
+#include <algorithm>
+
+#include "base/checksum.h"
+#include "io/reactor.h"
+
+namespace firn::tier {
+
+namespace {
+
+constexpr size_t kPage = 256;  // records read at once
+
+std::string name_of(const BlobId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()}; }
+
+io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t bytes) {
+  std::string chunk(bytes, '\0');
+  // A backing that ends early reads as zeros, as the file does.
+  CO_TRY(co_await file.read(offset, std::as_writable_bytes(std::span(chunk))));
+  co_return chunk;
+}
+
+// The recorded chunks of one file, in order, a page at a time.
+class Recorded {
+ public:
+  Recorded(meta::Tiering& tiering, InodeId inode) : tiering_(tiering), inode_(inode) {}
+
+  // To be asked for ascending indices. Null: none is recorded. Valid until the next call.
+  io::Task<Result<const meta::Chunk*>> find(ChunkIndex index) {
+    while (at_ < page_.size() && page_[at_].index < index) ++at_;
+    if (at_ == page_.size() && !ended_) {
+      page_ = CO_TRY(co_await tiering_.list_chunks(inode_, index, kPage));
+      ended_ = page_.size() < kPage;
+      at_ = 0;
+    }
+    co_return at_ < page_.size() && page_[at_].index == index ? &page_[at_] : nullptr;
+  }
+
+ private:
+  meta::Tiering& tiering_;
+  const InodeId inode_;
+  std::vector<meta::Chunk> page_;
+  size_t at_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+io::Task<Result<UploadSummary>> UploadPass::run() {
+  Result<void> done;
+  for (const meta::Pending& pending : CO_TRY(co_await list())) {
+    if (cancelled()) break;
+    done = co_await add_file(pending.inode);
+    if (!done) break;
+  }
+  co_await send();
+  co_await gate_.close();
+  CO_TRY(std::move(done));
+  CO_TRY(co_await finish());
+  co_return summary_;
+}
+
+io::Task<Result<std::vector<meta::Pending>>> UploadPass::list() {
+  std::vector<meta::Pending> all;
+  for (InodeId after;;) {
+    std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
+    all.insert(all.end(), page.begin(), page.end());
+    if (page.size() < kPage || all.size() >= options_.files_per_pass) break;
+    after = page.back().inode;
+  }
+  std::ranges::sort(all, {}, [](const meta::Pending& one) { return std::pair(one.since, one.inode); });
+  co_return all;
+}
+
+io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
+  const Result<meta::Attr> attr = co_await parts_.meta.getattr(inode);
+  if (!attr && attr.error().code() == Code::kStale) co_return Result<void>();  // gone, and its record with it
+  if (!attr) co_return fail(attr.error());
+  const meta::Content& content = attr->content;
+  if (content.live || attr->nlink == 0) {
+    ++summary_.postponed;
+    co_return Result<void>();
+  }
+  files_.push_back({.inode = inode, .generation = content.generation});
+  const size_t file = files_.size() - 1;
+  if (!content.settled) {
+    files_[file].read = true;  // inline now: finish() drops its chunks
+    co_return Result<void>();
+  }
+  files_[file].chunk_count = (attr->size + options_.chunk_bytes - 1) / options_.chunk_bytes;
+  Result<void> added = co_await add_chunks(file, attr->size, content.backing);
+  files_[file].read = added.has_value();
+  if (!added) {
+    files_[file].failed = true;
+    note_failure(added.error());
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
+  const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
+  Recorded recorded(parts_.tiering, files_[file].inode);
+  for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
+    if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
+    const uint64_t offset = index * options_.chunk_bytes;
+    const size_t size = std::min(options_.chunk_bytes, bytes - offset);
+    std::string chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
+    const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
+    if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk)) {
+      ++summary_.unchanged;
+      continue;
+    }
+    CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std::string bytes) {
+  if (packing_ && !packing_->writer.has_room_for(bytes.size())) co_await send();
+  if (!packing_)
+    packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key));
+  BlobWriter& writer = packing_->writer;
+  const FrameId id{files_[file].inode, index, files_[file].generation};
+  const FrameRef ref = CO_TRY(co_await parts_.pool.run([&] { return writer.append(id, bytes); }));
+  if (packing_->parts.empty() || packing_->parts.back().file != file) packing_->parts.push_back({.file = file});
+  packing_->parts.back().chunks.push_back({.index = index,
+                                           .version = id.version,
+                                           .bytes = static_cast<uint32_t>(bytes.size()),
+                                           .checksum = ref.plain_checksum,
+                                           .blob = name_of(writer.id()),
+                                           .offset = ref.offset,
+                                           .frame_bytes = ref.bytes});
+  ++summary_.chunks;
+  summary_.chunk_bytes += bytes.size();
+  co_return Result<void>();
+}
+
+// Waits while too many are on their way: that is what bounds memory.
+io::Task<void> UploadPass::send() {
+  if (!packing_) co_return;
+  co_await in_flight_.acquire();
+  io::detach(put_blob(std::move(packing_), gate_.enter()));
+}
+
+io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry) {
+  Result<void> done = co_await put_to_tiers(*packing);
+  if (done) done = co_await record(*packing);
+  if (!done) {
+    note_failure(done.error());
+    for (const Part& part : packing->parts) files_[part.file].failed = true;
+  }
+  in_flight_.release();
+}
+
+io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
+  const std::string name = name_of(packing.writer.id());
+  const std::string key = key_of(packing.writer.id());
+  const object::Content content = packing.writer.finish();
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes()));
+  CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  uint32_t arrived = 0;
+  Result<void> done;
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
+    if (put) arrived |= uint32_t{1} << i;
+    if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
+  }
+  if (arrived != 0) CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
+  if (!done) co_return done;
+  ++summary_.blobs;
+  summary_.blob_bytes += content.bytes();
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> UploadPass::record(const Packing& packing) {
+  for (const Part& part : packing.parts) {
+    const File& file = files_[part.file];
+    const meta::Upload upload{.inode = file.inode, .generation = file.generation, .chunks = part.chunks};
+    (void)CO_TRY(co_await parts_.tiering.commit_upload(upload));
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> UploadPass::finish() {
+  for (const File& file : files_) {
+    if (file.failed || !file.read) {
+      ++summary_.failed;
+      continue;
+    }
+    const meta::Upload upload{
+        .inode = file.inode, .generation = file.generation, .complete = true, .chunk_count = file.chunk_count};
+    if (CO_TRY(co_await parts_.tiering.commit_upload(upload)))
+      ++summary_.files;
+    else
+      ++summary_.postponed;
+  }
+  co_return Result<void>();
+}
+
+void UploadPass::note_failure(const Status& failure) {
+  if (summary_.first_failure.ok()) summary_.first_failure = failure;
+}
+
+io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token) {
+  UploadPass one(parts_, options_, token);
+  co_return co_await one.run();
+}
+
+}  // namespace firn::tier

@@ -1,0 +1,59 @@
+// One pass of the uploader: files are read and packed one after another, full blobs are put side by side.
+#pragma once
+
+#include <memory>
+
+#include "io/sync.h"
+#include "tier/blob/writer.h"
+#include "tier/uploader.h"
+
+namespace firn::tier {
+
+class UploadPass {
+ public:
+  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, io::CancelToken* token)
+      : parts_(parts), options_(options), token_(token), in_flight_(options.blobs_in_flight) {}
+
+  io::Task<Result<UploadSummary>> run();
+
+ private:
+  struct File {
+    InodeId inode;
+    uint64_t generation = 0;
+    uint64_t chunk_count = 0;
+    bool read = false;    // every chunk is on its way, or need not go
+    bool failed = false;  // something of it did not arrive
+  };
+  // Chunks of a file in one blob.
+  struct Part {
+    size_t file;
+    std::vector<meta::Chunk> chunks;
+  };
+  struct Packing {
+    BlobWriter writer;
+    std::vector<Part> parts;
+  };
+
+  io::Task<Result<std::vector<meta::Pending>>> list();
+  io::Task<Result<void>> add_file(InodeId inode);
+  io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
+  io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
+  io::Task<void> send();
+  io::Task<void> put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry entry);
+  io::Task<Result<void>> put_to_tiers(Packing& packing);
+  io::Task<Result<void>> record(const Packing& packing);
+  io::Task<Result<void>> finish();
+  void note_failure(const Status& failure);
+  bool cancelled() const { return token_ != nullptr && token_->cancelled(); }
+
+  const Uploader::Parts& parts_;
+  const UploadOptions& options_;
+  io::CancelToken* const token_;
+  io::Semaphore in_flight_;
+  io::Gate gate_;
+  std::vector<File> files_;
+  std::unique_ptr<Packing> packing_;
+  UploadSummary summary_;
+};
+
+}  // namespace firn::tier

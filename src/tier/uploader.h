@@ -1,0 +1,63 @@
+// Uploader: brings to every colder tier what it lacks of settled files.
+#pragma once
+
+#include <optional>
+
+#include "data/store.h"
+#include "io/blocking_pool.h"
+#include "io/cancel.h"
+#include "meta/service.h"
+#include "meta/tiering.h"
+#include "tier/blob/format.h"
+#include "tier/blob/sealing.h"
+#include "tier/tier.h"
+
+namespace firn::tier {
+
+struct UploadOptions {
+  uint64_t chunk_bytes = 4 << 20;  // the volume's; at most kMaxFramePlainBytes
+  Codec codec = Codec::kZstd;
+  std::optional<Key> key;  // blobs are sealed with it
+  // A blob is held in memory while it is filled and put: at most (blobs_in_flight + 1) * kMaxBlobBytes in all.
+  size_t blobs_in_flight = 4;
+  size_t files_per_pass = 4096;
+  int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included
+};
+
+struct UploadSummary {
+  uint64_t files = 0;      // that colder tiers have now
+  uint64_t postponed = 0;  // that changed meanwhile, or are open for writing
+  uint64_t failed = 0;
+  uint64_t chunks = 0;       // that were sent
+  uint64_t unchanged = 0;    // that colder tiers had already
+  uint64_t chunk_bytes = 0;  // of those sent
+  uint64_t blobs = 0;
+  uint64_t blob_bytes = 0;
+  Status first_failure;
+};
+
+// Thread-safe, but for one pass at a time. What it refers to must outlive it.
+class Uploader {
+ public:
+  struct Parts {
+    meta::Service& meta;
+    meta::Tiering& tiering;
+    data::Store& data;
+    io::BlockingPool& pool;  // for compression
+    Random& random;          // names of blobs; must be unpredictable where blobs are sealed
+    Tiers tiers;
+  };
+  Uploader(Parts parts, UploadOptions options) : parts_(std::move(parts)), options_(options) {}
+
+  // One round over the files that are pending now, those that have waited longest first. Chunks whose checksum is the
+  // recorded one are not sent again; the others are packed into blobs, many files to a blob. A file counts as uploaded
+  // once every tier has all of its chunks. What fails stays pending. The result fails only when the metadata cannot be
+  // read or written. `token` may be null.
+  io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
+
+ private:
+  const Parts parts_;
+  const UploadOptions options_;
+};
+
+}  // namespace firn::tier
