@@ -80,6 +80,15 @@ io::Task<Result<Attr>> VolumeImpl::getattr(InodeId inode) {
   }
 }
 
+// Reads before a time is set do not count after it.
+io::Task<void> VolumeImpl::forget_accesses(Node& node) {
+  {
+    std::lock_guard lock(node.state_mutex);
+    if (node.open) node.open->pending_atime.reset();
+  }
+  co_await accesses_.forget(node.inode);
+}
+
 io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode, const Change& change,
                                            Handle* handle) {
   NodeRef node = nodes_.acquire(inode);
@@ -104,8 +113,8 @@ io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode
 
 io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& node, meta::SetAttr change) {
   const bool times = change.atime || change.mtime || change.atime_now || change.mtime_now;
-  if (change.atime || change.atime_now) co_await accesses_.forget(node.inode);
-  if (times && node.open && node.open->live) {
+  if (change.atime || change.atime_now) co_await forget_accesses(node);
+  if (times && node.open && node.open->object) {
     // Times that the object knows better must not be lost when the base moves.
     io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
     meta::ContentUpdate fold;

@@ -84,6 +84,7 @@ class VolumeImpl final : public Volume {
   io::Task<void> overlay(Attr& attr);
   io::Task<void> reread(Attr& attr);
   io::Task<Result<Attr>> set_attributes(const Credentials& who, Node& node, meta::SetAttr change);
+  io::Task<void> forget_accesses(Node& node);
   void note_change(Node& node) { node.version = meta_.last_version(); }
   io::Task<Result<void>> note_xattr_change(const Credentials& who, InodeId inode, Result<void> result);
 

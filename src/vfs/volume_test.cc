@@ -138,6 +138,46 @@ TEST_P(VolumeTest, TruncateUpAndDownAcrossTheInlineLimit) {
   EXPECT_EQ(content("f"), "d");
 }
 
+io::Task<bool> pass(int64_t seconds) { return io::sleep_for(seconds * 1'000'000'000); }
+
+TEST_P(VolumeTest, AccessTimesCountAtOnceAndAreKept) {
+  Handle* handle = create("small");
+  write(handle, 0, "text");
+  close(handle);
+  const Timestamp before = lookup("small")->atime;
+  world_.run(pass(1));
+  content("small");
+  const Timestamp read_at = lookup("small")->atime;
+  EXPECT_GT(read_at, before);
+  world_.run(pass(3));  // saved in the background meanwhile
+  EXPECT_EQ(lookup("small")->atime, read_at);
+  ASSERT_TRUE(world_.unmount());
+  ASSERT_TRUE(world_.mount());
+  EXPECT_EQ(lookup("small")->atime, read_at);
+}
+
+TEST_P(VolumeTest, TimesThatAreSetOutlastEarlierReads) {
+  const Timestamp old{1000, 17};
+  for (const std::string name : {"small", "large"}) {
+    Handle* handle = create(name);
+    write(handle, 0, name == "small" ? "text" : std::string(3 * TestWorld::kInlineMax, 'L'));
+    close(handle);
+    world_.run(pass(1));
+    content(name);  // noted, not yet saved
+    handle = open(name, O_RDONLY);
+    read(handle, 0, 4);
+    Change change;
+    change.attributes.atime = change.attributes.mtime = old;
+    ASSERT_TRUE(world_.run(world_.volume().setattr(root_, lookup(name)->inode, change, nullptr)));
+    EXPECT_EQ(lookup(name)->atime, old) << name;
+    close(handle);
+    EXPECT_EQ(lookup(name)->atime, old) << name;
+    world_.run(pass(3));
+    EXPECT_EQ(lookup(name)->atime, old) << name;
+    EXPECT_EQ(lookup(name)->mtime, old) << name;
+  }
+}
+
 TEST_P(VolumeTest, UnlinkedFileLivesUntilItsLastClose) {
   Handle* handle = create("f");
   write(handle, 0, std::string(2 * TestWorld::kInlineMax, 'x'));

@@ -1,10 +1,12 @@
 // What only the RocksDB engine promises: restarts, kills, locks, disk waits.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -165,6 +167,34 @@ TEST_F(RocksdbTest, KilledProcessLosesNothingThatWasFlushedToTheOs) {
     if (kill % 2 == 0) ASSERT_TRUE(testing::run(engine_->close()));
     engine_.reset();
   }
+}
+
+// What the page cache does not hold is read where it may wait, and comes back all the same.
+TEST(NoWait, ReadsWhatIsOnlyOnTheDisk) {
+  testing::ScratchFolder folder;
+  RocksdbOptions options = testing::small_rocksdb(folder.path() + "/db");
+  options.block_cache_bytes = 64 << 10;
+  {
+    auto engine = open_rocksdb(options);
+    ASSERT_TRUE(engine) << engine.error().to_string();
+    for (int i = 0; i < 2000; ++i) Tx(**engine).put("k" + std::to_string(10'000 + i), std::string(1000, 'v')).commit();
+    ASSERT_TRUE(testing::run((*engine)->close()));
+  }
+  auto engine = open_rocksdb(options);
+  ASSERT_TRUE(engine) << engine.error().to_string();
+  for (int round = 0; round < 3; ++round) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path() + "/db")) {
+      const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+      ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+      ::close(fd);
+    }
+    for (int i = 0; i < 2000; i += 97)
+      EXPECT_EQ(Tx(**engine).get("k" + std::to_string(10'000 + i)), std::string(1000, 'v'));
+    const auto all = testing::run((*engine)->begin()->scan({"k", "l"}, 10'000));
+    ASSERT_TRUE(all) << all.error().to_string();
+    EXPECT_EQ(all->size(), 2000u);
+  }
+  ASSERT_TRUE(testing::run((*engine)->close()));
 }
 
 }  // namespace

@@ -54,6 +54,26 @@ CASE(kBoth, "utimens/range") {
   }
 }
 
+// What was read before the times are set does not move them afterwards: not at once, not at the close, not later.
+CASE(kBoth, "utimens/after_a_read") {
+  const timespec old{1000, 17};
+  for (const size_t bytes : {size_t{7}, size_t{300000}}) {
+    const Row row(std::to_string(bytes));
+    spit("f", repeat('r', bytes));
+    tick();
+    const int fd = OK(open("f", O_RDONLY));
+    char buffer[7];
+    EQ(7, read(fd, buffer, sizeof buffer));
+    OK(set_times("f", old, old));
+    expect_times("f", old, old);
+    OK(close(fd));
+    expect_times("f", old, old);
+    usleep(1'300'000);
+    expect_times("f", old, old);
+    OK(unlink("f"));
+  }
+}
+
 CASE(kBoth, "utimens/now_and_omit") {
   const timespec old{1000, 17};
   spit("f");
