@@ -23,6 +23,7 @@ namespace {
 constexpr const char* kAccessKey = "firn-test-key";
 constexpr const char* kSecretKey = "firn-test-secret";
 constexpr int kStartAttempts = 1000;  // of 10 ms
+constexpr int kPortAttempts = 10;
 
 // Where scripts/setup puts it.
 std::string program() {
@@ -60,12 +61,17 @@ bool answers(int port) {
 
 }  // namespace
 
-S3Server::S3Server() : port_(free_port()) {
+S3Server::S3Server() {
   std::string pattern = (std::filesystem::temp_directory_path() / "firn-s3-XXXXXX").string();
   CHECK(::mkdtemp(pattern.data()) != nullptr);
   folder_ = pattern;
   std::filesystem::create_directories(folder_ + "/" + kBucket);
-  start();
+  bool started = false;
+  for (int attempt = 0; attempt < kPortAttempts && !started; ++attempt) {
+    port_ = free_port();
+    started = try_start();
+  }
+  CHECK(started);
 }
 
 S3Server::~S3Server() {
@@ -74,7 +80,9 @@ S3Server::~S3Server() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-void S3Server::start() {
+void S3Server::start() { CHECK(try_start()); }
+
+bool S3Server::try_start() {
   const std::string path = program();
   if (!std::filesystem::exists(path)) {
     std::fprintf(stderr, "the S3 server %s is missing: run scripts/setup\n", path.c_str());
@@ -95,11 +103,16 @@ void S3Server::start() {
             port.c_str(), "posix", folder_.c_str(), nullptr);
     ::_exit(127);
   }
-  for (int attempt = 0; attempt < kStartAttempts && !answers(port_); ++attempt) {
-    CHECK(::waitpid(process_, nullptr, WNOHANG) == 0);  // it ended at once
+  for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    const bool answered = answers(port_);
+    if (::waitpid(process_, nullptr, WNOHANG) != 0) {
+      process_ = -1;
+      return false;
+    }
+    if (answered) return true;
   }
-  CHECK(answers(port_));
+  return false;
 }
 
 void S3Server::stop() {

@@ -30,6 +30,9 @@ class S3Server {
 
  private:
   std::string folder_;
+  // False: it ended at once, as when somebody else has taken the port.
+  bool try_start();
+
   int port_ = 0;
   pid_t process_ = -1;
 };
