@@ -10,7 +10,7 @@
 #include <functional>
 
 #include "cli/command.h"
-#include "cli/unique_fd.h"
+#include "io/unique_fd.h"
 
 namespace firn::cli {
 namespace {
@@ -42,13 +42,13 @@ Status measure(const char* what, int count, const std::function<Status(int)>& st
 }
 
 Status write_small(const Bench& bench, int i) {
-  UniqueFd fd(open(bench.name(i).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(bench.name(i).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd || write(fd.get(), bench.block.data(), 4096) != 4096) return Status::from_errno(errno, bench.name(i));
   return {};
 }
 
 Status read_small(Bench& bench, int i) {
-  UniqueFd fd(open(bench.name(i).c_str(), O_RDONLY | O_CLOEXEC));
+  io::UniqueFd fd(open(bench.name(i).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd || read(fd.get(), bench.block.data(), 4096) != 4096) return Status::from_errno(errno, bench.name(i));
   return {};
 }
@@ -72,7 +72,7 @@ Status run_small(Bench& bench) {
 }
 
 Status run_fsync(const Bench& bench) {
-  UniqueFd fd(open(bench.name(0).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(bench.name(0).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return Status::from_errno(errno, bench.name(0));
   TRY(measure("write 4 KiB, fsync", 50, [&](int i) -> Status {
     if (pwrite(fd.get(), bench.block.data(), 4096, i * 4096) != 4096 || fsync(fd.get()) != 0)
@@ -85,7 +85,7 @@ Status run_fsync(const Bench& bench) {
 
 Status run_big(Bench& bench) {
   const std::string name = bench.folder + "/big";
-  UniqueFd fd(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return Status::from_errno(errno, name);
   auto sweep = [&](const char* what, const std::function<ssize_t(off_t)>& step) -> Status {
     const auto start = Clock::now();

@@ -29,13 +29,13 @@ Status problem_of(const Client::Reply& reply) {
 
 Result<Client> Client::connect(const VolumePaths& paths) {
   // Through the folder's descriptor, for a path that is too long for sun_path.
-  UniqueFd folder(open(paths.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  io::UniqueFd folder(open(paths.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return fail(Status::from_errno(errno, paths.root));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name = fmt::format("/proc/self/fd/{}/{}", folder.get(), kSocketName);
   std::memcpy(address.sun_path, name.c_str(), name.size() + 1);
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  io::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return fail(Status::from_errno(errno, "making a socket"));
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     if (errno == ENOENT || errno == ECONNREFUSED)

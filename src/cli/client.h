@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/status.h"
-#include "cli/unique_fd.h"
 #include "cli/volume_folder.h"
 #include "http/message.h"
+#include "io/unique_fd.h"
 
 namespace firn::cli {
 
@@ -34,13 +34,13 @@ class Client {
   Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source);
 
  private:
-  explicit Client(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit Client(io::UniqueFd fd) : fd_(std::move(fd)) {}
   Status write_all(std::span<const std::byte> data);
   Status write_text(const std::string& text);
   Status write_body(const BodySource& source);
   Result<Reply> read_reply(const BodySink* sink);
 
-  UniqueFd fd_;
+  io::UniqueFd fd_;
 };
 
 }  // namespace firn::cli

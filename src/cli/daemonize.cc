@@ -32,7 +32,7 @@ void redirect_standard_streams(const VolumePaths& paths) {
   if (log > STDERR_FILENO) close(log);
 }
 
-[[noreturn]] void be_the_daemon(const DaemonOptions& options, UniqueFd report) {
+[[noreturn]] void be_the_daemon(const DaemonOptions& options, io::UniqueFd report) {
   setsid();
   // Not to hold the file system that the command was started in.
   if (chdir("/") != 0) {
@@ -65,7 +65,7 @@ std::string read_all(int fd) {
 Result<void> start_in_background(const DaemonOptions& options) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return fail(Status::from_errno(errno, "making a pipe"));
-  UniqueFd reading(ends[0]), writing(ends[1]);
+  io::UniqueFd reading(ends[0]), writing(ends[1]);
   std::fflush(nullptr);
   const pid_t pid = fork();
   if (pid < 0) return fail(Status::from_errno(errno, "starting the daemon"));

@@ -36,7 +36,7 @@ struct InitOptions {
 };
 
 Status write_file(const std::string& path, const std::string& text) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd) return Status::from_errno(errno, path);
   for (size_t done = 0; done < text.size();) {
     const ssize_t bytes = write(fd.get(), text.data() + done, text.size() - done);
@@ -47,7 +47,7 @@ Status write_file(const std::string& path, const std::string& text) {
 }
 
 Status sync_folder(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  io::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || fsync(fd.get()) != 0) return Status::from_errno(errno, path);
   return {};
 }

@@ -45,7 +45,7 @@ Result<bool> is_folder(Client& client, const Target& target) {
 }
 
 Result<int> put(const std::string& source, const std::string& path) {
-  UniqueFd fd(source == "-" ? dup(STDIN_FILENO) : open(source.c_str(), O_RDONLY | O_CLOEXEC));
+  io::UniqueFd fd(source == "-" ? dup(STDIN_FILENO) : open(source.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(Status::from_errno(errno, source));
   struct stat info{};
   if (fstat(fd.get(), &info) != 0) return fail(Status::from_errno(errno, source));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "base/hex.h"
 #include "cli/version.h"
 
 namespace firn::cli {
@@ -32,12 +33,6 @@ json describe_mount(const fuse::SessionInfo& info) {
           {"operations", operations}};
 }
 
-std::string hex_of(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return out;
-}
-
 }  // namespace
 
 StatusSource::StatusSource(RunningVolume& running, const VolumePaths& paths, const Settings& settings)
@@ -48,7 +43,7 @@ io::Task<std::string> StatusSource::report() const {
   bool failing = false;
   json body = {{"version", version_text()},
                {"volume", paths_.root},
-               {"id", hex_of(running_.record().id)},
+               {"id", to_hex(running_.record().id)},
                {"pid", getpid()},
                {"uptime_s", (system_clock().monotonic_ns() - started_ns_) / 1'000'000'000},
                {"recovered", !running_.was_clean()}};

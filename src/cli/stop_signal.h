@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/status.h"
-#include "cli/unique_fd.h"
+#include "io/unique_fd.h"
 
 namespace firn::cli {
 
@@ -17,8 +17,8 @@ class StopSignal {
   const char* wait() const;
 
  private:
-  UniqueFd signals_;
-  UniqueFd event_;
+  io::UniqueFd signals_;
+  io::UniqueFd event_;
 };
 
 }  // namespace firn::cli

@@ -122,7 +122,7 @@ Result<VolumePaths> require_volume(const std::string& path) {
 }
 
 Result<VolumeLock> VolumeLock::take(const VolumePaths& paths, const std::string& mount_point) {
-  UniqueFd fd(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return fail(Status::from_errno(errno, paths.lock()));
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(Status::from_errno(errno, paths.lock()));
@@ -143,13 +143,13 @@ void VolumeLock::leave(const std::string& failure) {
 }
 
 std::optional<Holder> find_holder(const VolumePaths& paths) {
-  UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  io::UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
   return parse_holder(read_all(fd.get()));
 }
 
 Result<Holder> wait_for_release(const VolumePaths& paths, int timeout_ms) {
-  UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  io::UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return Holder{};
   constexpr int kStepMs = 5;
   for (int waited_ms = 0; flock(fd.get(), LOCK_SH | LOCK_NB) != 0; waited_ms += kStepMs) {

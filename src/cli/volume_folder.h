@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "cli/unique_fd.h"
+#include "io/unique_fd.h"
 
 namespace firn::cli {
 
@@ -55,8 +55,8 @@ class VolumeLock {
   void leave(const std::string& failure);
 
  private:
-  explicit VolumeLock(UniqueFd fd) : fd_(std::move(fd)) {}
-  UniqueFd fd_;
+  explicit VolumeLock(io::UniqueFd fd) : fd_(std::move(fd)) {}
+  io::UniqueFd fd_;
 };
 
 // The process that serves the volume now, if any.

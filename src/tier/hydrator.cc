@@ -1,7 +1,6 @@
 #include "tier/hydrator.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/checksum.h"
 #include "io/reactor.h"
@@ -15,16 +14,10 @@ namespace {
 constexpr size_t kPage = 256;  // chunk records read at once
 constexpr uint64_t kLargestBlock = 64 << 10;
 
-BlobId id_of(const std::string& name) {
-  BlobId id;
-  std::memcpy(id.bytes.data(), name.data(), std::min(name.size(), id.bytes.size()));
-  return id;
-}
-
 Result<std::string> open_verified(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
                                   const std::optional<Key>& volume_key) {
   std::optional<Key> key;
-  if (volume_key) key = blob_key(*volume_key, id_of(chunk.blob));
+  if (volume_key) key = blob_key(*volume_key, blob_id_of_name(chunk.blob));
   std::string plain = TRY(open_frame(frame, {inode, chunk.index, chunk.version}, key));
   if (plain.size() != chunk.bytes || checksum64(plain) != chunk.checksum)
     return fail(Code::kCorrupt, "the chunk is another than its record says");
@@ -50,8 +43,8 @@ struct Hydrator::Restoring {
 
 io::Task<Result<std::string>> Hydrator::fetch_from(const Tier& tier, InodeId inode, const meta::Chunk& chunk,
                                                    io::CancelToken* token) {
-  const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(id_of(chunk.blob)), chunk.offset, chunk.frame_bytes,
-                                                             io::within(options_.get_ns, token)));
+  const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset,
+                                                             chunk.frame_bytes, io::within(options_.get_ns, token)));
   co_return co_await parts_.pool.run([&] { return open_verified(got.bytes, inode, chunk, options_.key); });
 }
 

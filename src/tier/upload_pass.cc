@@ -11,8 +11,6 @@ namespace {
 
 constexpr size_t kPage = 256;  // records read at once
 
-std::string name_of(const BlobId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()}; }
-
 io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t bytes) {
   std::string chunk(bytes, '\0');
   // A backing that ends early reads as zeros, as the file does.

@@ -20,8 +20,7 @@ class DirStore final : public ObjectStore {
     const bool sweep = !swept_.exchange(true);
     co_return co_await in_root(until, [key, content, options, sweep](dir::Root& root) -> Result<void> {
       if (sweep) root.sweep();
-      Status status = root.put(key, content, options.if_absent);
-      if (!status.ok()) return fail(std::move(status));
+      TRY(root.put(key, content, options.if_absent));
       return {};
     });
   }
@@ -39,8 +38,7 @@ class DirStore final : public ObjectStore {
   io::Task<Result<void>> remove(std::string key, io::Until until) override {
     CO_TRY(check_key(key));
     co_return co_await in_root(until, [=](dir::Root& root) -> Result<void> {
-      Status status = root.remove(key);
-      if (!status.ok()) return fail(std::move(status));
+      TRY(root.remove(key));
       return {};
     });
   }

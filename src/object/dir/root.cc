@@ -21,22 +21,6 @@ namespace {
 constexpr const char* kTemporary = ".tmp";
 constexpr time_t kDaySeconds = 24 * 60 * 60;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  // The error of close(2), which a network file system may report there.
-  int close() { return ::close(std::exchange(fd_, -1)) == 0 ? 0 : errno; }
-
- private:
-  int fd_;
-};
-
 Status failure(int error, const std::string& what) {
   Status status = Status::from_errno(error, what);
   switch (error) {
@@ -60,7 +44,7 @@ std::string marker_text(const std::string& id) {
 }
 
 Result<std::string> read_marker(int folder) {
-  const Descriptor file(::openat(folder, kMarker, O_RDONLY | O_CLOEXEC));
+  const io::UniqueFd file(::openat(folder, kMarker, O_RDONLY | O_CLOEXEC));
   if (!file) return fail(failure(errno, kMarker));
   char text[256];
   const ssize_t got = ::pread(file.get(), text, sizeof text, 0);
@@ -82,16 +66,17 @@ Status write_all(int fd, const Content& content) {
 }
 
 Status write_file(int folder, const std::string& name, const Content& content) {
-  Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  io::UniqueFd file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) return failure(errno, "create " + name);
   if (Status written = write_all(file.get(), content); !written.ok()) return written;
   if (::fsync(file.get()) != 0) return failure(errno, "sync " + name);
-  if (const int error = file.close()) return failure(error, "close " + name);
+  // A network file system may report here what did not arrive.
+  if (::close(file.release()) != 0) return failure(errno, "close " + name);
   return {};
 }
 
 Status sync_folder(int root, const std::string& path) {
-  const Descriptor folder(::openat(root, path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const io::UniqueFd folder(::openat(root, path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return failure(errno, "open " + path);
   // Some network file systems have no sync of a folder, because theirs is synchronous.
   if (::fsync(folder.get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP) return failure(errno, "sync " + path);
@@ -117,17 +102,13 @@ bool is_empty(int folder) {
 
 }  // namespace
 
-Root::~Root() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<Root> Root::open(const std::string& path, const std::string& id) {
   Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (root.fd_ < 0) {
+  if (!root.fd_) {
     Status status = failure(errno, path);
     return fail(status.code() == Code::kNotFound ? Code::kNoDevice : status.code(), status.message());
   }
-  Result<std::string> marker = read_marker(root.fd_);
+  Result<std::string> marker = read_marker(root.fd_.get());
   if (!marker && marker.error().code() == Code::kNotFound)
     return fail(Code::kNoDevice, path + " has no file " + kMarker + ": is the disk or share mounted there?");
   if (!marker) return fail(std::move(marker).error().with_context(path));
@@ -138,24 +119,24 @@ Result<Root> Root::open(const std::string& path, const std::string& id) {
 Status Root::create(const std::string& path, const std::string& id) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failure(errno, path);
   const Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (root.fd_ < 0) return failure(errno, path);
-  const Result<std::string> marker = read_marker(root.fd_);
+  if (!root.fd_) return failure(errno, path);
+  const Result<std::string> marker = read_marker(root.fd_.get());
   if (marker && *marker == marker_text(id)) return {};
   if (marker) return Status(Code::kExists, path + " is already the store of another volume");
-  if (!is_empty(root.fd_)) return Status(Code::kExists, path + " is not empty");
-  if (Status written = write_file(root.fd_, kMarker, Content(marker_text(id))); !written.ok())
+  if (!is_empty(root.fd_.get())) return Status(Code::kExists, path + " is not empty");
+  if (Status written = write_file(root.fd_.get(), kMarker, Content(marker_text(id))); !written.ok())
     return std::move(written).with_context(path);
-  return sync_folder(root.fd_, "");
+  return sync_folder(root.fd_.get(), "");
 }
 
 Status Root::make_parents(const std::string& key) {
   for (size_t slash = key.find('/'); slash != std::string::npos; slash = key.find('/', slash + 1)) {
     const std::string folder = key.substr(0, slash);
-    if (::mkdirat(fd_, folder.c_str(), 0700) != 0) {
+    if (::mkdirat(fd_.get(), folder.c_str(), 0700) != 0) {
       if (errno == EEXIST) continue;
       return failure(errno, "make the folder " + folder);
     }
-    if (Status synced = sync_folder(fd_, parent_of(folder)); !synced.ok()) return synced;
+    if (Status synced = sync_folder(fd_.get(), parent_of(folder)); !synced.ok()) return synced;
   }
   return {};
 }
@@ -163,34 +144,35 @@ Status Root::make_parents(const std::string& key) {
 // link(2) fails where the name is taken; where a file system has no links, renameat2(2) may know how.
 Status Root::publish(const std::string& temporary, const std::string& key, bool if_absent) {
   if (!if_absent)
-    return ::renameat(fd_, temporary.c_str(), fd_, key.c_str()) == 0 ? Status() : failure(errno, "rename to " + key);
-  if (::linkat(fd_, temporary.c_str(), fd_, key.c_str(), 0) == 0) {
-    ::unlinkat(fd_, temporary.c_str(), 0);
+    return ::renameat(fd_.get(), temporary.c_str(), fd_.get(), key.c_str()) == 0 ? Status()
+                                                                                 : failure(errno, "rename to " + key);
+  if (::linkat(fd_.get(), temporary.c_str(), fd_.get(), key.c_str(), 0) == 0) {
+    ::unlinkat(fd_.get(), temporary.c_str(), 0);
     return {};
   }
   if (errno == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
   if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return failure(errno, "link " + key);
-  if (::syscall(SYS_renameat2, fd_, temporary.c_str(), fd_, key.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (::syscall(SYS_renameat2, fd_.get(), temporary.c_str(), fd_.get(), key.c_str(), RENAME_NOREPLACE) == 0) return {};
   if (errno == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
   return failure(errno, "create " + key + " only if absent");
 }
 
 Status Root::put(const std::string& key, const Content& content, bool if_absent) {
-  if (::mkdirat(fd_, kTemporary, 0700) != 0 && errno != EEXIST) return failure(errno, kTemporary);
+  if (::mkdirat(fd_.get(), kTemporary, 0700) != 0 && errno != EEXIST) return failure(errno, kTemporary);
   if (Status made = make_parents(key); !made.ok()) return made;
   const std::string temporary =
       fmt::format("{}/{:016x}{:016x}", kTemporary, system_random().next(), system_random().next());
-  Status status = write_file(fd_, temporary, content);
+  Status status = write_file(fd_.get(), temporary, content);
   if (status.ok()) status = publish(temporary, key, if_absent);
   if (!status.ok()) {
-    ::unlinkat(fd_, temporary.c_str(), 0);
+    ::unlinkat(fd_.get(), temporary.c_str(), 0);
     return status;
   }
-  return sync_folder(fd_, parent_of(key));
+  return sync_folder(fd_.get(), parent_of(key));
 }
 
 Result<Fetched> Root::get(const std::string& key, uint64_t offset, uint64_t bytes) {
-  const Descriptor file(::openat(fd_, key.c_str(), O_RDONLY | O_CLOEXEC));
+  const io::UniqueFd file(::openat(fd_.get(), key.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(failure(errno, "the object " + key));
   struct stat stat{};
   if (::fstat(file.get(), &stat) != 0) return fail(failure(errno, key));
@@ -216,18 +198,19 @@ Result<Fetched> Root::get(const std::string& key, uint64_t offset, uint64_t byte
 
 Result<ObjectInfo> Root::head(const std::string& key) {
   struct stat stat{};
-  if (::fstatat(fd_, key.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0) return fail(failure(errno, "the object " + key));
+  if (::fstatat(fd_.get(), key.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail(failure(errno, "the object " + key));
   if (!S_ISREG(stat.st_mode)) return fail(Code::kNotFound, "the object " + key + " is not a file");
   return ObjectInfo{.bytes = static_cast<uint64_t>(stat.st_size)};
 }
 
 Status Root::remove(const std::string& key) {
-  if (::unlinkat(fd_, key.c_str(), 0) == 0) return sync_folder(fd_, parent_of(key));
+  if (::unlinkat(fd_.get(), key.c_str(), 0) == 0) return sync_folder(fd_.get(), parent_of(key));
   return errno == ENOENT || errno == ENOTDIR ? Status() : failure(errno, "remove " + key);
 }
 
 void Root::sweep() {
-  const int folder = ::openat(fd_, kTemporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder = ::openat(fd_.get(), kTemporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(folder < 0 ? nullptr : ::fdopendir(folder), ::closedir);
   if (!entries) return;
   const time_t long_ago = ::time(nullptr) - kDaySeconds;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "io/unique_fd.h"
 #include "object/store.h"
 
 namespace firn::object::dir {
@@ -18,10 +19,6 @@ class Root {
   // Makes the folder (not its parents) and the marker. kExists: it is another store's, or has other things in it.
   static Status create(const std::string& path, const std::string& id);
 
-  Root(Root&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Root& operator=(Root&&) = delete;
-  ~Root();
-
   Status put(const std::string& key, const Content& content, bool if_absent);
   Result<Fetched> get(const std::string& key, uint64_t offset, uint64_t bytes);
   Result<ObjectInfo> head(const std::string& key);
@@ -35,7 +32,7 @@ class Root {
   Status sync_parent(const std::string& key);
   Status publish(const std::string& temporary, const std::string& key, bool if_absent);
 
-  int fd_;
+  io::UniqueFd fd_;
 };
 
 }  // namespace firn::object::dir

@@ -3,25 +3,19 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <ctime>
 #include <memory>
 
 #include "base/check.h"
+#include "base/hex.h"
 
 namespace firn::object::s3 {
 
 namespace {
 
 constexpr size_t kDigestBytes = 32;
-
-std::string to_hex(std::string_view bytes) {
-  std::string hex;
-  for (const char byte : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return hex;
-}
 
 std::string hmac(std::string_view key, std::string_view text) {
   std::array<unsigned char, kDigestBytes> digest{};

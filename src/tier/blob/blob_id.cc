@@ -1,6 +1,9 @@
 #include "tier/blob/blob_id.h"
 
-#include <fmt/format.h>
+#include <algorithm>
+#include <cstring>
+
+#include "base/hex.h"
 
 namespace firn::tier {
 
@@ -14,11 +17,7 @@ int digit(char c) {
 
 }  // namespace
 
-std::string to_hex(const BlobId& id) {
-  std::string hex;
-  for (const std::byte byte : id.bytes) hex += fmt::format("{:02x}", static_cast<unsigned>(byte));
-  return hex;
-}
+std::string to_hex(const BlobId& id) { return firn::to_hex(name_of(id)); }
 
 Result<BlobId> blob_id_of_hex(std::string_view hex) {
   BlobId id;
@@ -28,6 +27,14 @@ Result<BlobId> blob_id_of_hex(std::string_view hex) {
     if (high < 0 || low < 0) return fail(Code::kInvalid, "a blob's name has 32 hexadecimal digits");
     id.bytes[i] = static_cast<std::byte>(high << 4 | low);
   }
+  return id;
+}
+
+std::string name_of(const BlobId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()}; }
+
+BlobId blob_id_of_name(std::string_view name) {
+  BlobId id;
+  std::memcpy(id.bytes.data(), name.data(), std::min(name.size(), id.bytes.size()));
   return id;
 }
 

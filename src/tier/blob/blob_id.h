@@ -25,6 +25,9 @@ struct BlobId {
 // 32 lower-case hexadecimal digits, and back (kInvalid: something else).
 std::string to_hex(const BlobId& id);
 Result<BlobId> blob_id_of_hex(std::string_view hex);
+// Its name in the metadata: the 16 bytes themselves (meta::kBlobNameBytes), and back.
+std::string name_of(const BlobId& id);
+BlobId blob_id_of_name(std::string_view name);
 // The object that holds it: "blob/ab/abcdef…", spread over 256 folders.
 std::string key_of(const BlobId& id);
 

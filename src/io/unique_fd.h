@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace firn::cli {
+namespace firn::io {
 
 class UniqueFd {
  public:
@@ -30,4 +30,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace firn::cli
+}  // namespace firn::io
