@@ -12,12 +12,12 @@
 #include <cstdlib>
 #include <string>
 
-#include "base/random.h"
 #include "io/block_on.h"
 #include "io/sync.h"
 #include "io/uring/uring_reactor.h"
 #include "object/dir/dir_store.h"
 #include "object/s3/s3_store.h"
+#include "object/testing/noise.h"
 
 namespace firn::object {
 namespace {
@@ -39,13 +39,6 @@ struct Work {
 [[noreturn]] void die(const std::string& why) {
   std::fprintf(stderr, "object_bench: %s\n", why.c_str());
   std::exit(1);
-}
-
-std::string noise(uint64_t bytes) {
-  std::string made(bytes, '\0');
-  SeededRandom random(1);
-  random.fill(std::as_writable_bytes(std::span(made)));
-  return made;
 }
 
 io::Task<Result<uint64_t>> one(ObjectStore& store, const Work& work, uint64_t number) {
@@ -105,7 +98,7 @@ int run(int argc, char** argv) {
     if (name == "--bytes") work.bytes = value;
     if (name == "--parallel") work.parallel = value;
   }
-  work.content = Content(noise(work.kind == "small" ? kSmallBytes : work.bytes));
+  work.content = Content(testing::noise(work.kind == "small" ? kSmallBytes : work.bytes, 1));
   const auto pool = io::make_thread_pool(4);
   const auto reactor = io::UringReactor::create({.entries = 256}).value();
   const auto store = open(argv[2], *pool);

@@ -9,7 +9,7 @@
 #include "object/dir/dir_store.h"
 #include "object/mem/mem_store.h"
 #include "object/probe.h"
-#include "object/testing/faulty_store.h"
+#include "object/testing/noise.h"
 #include "object/testing/s3_server.h"
 #include "object/wrappers.h"
 
@@ -17,17 +17,11 @@ namespace firn::object {
 namespace {
 
 using io::Task;
+using testing::noise;
 
 constexpr int64_t kMinuteNs = 60'000'000'000;
 
 io::Until minute() { return io::within(kMinuteNs); }
-
-std::string noise(size_t bytes, uint64_t seed) {
-  SeededRandom random(seed);
-  std::string made(bytes, '\0');
-  random.fill(std::as_writable_bytes(std::span(made)));
-  return made;
-}
 
 using Make = std::unique_ptr<ObjectStore> (*)(io::TestEnvironment& environment);
 

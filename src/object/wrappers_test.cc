@@ -8,6 +8,7 @@
 #include "object/mem/mem_store.h"
 #include "object/probe.h"
 #include "object/testing/faulty_store.h"
+#include "object/testing/forwarding_store.h"
 
 namespace firn::object {
 namespace {
@@ -15,34 +16,14 @@ namespace {
 using io::Task;
 using testing::Faults;
 using testing::FaultyStore;
+using testing::ForwardingStore;
 
 constexpr int64_t kSecondNs = 1'000'000'000;
-
-// Passes on to a store that a test keeps hold of.
-class Shared final : public ObjectStore {
- public:
-  explicit Shared(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
-  Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
-    return inner_->put(std::move(key), std::move(content), options, until);
-  }
-  Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
-    return inner_->get(std::move(key), offset, bytes, until);
-  }
-  Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
-    return inner_->head(std::move(key), until);
-  }
-  Task<Result<void>> remove(std::string key, io::Until until) override { return inner_->remove(std::move(key), until); }
-  std::string describe() const override { return inner_->describe(); }
-  Task<void> close() override { return inner_->close(); }
-
- private:
-  std::shared_ptr<ObjectStore> inner_;
-};
 
 struct World {
   explicit World(Faults faults, uint64_t seed = 1) : reactor({.seed = seed}), random(seed) {
     faulty = std::make_shared<FaultyStore>(mem, faults, random);
-    store = retrying(std::make_unique<Shared>(faulty), {.max_attempts = 50}, random);
+    store = retrying(std::make_unique<ForwardingStore>(*faulty), {.max_attempts = 50}, random);
   }
   template <class T>
   T run(Task<T> task) {
@@ -134,8 +115,8 @@ TEST(Retrying, StopsWhenCancelled) {
 }
 
 Task<void> paced(World* world) {
-  const auto store =
-      limited(std::make_unique<Shared>(world->mem), {.put_bytes_per_s = 1'000'000, .get_bytes_per_s = 2'000'000});
+  const auto store = limited(std::make_unique<ForwardingStore>(*world->mem),
+                             {.put_bytes_per_s = 1'000'000, .get_bytes_per_s = 2'000'000});
   const int64_t begin = world->reactor.clock().monotonic_ns();
   for (int i = 0; i < 11; ++i) EXPECT_TRUE(co_await store->put("k", Content(std::string(1'000'000, 'x')), {}, {}));
   const int64_t put_done = world->reactor.clock().monotonic_ns();
@@ -153,7 +134,7 @@ TEST(Limited, KeepsToItsBandwidth) {
 Task<void> one_get(ObjectStore* store, io::Gate::Entry) { EXPECT_TRUE(co_await store->head("k", {})); }
 Task<void> crowd(World* world) {
   EXPECT_TRUE(co_await world->mem->put("k", Content("x"), {}, {}));
-  const auto store = limited(std::make_unique<Shared>(world->faulty), {.requests_in_flight = 4});
+  const auto store = limited(std::make_unique<ForwardingStore>(*world->faulty), {.requests_in_flight = 4});
   const int64_t begin = world->reactor.clock().monotonic_ns();
   io::Gate gate;
   for (int i = 0; i < 40; ++i) io::detach(one_get(store.get(), gate.enter()));
@@ -173,7 +154,7 @@ Task<void> counted(ObjectStore* store) {
 TEST(Measured, CountsRequestsAndBytes) {
   World world({});
   metrics::Registry registry;
-  const auto store = measured(std::make_unique<Shared>(world.mem), "cold", registry);
+  const auto store = measured(std::make_unique<ForwardingStore>(*world.mem), "cold", registry);
   world.run(counted(store.get()));
   const auto value = [&](const char* name, const char* kind) {
     return registry.counter(name, "", {{"store", "cold"}, {"kind", kind}}).value();
@@ -186,29 +167,17 @@ TEST(Measured, CountsRequestsAndBytes) {
 }
 
 // What some servers do with a condition that they do not know.
-class Unconditional final : public ObjectStore {
+class Unconditional final : public ForwardingStore {
  public:
-  explicit Unconditional(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
+  using ForwardingStore::ForwardingStore;
   Task<Result<void>> put(std::string key, Content content, PutOptions, io::Until until) override {
-    return inner_->put(std::move(key), std::move(content), {}, until);
+    return ForwardingStore::put(std::move(key), std::move(content), {}, until);
   }
-  Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
-    return inner_->get(std::move(key), offset, bytes, until);
-  }
-  Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
-    return inner_->head(std::move(key), until);
-  }
-  Task<Result<void>> remove(std::string key, io::Until until) override { return inner_->remove(std::move(key), until); }
-  std::string describe() const override { return "careless"; }
-  Task<void> close() override { co_return; }
-
- private:
-  std::shared_ptr<ObjectStore> inner_;
 };
 
 TEST(Probe, RefusesAStoreThatIgnoresConditions) {
   World world({});
-  Unconditional careless(world.mem);
+  Unconditional careless(*world.mem);
   const auto unfit = world.run(probe(careless, world.random, {}));
   ASSERT_FALSE(unfit);
   EXPECT_EQ(unfit.error(), Code::kNotSupported);

@@ -15,6 +15,8 @@
 #include "meta/volume.h"
 #include "object/mem/mem_store.h"
 #include "object/testing/faulty_store.h"
+#include "object/testing/forwarding_store.h"
+#include "object/testing/noise.h"
 #include "tier/hydrator.h"
 #include "tier/uploader.h"
 
@@ -25,37 +27,17 @@ using io::Task;
 using object::Kind;
 using object::testing::Faults;
 using object::testing::FaultyStore;
+using object::testing::ForwardingStore;
+using object::testing::noise;
 
 constexpr uint64_t kChunkBytes = 4096;
-
-// A store that belongs to somebody else.
-class Borrowed final : public object::ObjectStore {
- public:
-  explicit Borrowed(object::ObjectStore& inner) : inner_(inner) {}
-  Task<Result<void>> put(std::string key, object::Content content, object::PutOptions options,
-                         io::Until until) override {
-    return inner_.put(std::move(key), std::move(content), options, until);
-  }
-  Task<Result<object::Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
-    return inner_.get(std::move(key), offset, bytes, until);
-  }
-  Task<Result<object::ObjectInfo>> head(std::string key, io::Until until) override {
-    return inner_.head(std::move(key), until);
-  }
-  Task<Result<void>> remove(std::string key, io::Until until) override { return inner_.remove(std::move(key), until); }
-  std::string describe() const override { return inner_.describe(); }
-  Task<void> close() override { co_return; }
-
- private:
-  object::ObjectStore& inner_;
-};
 
 // One colder tier: what is really there, what misbehaves in front of it, and what retries in front of that.
 struct Place {
   Place(Random& random, Faults faults)
       : mem(std::make_shared<object::MemStore>()),
         faulty(mem, faults, random),
-        store(object::retrying(std::make_unique<Borrowed>(faulty), {.max_attempts = 40}, random)) {}
+        store(object::retrying(std::make_unique<ForwardingStore>(faulty), {.max_attempts = 40}, random)) {}
   std::shared_ptr<object::MemStore> mem;
   FaultyStore faulty;
   std::unique_ptr<object::ObjectStore> store;
@@ -173,11 +155,11 @@ class World {
   std::unique_ptr<Hydrator> hydrator;
 };
 
-std::string noise(size_t bytes, uint64_t seed) {
-  SeededRandom random(seed);
-  std::string made(bytes, '\0');
-  random.fill(std::as_writable_bytes(std::span(made)));
-  return made;
+// What colder tiers have is the file's content.
+void expect_to_come_back(World& world, const std::string& name, const std::string& content) {
+  ASSERT_TRUE(world.evict(name)) << name;
+  ASSERT_TRUE(world.restore(name)) << name;
+  EXPECT_TRUE(world.read(name) == content) << name;
 }
 
 TEST(TierEngine, UploadsEvictsAndRestores) {
@@ -224,14 +206,10 @@ TEST(TierEngine, SendsOnlyWhatChanged) {
   const UploadSummary done = world.upload();
   EXPECT_EQ(done.chunks, 2u);
   EXPECT_EQ(done.unchanged, 19u);
-  ASSERT_TRUE(world.evict("f"));
-  ASSERT_TRUE(world.restore("f"));
-  EXPECT_TRUE(world.read("f") == content);
+  expect_to_come_back(world, "f", content);
   world.write("f", content.substr(0, 100));  // shorter
   EXPECT_EQ(world.upload().files, 1u);
-  ASSERT_TRUE(world.evict("f"));
-  ASSERT_TRUE(world.restore("f"));
-  EXPECT_TRUE(world.read("f") == content.substr(0, 100));
+  expect_to_come_back(world, "f", content.substr(0, 100));
 }
 
 TEST(TierEngine, ATierThatIsDownKeepsFilesPending) {
@@ -301,9 +279,7 @@ TEST(TierEngine, SealedBlobsShowNothing) {
   const std::string content = "very secret " + std::string(kChunkBytes, 's');
   world.write("f", content);
   world.upload();
-  ASSERT_TRUE(world.evict("f"));
-  ASSERT_TRUE(world.restore("f"));
-  EXPECT_TRUE(world.read("f") == content);
+  expect_to_come_back(world, "f", content);
 }
 
 // Whatever the stores do: nothing is lost, nothing comes back different, and in the end all is uploaded.

@@ -25,7 +25,7 @@ constexpr const char* kSecretKey = "firn-test-secret";
 constexpr int kStartAttempts = 1000;  // of 10 ms
 constexpr int kPortAttempts = 10;
 
-// Where scripts/setup puts it.
+// Where scripts/s3-server puts it.
 std::string program() {
   if (const char* given = std::getenv("FIRN_S3_SERVER")) return given;
   const char* cache = std::getenv("XDG_CACHE_HOME");
@@ -85,7 +85,7 @@ void S3Server::start() { CHECK(try_start()); }
 bool S3Server::try_start() {
   const std::string path = program();
   if (!std::filesystem::exists(path)) {
-    std::fprintf(stderr, "the S3 server %s is missing: run scripts/setup\n", path.c_str());
+    std::fprintf(stderr, "the S3 server %s is missing: run scripts/s3-server\n", path.c_str());
     std::abort();
   }
   const std::string port = "127.0.0.1:" + std::to_string(port_);

@@ -9,8 +9,8 @@
 
 namespace firn::object::testing {
 
-// versitygw (docs/decisions/0006-s3-test-server.md), with one bucket, in a folder of its own. CHECKs that it is
-// installed: scripts/setup does that.
+// versitygw (docs/decisions/0006-s3-test-server.md), with one bucket, in a folder of its own. Ends the process when it
+// is not installed: scripts/s3-server does that.
 class S3Server {
  public:
   S3Server();

@@ -2,12 +2,15 @@
 
 #include "base/checksum.h"
 #include "base/random.h"
+#include "object/testing/noise.h"
 #include "tier/blob/compression.h"
 #include "tier/blob/frame.h"
 #include "tier/blob/writer.h"
 
 namespace firn::tier {
 namespace {
+
+using object::testing::noise;
 
 BlobId test_id() {
   SeededRandom random(7);
@@ -19,13 +22,6 @@ Key test_key(uint64_t seed = 1) {
   Key key;
   random.fill(key);
   return key;
-}
-
-std::string noise(size_t bytes, uint64_t seed) {
-  SeededRandom random(seed);
-  std::string made(bytes, '\0');
-  random.fill(std::as_writable_bytes(std::span(made)));
-  return made;
 }
 
 std::string prose(size_t bytes) {
