@@ -2,7 +2,7 @@
 
 import statistics
 
-from .tools import BenchError
+from .tools import BenchError, timed
 
 
 class Figures:
@@ -61,6 +61,13 @@ TWICE_HP = Aim("passthrough_hp", 2.0, "≥ 2 × passthrough_hp")
 NEAR_PLAIN = Aim("plain", 0.95, "≥ 0.95 × plain")
 STREAM_PLAIN = Aim("plain", 0.9, "≥ 0.9 × plain")
 BUILD_PLAIN = Aim("plain", 1 / 1.25, "≤ 1.25 × plain's time")
+
+
+def record_time(figures, work, target, command, **options):
+    """Runs a program; its seconds, and the daemon's processor time meanwhile."""
+    before = target.cpu()
+    figures.add(work, target.name, timed(command, **options))
+    figures.add_detail(work, target.name, "cpu_s", target.cpu() - before)
 
 
 def interleave(figures, targets, rounds, body):

@@ -2,9 +2,9 @@
 
 import shutil
 
-from .measure import BUILD_PLAIN, interleave
+from .measure import BUILD_PLAIN, interleave, record_time
 from .sources import fetch_sources
-from .tools import drop_caches, run, timed
+from .tools import drop_caches, run
 
 BUILD = "untar and make -j2 of Lua"
 CLONE, STATUS, STATUS_COLD = "git clone", "git status", "git status, cold dentries"
@@ -21,33 +21,28 @@ def bench(figures, targets, settings):
     script = settings.base / "workload.sql"
     script.write_text(sqlite_workload(settings.quick), encoding="ascii")
 
-    def record(work, target, command, **options):
-        before = target.cpu()
-        figures.add(work, target.name, timed(command, **options))
-        figures.add_detail(work, target.name, "cpu_s", target.cpu() - before)
-
     def build(target, _):
         folder = target.path / "build"
         folder.mkdir()
         command = f"tar xf '{sources['lua5.4']}' --strip-components=1 && make -s -j2 posix"
-        record(BUILD, target, ["sh", "-c", command], cwd=folder)
+        record_time(figures, BUILD, target, ["sh", "-c", command], cwd=folder)
         shutil.rmtree(folder)
 
     def git(target, _):
         clone = target.path / "clone"
-        record(CLONE, target, [*GIT, "clone", "-q", "--no-local", repository, clone])
+        record_time(figures, CLONE, target, [*GIT, "clone", "-q", "--no-local", repository, clone])
         # The first one looks into every file that is as new as the index.
         status = [*GIT, "-C", clone, "status", "--short"]
         run(status)
-        record(STATUS, target, status)
+        record_time(figures, STATUS, target, status)
         drop_caches(2)
-        record(STATUS_COLD, target, status)
+        record_time(figures, STATUS_COLD, target, status)
         shutil.rmtree(clone)
 
     def sqlite(target, _):
         database = target.path / "bench.db"
         with open(script, encoding="ascii") as text:
-            record(SQLITE, target, ["sqlite3", database], stdin=text)
+            record_time(figures, SQLITE, target, ["sqlite3", database], stdin=text)
         database.unlink()
 
     for body in (build, git, sqlite):

@@ -3,8 +3,8 @@
 import random
 import shutil
 
-from .measure import TWICE_HP, interleave
-from .tools import drop_caches, open_files, run, timed
+from .measure import TWICE_HP, interleave, record_time
+from .tools import drop_caches, open_files, run
 
 FILES_PER_DIRECTORY = 100
 
@@ -31,12 +31,6 @@ def bench(figures, targets, settings):
     bench_listing(figures, targets, settings, list_files)
 
 
-def record(figures, work, target, command):
-    before = target.cpu()
-    figures.add(work, target.name, timed(command))
-    figures.add_detail(work, target.name, "cpu_s", target.cpu() - before)
-
-
 def bench_tree(figures, targets, settings, files):
     works = {name: f"{name} of {files:,} small files" for name in ("cp -r", "find", "rm -r")}
     for name in works.values():
@@ -45,11 +39,11 @@ def bench_tree(figures, targets, settings, files):
     make_tree(original, files)
 
     def body(target, _):
-        record(figures, works["cp -r"], target, ["cp", "-r", original, target.path / "tree"])
+        record_time(figures, works["cp -r"], target, ["cp", "-r", original, target.path / "tree"])
         drop_caches(2)
         # Asks for every file's size, so it is a listing and a stat of all.
-        record(figures, works["find"], target, ["find", target.path / "tree", "-type", "f", "-size", "+1"])
-        record(figures, works["rm -r"], target, ["rm", "-r", target.path / "tree"])
+        record_time(figures, works["find"], target, ["find", target.path / "tree", "-type", "f", "-size", "+1"])
+        record_time(figures, works["rm -r"], target, ["rm", "-r", target.path / "tree"])
 
     with open("/dev/null", "w", encoding="ascii") as nowhere:  # the original comes from the page cache for everyone
         run(["find", original, "-type", "f", "-exec", "cat", "{}", "+"], stdout=nowhere)
@@ -67,7 +61,7 @@ def bench_listing(figures, targets, settings, files):
 
     def body(target, _):
         drop_caches(2)
-        record(figures, listing, target, ["ls", "-l", target.path / "list"])
+        record_time(figures, listing, target, ["ls", "-l", target.path / "list"])
 
     interleave(figures, targets, settings.rounds, body)
     for target in targets:
