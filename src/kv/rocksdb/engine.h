@@ -76,7 +76,7 @@ class RocksdbEngine final : public Engine {
   Result<Filled> fill_total(const WriteSet& writes, const WriteSet::Entry& entry);
   void finish_commit(const WriteSet& writes, Version version);
 
-  // Flushes the log's buffer, and syncs it; then failed_ tells whether all of it went well.
+  // Writes the log's buffer, and syncs it if asked. A failure, also an earlier one of the log, sets failed_.
   Status write_log(bool sync);
   Result<Version> sync_log();
   Status recover();
