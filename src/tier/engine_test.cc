@@ -17,6 +17,7 @@
 #include "object/testing/faulty_store.h"
 #include "object/testing/forwarding_store.h"
 #include "object/testing/noise.h"
+#include "tier/cold_file.h"
 #include "tier/hydrator.h"
 #include "tier/uploader.h"
 
@@ -127,7 +128,11 @@ class World {
   Task<Result<void>> do_restore(std::string name) {
     InodeId inode;
     const data::ObjectRef object = CO_TRY(co_await open(name, &inode));
-    co_return co_await hydrator->restore(inode, *object, nullptr);
+    const uint64_t bytes = (co_await meta_->getattr(inode))->size;
+    ColdFile cold(*hydrator, inode, bytes, object, {.chunk_bytes = kChunkBytes});
+    Result<void> restored = co_await cold.make_resident(nullptr);
+    co_await cold.close();
+    co_return restored;
   }
   Task<std::string> do_read(std::string name) {
     InodeId inode;

@@ -11,7 +11,6 @@ namespace firn::tier {
 
 namespace {
 
-constexpr size_t kPage = 256;  // chunk records read at once
 constexpr uint64_t kLargestBlock = 64 << 10;
 
 Result<std::string> open_verified(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
@@ -29,18 +28,6 @@ bool is_damage(Code code) { return code == Code::kCorrupt || code == Code::kNotF
 
 }  // namespace
 
-// One file on its way back.
-struct Hydrator::Restoring {
-  Restoring(InodeId id, data::Object& object, io::CancelToken* stop, size_t at_once)
-      : inode(id), backing(object), token(stop), in_flight(at_once) {}
-  const InodeId inode;
-  data::Object& backing;
-  io::CancelToken* const token;
-  io::Semaphore in_flight;
-  io::Gate gate;
-  Result<void> done;
-};
-
 io::Task<Result<std::string>> Hydrator::fetch_from(const Tier& tier, InodeId inode, const meta::Chunk& chunk,
                                                    io::CancelToken* token) {
   const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset,
@@ -50,10 +37,18 @@ io::Task<Result<std::string>> Hydrator::fetch_from(const Tier& tier, InodeId ino
 
 io::Task<Result<std::string>> Hydrator::fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token) {
   const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
+  co_await in_flight_.acquire();
+  Result<std::string> bytes = co_await fetch_nearest(inode, chunk, blob.tiers, token);
+  in_flight_.release();
+  co_return bytes;
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_nearest(InodeId inode, const meta::Chunk& chunk, uint32_t tiers,
+                                                      io::CancelToken* token) {
   Status failure(Code::kCorrupt, "no tier has the chunk");
   bool some_do_not_answer = false;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((blob.tiers >> i & 1) == 0) continue;
+    if ((tiers >> i & 1) == 0) continue;
     const Tier& tier = parts_.tiers[i];
     Result<std::string> bytes = co_await fetch_from(tier, inode, chunk, token);
     if (bytes) co_return bytes;
@@ -77,48 +72,15 @@ io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing) {
   co_return co_await backing.file().allocate(io::Allocate::kPunchHole, 0, whole);
 }
 
-io::Task<void> Hydrator::restore_chunk(Restoring* restoring, meta::Chunk chunk) {
-  const io::Gate::Entry entry = restoring->gate.enter();
-  const uint64_t offset = chunk.index.value * options_.chunk_bytes;
-  Result<std::string> bytes = co_await fetch(restoring->inode, chunk, restoring->token);
-  Result<void> done;
-  if (!bytes)
-    done = fail(std::move(bytes).error());
-  else
-    done = co_await restoring->backing.file().write(offset, std::as_bytes(std::span(*bytes)));
-  if (!done && restoring->done) restoring->done = std::move(done);
-  restoring->in_flight.release();
+io::Task<Result<meta::Chunk>> Hydrator::record_of(InodeId inode, ChunkIndex index) {
+  std::vector<meta::Chunk> found = CO_TRY(co_await parts_.tiering.list_chunks(inode, index, 1));
+  if (found.empty() || found[0].index != index)
+    co_return fail(Code::kCorrupt, "inode " + std::to_string(inode.value) + " lacks the record of its chunk " +
+                                       std::to_string(index.value));
+  co_return std::move(found[0]);
 }
 
-io::Task<Result<void>> Hydrator::restore(InodeId inode, data::Object& backing, io::CancelToken* token) {
-  const meta::Attr attr = CO_TRY(co_await parts_.meta.getattr(inode));
-  Restoring restoring(inode, backing, token, options_.chunks_in_flight);
-  Result<void> listed;
-  uint64_t found = 0;
-  for (ChunkIndex next;;) {
-    Result<std::vector<meta::Chunk>> page = co_await parts_.tiering.list_chunks(inode, next, kPage);
-    if (!page) {
-      listed = fail(std::move(page).error());
-      break;
-    }
-    found += page->size();
-    for (meta::Chunk& chunk : *page) {
-      co_await restoring.in_flight.acquire();
-      if (!restoring.done) {
-        restoring.in_flight.release();
-        break;
-      }
-      io::detach(restore_chunk(&restoring, std::move(chunk)));
-    }
-    if (page->size() < kPage || !restoring.done) break;
-    next = ChunkIndex(page->back().index.value + 1);
-  }
-  co_await restoring.gate.close();
-  CO_TRY(std::move(listed));
-  CO_TRY(std::move(restoring.done));
-  if (found != (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes)
-    co_return fail(Code::kCorrupt, "inode " + std::to_string(inode.value) + " lacks records of some of its chunks");
-  CO_TRY(co_await backing.file().sync(/*data_only=*/true));
+io::Task<Result<void>> Hydrator::mark_resident(InodeId inode) {
   CO_TRY(co_await parts_.tiering.mark_resident(inode));
   co_return Result<void>();
 }

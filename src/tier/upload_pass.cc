@@ -45,6 +45,7 @@ class Recorded {
 }  // namespace
 
 io::Task<Result<UploadSummary>> UploadPass::run() {
+  forget_old_live_files();
   Result<void> done;
   for (const meta::Pending& pending : CO_TRY(co_await list())) {
     if (cancelled()) break;
@@ -75,7 +76,9 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   if (!attr && attr.error().code() == Code::kStale) co_return Result<void>();  // gone, and its record with it
   if (!attr) co_return fail(attr.error());
   const meta::Content& content = attr->content;
-  if (content.live || attr->nlink == 0) {
+  const bool not_now = content.live && (!content.settled || !live_is_due(inode));
+  if (!content.live) live_.erase(inode);
+  if (not_now || content.evicted || attr->nlink == 0) {
     ++summary_.postponed;
     co_return Result<void>();
   }
@@ -93,6 +96,19 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
     note_failure(added.error());
   }
   co_return Result<void>();
+}
+
+void UploadPass::forget_old_live_files() {
+  const int64_t long_ago = io::Reactor::current()->clock().monotonic_ns() - 2 * options_.live_interval_ns;
+  std::erase_if(live_, [long_ago](const auto& seen) { return seen.second < long_ago; });
+}
+
+bool UploadPass::live_is_due(InodeId inode) {
+  const int64_t now = io::Reactor::current()->clock().monotonic_ns();
+  const auto [seen, first] = live_.try_emplace(inode, now);
+  if (first || now - seen->second < options_.live_interval_ns) return false;
+  seen->second = now;
+  return true;
 }
 
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
@@ -200,7 +216,7 @@ void UploadPass::note_failure(const Status& failure) {
 }
 
 io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token) {
-  UploadPass one(parts_, options_, token);
+  UploadPass one(parts_, options_, live_, token);
   co_return co_await one.run();
 }
 

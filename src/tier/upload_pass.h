@@ -11,8 +11,9 @@ namespace firn::tier {
 
 class UploadPass {
  public:
-  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, io::CancelToken* token)
-      : parts_(parts), options_(options), token_(token), in_flight_(options.blobs_in_flight) {}
+  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, Uploader::LiveFiles& live,
+             io::CancelToken* token)
+      : parts_(parts), options_(options), token_(token), live_(live), in_flight_(options.blobs_in_flight) {}
 
   io::Task<Result<UploadSummary>> run();
 
@@ -36,6 +37,9 @@ class UploadPass {
 
   io::Task<Result<std::vector<meta::Pending>>> list();
   io::Task<Result<void>> add_file(InodeId inode);
+  void forget_old_live_files();
+  // Whether a file that is open for writing is to be uploaded as it is now.
+  bool live_is_due(InodeId inode);
   io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
   io::Task<void> send();
@@ -49,6 +53,7 @@ class UploadPass {
   const Uploader::Parts& parts_;
   const UploadOptions& options_;
   io::CancelToken* const token_;
+  Uploader::LiveFiles& live_;
   io::Semaphore in_flight_;
   io::Gate gate_;
   std::vector<File> files_;

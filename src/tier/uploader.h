@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <unordered_map>
 
 #include "data/store.h"
 #include "io/blocking_pool.h"
@@ -21,6 +22,8 @@ struct UploadOptions {
   // A blob is held in memory while it is filled and put: at most (blobs_in_flight + 1) * kMaxBlobBytes in all.
   size_t blobs_in_flight = 4;
   size_t files_per_pass = 4096;
+  // A file that is open for writing is looked at this often.
+  int64_t live_interval_ns = 600'000'000'000;
   int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included
 };
 
@@ -49,6 +52,9 @@ class Uploader {
   };
   Uploader(Parts parts, UploadOptions options) : parts_(std::move(parts)), options_(options) {}
 
+  // Files that were open for writing when a pass looked at them, and when (monotonic) that was.
+  using LiveFiles = std::unordered_map<InodeId, int64_t>;
+
   // One round over the files that are pending now, those that have waited longest first. Chunks whose checksum is the
   // recorded one are not sent again; the others are packed into blobs, many files to a blob. A file counts as uploaded
   // once every tier has all of its chunks. What fails stays pending. The result fails only when the metadata cannot be
@@ -58,6 +64,7 @@ class Uploader {
  private:
   const Parts parts_;
   const UploadOptions options_;
+  LiveFiles live_;
 };
 
 }  // namespace firn::tier

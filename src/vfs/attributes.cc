@@ -118,7 +118,8 @@ io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& 
     // Times that the object knows better must not be lost when the base moves.
     io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
     meta::ContentUpdate fold;
-    if (!change.mtime && !change.mtime_now && stat.mtime != node.open->base_mtime) fold.mtime = stat.mtime;
+    // Only of a file open for writing: what comes back from colder tiers changes the backing's mtime too.
+    if (node.open->live && !change.mtime && !change.mtime_now && stat.mtime != node.open->base_mtime) fold.mtime = stat.mtime;
     if (!change.atime && !change.atime_now && stat.atime != node.open->base_atime) fold.atime = stat.atime;
     CO_TRY(co_await meta_.setattr(who, node.inode, change));
     if (fold.mtime || fold.atime) CO_TRY(co_await meta_.update_content(node.inode, fold));

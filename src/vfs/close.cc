@@ -90,6 +90,15 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
     clear_object(node);
     co_return Result<void>();
   }
+  if (open.cold) {
+    co_await open.cold->close();
+    // All of it has been read: the next open can go past us.
+    if (open.cold->complete() && !node.orphan) {
+      Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+      if (attr.content.evicted) (void)co_await bring_back(node, attr, nullptr);
+    }
+    co_await drop_cold(node);
+  }
   if (!open.live) {
     Result<io::FileStat> stat = co_await open.object->file().stat();
     if (stat && stat->atime != open.base_atime && !node.orphan) co_await note_access(node.inode, stat->atime);
@@ -213,6 +222,7 @@ io::Task<Result<void>> VolumeImpl::finish_settled(Node& node, const io::FileStat
   add_times(open, stat, update);
   CO_TRY(co_await meta_.update_content(node.inode, update));
   mark_unsynced(node.inode);
+  if (settling_) settling_->note_closed(stat.allocated_bytes);
   clear_object(node);
   co_return Result<void>();
 }
@@ -230,6 +240,10 @@ io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) 
   update.allocated_bytes = stat.allocated_bytes;
   add_times(open, stat, update);
   CO_TRY(co_await meta_.update_content(node.inode, update));
+  if (settling_) {
+    settling_->note_hot(static_cast<int64_t>(stat.allocated_bytes));
+    settling_->note_closed(stat.allocated_bytes);
+  }
   std::lock_guard lock(node.state_mutex);
   open.lent = false;
   open.inline_behind = false;

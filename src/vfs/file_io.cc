@@ -44,6 +44,11 @@ data::ObjectRef VolumeImpl::object_of(Node& node) {
 io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) {
   Node& node = *handle->node;
   if (const data::ObjectRef object = object_of(node)) {
+    if (const std::shared_ptr<tier::ColdFile> cold = cold_of(node)) {
+      Result<size_t> got = co_await cold->read(offset, buffer);
+      // Interrupted: all of it has come back meanwhile, or it was cut to nothing.
+      if (got || got.error().code() != Code::kInterrupted) co_return got;
+    }
     auto* memory = dynamic_cast<MemoryObject*>(object.get());
     if (memory && !options_.no_atime && (handle->flags & O_NOATIME) == 0) memory->touch_atime();
     co_return co_await object->file().read(offset, buffer);
@@ -115,9 +120,9 @@ io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, u
 
 io::Task<Result<uint64_t>> VolumeImpl::seek(Handle* handle, SeekWhat what, uint64_t offset) {
   Node& node = *handle->node;
-  if (const data::ObjectRef object = object_of(node))
+  if (const data::ObjectRef object = object_of(node); object && !cold_of(node))
     co_return co_await object->file().seek(what == SeekWhat::kData ? io::Seek::kData : io::Seek::kHole, offset);
-  // Inline content counts as data from end to end.
+  // Inline content, and what is in colder tiers, counts as data from end to end.
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (offset >= attr.size) co_return fail(Code::kNoDevice);
   co_return what == SeekWhat::kData ? offset : attr.size;
@@ -135,12 +140,13 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   }
   const data::ObjectRef destination = object_of(to);
   const data::ObjectRef origin = object_of(from);
-  if (origin && !dynamic_cast<MemoryObject*>(origin.get())) {
+  if (origin && !dynamic_cast<MemoryObject*>(origin.get()) && !cold_of(from)) {
     copied = CO_TRY(co_await destination->file().copy_from(origin->file(), source_offset, target_offset, bytes));
   } else {
     const Attr attr = CO_TRY(co_await getattr(from.inode));
     if (source_offset >= attr.size) co_return uint64_t{0};
-    std::string content(std::min(bytes, attr.size - source_offset), '\0');
+    constexpr uint64_t kMost = 4 << 20;  // in memory
+    std::string content(std::min({bytes, attr.size - source_offset, kMost}), '\0');
     copied = CO_TRY(co_await read(source, source_offset, std::as_writable_bytes(std::span(content))));
     content.resize(copied);
     CO_TRY(co_await destination->file().write(target_offset, std::as_bytes(std::span(content))));

@@ -16,6 +16,7 @@
 #include "io/sync.h"
 #include "kv/kv.h"
 #include "meta/types.h"
+#include "tier/cold_file.h"
 #include "vfs/memory_object.h"
 #include "vfs/size_predictor.h"
 
@@ -35,6 +36,8 @@ namespace firn::vfs {
 //  live: a crash finds what was last saved of it. It gets a scratch file when it grows (VolumeImpl::spill).
 //  6. base_mtime and base_atime are the object's times when record and object last agreed: if the object's differ, they
 //  are newer.
+//  7. `cold`: the record is evicted, and the file open for reading only. `object` is its backing, which `cold` alone
+//  reads.
 // Changed only under Node::mutex; read under Node::state_mutex too.
 struct OpenState {
   uint32_t opens = 0;
@@ -42,6 +45,7 @@ struct OpenState {
   uint32_t passthrough_opens = 0;
   data::ObjectRef object;
   std::shared_ptr<MemoryObject> memory;
+  std::shared_ptr<tier::ColdFile> cold;
   bool lent = false;
   bool live = false;
   Timestamp base_mtime, base_atime;

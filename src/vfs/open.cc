@@ -159,7 +159,7 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
     if (truncate) notify_inode(who.door, attr.inode, true);
     if (options.flags & O_DSYNC) CO_TRY(co_await settle_for_sync_writes(*node));
   } else if (attr.content.backing && !(node->open && node->open->object)) {
-    CO_TRY(co_await attach_settled(*node, attr));
+    CO_TRY(co_await (attr.content.evicted ? attach_cold(*node, attr) : attach_settled(*node, attr)));
   }
   co_await overlay(attr);
   co_return make_handle(std::move(node), std::move(attr), options, who.door);
@@ -168,6 +168,8 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
 // Makes the object of `node` the place where new bytes go, whatever held them before.
 io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool truncate, OpenOptions options) {
   const bool had_object = node.open && node.open->object && node.open->live;
+  if (attr.content.evicted)
+    CO_TRY(co_await (truncate ? forget_cold(node, attr) : bring_back(node, attr, &stopping_)));
   if (!had_object) {
     if (attr.content.settled) {
       CO_TRY(co_await make_live(node, attr, truncate));
@@ -257,7 +259,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   Opened opened;
   opened.mode = IoMode::kCached;
   const bool possible =
-      options.allow_passthrough && passthrough_ && open.object && !open.memory && open.cached_opens == 0;
+      options.allow_passthrough && passthrough_ && open.object && !open.memory && !open.cold && open.cached_opens == 0;
   const bool wanted = open.passthrough_opens > 0 || !wants_write(options.flags) || !needs_write_requests(attr);
   if (possible && wanted) {
     opened.passthrough_id = passthrough_id(*open.object);

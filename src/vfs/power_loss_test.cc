@@ -33,7 +33,7 @@ struct FileLedger {
 
 class Workload {
  public:
-  Workload(TestWorld& world, uint64_t seed) : world_(world), random_(seed) {}
+  Workload(TestWorld& world, uint64_t seed, bool tiered) : world_(world), random_(seed), tiered_(tiered) {}
 
   io::Task<bool> run(int operations) {
     for (int i = 0; i < operations; ++i) co_await step();
@@ -50,6 +50,7 @@ class Workload {
   io::Task<void> step() {
     const int file = static_cast<int>(random_.below(kFiles));
     FileLedger& ledger = ledgers_[file];
+    if (tiered_ && random_.below(3) == 0) co_return co_await settle(file);
     if (random_.below(8) == 0) {
       // It may come back after the cut, with any content of its own.
       ledger = FileLedger();
@@ -62,6 +63,18 @@ class Workload {
     const uint64_t operations = 1 + random_.below(4);
     for (uint64_t i = 0; i < operations; ++i) co_await operate(file, ledger, opened->handle);
     (void)co_await world_.volume().release(opened->handle);
+  }
+
+  // What tiers do by themselves, at any moment.
+  io::Task<void> settle(int file) {
+    if (random_.below(2) == 0) {
+      (void)co_await world_.volume().flush_tiers({}, nullptr);
+      co_return;
+    }
+    const auto attr = co_await world_.volume().lookup(root_, kRootInode, names_[file]);
+    if (!attr) co_return;
+    (void)co_await world_.volume().evict(attr->inode);
+    if (random_.below(3) == 0) (void)co_await world_.volume().warm(attr->inode, nullptr);
   }
 
   io::Task<void> operate(int file, FileLedger& ledger, Handle* handle) {
@@ -135,6 +148,7 @@ class Workload {
 
   TestWorld& world_;
   SeededRandom random_;
+  const bool tiered_;
   const meta::Credentials root_;
   FileLedger ledgers_[kFiles];
   std::string names_[kFiles] = {name(0), name(1), name(2), name(3), name(4), name(5)};
@@ -143,10 +157,11 @@ class Workload {
 
 void run_seed(uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
-  TestWorld world(seed, seed % 2 == 0);
+  const bool tiered = seed % 4 >= 2;
+  TestWorld world(seed, seed % 2 == 0, tiered);
   ASSERT_TRUE(world.mount().has_value());
   SeededRandom random(seed * 7919);
-  auto& workload = *new Workload(world, seed);  // frames of the cut run refer to it
+  auto& workload = *new Workload(world, seed, tiered);  // frames of the cut run refer to it
   world.reactor().stop_after(200 + random.below(4000));
   io::detach_on(world.reactor(),
                 [](Workload* load) -> io::Task<void> { (void)co_await load->run(1 << 20); }(&workload));

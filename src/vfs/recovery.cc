@@ -15,6 +15,7 @@ io::Task<Result<void>> VolumeImpl::start() {
   if (!options_.read_only) {
     io::detach([](VolumeImpl* self, io::Gate::Entry entry) -> io::Task<void> { co_await self->background(); }(
                                                                this, gate_.enter()));
+    start_settling();
   }
   co_return Result<void>();
 }
@@ -87,6 +88,7 @@ io::Task<Result<void>> VolumeImpl::recover_lent(Attr attr) {
 }
 
 io::Task<Result<void>> VolumeImpl::check_against_backing(const Attr& attr) {
+  if (attr.content.evicted) co_return Result<void>();  // its backing says nothing
   Result<io::FileStat> stat = co_await data_.stat(attr.content.backing);
   if (!stat && stat.error().code() == Code::kNotFound) co_return Result<void>();  // for fsck to name
   if (!stat) co_return fail(std::move(stat).error());
@@ -103,6 +105,7 @@ io::Task<Result<void>> VolumeImpl::start_data() {
   std::unordered_set<BackingId> referenced;
   uint64_t undecodable = 0;
   InodeId after{0};
+  uint64_t hot_bytes = 0;
   for (;;) {
     meta::InodePage page = CO_TRY(co_await meta_.list_inodes(after, kPage));
     if (!page.last) break;
@@ -111,10 +114,12 @@ io::Task<Result<void>> VolumeImpl::start_data() {
     for (const Attr& attr : page.inodes) {
       if (!attr.content.backing) continue;
       referenced.insert(attr.content.backing);
+      if (attr.content.settled && !attr.content.evicted) hot_bytes += attr.allocated_bytes;
       if (!options_.clean && attr.content.settled) CO_TRY(co_await check_against_backing(attr));
     }
     co_await io::yield();
   }
+  if (settling_) settling_->set_hot(hot_bytes);
   // Whose backing a damaged record names, nobody knows: then none may be taken for a scratch file.
   const bool all_known = undecodable == 0;
   co_return co_await data_.start(

@@ -2,6 +2,9 @@
 
 #include <limits>
 
+#include "object/testing/forwarding_store.h"
+#include "object/wrappers.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #include <sanitizer/lsan_interface.h>
@@ -20,11 +23,22 @@ void abandon(const void* object) { FIRN_IS_LEFT_BEHIND(object); }
 
 }  // namespace
 
-TestWorld::TestWorld(uint64_t seed, bool holds_in_memory) : seed_(seed), holds_in_memory_(holds_in_memory) {
+TestWorld::Place::Place(Random& random, object::testing::Faults faults)
+    : mem(std::make_shared<object::MemStore>()),
+      faulty(mem, faults, random),
+      store(object::retrying(std::make_unique<object::testing::ForwardingStore>(faulty), {.max_attempts = 40},
+                             random)) {}
+
+TestWorld::TestWorld(uint64_t seed, bool holds_in_memory, bool tiered)
+    : seed_(seed), holds_in_memory_(holds_in_memory), tiered_(tiered), random_(seed) {
   reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed, .shuffle = true});
   pool_ = std::make_unique<io::SimBlockingPool>(*reactor_);
   disk_ = std::make_unique<io::SimDisk>(io::SimDiskOptions{.seed = seed});
   engine_ = kv::make_mem_engine(kv::MemOptions{.crashable = true, .yields = true, .inject = nullptr});
+  if (tiered) {
+    near_ = std::make_unique<Place>(random_, object::testing::Faults{.refused = 0.1, .answer_lost = 0.05});
+    far_ = std::make_unique<Place>(random_, object::testing::Faults{});
+  }
   CHECK(run(meta::format(*engine_, {.id = "test", .inline_max_bytes = kInlineMax}, {})).has_value());
 }
 
@@ -38,7 +52,8 @@ io::Task<Result<void>> TestWorld::open() {
   meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, "boot " + std::to_string(boots_)));
   store_ = data::make_hot_store({.disk = *disk_, .root = "/hot", .min_ready = 8, .max_ready = 32, .recent_objects = 4});
   service_ = std::make_unique<meta::LocalService>(
-      *engine_, meta::Options{.clock = &reactor_->clock(), .boot_session = session.number});
+      *engine_, meta::Options{.clock = &reactor_->clock(), .boot_session = session.number, .tiered = tiered_});
+  if (tiered_) make_tiers();
   volume_ = make_volume({.meta = *service_,
                          .data = *store_,
                          .clock = reactor_->clock(),
@@ -46,13 +61,27 @@ io::Task<Result<void>> TestWorld::open() {
                          .inline_max_bytes = kInlineMax,
                          .boot_session = session.number,
                          .clean = session.clean,
-                         .memory_min_available_bytes = holds_in_memory_ ? 0 : std::numeric_limits<uint64_t>::max()});
+                         .memory_min_available_bytes = holds_in_memory_ ? 0 : std::numeric_limits<uint64_t>::max(),
+                         .tiers = tiers_.get()});
   co_return co_await volume_->start();
+}
+
+void TestWorld::make_tiers() {
+  const tier::Tiers tiers = {{"near", *near_->store}, {"far", *far_->store}};
+  uploader_ = std::make_unique<tier::Uploader>(
+      tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
+      tier::UploadOptions{.chunk_bytes = kChunkBytes, .blobs_in_flight = 2});
+  hydrator_ = std::make_unique<tier::Hydrator>(tier::Hydrator::Parts{*service_, *service_, *pool_, tiers},
+                                               tier::HydrateOptions{.chunk_bytes = kChunkBytes});
+  tiers_ = std::make_unique<TierParts>(
+      TierParts{*service_, *uploader_, *hydrator_, {.chunk_bytes = kChunkBytes, .readahead_bytes = 4 * kChunkBytes}});
 }
 
 Result<void> TestWorld::unmount() {
   Result<void> stopped = run(volume_->stop());
   volume_.reset();
+  hydrator_.reset();
+  uploader_.reset();
   service_.reset();
   store_.reset();
   if (stopped) stopped = run(meta::end_session(*engine_));
@@ -62,6 +91,9 @@ Result<void> TestWorld::unmount() {
 void TestWorld::cut_power() {
   // What was running is never resumed: its frames are left behind, as a real power cut would leave them.
   abandon(volume_.release());
+  abandon(hydrator_.release());
+  abandon(uploader_.release());
+  abandon(tiers_.release());
   abandon(service_.release());
   abandon(store_.release());
   std::unique_ptr<io::SimDisk> after = disk_->crash();

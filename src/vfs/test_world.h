@@ -12,6 +12,8 @@
 #include "kv/mem/mem_engine.h"
 #include "meta/local_service.h"
 #include "meta/volume.h"
+#include "object/mem/mem_store.h"
+#include "object/testing/faulty_store.h"
 #include "vfs/volume.h"
 
 namespace firn::vfs {
@@ -20,8 +22,10 @@ class TestWorld {
  public:
   static constexpr uint64_t kInlineMax = 4096;
 
-  // Small files being written are held in memory, or in scratch files.
-  TestWorld(uint64_t seed, bool holds_in_memory);
+  static constexpr uint64_t kChunkBytes = 2048;
+
+  // Small files being written are held in memory, or in scratch files. `tiered`: with two colder tiers.
+  TestWorld(uint64_t seed, bool holds_in_memory, bool tiered = false);
   ~TestWorld();
 
   // Runs the task to its end on the simulated reactor.
@@ -43,14 +47,25 @@ class TestWorld {
   meta::Service& service() { return *service_; }
   io::SimDisk& disk() { return *disk_; }
   io::SimReactor& reactor() { return *reactor_; }
+  // Of colder tiers: what is really there, and what misbehaves in front of it.
+  struct Place {
+    Place(Random& random, object::testing::Faults faults);
+    std::shared_ptr<object::MemStore> mem;
+    object::testing::FaultyStore faulty;
+    std::unique_ptr<object::ObjectStore> store;
+  };
+  Place& near() { return *near_; }
+  Place& far() { return *far_; }
   static meta::Credentials root() { return {}; }
 
  private:
   io::Task<Result<void>> open();
-  void make_parts();
+  void make_tiers();
 
   uint64_t seed_;
   bool holds_in_memory_;
+  bool tiered_;
+  SeededRandom random_;
   uint64_t boots_ = 0;
   std::unique_ptr<io::SimReactor> reactor_;
   std::unique_ptr<io::SimBlockingPool> pool_;
@@ -58,6 +73,10 @@ class TestWorld {
   std::unique_ptr<kv::MemEngine> engine_;
   std::unique_ptr<data::Store> store_;
   std::unique_ptr<meta::LocalService> service_;
+  std::unique_ptr<Place> near_, far_;
+  std::unique_ptr<tier::Uploader> uploader_;
+  std::unique_ptr<tier::Hydrator> hydrator_;
+  std::unique_ptr<TierParts> tiers_;
   std::unique_ptr<Volume> volume_;
 };
 

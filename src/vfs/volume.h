@@ -16,6 +16,7 @@
 #include "io/blocking_pool.h"
 #include "io/task.h"
 #include "meta/service.h"
+#include "vfs/tiers.h"
 
 namespace firn::vfs {
 
@@ -101,6 +102,7 @@ struct VolumeOptions {
   // With less room on the disk, small files being written are not held in memory: writes then fail when they must.
   uint64_t memory_min_available_bytes = uint64_t{512} << 20;
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
+  const TierParts* tiers = nullptr;          // colder tiers; null: there are none
 };
 
 struct VolumeStatistics {
@@ -176,6 +178,17 @@ class Volume {
   virtual io::Task<Result<void>> sync_all() = 0;
   virtual io::Task<Result<StatFs>> statfs() = 0;
   virtual VolumeStatistics statistics() const = 0;
+
+  // ---- colder tiers; kNotSupported where there are none ----
+  // Uploads what is pending until nothing is, or nothing more can be: the summary says why.
+  virtual io::Task<Result<tier::UploadSummary>> flush_tiers(TierObserver observer, io::CancelToken* token) = 0;
+  // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: colder tiers lack something
+  // of it, or somebody has it open.
+  virtual io::Task<Result<uint64_t>> evict(InodeId inode) = 0;
+  // Brings all of a file back to the local disk. The bytes that were away.
+  virtual io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) = 0;
+  virtual io::Task<Result<Residency>> residency(InodeId inode) = 0;
+  virtual TierStatistics tier_statistics() const = 0;
 
   // ---- what a door's kernel holds ----
   // The door handed `inode` to its kernel once more (LOOKUP, CREATE, READDIRPLUS …): it is not reclaimed until unpinned

@@ -2,6 +2,18 @@
 
 namespace firn::vfs {
 
+VolumeImpl::VolumeImpl(VolumeOptions options) : options_(options), meta_(options.meta), data_(options.data) {
+  if (!options.tiers) return;
+  settling_ = std::make_unique<Settling>(Settling::Parts{
+      .tiers = *options.tiers,
+      .meta = meta_,
+      .data = data_,
+      .clock = options.clock,
+      .evict = [this](InodeId inode) { return evict(inode); },
+      .before_upload = [this] { return record_for_upload(); },
+  });
+}
+
 std::unique_ptr<Volume> make_volume(VolumeOptions options) { return std::make_unique<VolumeImpl>(options); }
 
 InodeId Volume::inode_of(const Handle* handle) { return handle->node->inode; }

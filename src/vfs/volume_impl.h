@@ -13,6 +13,7 @@
 #include "vfs/access_times.h"
 #include "vfs/handle.h"
 #include "vfs/node.h"
+#include "vfs/settling.h"
 #include "vfs/size_predictor.h"
 #include "vfs/volume.h"
 
@@ -20,7 +21,7 @@ namespace firn::vfs {
 
 class VolumeImpl final : public Volume {
  public:
-  explicit VolumeImpl(VolumeOptions options) : options_(options), meta_(options.meta), data_(options.data) {}
+  explicit VolumeImpl(VolumeOptions options);
 
   io::Task<Result<Attr>> lookup(const Credentials& who, InodeId parent, std::string_view name) override;
   io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
@@ -68,6 +69,12 @@ class VolumeImpl final : public Volume {
   io::Task<Result<StatFs>> statfs() override;
   VolumeStatistics statistics() const override;
 
+  io::Task<Result<tier::UploadSummary>> flush_tiers(TierObserver observer, io::CancelToken* token) override;
+  io::Task<Result<uint64_t>> evict(InodeId inode) override;
+  io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
+  io::Task<Result<Residency>> residency(InodeId inode) override;
+  TierStatistics tier_statistics() const override;
+
   void pin(InodeId inode) override { nodes_.pin(inode); }
   io::Task<void> unpin(InodeId inode, uint64_t count) override;
 
@@ -91,7 +98,7 @@ class VolumeImpl final : public Volume {
   // ---- names.cc ----
   io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
   io::Task<Result<void>> unlink_last(const Credentials& who, InodeId parent, std::string_view name, InodeId inode);
-  void remove_later(const meta::Content& content);
+  void remove_later(const meta::Content& content, uint64_t allocated_bytes);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
   bool unsaved(InodeId inode);
@@ -162,6 +169,21 @@ class VolumeImpl final : public Volume {
   io::Task<Result<Attr>> resize_inline(Node& node, const Attr& attr, uint64_t size, meta::ContentUpdate update);
   io::Task<Result<void>> rebase(Node& node);
 
+  // ---- cold.cc ----
+  // Of an evicted file, for readers. Under Node::mutex, as the next two.
+  io::Task<Result<void>> attach_cold(Node& node, const Attr& attr);
+  // Before an evicted file is changed: all of it comes back, and `attr` says so.
+  io::Task<Result<void>> bring_back(Node& node, Attr& attr, io::CancelToken* token);
+  // Before it is cut to nothing: nothing comes back.
+  io::Task<Result<void>> forget_cold(Node& node, Attr& attr);
+  std::shared_ptr<tier::ColdFile> make_cold(const Attr& attr, data::ObjectRef object);
+  io::Task<void> drop_cold(Node& node);
+  static std::shared_ptr<tier::ColdFile> cold_of(Node& node);
+  // Before an upload looks: what is closed is made durable, what is open is recorded as it is now.
+  io::Task<void> record_for_upload();
+  io::Task<void> record_open_files();
+  void start_settling();
+
   // ---- durability.cc ----
   io::Task<Result<void>> make_durable(Node& node, bool data_only);
   // Saves what a lent object holds to where a power cut does not reach it, without waiting for the log.
@@ -210,6 +232,7 @@ class VolumeImpl final : public Volume {
   std::atomic<DoorId> observer_ =
       0;  // the only observer's door, 0 for none, or kManyObservers: spares changes the lock
 
+  std::unique_ptr<Settling> settling_;  // null: no colder tiers
   SizePredictor sizes_;
   AccessTimes accesses_{meta_};
   // False while the disk is nearly full: a write that has no place must fail, not be accepted into memory.

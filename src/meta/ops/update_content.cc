@@ -49,7 +49,8 @@ void apply_times(const ContentUpdate& u, Attr& attr) {
 // Whether colder tiers may lack something from now on. A file that is open for writing changes without telling.
 bool leaves_tiers_behind(const ContentUpdate& u, const Content& before, const Content& after) {
   const bool tiered = after.settled || before.settled;
-  return tiered && (u.size || u.mtime || after.backing != before.backing || (after.live && !before.live));
+  // What is evicted has not changed: its bytes are there only.
+  return tiered && !after.evicted && (u.size || u.mtime || after.backing != before.backing || (after.live && !before.live));
 }
 
 io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode) {

@@ -11,6 +11,7 @@ io::Task<Result<void>> check_size(data::Store& store, Census& census, InodeId id
     co_return Result<void>();
   }
   io::FileStat stat = CO_TRY(co_await (*object)->file().stat());
+  if (facts.content.evicted) co_return Result<void>();  // it says nothing
   if (stat.bytes != facts.size && !census.clean_end) {
     ++census.unfinished;
   } else if (stat.bytes != facts.size) {

@@ -1,0 +1,158 @@
+// Files whose bytes are in colder tiers only, and their way there and back.
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+void VolumeImpl::start_settling() {
+  if (!settling_ || options_.read_only) return;
+  io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
+    co_await self->settling_->upload_loop(&self->stopping_);
+  }(this, gate_.enter()));
+  io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
+    co_await self->settling_->evict_loop(&self->stopping_);
+  }(this, gate_.enter()));
+}
+
+std::shared_ptr<tier::ColdFile> VolumeImpl::cold_of(Node& node) {
+  std::lock_guard lock(node.state_mutex);
+  return node.open ? node.open->cold : nullptr;
+}
+
+std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::ObjectRef object) {
+  const TierOptions& tiers = options_.tiers->options;
+  return std::make_shared<tier::ColdFile>(
+      options_.tiers->hydrator, attr.inode, attr.size, std::move(object),
+      tier::ColdFile::Options{.chunk_bytes = tiers.chunk_bytes,
+                              .readahead_bytes = tiers.readahead_bytes,
+                              .chunks_in_flight = tiers.chunks_in_flight,
+                              .may_keep = [this] { return settling_->has_room(); },
+                              .arrived = [this](uint64_t bytes) { settling_->note_hydrated(bytes); }});
+}
+
+io::Task<Result<void>> VolumeImpl::attach_cold(Node& node, const Attr& attr) {
+  if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
+  data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  set_object(node, object, /*lent=*/false, /*live=*/false);
+  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, std::move(object));
+  {
+    std::lock_guard lock(node.state_mutex);
+    node.open->cold = std::move(cold);
+  }
+  co_return co_await rebase(node);
+}
+
+io::Task<void> VolumeImpl::drop_cold(Node& node) {
+  const std::shared_ptr<tier::ColdFile> cold = cold_of(node);
+  if (!cold) co_return;
+  co_await cold->close();
+  std::lock_guard lock(node.state_mutex);
+  node.open->cold.reset();
+}
+
+io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::CancelToken* token) {
+  if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
+  std::shared_ptr<tier::ColdFile> cold = cold_of(node);
+  const bool own = cold == nullptr;
+  if (own) cold = make_cold(attr, CO_TRY(co_await data_.open(attr.content.backing)));
+  Result<void> back = co_await cold->make_resident(token);
+  if (own) co_await cold->close();
+  CO_TRY(std::move(back));
+  co_await drop_cold(node);
+  if (node.open && node.open->object) CO_TRY(co_await rebase(node));
+  settling_->note_hot(static_cast<int64_t>(attr.allocated_bytes));
+  attr = CO_TRY(co_await meta_.getattr(node.inode));
+  co_return Result<void>();
+}
+
+// The backing first: it holds nothing that counts. The record then says that this is the content.
+io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
+  co_await drop_cold(node);
+  const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  CO_TRY(co_await object->file().truncate(0));
+  meta::ContentUpdate update;
+  update.content = attr.content;
+  update.content->evicted = false;
+  update.content->live = true;
+  update.size = 0;
+  update.allocated_bytes = 0;
+  update.mtime = options_.clock.now();
+  update.ctime = update.mtime;
+  attr = CO_TRY(co_await meta_.update_content(node.inode, update));
+  mark_unsynced(node.inode);
+  co_return Result<void>();
+}
+
+io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
+  if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  const Attr attr = CO_TRY(co_await meta_.getattr(inode));
+  if (attr.type != meta::FileType::kRegular || !attr.content.settled) co_return uint64_t{0};
+  if (node->open) co_return fail(Code::kBusy, "the file is open");
+  const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  // A mapping made by passthrough outlives its descriptor; it would see zeros.
+  if (object->file().open_elsewhere() != false) co_return fail(Code::kBusy, "the file is still mapped");
+  const uint64_t before = CO_TRY(co_await object->file().stat()).allocated_bytes;
+  CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object));
+  if (!attr.content.evicted) settling_->note_hot(-static_cast<int64_t>(before));
+  note_change(*node);
+  co_return before;
+}
+
+io::Task<Result<uint64_t>> VolumeImpl::warm(InodeId inode, io::CancelToken* token) {
+  if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  Attr attr = CO_TRY(co_await meta_.getattr(inode));
+  if (!attr.content.evicted) co_return uint64_t{0};
+  CO_TRY(co_await bring_back(*node, attr, token));
+  note_change(*node);
+  co_return attr.size;
+}
+
+io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
+  const Attr attr = CO_TRY(co_await meta_.getattr(inode));
+  const meta::Content& content = attr.content;
+  Residency residency;
+  residency.is_inline = !content.backing;
+  residency.hot = !content.evicted;
+  residency.uploaded = content.settled && content.generation > 0 && content.generation == content.uploaded_generation;
+  if (content.evicted) {
+    const Result<io::FileStat> stat = co_await data_.stat(content.backing);
+    residency.partly_hot = stat && stat->allocated_bytes > 0;
+  }
+  co_return residency;
+}
+
+// What is open and has changed: the uploader reads the records, and finds the size there.
+io::Task<void> VolumeImpl::record_open_files() {
+  for (NodeRef& node : open_nodes()) {
+    auto lock = co_await node->mutex.lock();
+    if (!node->open || !node->open->live || node->open->lent || node->orphan) continue;
+    const Result<io::FileStat> stat = co_await node->open->object->file().stat();
+    const Result<Attr> attr = co_await meta_.getattr(node->inode);
+    if (!stat || !attr || (stat->mtime == node->open->base_mtime && stat->bytes == attr->size)) continue;
+    meta::ContentUpdate update;
+    update.size = stat->bytes;
+    update.allocated_bytes = stat->allocated_bytes;
+    add_times(*node->open, *stat, update);
+    if (!co_await meta_.update_content(node->inode, update)) continue;
+    std::lock_guard state(node->state_mutex);
+    node->open->base_mtime = stat->mtime;
+    node->open->base_atime = stat->atime;
+  }
+}
+
+io::Task<void> VolumeImpl::record_for_upload() {
+  co_await record_open_files();
+  (void)co_await sync_closed_files();
+}
+
+io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(TierObserver observer, io::CancelToken* token) {
+  if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  co_return co_await settling_->flush(std::move(observer), token);
+}
+
+TierStatistics VolumeImpl::tier_statistics() const { return settling_ ? settling_->statistics() : TierStatistics(); }
+
+}  // namespace firn::vfs

@@ -1,0 +1,76 @@
+// Settling: what happens to files by itself in a volume with colder tiers. They are uploaded, and when the local disk
+// fills, those that are used least are evicted.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "data/store.h"
+#include "io/sync.h"
+#include "meta/service.h"
+#include "vfs/tiers.h"
+
+namespace firn::vfs {
+
+// Thread-safe. What it refers to must outlive it; its loops must have ended before it is destroyed.
+class Settling {
+ public:
+  struct Parts {
+    const TierParts& tiers;
+    meta::Service& meta;
+    data::Store& data;
+    Clock& clock;
+    // Evicts a file that nobody has open: how many bytes of the local disk it freed. kBusy: not now.
+    std::function<io::Task<Result<uint64_t>>(InodeId)> evict;
+    // Before an upload looks at the records: what is open and changed is written to them.
+    std::function<io::Task<void>()> before_upload;
+  };
+  explicit Settling(Parts parts) : parts_(std::move(parts)), options_(parts_.tiers.options) {}
+
+  // So much was closed and is not in colder tiers yet.
+  void note_closed(uint64_t bytes) { closed_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // So much more, or less, is on the local disk.
+  void note_hot(int64_t bytes) { hot_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void set_hot(uint64_t bytes) { hot_bytes_ = static_cast<int64_t>(bytes); }
+  void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // Whether what comes back may stay on the local disk.
+  bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
+
+  // Until `token` is cancelled.
+  io::Task<void> upload_loop(io::CancelToken* token);
+  io::Task<void> evict_loop(io::CancelToken* token);
+
+  // Uploads what is pending now, one pass after another, until nothing is or nothing more can be.
+  io::Task<Result<tier::UploadSummary>> flush(TierObserver observer, io::CancelToken* token);
+
+  TierStatistics statistics() const;
+
+ private:
+  struct Use {
+    uint64_t used = 0, limit = 0;
+    uint64_t above(unsigned percent) const {
+      const uint64_t mark = limit / 100 * percent;
+      return used > mark ? used - mark : 0;
+    }
+  };
+  io::Task<Result<tier::UploadSummary>> pass(TierObserver observer, io::CancelToken* token);
+  io::Task<void> look_at_pending();
+  void note(const tier::UploadSummary& summary);
+  io::Task<Use> use() const;
+  // False: nothing could go.
+  io::Task<bool> free_some(uint64_t bytes, io::CancelToken* token);
+
+  const Parts parts_;
+  const TierOptions options_;
+  io::Mutex uploading_;  // one pass at a time; held across awaits
+  std::atomic<bool> busy_ = false;
+  std::atomic<uint64_t> closed_bytes_ = 0, hydrated_bytes_ = 0;
+  std::atomic<int64_t> hot_bytes_ = 0;
+  std::atomic<uint64_t> hot_limit_ = 0;
+  std::atomic<bool> has_room_ = true;
+
+  mutable std::mutex mutex_;  // guards what statistics() tells
+  TierStatistics told_;
+};
+
+}  // namespace firn::vfs

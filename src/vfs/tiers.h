@@ -1,0 +1,64 @@
+// Colder tiers as a volume uses them: what it is given, and what it tells of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "io/cancel.h"
+#include "meta/tiering.h"
+#include "tier/hydrator.h"
+#include "tier/uploader.h"
+
+namespace firn::vfs {
+
+struct TierOptions {
+  uint64_t chunk_bytes = 4 << 20;           // the volume's
+  uint64_t readahead_bytes = 64 << 20;      // of sequential reading of what is away
+  size_t chunks_in_flight = 8;              // of one file, on their way back
+  int64_t flush_interval_ns = 30'000'000'000;  // uploads begin this often,
+  uint64_t flush_bytes = 64 << 20;          // or when so much has been closed, whichever is first
+  uint64_t hot_max_bytes = 0;               // of files on the local disk; 0: as much as the disk has
+  unsigned high_percent = 85;               // of that: eviction begins here
+  unsigned low_percent = 70;                // and ends here
+};
+
+// All of it outlives the volume.
+struct TierParts {
+  meta::Tiering& tiering;
+  tier::Uploader& uploader;
+  tier::Hydrator& hydrator;
+  TierOptions options;
+};
+
+// How far long work is. Called on any reactor; must not block.
+struct TierProgress {
+  uint64_t files = 0;
+  uint64_t bytes = 0;
+};
+using TierObserver = std::function<void(const TierProgress&)>;
+
+struct TierStatistics {
+  uint64_t pending_files = 0;  // as of the last look
+  uint64_t pending_bytes = 0;  // closed since the last upload began, at least
+  Timestamp oldest_pending;    // zero: none
+  uint64_t uploaded_files = 0, uploaded_bytes = 0, uploaded_blobs = 0;  // by this process
+  uint64_t hydrated_bytes = 0;
+  uint64_t evicted_files = 0, evicted_bytes = 0;
+  uint64_t hot_bytes = 0;      // of files on the local disk, about
+  uint64_t hot_limit_bytes = 0;
+  Status last_failure;         // of the last upload; ok when it had none
+  int64_t failing_since_ns = 0;  // monotonic; 0: it is not
+  bool uploading = false;
+};
+
+// Where a file's bytes are.
+struct Residency {
+  bool hot = false;      // all of it is on the local disk (or in the metadata)
+  bool partly_hot = false;
+  bool uploaded = false;  // colder tiers have all of it
+  bool is_inline = false;
+};
+
+}  // namespace firn::vfs

@@ -1,0 +1,227 @@
+// A volume with colder tiers: what a user does to files that are there only.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include "object/testing/noise.h"
+#include "vfs/test_world.h"
+
+namespace firn::vfs {
+namespace {
+
+using object::testing::noise;
+
+constexpr uint64_t kBytes = 20 * TestWorld::kChunkBytes + 77;
+
+class TiersTest : public testing::Test {
+ protected:
+  TiersTest() { EXPECT_TRUE(world_.mount()); }
+
+  Volume& volume() { return world_.volume(); }
+  Attr stat(const std::string& name) { return world_.run(volume().lookup(root_, kRootInode, name)).value(); }
+  Handle* open(const std::string& name, int flags) {
+    auto opened = world_.run(volume().open(root_, stat(name).inode, {.flags = flags}));
+    EXPECT_TRUE(opened) << (opened ? "" : opened.error().to_string());
+    return opened ? opened->handle : nullptr;
+  }
+  void close(Handle* handle) { EXPECT_TRUE(world_.run(volume().release(handle))); }
+  std::string read(Handle* handle, uint64_t offset, size_t bytes) {
+    std::string content(bytes, '?');
+    auto got = world_.run(volume().read(handle, offset, std::as_writable_bytes(std::span(content))));
+    EXPECT_TRUE(got) << (got ? "" : got.error().to_string());
+    content.resize(got.value_or(0));
+    return content;
+  }
+  std::string read(const std::string& name) {
+    Handle* handle = open(name, O_RDONLY);
+    std::string content = read(handle, 0, stat(name).size + 1);
+    close(handle);
+    return content;
+  }
+  void write(Handle* handle, uint64_t offset, const std::string& content) {
+    EXPECT_TRUE(world_.run(volume().write(handle, offset, std::as_bytes(std::span(content)), {})));
+  }
+  void make(const std::string& name, const std::string& content) {
+    auto opened = world_.run(volume().create(root_, kRootInode, name, {.mode = 0644}, {.flags = O_WRONLY}));
+    ASSERT_TRUE(opened);
+    write(opened->handle, 0, content);
+    close(opened->handle);
+  }
+  // Made, uploaded, and gone from the local disk.
+  std::string make_cold(const std::string& name) {
+    const std::string content = noise(kBytes, 1);
+    make(name, content);
+    flush();
+    EXPECT_EQ(evict(name), Code::kOk);
+    return content;
+  }
+  tier::UploadSummary flush() { return world_.run(volume().flush_tiers({}, nullptr)).value(); }
+  Code evict(const std::string& name) {
+    const auto freed = world_.run(volume().evict(stat(name).inode));
+    return freed ? Code::kOk : freed.error().code();
+  }
+  Residency residency(const std::string& name) { return world_.run(volume().residency(stat(name).inode)).value(); }
+  uint64_t on_disk(const std::string& name) {
+    return world_.run(world_.store().stat(stat(name).content.backing)).value().allocated_bytes;
+  }
+
+  const meta::Credentials root_;
+  TestWorld world_{1, false, true};
+};
+
+TEST_F(TiersTest, WhatIsEvictedReadsTheSame) {
+  const std::string content = make_cold("f");
+  EXPECT_EQ(on_disk("f"), 0u);
+  EXPECT_FALSE(residency("f").hot);
+  EXPECT_TRUE(residency("f").uploaded);
+  EXPECT_EQ(stat("f").size, kBytes);
+  const Timestamp mtime = stat("f").mtime;
+  EXPECT_TRUE(read("f") == content);
+  EXPECT_TRUE(residency("f").hot);  // all of it was read
+  EXPECT_TRUE(read("f") == content);
+  EXPECT_EQ(stat("f").mtime, mtime);
+  EXPECT_EQ(flush().files, 0u);  // and nothing changed by it
+}
+
+TEST_F(TiersTest, OnlyWhatIsReadComesBack) {
+  const std::string content = make_cold("f");
+  Handle* handle = open("f", O_RDONLY);
+  EXPECT_EQ(read(handle, 9 * TestWorld::kChunkBytes + 5, 10), content.substr(9 * TestWorld::kChunkBytes + 5, 10));
+  close(handle);
+  EXPECT_GT(on_disk("f"), 0u);
+  EXPECT_LE(on_disk("f"), 4 * TestWorld::kChunkBytes);
+  EXPECT_FALSE(residency("f").hot);
+  EXPECT_TRUE(residency("f").partly_hot);
+  const uint64_t gets = world_.near().faulty.requests(object::Kind::kGet);
+  handle = open("f", O_RDONLY);
+  EXPECT_EQ(read(handle, 9 * TestWorld::kChunkBytes, 10), content.substr(9 * TestWorld::kChunkBytes, 10));
+  EXPECT_EQ(world_.near().faulty.requests(object::Kind::kGet), gets);  // it had stayed
+  close(handle);
+  EXPECT_EQ(evict("f"), Code::kOk);
+  EXPECT_EQ(on_disk("f"), 0u);
+  EXPECT_TRUE(read("f") == content);
+}
+
+TEST_F(TiersTest, WritingBringsItBackFirst) {
+  std::string content = make_cold("f");
+  Handle* handle = open("f", O_RDWR);
+  write(handle, 5000, "changed");
+  content.replace(5000, 7, "changed");
+  close(handle);
+  EXPECT_TRUE(read("f") == content);
+  EXPECT_EQ(evict("f"), Code::kBusy);
+  EXPECT_EQ(flush().chunks, 1u);
+  EXPECT_EQ(evict("f"), Code::kOk);
+  EXPECT_TRUE(read("f") == content);
+}
+
+TEST_F(TiersTest, CuttingToNothingBringsNothingBack) {
+  make_cold("f");
+  const uint64_t gets = world_.near().faulty.requests(object::Kind::kGet);
+  Handle* handle = open("f", O_WRONLY | O_TRUNC);
+  write(handle, 0, "new");
+  close(handle);
+  EXPECT_EQ(read("f"), "new");
+  EXPECT_EQ(world_.near().faulty.requests(object::Kind::kGet), gets);
+  flush();
+  EXPECT_EQ(read("f"), "new");
+}
+
+TEST_F(TiersTest, ResizesWhatIsAway) {
+  std::string content = make_cold("f");
+  for (const uint64_t size : {kBytes - 3000, kBytes + 5000, uint64_t{0}, uint64_t{9000}}) {
+    Change change;
+    change.size = size;
+    ASSERT_TRUE(world_.run(volume().setattr(root_, stat("f").inode, change, nullptr)));
+    content.resize(size);
+    EXPECT_TRUE(read("f") == content) << size;
+    flush();
+    EXPECT_EQ(evict("f"), Code::kOk);
+    EXPECT_TRUE(read("f") == content) << size;
+    EXPECT_EQ(evict("f"), Code::kOk);
+  }
+}
+
+TEST_F(TiersTest, AReaderGoesOnWhileItComesBack) {
+  std::string content = make_cold("f");
+  Handle* reader = open("f", O_RDONLY);
+  EXPECT_EQ(read(reader, 0, 100), content.substr(0, 100));
+  Handle* writer = open("f", O_WRONLY);
+  write(writer, 100, "now");
+  EXPECT_EQ(read(reader, 100, 3), "now");
+  close(writer);
+  EXPECT_EQ(read(reader, kBytes - 10, 100), content.substr(kBytes - 10));
+  close(reader);
+}
+
+TEST_F(TiersTest, AnOpenFileIsNotEvicted) {
+  make("f", noise(kBytes, 2));
+  flush();
+  Handle* handle = open("f", O_RDONLY);
+  EXPECT_EQ(evict("f"), Code::kBusy);
+  close(handle);
+  EXPECT_EQ(evict("f"), Code::kOk);
+}
+
+TEST_F(TiersTest, AFileOpenForLongIsUploadedToo) {
+  auto opened = world_.run(volume().create(root_, kRootInode, "log", {.mode = 0644}, {.flags = O_WRONLY}));
+  ASSERT_TRUE(opened);
+  const std::string content = noise(kBytes, 3);
+  write(opened->handle, 0, content);
+  ASSERT_TRUE(world_.run(volume().fsync(opened->handle, false)));
+  EXPECT_EQ(flush().chunks, 0u);  // it is being written right now
+  world_.run([](TestWorld*) -> io::Task<void> { co_await io::sleep_for(3600'000'000'000); }(&world_));
+  EXPECT_GT(volume().tier_statistics().uploaded_bytes, kBytes);
+  EXPECT_EQ(stat("log").size, kBytes);
+  close(opened->handle);
+  EXPECT_EQ(flush().chunks, 0u);  // nothing has changed since
+  EXPECT_EQ(evict("log"), Code::kOk);
+  EXPECT_TRUE(read("log") == content);
+}
+
+TEST_F(TiersTest, SmallFilesStayWithTheMetadata) {
+  make("small", "abc");
+  EXPECT_EQ(flush().files, 0u);
+  EXPECT_TRUE(residency("small").is_inline);
+  EXPECT_EQ(evict("small"), Code::kOk);
+  EXPECT_EQ(read("small"), "abc");
+}
+
+TEST_F(TiersTest, AStoreThatIsAwayIsAnErrorAndNothingElse) {
+  const std::string content = make_cold("f");
+  world_.near().faulty.set_down(true);
+  world_.far().faulty.set_down(true);
+  Handle* handle = open("f", O_RDONLY);
+  std::string buffer(10, '?');
+  const auto got = world_.run(volume().read(handle, 0, std::as_writable_bytes(std::span(buffer))));
+  EXPECT_FALSE(got);
+  world_.far().faulty.set_down(false);
+  EXPECT_EQ(read(handle, 0, 10), content.substr(0, 10));
+  close(handle);
+}
+
+TEST_F(TiersTest, CopiesFromWhatIsAway) {
+  const std::string content = make_cold("f");
+  make("g", "");
+  Handle* source = open("f", O_RDONLY);
+  Handle* target = open("g", O_WRONLY);
+  uint64_t at = 0;
+  while (const uint64_t copied = world_.run(volume().copy_range(source, at, target, at, 1 << 30)).value()) at += copied;
+  EXPECT_EQ(at, kBytes);
+  close(source);
+  close(target);
+  EXPECT_TRUE(read("g") == content);
+}
+
+TEST_F(TiersTest, SurvivesARestart) {
+  const std::string content = make_cold("f");
+  Handle* handle = open("f", O_RDONLY);
+  read(handle, 3 * TestWorld::kChunkBytes, 10);
+  close(handle);
+  ASSERT_TRUE(world_.unmount());
+  ASSERT_TRUE(world_.mount());
+  EXPECT_TRUE(residency("f").partly_hot);
+  EXPECT_TRUE(read("f") == content);
+}
+
+}  // namespace
+}  // namespace firn::vfs
