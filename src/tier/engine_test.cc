@@ -233,6 +233,25 @@ TEST(TierEngine, ATierThatIsDownKeepsFilesPending) {
   EXPECT_EQ(world.pending(), 0u);
 }
 
+TEST(TierEngine, ATierThatWasAwayGetsWhatItMissedFromTheOther) {
+  World world(41);
+  const std::string content = noise(3 * kChunkBytes, 41);
+  world.write("f", content);
+  world.far.faulty.set_down(true);
+  world.upload();
+  const uint64_t puts = world.near.faulty.requests(Kind::kPut);
+  for (int again = 0; again < 5; ++again) world.upload();
+  EXPECT_EQ(world.near.faulty.requests(Kind::kPut), puts);  // nothing is sent twice
+  world.far.faulty.set_down(false);
+  const UploadSummary done = world.upload();
+  EXPECT_EQ(done.copied_blobs, 1u);
+  EXPECT_EQ(done.chunks, 0u);
+  EXPECT_EQ(done.files, 1u);
+  EXPECT_EQ(world.near.mem->sizes(), world.far.mem->sizes());
+  world.near.faulty.set_down(true);
+  expect_to_come_back(world, "f", content);
+}
+
 TEST(TierEngine, DamageInOneTierIsReadFromTheNext) {
   World world(5);
   const std::string content = noise(6 * kChunkBytes, 5);

@@ -4,6 +4,7 @@
 
 #include "base/checksum.h"
 #include "io/reactor.h"
+#include "tier/blob/verify.h"
 
 namespace firn::tier {
 
@@ -47,6 +48,7 @@ class Recorded {
 io::Task<Result<UploadSummary>> UploadPass::run() {
   forget_old_live_files();
   Result<void> done;
+  if (memory_.may_lag) CO_TRY(co_await catch_up());
   for (const meta::Pending& pending : CO_TRY(co_await list())) {
     if (cancelled()) break;
     done = co_await add_file(pending.inode);
@@ -77,7 +79,7 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   if (!attr) co_return fail(attr.error());
   const meta::Content& content = attr->content;
   const bool not_now = content.live && (!content.settled || !live_is_due(inode));
-  if (!content.live) live_.erase(inode);
+  if (!content.live) memory_.live_files.erase(inode);
   if (not_now || content.evicted || attr->nlink == 0) {
     ++summary_.postponed;
     co_return Result<void>();
@@ -100,12 +102,12 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
 
 void UploadPass::forget_old_live_files() {
   const int64_t long_ago = io::Reactor::current()->clock().monotonic_ns() - 2 * options_.live_interval_ns;
-  std::erase_if(live_, [long_ago](const auto& seen) { return seen.second < long_ago; });
+  std::erase_if(memory_.live_files, [long_ago](const auto& seen) { return seen.second < long_ago; });
 }
 
 bool UploadPass::live_is_due(InodeId inode) {
   const int64_t now = io::Reactor::current()->clock().monotonic_ns();
-  const auto [seen, first] = live_.try_emplace(inode, now);
+  const auto [seen, first] = memory_.live_files.try_emplace(inode, now);
   if (first || now - seen->second < options_.live_interval_ns) return false;
   seen->second = now;
   return true;
@@ -122,6 +124,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk)) {
       ++summary_.unchanged;
+      if (lagging_.contains(known->blob)) files_[file].failed = true;
       continue;
     }
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
@@ -168,21 +171,72 @@ io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::
 
 io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   const std::string name = name_of(packing.writer.id());
-  const std::string key = key_of(packing.writer.id());
   const object::Content content = packing.writer.finish();
   CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes()));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
-  uint32_t arrived = 0;
-  Result<void> done;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
-    if (put) arrived |= uint32_t{1} << i;
-    if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
-  }
-  if (arrived != 0) CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
-  if (!done) co_return done;
+  const uint32_t arrived = co_await put_to(all_of(parts_.tiers), name, content);
+  if (arrived == 0) co_return fail(summary_.first_failure);
+  CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   ++summary_.blobs;
   summary_.blob_bytes += content.bytes();
+  if (arrived == all_of(parts_.tiers)) co_return Result<void>();
+  // The chunks are recorded all the same: the tiers that lack the blob get it from those that have it.
+  lagging_.insert(name);
+  memory_.may_lag = true;
+  for (const Part& part : packing.parts) files_[part.file].failed = true;
+  co_return Result<void>();
+}
+
+io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::Content content) {
+  uint32_t arrived = 0;
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    const uint32_t bit = uint32_t{1} << i;
+    if ((tiers & ~out_of_reach_ & bit) == 0) continue;
+    const std::string key = key_of(blob_id_of_name(name));
+    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
+    if (put) {
+      arrived |= bit;
+      continue;
+    }
+    out_of_reach_ |= bit;
+    note_failure(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
+  }
+  co_return arrived;
+}
+
+io::Task<bool> UploadPass::copy_blob(meta::Blob blob) {
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    if ((blob.tiers >> i & 1) == 0) continue;
+    const std::string key = key_of(blob_id_of_name(blob.name));
+    Result<std::string> bytes =
+        co_await object::get_all(parts_.tiers[i].store, key, kMaxBlobBytes, io::within(options_.put_ns, token_));
+    if (!bytes) continue;
+    // Damage is not to be copied.
+    const Status sound = co_await parts_.pool.run([&] { return verify_stored(*bytes, blob_id_of_name(blob.name)); });
+    if (!sound.ok() || bytes->size() != blob.bytes) continue;
+    const uint32_t missing = all_of(parts_.tiers) & ~blob.tiers;
+    const uint32_t arrived = co_await put_to(missing, blob.name, object::Content(*std::move(bytes)));
+    if (arrived != 0 && !co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
+    if (arrived != 0) ++summary_.copied_blobs;
+    co_return arrived == missing;
+  }
+  co_return false;
+}
+
+io::Task<Result<void>> UploadPass::catch_up() {
+  for (std::string after;;) {
+    std::vector<meta::Blob> page = CO_TRY(co_await parts_.tiering.list_blobs(after, kPage));
+    for (meta::Blob& blob : page) {
+      const uint32_t missing = all_of(parts_.tiers) & ~blob.tiers;
+      // Of no tier: announced by a run that ended; the collector's.
+      if (missing == 0 || blob.tiers == 0 || cancelled()) continue;
+      const bool hopeless = (missing & ~out_of_reach_) == 0;
+      if (hopeless || !co_await copy_blob(blob)) lagging_.insert(blob.name);
+    }
+    if (page.size() < kPage || cancelled()) break;
+    after = page.back().name;
+  }
+  if (!cancelled()) memory_.may_lag = !lagging_.empty();
   co_return Result<void>();
 }
 
@@ -216,7 +270,7 @@ void UploadPass::note_failure(const Status& failure) {
 }
 
 io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token) {
-  UploadPass one(parts_, options_, live_, token);
+  UploadPass one(parts_, options_, memory_, token);
   co_return co_await one.run();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 
 #include "io/sync.h"
 #include "tier/blob/writer.h"
@@ -11,9 +12,9 @@ namespace firn::tier {
 
 class UploadPass {
  public:
-  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, Uploader::LiveFiles& live,
+  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, Uploader::Memory& memory,
              io::CancelToken* token)
-      : parts_(parts), options_(options), token_(token), live_(live), in_flight_(options.blobs_in_flight) {}
+      : parts_(parts), options_(options), token_(token), memory_(memory), in_flight_(options.blobs_in_flight) {}
 
   io::Task<Result<UploadSummary>> run();
 
@@ -23,7 +24,7 @@ class UploadPass {
     uint64_t generation = 0;
     uint64_t chunk_count = 0;
     bool read = false;    // every chunk is on its way, or need not go
-    bool failed = false;  // something of it did not arrive
+    bool failed = false;  // something of it did not arrive everywhere
   };
   // Chunks of a file in one blob.
   struct Part {
@@ -45,6 +46,11 @@ class UploadPass {
   io::Task<void> send();
   io::Task<void> put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry entry);
   io::Task<Result<void>> put_to_tiers(Packing& packing);
+  // Puts the blob to those of `tiers` that are within reach: those that have it now.
+  io::Task<uint32_t> put_to(uint32_t tiers, std::string name, object::Content content);
+  // Blobs that a tier missed while it was away are copied to it.
+  io::Task<Result<void>> catch_up();
+  io::Task<bool> copy_blob(meta::Blob blob);
   io::Task<Result<void>> record(const Packing& packing);
   io::Task<Result<void>> finish();
   void note_failure(const Status& failure);
@@ -53,9 +59,11 @@ class UploadPass {
   const Uploader::Parts& parts_;
   const UploadOptions& options_;
   io::CancelToken* const token_;
-  Uploader::LiveFiles& live_;
+  Uploader::Memory& memory_;
   io::Semaphore in_flight_;
   io::Gate gate_;
+  uint32_t out_of_reach_ = 0;                // tiers that did not answer: not asked again in this pass
+  std::unordered_set<std::string> lagging_;  // blobs that some tier lacks
   std::vector<File> files_;
   std::unique_ptr<Packing> packing_;
   UploadSummary summary_;

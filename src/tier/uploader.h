@@ -36,6 +36,7 @@ struct UploadSummary {
   uint64_t chunk_bytes = 0;  // of those sent
   uint64_t blobs = 0;
   uint64_t blob_bytes = 0;
+  uint64_t copied_blobs = 0;  // to tiers that had missed them
   Status first_failure;
 };
 
@@ -52,8 +53,13 @@ class Uploader {
   };
   Uploader(Parts parts, UploadOptions options) : parts_(std::move(parts)), options_(options) {}
 
-  // Files that were open for writing when a pass looked at them, and when (monotonic) that was.
-  using LiveFiles = std::unordered_map<InodeId, int64_t>;
+  // What one pass leaves for the next.
+  struct Memory {
+    // Files that were open for writing when a pass looked at them, and when (monotonic) that was.
+    std::unordered_map<InodeId, int64_t> live_files;
+    // Some blobs are in some tiers only; nobody knows before the first pass has looked.
+    bool may_lag = true;
+  };
 
   // One round over the files that are pending now, those that have waited longest first. Chunks whose checksum is the
   // recorded one are not sent again; the others are packed into blobs, many files to a blob. A file counts as uploaded
@@ -64,7 +70,7 @@ class Uploader {
  private:
   const Parts parts_;
   const UploadOptions options_;
-  LiveFiles live_;
+  Memory memory_;
 };
 
 }  // namespace firn::tier
