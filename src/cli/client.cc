@@ -73,6 +73,20 @@ Status Client::fetch(const std::string& target, const BodySink& sink) {
   return {};
 }
 
+Status Client::work(const std::string& target, const std::function<Status(std::string_view)>& line) {
+  // The daemon says several times a second how far it is.
+  TRY(write_text(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", target)));
+  std::string pending;
+  const BodySink sink = [&](std::span<const std::byte> data) -> Status {
+    pending.append(reinterpret_cast<const char*>(data.data()), data.size());
+    for (size_t end; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1))
+      TRY(line(std::string_view(pending).substr(0, end)));
+    return {};
+  };
+  TRY(read_reply(&sink));
+  return {};
+}
+
 Result<Client::Reply> Client::send(const std::string& method, const std::string& target, const BodySource& source) {
   TRY(write_text(
       fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", method, target)));

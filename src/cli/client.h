@@ -30,6 +30,9 @@ class Client {
   Result<Reply> call(const std::string& method, const std::string& target);
   // The body of a GET goes to `sink` as it comes.
   Status fetch(const std::string& target, const BodySink& sink);
+  // A POST whose answer is lines, each passed to `line` as it comes. For work that takes long: waits for as long as it
+  // takes.
+  Status work(const std::string& target, const std::function<Status(std::string_view line)>& line);
   // The body comes from `source`, chunked.
   Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source);
 

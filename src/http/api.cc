@@ -36,6 +36,7 @@ io::Task<Result<void>> Api::handle(Exchange& exchange) {
 io::Task<Result<void>> Api::route(Exchange& exchange) {
   constexpr std::string_view kFiles = "/v1/files/";
   constexpr std::string_view kAdmin = "/v1/admin/";
+  constexpr std::string_view kWork = "/v1/work/";
   const std::string_view method = exchange.request().method;
   const std::string_view path = exchange.request().path;
   const bool get = method == "GET" || method == "HEAD";
@@ -52,11 +53,15 @@ io::Task<Result<void>> Api::route(Exchange& exchange) {
   if ((path == "/v1/metrics" || path == "/metrics") && get) return show_metrics(exchange);
   if (path == "/v1/mkdir" && post) return make_directory(exchange);
   if (path == "/v1/move" && post) return move(exchange);
+  if (path == "/v1/tiers" && get) return list_tiers(exchange);
+  if (path == "/v1/wal" && get) return list_pending(exchange);
+  if (path.starts_with(kWork) && post) return long_work(exchange, path.substr(kWork.size()));
   if (path.starts_with(kAdmin) && post) return admin(exchange, path.substr(kAdmin.size()));
 
-  for (const char* known : {"/v1/ls", "/v1/stat", "/v1/status", "/v1/metrics", "/metrics", "/v1/mkdir", "/v1/move"})
+  for (const char* known :
+       {"/v1/ls", "/v1/stat", "/v1/status", "/v1/metrics", "/metrics", "/v1/mkdir", "/v1/move", "/v1/tiers", "/v1/wal"})
     if (path == known) return exchange.respond(problem(405, fmt::format("{} is not for {}", method, path)));
-  if (is_file || path.starts_with(kAdmin))
+  if (is_file || path.starts_with(kAdmin) || path.starts_with(kWork))
     return exchange.respond(problem(405, fmt::format("{} is not for {}", method, path)));
   return exchange.respond(problem(404, fmt::format("no such resource: {}", path)));
 }

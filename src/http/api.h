@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/metrics.h"
 #include "http/exchange.h"
+#include "http/long_work.h"
 #include "vfs/volume.h"
 
 namespace firn::http {
@@ -19,6 +21,8 @@ struct ApiOptions {
   std::function<io::Task<std::string>()> status;
   // POST /v1/admin/stop: begin to end the daemon; returns at once.
   std::function<void()> stop;
+  // POST /v1/work/NAME: what the daemon can do besides flush, evict and warm. May be empty.
+  std::function<std::optional<Work>(std::string_view name, const Request& request)> work;
 };
 
 class Api {
@@ -44,6 +48,12 @@ class Api {
   io::Task<Result<void>> put_file(Exchange& exchange, std::string path);
   io::Task<Result<void>> receive_body(Exchange& exchange, vfs::Handle* handle);
   io::Task<Result<bool>> publish(meta::Credentials who, InodeId inode, InodeId parent, std::string name);
+
+  // ---- api_tiers.cc ----
+  io::Task<Result<void>> list_tiers(Exchange& exchange);
+  io::Task<Result<void>> list_pending(Exchange& exchange);
+  io::Task<Result<void>> long_work(Exchange& exchange, std::string_view what);
+  std::optional<Work> work_of(std::string_view what, std::string path);
 
   // ---- api_admin.cc ----
   io::Task<Result<void>> status(Exchange& exchange);

@@ -52,8 +52,8 @@ class ColdFile {
   struct Fetch {
     io::Event done;
     Result<void> result;
-    Bytes bytes;      // null: they were on the local disk already
-    io::Event kept;   // later: there was an attempt to write them to the local disk
+    Bytes bytes;        // null: they were on the local disk already
+    io::Event kept;     // later: there was an attempt to write them to the local disk
     bool here = false;  // it succeeded
   };
 

@@ -17,7 +17,7 @@ namespace firn::tier {
 struct HydrateOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   std::optional<Key> key;
-  size_t chunks_in_flight = 32;  // of all files together: what bounds memory
+  size_t chunks_in_flight = 32;     // of all files together: what bounds memory
   int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
   // A tier gave something else than what was put there, or has lost it. May be empty.
   std::function<void(const std::string& tier, InodeId inode, ChunkIndex chunk, const Status& what)> on_damage;
@@ -32,7 +32,8 @@ class Hydrator {
     io::BlockingPool& pool;  // for decompression
     Tiers tiers;
   };
-  Hydrator(Parts parts, HydrateOptions options) : parts_(std::move(parts)), options_(std::move(options)), in_flight_(options_.chunks_in_flight) {}
+  Hydrator(Parts parts, HydrateOptions options)
+      : parts_(std::move(parts)), options_(std::move(options)), in_flight_(options_.chunks_in_flight) {}
 
   // The bytes of a recorded chunk, verified, from the nearest tier that has them. kCorrupt: every tier that answers has
   // something else. kUnavailable and the like: no tier answers.

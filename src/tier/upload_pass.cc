@@ -121,6 +121,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     const uint64_t offset = index * options_.chunk_bytes;
     const size_t size = std::min(options_.chunk_bytes, bytes - offset);
     std::string chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
+    memory_.handled_bytes.fetch_add(size, std::memory_order_relaxed);
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk)) {
       ++summary_.unchanged;

@@ -1,6 +1,7 @@
 // Uploader: brings to every colder tier what it lacks of settled files.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <unordered_map>
 
@@ -59,6 +60,8 @@ class Uploader {
     std::unordered_map<InodeId, int64_t> live_files;
     // Some blobs are in some tiers only; nobody knows before the first pass has looked.
     bool may_lag = true;
+    // Of chunks that passes have dealt with, sent or not; only grows.
+    std::atomic<uint64_t> handled_bytes = 0;
   };
 
   // One round over the files that are pending now, those that have waited longest first. Chunks whose checksum is the
@@ -66,6 +69,8 @@ class Uploader {
   // once every tier has all of its chunks. What fails stays pending. The result fails only when the metadata cannot be
   // read or written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
+  // How far passes are: grows while they run.
+  uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 
  private:
   const Parts parts_;

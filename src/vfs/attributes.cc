@@ -119,7 +119,8 @@ io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& 
     io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
     meta::ContentUpdate fold;
     // Only of a file open for writing: what comes back from colder tiers changes the backing's mtime too.
-    if (node.open->live && !change.mtime && !change.mtime_now && stat.mtime != node.open->base_mtime) fold.mtime = stat.mtime;
+    if (node.open->live && !change.mtime && !change.mtime_now && stat.mtime != node.open->base_mtime)
+      fold.mtime = stat.mtime;
     if (!change.atime && !change.atime_now && stat.atime != node.open->base_atime) fold.atime = stat.atime;
     CO_TRY(co_await meta_.setattr(who, node.inode, change));
     if (fold.mtime || fold.atime) CO_TRY(co_await meta_.update_content(node.inode, fold));
@@ -140,7 +141,16 @@ io::Task<Result<void>> VolumeImpl::access(const Credentials& who, InodeId inode,
   return meta_.access(who, inode, mask);
 }
 
+// Of colder tiers there are attributes that nobody set: docs/tiering.md.
+io::Task<Result<std::string>> VolumeImpl::tiers_attribute(InodeId inode) {
+  const Attr attr = CO_TRY(co_await meta_.getattr(inode));
+  if (attr.type != meta::FileType::kRegular) co_return fail(Code::kNoAttribute);
+  co_return std::to_string(CO_TRY(co_await residency(inode)).bits);
+}
+
 io::Task<Result<std::string>> VolumeImpl::getxattr(const Credentials& who, InodeId inode, std::string_view name) {
+  if (settling_ && name == kTiersAttribute) [[unlikely]]
+    return tiers_attribute(inode);
   return meta_.getxattr(who, inode, name);
 }
 
@@ -153,6 +163,7 @@ io::Task<Result<void>> VolumeImpl::note_xattr_change(const Credentials& who, Ino
 
 io::Task<Result<void>> VolumeImpl::setxattr(const Credentials& who, InodeId inode, std::string_view name,
                                             std::string_view value, meta::XattrMode mode) {
+  if (settling_ && name == kTiersAttribute) co_return fail(Code::kNotPermitted);
   co_return co_await note_xattr_change(who, inode, co_await meta_.setxattr(who, inode, name, value, mode));
 }
 

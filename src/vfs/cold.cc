@@ -121,7 +121,19 @@ io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
     const Result<io::FileStat> stat = co_await data_.stat(content.backing);
     residency.partly_hot = stat && stat->allocated_bytes > 0;
   }
+  if (residency.hot) residency.bits |= 1;
+  if (residency.uploaded && options_.tiers) residency.bits |= ((uint32_t{1} << options_.tiers->names.size()) - 1) << 1;
   co_return residency;
+}
+
+io::Task<Result<std::vector<PendingFile>>> VolumeImpl::list_pending(InodeId after, size_t limit) {
+  if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  std::vector<PendingFile> files;
+  for (const meta::Pending& one : CO_TRY(co_await options_.tiers->tiering.list_pending(after, limit))) {
+    const Result<Attr> attr = co_await getattr(one.inode);
+    files.push_back({one.inode, attr ? attr->size : 0, one.since});
+  }
+  co_return files;
 }
 
 // What is open and has changed: the uploader reads the records, and finds the size there.
@@ -148,9 +160,9 @@ io::Task<void> VolumeImpl::record_for_upload() {
   (void)co_await sync_closed_files();
 }
 
-io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(TierObserver observer, io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(io::CancelToken* token) {
   if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
-  co_return co_await settling_->flush(std::move(observer), token);
+  co_return co_await settling_->flush(token);
 }
 
 TierStatistics VolumeImpl::tier_statistics() const { return settling_ ? settling_->statistics() : TierStatistics(); }

@@ -168,8 +168,7 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
 // Makes the object of `node` the place where new bytes go, whatever held them before.
 io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool truncate, OpenOptions options) {
   const bool had_object = node.open && node.open->object && node.open->live;
-  if (attr.content.evicted)
-    CO_TRY(co_await (truncate ? forget_cold(node, attr) : bring_back(node, attr, &stopping_)));
+  if (attr.content.evicted) CO_TRY(co_await (truncate ? forget_cold(node, attr) : bring_back(node, attr, &stopping_)));
   if (!had_object) {
     if (attr.content.settled) {
       CO_TRY(co_await make_live(node, attr, truncate));

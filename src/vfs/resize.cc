@@ -21,8 +21,7 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
     if (size <= options_.inline_max_bytes) co_return co_await resize_in_memory(node, size, update);
     CO_TRY(co_await spill(node));
   }
-  if (attr.content.evicted)
-    CO_TRY(co_await (size == 0 ? forget_cold(node, attr) : bring_back(node, attr, &stopping_)));
+  if (attr.content.evicted) CO_TRY(co_await (size == 0 ? forget_cold(node, attr) : bring_back(node, attr, &stopping_)));
   data::ObjectRef object = node.open ? node.open->object : nullptr;
   const bool attached = object != nullptr && (node.open->live || attr.content.settled);
   if (!attached) {

@@ -68,7 +68,7 @@ void Settling::note(const tier::UploadSummary& summary) {
   }
 }
 
-io::Task<Result<tier::UploadSummary>> Settling::pass(TierObserver observer, io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> Settling::pass(io::CancelToken* token) {
   auto lock = co_await uploading_.lock();
   busy_ = true;
   const uint64_t closed = closed_bytes_.load();
@@ -76,7 +76,6 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(TierObserver observer, io::
   Result<tier::UploadSummary> summary = co_await parts_.tiers.uploader.pass(token);
   if (summary) {
     note(*summary);
-    if (observer) observer({summary->files, summary->chunk_bytes});
     if (summary->first_failure.ok()) closed_bytes_.fetch_sub(closed);
   } else {
     note({.first_failure = summary.error()});
@@ -94,17 +93,17 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
     const int64_t now = parts_.clock.monotonic_ns();
     const bool due = now - last >= options_.flush_interval_ns || closed_bytes_.load() >= options_.flush_bytes;
     if (!due || now - last < pause_ns) continue;
-    const Result<tier::UploadSummary> done = co_await pass({}, token);
+    const Result<tier::UploadSummary> done = co_await pass(token);
     last = parts_.clock.monotonic_ns();
     const bool failed = !done || !done->first_failure.ok();
     pause_ns = failed ? std::clamp(2 * pause_ns, kFirstPauseNs, kLongestPauseNs) : 0;
   }
 }
 
-io::Task<Result<tier::UploadSummary>> Settling::flush(TierObserver observer, io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
   tier::UploadSummary all;
   for (;;) {
-    const tier::UploadSummary one = CO_TRY(co_await pass(observer, token));
+    const tier::UploadSummary one = CO_TRY(co_await pass(token));
     all.files += one.files;
     all.chunks += one.chunks;
     all.chunk_bytes += one.chunk_bytes;
@@ -113,8 +112,10 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(TierObserver observer, io:
     all.postponed = one.postponed;
     all.failed = one.failed;
     all.first_failure = one.first_failure;
-    if (one.files == 0 || !one.first_failure.ok()) co_return all;
+    if (one.files == 0 || !one.first_failure.ok()) break;
   }
+  if (parts_.tiers.ship_metadata) CO_TRY(co_await parts_.tiers.ship_metadata());
+  co_return all;
 }
 
 io::Task<Settling::Use> Settling::use() const {
@@ -188,6 +189,7 @@ TierStatistics Settling::statistics() const {
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;
   told.uploading = busy_;
+  told.handled_bytes = parts_.tiers.uploader.handled_bytes();
   return told;
 }
 

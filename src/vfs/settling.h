@@ -41,7 +41,7 @@ class Settling {
   io::Task<void> evict_loop(io::CancelToken* token);
 
   // Uploads what is pending now, one pass after another, until nothing is or nothing more can be.
-  io::Task<Result<tier::UploadSummary>> flush(TierObserver observer, io::CancelToken* token);
+  io::Task<Result<tier::UploadSummary>> flush(io::CancelToken* token);
 
   TierStatistics statistics() const;
 
@@ -53,7 +53,7 @@ class Settling {
       return used > mark ? used - mark : 0;
     }
   };
-  io::Task<Result<tier::UploadSummary>> pass(TierObserver observer, io::CancelToken* token);
+  io::Task<Result<tier::UploadSummary>> pass(io::CancelToken* token);
   io::Task<void> look_at_pending();
   void note(const tier::UploadSummary& summary);
   io::Task<Use> use() const;

@@ -26,8 +26,8 @@ void abandon(const void* object) { FIRN_IS_LEFT_BEHIND(object); }
 TestWorld::Place::Place(Random& random, object::testing::Faults faults)
     : mem(std::make_shared<object::MemStore>()),
       faulty(mem, faults, random),
-      store(object::retrying(std::make_unique<object::testing::ForwardingStore>(faulty), {.max_attempts = 40},
-                             random)) {}
+      store(
+          object::retrying(std::make_unique<object::testing::ForwardingStore>(faulty), {.max_attempts = 40}, random)) {}
 
 TestWorld::TestWorld(uint64_t seed, bool holds_in_memory, bool tiered)
     : seed_(seed), holds_in_memory_(holds_in_memory), tiered_(tiered), random_(seed) {
@@ -68,13 +68,17 @@ io::Task<Result<void>> TestWorld::open() {
 
 void TestWorld::make_tiers() {
   const tier::Tiers tiers = {{"near", *near_->store}, {"far", *far_->store}};
-  uploader_ = std::make_unique<tier::Uploader>(
-      tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
-      tier::UploadOptions{.chunk_bytes = kChunkBytes, .blobs_in_flight = 2});
+  uploader_ =
+      std::make_unique<tier::Uploader>(tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
+                                       tier::UploadOptions{.chunk_bytes = kChunkBytes, .blobs_in_flight = 2});
   hydrator_ = std::make_unique<tier::Hydrator>(tier::Hydrator::Parts{*service_, *service_, *pool_, tiers},
                                                tier::HydrateOptions{.chunk_bytes = kChunkBytes});
-  tiers_ = std::make_unique<TierParts>(
-      TierParts{*service_, *uploader_, *hydrator_, {.chunk_bytes = kChunkBytes, .readahead_bytes = 4 * kChunkBytes}});
+  tiers_ = std::make_unique<TierParts>(TierParts{{"near", "far"},
+                                                 *service_,
+                                                 *uploader_,
+                                                 *hydrator_,
+                                                 {.chunk_bytes = kChunkBytes, .readahead_bytes = 4 * kChunkBytes},
+                                                 {}});
 }
 
 Result<void> TestWorld::unmount() {

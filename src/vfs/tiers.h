@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "base/time.h"
@@ -14,51 +16,56 @@
 namespace firn::vfs {
 
 struct TierOptions {
-  uint64_t chunk_bytes = 4 << 20;           // the volume's
-  uint64_t readahead_bytes = 64 << 20;      // of sequential reading of what is away
-  size_t chunks_in_flight = 8;              // of one file, on their way back
+  uint64_t chunk_bytes = 4 << 20;              // the volume's
+  uint64_t readahead_bytes = 64 << 20;         // of sequential reading of what is away
+  size_t chunks_in_flight = 8;                 // of one file, on their way back
   int64_t flush_interval_ns = 30'000'000'000;  // uploads begin this often,
-  uint64_t flush_bytes = 64 << 20;          // or when so much has been closed, whichever is first
-  uint64_t hot_max_bytes = 0;               // of files on the local disk; 0: as much as the disk has
-  unsigned high_percent = 85;               // of that: eviction begins here
-  unsigned low_percent = 70;                // and ends here
+  uint64_t flush_bytes = 64 << 20;             // or when so much has been closed, whichever is first
+  uint64_t hot_max_bytes = 0;                  // of files on the local disk; 0: as much as the disk has
+  unsigned high_percent = 85;                  // of that: eviction begins here
+  unsigned low_percent = 70;                   // and ends here
 };
 
 // All of it outlives the volume.
 struct TierParts {
+  std::vector<std::string> names;  // nearest first
   meta::Tiering& tiering;
   tier::Uploader& uploader;
   tier::Hydrator& hydrator;
   TierOptions options;
+  // After an upload: what the metadata says of it goes where it is to go, too. May be empty.
+  std::function<io::Task<Result<void>>()> ship_metadata;
 };
-
-// How far long work is. Called on any reactor; must not block.
-struct TierProgress {
-  uint64_t files = 0;
-  uint64_t bytes = 0;
-};
-using TierObserver = std::function<void(const TierProgress&)>;
 
 struct TierStatistics {
-  uint64_t pending_files = 0;  // as of the last look
-  uint64_t pending_bytes = 0;  // closed since the last upload began, at least
-  Timestamp oldest_pending;    // zero: none
+  uint64_t pending_files = 0;                                           // as of the last look
+  uint64_t pending_bytes = 0;                                           // closed since the last upload began, at least
+  Timestamp oldest_pending;                                             // zero: none
   uint64_t uploaded_files = 0, uploaded_bytes = 0, uploaded_blobs = 0;  // by this process
   uint64_t hydrated_bytes = 0;
   uint64_t evicted_files = 0, evicted_bytes = 0;
-  uint64_t hot_bytes = 0;      // of files on the local disk, about
+  uint64_t hot_bytes = 0;  // of files on the local disk, about
   uint64_t hot_limit_bytes = 0;
-  Status last_failure;         // of the last upload; ok when it had none
+  Status last_failure;           // of the last upload; ok when it had none
   int64_t failing_since_ns = 0;  // monotonic; 0: it is not
   bool uploading = false;
+  uint64_t handled_bytes = 0;  // of files that uploads have dealt with: how far a flush is
 };
 
 // Where a file's bytes are.
 struct Residency {
-  bool hot = false;      // all of it is on the local disk (or in the metadata)
-  bool partly_hot = false;
-  bool uploaded = false;  // colder tiers have all of it
-  bool is_inline = false;
+  bool hot = false;         // all of it is on the local disk (or in the metadata)
+  bool partly_hot = false;  // some of it is, of what is away
+  bool uploaded = false;    // colder tiers have all of it
+  bool is_inline = false;   // in the metadata
+  uint32_t bits = 0;        // 1: the local disk, 2: the nearest colder tier, 4: the next, …
+};
+
+// What waits to be uploaded.
+struct PendingFile {
+  InodeId inode;
+  uint64_t bytes = 0;
+  Timestamp since;
 };
 
 }  // namespace firn::vfs

@@ -54,7 +54,7 @@ class TiersTest : public testing::Test {
     EXPECT_EQ(evict(name), Code::kOk);
     return content;
   }
-  tier::UploadSummary flush() { return world_.run(volume().flush_tiers({}, nullptr)).value(); }
+  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr)).value(); }
   Code evict(const std::string& name) {
     const auto freed = world_.run(volume().evict(stat(name).inode));
     return freed ? Code::kOk : freed.error().code();

@@ -181,13 +181,15 @@ class Volume {
 
   // ---- colder tiers; kNotSupported where there are none ----
   // Uploads what is pending until nothing is, or nothing more can be: the summary says why.
-  virtual io::Task<Result<tier::UploadSummary>> flush_tiers(TierObserver observer, io::CancelToken* token) = 0;
+  virtual io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) = 0;
   // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: colder tiers lack something
   // of it, or somebody has it open.
   virtual io::Task<Result<uint64_t>> evict(InodeId inode) = 0;
   // Brings all of a file back to the local disk. The bytes that were away.
   virtual io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) = 0;
   virtual io::Task<Result<Residency>> residency(InodeId inode) = 0;
+  // In order of inode numbers, above `after`.
+  virtual io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) = 0;
   virtual TierStatistics tier_statistics() const = 0;
 
   // ---- what a door's kernel holds ----

@@ -69,10 +69,11 @@ class VolumeImpl final : public Volume {
   io::Task<Result<StatFs>> statfs() override;
   VolumeStatistics statistics() const override;
 
-  io::Task<Result<tier::UploadSummary>> flush_tiers(TierObserver observer, io::CancelToken* token) override;
+  io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) override;
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<Residency>> residency(InodeId inode) override;
+  io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) override;
   TierStatistics tier_statistics() const override;
 
   void pin(InodeId inode) override { nodes_.pin(inode); }
@@ -93,6 +94,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<Attr>> set_attributes(const Credentials& who, Node& node, meta::SetAttr change);
   io::Task<void> forget_accesses(Node& node);
   void note_change(Node& node) { node.version = meta_.last_version(); }
+  static constexpr std::string_view kTiersAttribute = "user.firn.tiers";
+  io::Task<Result<std::string>> tiers_attribute(InodeId inode);
   io::Task<Result<void>> note_xattr_change(const Credentials& who, InodeId inode, Result<void> result);
 
   // ---- names.cc ----

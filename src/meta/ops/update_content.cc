@@ -50,7 +50,8 @@ void apply_times(const ContentUpdate& u, Attr& attr) {
 bool leaves_tiers_behind(const ContentUpdate& u, const Content& before, const Content& after) {
   const bool tiered = after.settled || before.settled;
   // What is evicted has not changed: its bytes are there only.
-  return tiered && !after.evicted && (u.size || u.mtime || after.backing != before.backing || (after.live && !before.live));
+  return tiered && !after.evicted &&
+         (u.size || u.mtime || after.backing != before.backing || (after.live && !before.live));
 }
 
 io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode) {

@@ -1,0 +1,43 @@
+#include "cli/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/time.h"
+
+namespace firn::cli {
+
+namespace {
+constexpr uint64_t kBarCells = 24;
+}
+
+ProgressBar::ProgressBar(std::string what)
+    : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) != 0), started_ns_(system_clock().monotonic_ns()) {}
+
+void ProgressBar::show(const State& state) {
+  if (!terminal_) return;
+  shown_ = true;
+  const int64_t elapsed_ns = std::max<int64_t>(system_clock().monotonic_ns() - started_ns_, 1);
+  const auto rate = static_cast<uint64_t>(static_cast<double>(state.bytes) * 1e9 / static_cast<double>(elapsed_ns));
+  if (state.total_bytes == 0 && state.total_files == 0) {
+    fmt::print(stderr, "\r{} {} files, {}\x1b[K", what_, state.files, human_size(state.bytes));
+    return;
+  }
+  const uint64_t of = std::max<uint64_t>(state.total_bytes, 1), done = std::min(state.bytes, of);
+  const auto cells = static_cast<size_t>(static_cast<double>(done) / static_cast<double>(of) * kBarCells);
+  std::string left;
+  if (rate > 0 && done < of)
+    left = ", " + format_duration(static_cast<int64_t>((of - done) / rate) * 1'000'000'000) + " left";
+  fmt::print(stderr, "\r{} [{:<{}}] {}/{} files, {} of {}, {}/s{}\x1b[K", what_, std::string(cells, '#'), kBarCells,
+             state.files, state.total_files, human_size(state.bytes), human_size(state.total_bytes), human_size(rate),
+             left);
+}
+
+void ProgressBar::clear() {
+  if (std::exchange(shown_, false)) fmt::print(stderr, "\r\x1b[K");
+}
+
+}  // namespace firn::cli

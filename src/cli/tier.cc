@@ -1,0 +1,144 @@
+// firn tier: moves files between the local disk and colder tiers, and tells where they are.
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "cli/command.h"
+#include "cli/daemon_work.h"
+#include "cli/mounts.h"
+#include "cli/target.h"
+
+namespace firn::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kManual =
+    "A volume's files settle into its colder tiers by themselves; these commands do it now.\n\n"
+    "  firn tier ls PATH      where files are: hot (all, some, none of it on the local disk), and in colder tiers or "
+    "not\n"
+    "  firn tier flush PATH   uploads what is pending in the volume, and returns when colder tiers have it\n"
+    "  firn tier evict PATH   frees the local disk's copies of files that colder tiers have; reading brings them back\n"
+    "  firn tier warm PATH    brings files back to the local disk\n\n"
+    "PATH is a path inside a mounted volume, or VOLUME:/PATH; --all instead of it means every file of the volume that "
+    "is\n"
+    "mounted, when there is one.";
+
+struct Arguments {
+  std::string path;
+  bool all = false;
+  bool json = false;
+};
+
+// "--all": the one volume that is mounted here.
+Result<Target> target_of(const Arguments& arguments) {
+  if (!arguments.path.empty()) {
+    // A volume's folder or mount point stands for all of it.
+    if (const auto mount = find_mount(absolute_path(arguments.path)); mount && mount->type == kMountType)
+      return Target{{mount->source}, "/"};
+    if (const auto probe = probe_folder(arguments.path); probe && probe->state == FolderState::kVolume)
+      return Target{probe->paths, "/"};
+    return find_target(arguments.path);
+  }
+  const std::vector<Mount> mounts = TRY(list_mounts());
+  if (mounts.size() == 1) return Target{{mounts[0].source}, "/"};
+  return fail(Code::kInvalid, mounts.empty() ? "no volume is mounted; name one: firn tier evict VOLUME"
+                                             : "several volumes are mounted; name one: firn tier evict VOLUME");
+}
+
+Result<json> work(const Arguments& arguments, const std::string& name, const std::string& what) {
+  const Target target = TRY(target_of(arguments));
+  const std::string route = fmt::format("/v1/work/{}?path={}", name, http::encode_parameter(target.inner));
+  Result<json> done = daemon_work(target.paths, route, what);
+  if (!done) return fail(on(arguments.path.empty() ? target.paths.root : arguments.path, done.error()));
+  return done;
+}
+
+std::string size_of(const json& body, const char* name) { return human_size(body.value(name, uint64_t{0})); }
+
+Result<int> flush(const Arguments& arguments) {
+  const json done = TRY(work(arguments, "flush", "uploading"));
+  if (arguments.json)
+    fmt::print("{}\n", done.dump());
+  else
+    fmt::print("uploaded {} files: {} in {} blobs{}\n", done.value("uploaded_files", 0),
+               size_of(done, "uploaded_bytes"), done.value("blobs", 0),
+               done.value("postponed", 0) > 0
+                   ? fmt::format("; {} files that are open for writing follow later", done.value("postponed", 0))
+                   : "");
+  return kExitOk;
+}
+
+Result<int> evict(const Arguments& arguments) {
+  const json done = TRY(work(arguments, "evict", "evicting"));
+  if (arguments.json)
+    fmt::print("{}\n", done.dump());
+  else
+    fmt::print("evicted {} files, {} freed{}\n", done.value("evicted_files", 0), size_of(done, "evicted_bytes"),
+               done.value("busy", 0) > 0
+                   ? fmt::format("; {} stay: they are open, or not in every colder tier yet (firn tier flush)",
+                                 done.value("busy", 0))
+                   : "");
+  return kExitOk;
+}
+
+Result<int> warm(const Arguments& arguments) {
+  const json done = TRY(work(arguments, "warm", "fetching"));
+  if (arguments.json)
+    fmt::print("{}\n", done.dump());
+  else
+    fmt::print("fetched {} files, {}\n", done.value("warmed_files", 0), size_of(done, "warmed_bytes"));
+  return kExitOk;
+}
+
+void print_entry(const json& entry) {
+  if (entry.value("directory", false)) {
+    fmt::print("{:>12}  {:<6} {:<8} {}/\n", "", "-", "-", entry.value("name", ""));
+    return;
+  }
+  const char* colder = entry.value("inline", false) ? "metadata" : entry.value("uploaded", false) ? "all" : "not yet";
+  fmt::print("{:>12}  {:<6} {:<8} {}\n", entry.value("size", uint64_t{0}), entry.value("hot", "-"), colder,
+             entry.value("name", ""));
+}
+
+Result<int> list(const Arguments& arguments) {
+  const Target target = TRY(target_of(arguments));
+  Client client = TRY(Client::connect(target.paths));
+  auto reply = client.call("GET", path_route("tiers", target));
+  if (!reply) return fail(on(arguments.path, std::move(reply).error()));
+  const json body = json::parse(reply->body, nullptr, false);
+  if (!body.is_object()) return fail(Code::kIo, "the daemon's answer is not JSON");
+  if (!arguments.json) fmt::print("{:>12}  {:<6} {:<8} {}\n", "size", "hot", "colder", "name");
+  for (const json& entry : body.at("entries")) {
+    if (arguments.json)
+      fmt::print("{}\n", entry.dump());
+    else
+      print_entry(entry);
+  }
+  return kExitOk;
+}
+
+void add(CLI::App& parent, Action* chosen, const std::string& name, const std::string& brief,
+         Result<int> (*run)(const Arguments&)) {
+  CLI::App& command = *parent.add_subcommand(name, brief);
+  auto arguments = std::make_shared<Arguments>();
+  CLI::Option* path = command.add_option("PATH", arguments->path, "A file, a folder, or a whole volume");
+  command.add_flag("--all", arguments->all, "Everything in the volume that is mounted")->excludes(path);
+  command.add_flag("--json", arguments->json, "The outcome as JSON");
+  command.callback([chosen, arguments, run, name] {
+    if (arguments->path.empty() && !arguments->all) throw CLI::RequiredError(name + ": PATH, or --all");
+    *chosen = [arguments, run] { return run(*arguments); };
+  });
+}
+
+}  // namespace
+
+void add_tier(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "tier", "Move files between the local disk and colder tiers", kManual);
+  command.require_subcommand(1);
+  add(command, chosen, "ls", "Tell where files are", list);
+  add(command, chosen, "flush", "Upload what is pending", flush);
+  add(command, chosen, "evict", "Free the local disk's copies", evict);
+  add(command, chosen, "warm", "Bring files back to the local disk", warm);
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,69 @@
+// firn wal: what waits to be uploaded.
+#include <fmt/format.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "cli/command.h"
+#include "cli/mounts.h"
+#include "cli/target.h"
+
+namespace firn::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kManual =
+    "Lists the files of which colder tiers lack something, and since when: the write-ahead list of uploads, which "
+    "survives\n"
+    "crashes. A file leaves it when every colder tier has all of it.";
+
+struct Arguments {
+  std::string volume;
+  uint64_t limit = 1000;
+  bool json = false;
+};
+
+Result<VolumePaths> paths_of(const std::string& argument) {
+  if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
+    return VolumePaths{mount->source};
+  return require_volume(argument);
+}
+
+Result<int> show(const Arguments& arguments) {
+  const VolumePaths paths = TRY(paths_of(arguments.volume));
+  Client client = TRY(Client::connect(paths));
+  const auto reply = TRY(client.call("GET", fmt::format("/v1/wal?limit={}", arguments.limit)));
+  const json body = json::parse(reply.body, nullptr, false);
+  if (!body.is_object()) return fail(Code::kIo, "the daemon's answer is not JSON");
+  if (arguments.json) {
+    fmt::print("{}\n", body.dump());
+    return kExitOk;
+  }
+  const json& pending = body.at("pending");
+  for (const json& file : pending) {
+    const int64_t age_s = std::max<int64_t>(std::time(nullptr) - file.value("since", int64_t{0}), 0);
+    const std::string name = file.value("name", "");
+    fmt::print("{:>10}  {:>8}  {}\n", human_size(file.value("bytes", uint64_t{0})),
+               format_duration(age_s * 1'000'000'000),
+               name.empty() ? fmt::format("(inode {}, without a name)", file.value("inode", uint64_t{0})) : name);
+  }
+  if (pending.empty()) fmt::print("nothing is pending\n");
+  if (pending.size() == arguments.limit) fmt::print("(there may be more: --limit)\n");
+  if (body.contains("failure")) fmt::print("the last upload failed: {}\n", body.value("failure", ""));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_wal(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "wal", "List what waits to be uploaded", kManual);
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("VOLUME", arguments->volume, "The volume's folder, or where it is mounted")->required();
+  command.add_option("--limit", arguments->limit, "At most so many files (1000)")->check(CLI::Range(1, 10'000));
+  command.add_flag("--json", arguments->json, "As one JSON value");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return show(*arguments); }; });
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,219 @@
+// The routes of colder tiers: where files are, what waits, and moving them.
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "http/api.h"
+#include "http/json.h"
+#include "http/path_walk.h"
+#include "http/tree_walk.h"
+
+namespace firn::http {
+
+namespace {
+
+constexpr size_t kEvictAtOnce = 64;  // each waits for the log, which they share
+constexpr size_t kWarmAtOnce = 4;    // each has several chunks on their way
+constexpr size_t kPage = 512;
+
+Response json_response(const nlohmann::json& body) { return {200, "application/json", dump_json(body), {}}; }
+
+nlohmann::json json_of(const vfs::Residency& residency) {
+  return {{"tiers", residency.bits},
+          {"hot", residency.hot          ? "all"
+                  : residency.partly_hot ? "some"
+                                         : "none"},
+          {"uploaded", residency.uploaded},
+          {"inline", residency.is_inline}};
+}
+
+// Counts first, so that there is a total to measure the rest by.
+io::Task<Result<void>> count(vfs::Volume& volume, std::string path, WorkProgress* progress) {
+  const TreeWalk walk{.volume = volume,
+                      .token = &progress->stop,
+                      .at_once = 1,
+                      .visit = [progress](std::string, vfs::Attr attr) -> io::Task<Result<void>> {
+                        progress->total_files += 1;
+                        progress->total_bytes += attr.size;
+                        co_return Result<void>();
+                      }};
+  co_return co_await walk_files(walk, std::move(path));
+}
+
+struct Outcome {
+  std::atomic<uint64_t> bytes = 0, files = 0, busy = 0;
+};
+
+io::Task<Result<void>> evict_one(vfs::Volume* volume, vfs::Attr attr, WorkProgress* progress, Outcome* outcome) {
+  Result<uint64_t> freed = co_await volume->evict(attr.inode);
+  progress->files += 1;
+  progress->bytes += attr.size;
+  if (freed) {
+    outcome->bytes += *freed;
+    outcome->files += *freed > 0 ? 1 : 0;
+  } else if (freed.error() == Code::kBusy) {
+    outcome->busy += 1;
+  } else {
+    co_return fail(std::move(freed).error());
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<std::string>> evict_all(vfs::Volume& volume, std::string path, WorkProgress& progress) {
+  CO_TRY(co_await count(volume, path, &progress));
+  Outcome outcome;
+  const TreeWalk walk{
+      .volume = volume, .token = &progress.stop, .at_once = kEvictAtOnce, .visit = [&](std::string, vfs::Attr attr) {
+        return evict_one(&volume, std::move(attr), &progress, &outcome);
+      }};
+  CO_TRY(co_await walk_files(walk, std::move(path)));
+  co_return fmt::format(R"({{"evicted_files":{},"evicted_bytes":{},"busy":{}}})", outcome.files.load(),
+                        outcome.bytes.load(), outcome.busy.load());
+}
+
+io::Task<Result<void>> warm_one(vfs::Volume* volume, vfs::Attr attr, WorkProgress* progress, Outcome* outcome) {
+  const uint64_t back = CO_TRY(co_await volume->warm(attr.inode, &progress->stop));
+  outcome->bytes += back;
+  outcome->files += back > 0 ? 1 : 0;
+  progress->files += 1;
+  progress->bytes += attr.size;
+  co_return Result<void>();
+}
+
+io::Task<Result<std::string>> warm_all(vfs::Volume& volume, std::string path, WorkProgress& progress) {
+  CO_TRY(co_await count(volume, path, &progress));
+  Outcome outcome;
+  const TreeWalk walk{
+      .volume = volume, .token = &progress.stop, .at_once = kWarmAtOnce, .visit = [&](std::string, vfs::Attr attr) {
+        return warm_one(&volume, std::move(attr), &progress, &outcome);
+      }};
+  CO_TRY(co_await walk_files(walk, std::move(path)));
+  co_return fmt::format(R"({{"warmed_files":{},"warmed_bytes":{}}})", outcome.files.load(), outcome.bytes.load());
+}
+
+io::Task<Result<void>> count_pending(vfs::Volume& volume, WorkProgress& progress) {
+  for (InodeId after;;) {
+    const auto page = CO_TRY(co_await volume.list_pending(after, kPage));
+    for (const vfs::PendingFile& file : page) {
+      progress.total_files += 1;
+      progress.total_bytes += file.bytes;
+    }
+    if (page.size() < kPage) co_return Result<void>();
+    after = page.back().inode;
+  }
+}
+
+// Copies how far the uploads are into `progress`, while they run.
+io::Task<void> follow(vfs::Volume* volume, WorkProgress* progress, io::CancelToken* ended, io::Gate::Entry) {
+  const vfs::TierStatistics before = volume->tier_statistics();
+  while (co_await io::sleep_for(100'000'000, ended)) {
+    const vfs::TierStatistics now = volume->tier_statistics();
+    progress->bytes = std::min(now.handled_bytes - before.handled_bytes, progress->total_bytes.load());
+    progress->files = std::min(now.uploaded_files - before.uploaded_files, progress->total_files.load());
+  }
+}
+
+io::Task<Result<std::string>> flush_all(vfs::Volume& volume, WorkProgress& progress) {
+  CO_TRY(co_await volume.sync_all());
+  CO_TRY(co_await count_pending(volume, progress));
+  io::Gate gate;
+  io::CancelToken ended;
+  io::detach(follow(&volume, &progress, &ended, gate.enter()));
+  const Result<tier::UploadSummary> done = co_await volume.flush_tiers(&progress.stop);
+  ended.cancel();
+  co_await gate.close();
+  const tier::UploadSummary summary = CO_TRY(Result<tier::UploadSummary>(done));
+  if (!summary.first_failure.ok()) co_return fail(summary.first_failure);
+  co_return fmt::format(R"({{"uploaded_files":{},"uploaded_bytes":{},"blobs":{},"postponed":{}}})", summary.files,
+                        summary.blob_bytes, summary.blobs, summary.postponed);
+}
+
+// Paths of inodes, for people: found by looking through all folders.
+io::Task<Result<std::map<InodeId, std::string>>> find_paths(vfs::Volume& volume, std::vector<vfs::PendingFile> files) {
+  std::map<InodeId, std::string> wanted;
+  for (const vfs::PendingFile& file : files) wanted.emplace(file.inode, "");
+  size_t missing = wanted.size();
+  io::CancelToken found_all;
+  const TreeWalk walk{
+      .volume = volume, .token = &found_all, .visit = [&](std::string path, vfs::Attr attr) -> io::Task<Result<void>> {
+        const auto found = wanted.find(attr.inode);
+        if (found == wanted.end() || !found->second.empty()) co_return Result<void>();
+        found->second = std::move(path);
+        if (--missing == 0) found_all.cancel();
+        co_return Result<void>();
+      }};
+  CO_TRY(co_await walk_files(walk, "/"));
+  co_return wanted;
+}
+
+}  // namespace
+
+io::Task<Result<void>> Api::list_tiers(Exchange& exchange) {
+  const std::string path = CO_TRY(parameter(exchange.request(), "path"));
+  const meta::Credentials who = credentials(exchange);
+  const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
+  nlohmann::json entries = nlohmann::json::array();
+  if (attr.type != meta::FileType::kDirectory) {
+    entries.push_back(json_of(CO_TRY(co_await options_.volume.residency(attr.inode))));
+    entries.back()["size"] = attr.size;
+    put_name(entries.back(), path);
+    co_return co_await exchange.respond(json_response({{"entries", std::move(entries)}}));
+  }
+  CO_TRY(co_await options_.volume.access(who, attr.inode, 4 /* R_OK */));
+  vfs::DirHandle* handle = CO_TRY(co_await options_.volume.open_directory(who, attr.inode));
+  for (uint64_t cookie = 0;;) {
+    const auto page = co_await options_.volume.list(handle, cookie, kPage, true);
+    if (!page || page->empty()) break;
+    cookie = page->back().cookie;
+    for (const vfs::Listed& entry : *page) {
+      if (entry.name == "." || entry.name == "..") continue;
+      nlohmann::json line = nlohmann::json::object();
+      if (entry.type == meta::FileType::kRegular)
+        if (const auto residency = co_await options_.volume.residency(entry.inode)) line = json_of(*residency);
+      line["directory"] = entry.type == meta::FileType::kDirectory;
+      if (entry.attr) line["size"] = entry.attr->size;
+      put_name(line, entry.name);
+      entries.push_back(std::move(line));
+    }
+  }
+  options_.volume.release_directory(handle);
+  co_return co_await exchange.respond(json_response({{"entries", std::move(entries)}}));
+}
+
+io::Task<Result<void>> Api::list_pending(Exchange& exchange) {
+  constexpr uint64_t kMost = 10'000;
+  const uint64_t limit = CO_TRY(number_parameter(exchange.request(), "limit", 1000));
+  const auto files =
+      CO_TRY(co_await options_.volume.list_pending(InodeId(), static_cast<size_t>(std::min(limit, kMost))));
+  const auto paths = CO_TRY(co_await find_paths(options_.volume, files));
+  nlohmann::json list = nlohmann::json::array();
+  for (const vfs::PendingFile& file : files) {
+    list.push_back({{"inode", file.inode.value}, {"bytes", file.bytes}, {"since", file.since.seconds}});
+    put_name(list.back(), paths.at(file.inode));
+  }
+  const vfs::TierStatistics now = options_.volume.tier_statistics();
+  nlohmann::json body = {{"pending", std::move(list)}, {"uploading", now.uploading}};
+  if (!now.last_failure.ok()) body["failure"] = now.last_failure.to_string();
+  co_return co_await exchange.respond(json_response(body));
+}
+
+std::optional<Work> Api::work_of(std::string_view what, std::string path) {
+  vfs::Volume& volume = options_.volume;
+  if (what == "flush") return [&volume](WorkProgress& progress) { return flush_all(volume, progress); };
+  if (what == "evict") return [&volume, path](WorkProgress& progress) { return evict_all(volume, path, progress); };
+  if (what == "warm") return [&volume, path](WorkProgress& progress) { return warm_all(volume, path, progress); };
+  return std::nullopt;
+}
+
+io::Task<Result<void>> Api::long_work(Exchange& exchange, std::string_view what) {
+  const uint32_t uid = exchange.peer().uid;
+  if (uid != 0 && uid != options_.owner_uid)
+    co_return fail(Code::kNotPermitted, "only root and the daemon's owner may do this");
+  std::optional<Work> work = work_of(what, std::string(exchange.request().parameter("path").value_or("/")));
+  if (!work && options_.work) work = options_.work(what, exchange.request());
+  if (!work) co_return co_await exchange.respond(problem(404, fmt::format("no such work: {}", what)));
+  co_return co_await respond_with_work(exchange, std::move(*work));
+}
+
+}  // namespace firn::http
