@@ -9,7 +9,9 @@ io::Task<Result<Inode>> Core::load_inode(kv::Transaction& transaction, InodeId i
   const Key key = inode_key(id);
   const auto stored = CO_TRY(co_await transaction.get(key, isolation));
   if (!stored) co_return fail(Code::kStale);
-  co_return decode_inode(id, *stored);
+  Inode inode = CO_TRY(decode_inode(id, *stored));
+  forget_foreign_backing(inode, options.hot_id);
+  co_return inode;
 }
 
 io::Task<Result<std::optional<Dirent>>> Core::load_dirent(kv::Transaction& transaction, InodeId parent,

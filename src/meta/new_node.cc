@@ -89,6 +89,7 @@ Inode make_inode(const Credentials& who, const Inode& parent, InodeId id, const 
 }
 
 void stamp_session(const Core& core, Content& content) {
+  if (content.backing) content.hot_id = core.options.hot_id;
   if (content.backing && !content.settled && content.boot_session == 0)
     content.boot_session = core.options.boot_session;
 }

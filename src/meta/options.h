@@ -17,6 +17,9 @@ struct Options {
   size_t dirent_cache_entries = 128 << 10;  // about 70 bytes each, and names over 15 bytes
   // begin_session()'s; stamps unsettled content that comes without one.
   uint64_t boot_session = 0;
+  // Of this volume's folder of backings: records that were made with another one, which a bucket brought back, refer to
+  // backings that are not here.
+  uint64_t hot_id = 0;
   // Colder tiers are to have what is settled: changes are listed as pending.
   bool tiered = false;
 };

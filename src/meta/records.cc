@@ -71,6 +71,8 @@ void write_attr(const Attr& a, record::Inode& m) {
   m.set_generation(a.content.generation);
   m.set_uploaded_generation(a.content.uploaded_generation);
   m.set_evicted(a.content.evicted);
+  m.set_hot_id(a.content.hot_id);
+  if (a.content.uploaded_size) m.set_uploaded_size(*a.content.uploaded_size);
 }
 
 Attr read_attr(InodeId id, const record::Inode& m) {
@@ -91,7 +93,8 @@ Attr read_attr(InodeId id, const record::Inode& m) {
           .xattr_count = m.xattr_count(),
           .parent = InodeId(m.parent()),
           .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session(), m.generation(),
-                      m.uploaded_generation(), m.evicted()}};
+                      m.uploaded_generation(), m.evicted(),
+                      m.has_uploaded_size() ? std::optional(m.uploaded_size()) : std::nullopt, m.hot_id()}};
 }
 
 }  // namespace
@@ -125,6 +128,16 @@ Result<Inode> decode_inode(InodeId id, std::string_view bytes) {
   if (!m.target().empty() || !m.access_acl().empty() || !m.default_acl().empty())
     inode.extras = std::make_shared<const Extras>(Extras{m.target(), m.access_acl(), m.default_acl()});
   return inode;
+}
+
+void forget_foreign_backing(Inode& inode, uint64_t hot_id) {
+  Content& content = inode.attr.content;
+  if (!content.backing || content.hot_id == hot_id) return;
+  content.backing = BackingId();
+  content.hot_id = hot_id;
+  if (!content.settled) return;
+  content.evicted = true;
+  if (content.uploaded_size) inode.attr.size = *content.uploaded_size;
 }
 
 std::string_view encode_dirent(const Dirent& dirent) {

@@ -12,6 +12,9 @@ namespace firn::meta {
 // Decoders accept any bytes; what no firn wrote is kCorrupt, with a message that names the inode.
 std::string_view encode_inode(const Inode& inode);
 Result<Inode> decode_inode(InodeId id, std::string_view bytes);
+// What a record means where its backing is not: a settled file is what was last uploaded of it, another one is its
+// inline value. `hot_id`: of the folder of backings that is here.
+void forget_foreign_backing(Inode& inode, uint64_t hot_id);
 
 std::string_view encode_dirent(const Dirent& dirent);
 Result<Dirent> decode_dirent(std::string_view bytes);

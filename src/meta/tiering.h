@@ -44,9 +44,10 @@ struct Upload {
   InodeId inode;
   uint64_t generation = 0;  // the file's, when the chunks were read
   std::vector<Chunk> chunks;
-  // With these, colder tiers have all of the file's `chunk_count` chunks.
+  // With these, colder tiers have all `chunk_count` chunks of a version of the file that has so many bytes.
   bool complete = false;
   uint64_t chunk_count = 0;
+  uint64_t bytes = 0;
 };
 
 // Thread-safe. The order that keeps every acknowledged byte and forgets no object: announce_blob, sync the log, put the

@@ -48,6 +48,11 @@ struct Content {
   uint64_t generation = 0;
   uint64_t uploaded_generation = 0;
   bool evicted = false;
+  // 7. The chunk records make up one whole version of the file, of so many bytes; absent: none was uploaded whole yet.
+  std::optional<uint64_t> uploaded_size;
+  // 8. Which folder of backings `backing` is in (Options::hot_id). In any other folder it means nothing: see
+  // forget_foreign_backing().
+  uint64_t hot_id = 0;
   friend bool operator==(const Content&, const Content&) = default;
 };
 

@@ -80,7 +80,8 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   const meta::Content& content = attr->content;
   const bool not_now = content.live && (!content.settled || !live_is_due(inode));
   if (!content.live) memory_.live_files.erase(inode);
-  if (not_now || content.evicted || attr->nlink == 0) {
+  if (content.evicted) co_return co_await add_evicted(*attr);
+  if (not_now || attr->nlink == 0) {
     ++summary_.postponed;
     co_return Result<void>();
   }
@@ -90,6 +91,8 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
     files_[file].read = true;  // inline now: finish() drops its chunks
     co_return Result<void>();
   }
+  files_[file].bytes = attr->size;
+  files_[file].replaces = content.uploaded_size.has_value();
   files_[file].chunk_count = (attr->size + options_.chunk_bytes - 1) / options_.chunk_bytes;
   Result<void> added = co_await add_chunks(file, attr->size, content.backing);
   files_[file].read = added.has_value();
@@ -111,6 +114,20 @@ bool UploadPass::live_is_due(InodeId inode) {
   if (first || now - seen->second < options_.live_interval_ns) return false;
   seen->second = now;
   return true;
+}
+
+// It was pending where its backing was, and is now what had been uploaded of it.
+io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
+  File file{.inode = attr.inode, .generation = attr.content.generation, .bytes = attr.size, .read = true};
+  file.chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
+  Recorded recorded(parts_.tiering, attr.inode);
+  for (uint64_t index = 0; index < file.chunk_count; ++index) {
+    if (CO_TRY(co_await recorded.find(ChunkIndex(index))) != nullptr) continue;
+    ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
+    co_return Result<void>();
+  }
+  files_.push_back(std::move(file));
+  co_return Result<void>();
 }
 
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
@@ -243,7 +260,11 @@ io::Task<Result<void>> UploadPass::catch_up() {
 
 io::Task<Result<void>> UploadPass::record(const Packing& packing) {
   for (const Part& part : packing.parts) {
-    const File& file = files_[part.file];
+    File& file = files_[part.file];
+    if (file.replaces) {
+      file.chunks.insert(file.chunks.end(), part.chunks.begin(), part.chunks.end());
+      continue;
+    }
     const meta::Upload upload{.inode = file.inode, .generation = file.generation, .chunks = part.chunks};
     (void)CO_TRY(co_await parts_.tiering.commit_upload(upload));
   }
@@ -251,13 +272,17 @@ io::Task<Result<void>> UploadPass::record(const Packing& packing) {
 }
 
 io::Task<Result<void>> UploadPass::finish() {
-  for (const File& file : files_) {
+  for (File& file : files_) {
     if (file.failed || !file.read) {
       ++summary_.failed;
       continue;
     }
-    const meta::Upload upload{
-        .inode = file.inode, .generation = file.generation, .complete = true, .chunk_count = file.chunk_count};
+    const meta::Upload upload{.inode = file.inode,
+                              .generation = file.generation,
+                              .chunks = std::move(file.chunks),
+                              .complete = true,
+                              .chunk_count = file.chunk_count,
+                              .bytes = file.bytes};
     if (CO_TRY(co_await parts_.tiering.commit_upload(upload)))
       ++summary_.files;
     else

@@ -23,6 +23,10 @@ class UploadPass {
     InodeId inode;
     uint64_t generation = 0;
     uint64_t chunk_count = 0;
+    uint64_t bytes = 0;
+    // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
+    bool replaces = false;
+    std::vector<meta::Chunk> chunks;  // of that; those that are sent
     bool read = false;    // every chunk is on its way, or need not go
     bool failed = false;  // something of it did not arrive everywhere
   };
@@ -38,6 +42,7 @@ class UploadPass {
 
   io::Task<Result<std::vector<meta::Pending>>> list();
   io::Task<Result<void>> add_file(InodeId inode);
+  io::Task<Result<void>> add_evicted(const meta::Attr& attr);
   void forget_old_live_files();
   // Whether a file that is open for writing is to be uploaded as it is now.
   bool live_is_due(InodeId inode);

@@ -29,9 +29,23 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::Ob
                               .arrived = [this](uint64_t bytes) { settling_->note_hydrated(bytes); }});
 }
 
+// What came back with the metadata from a bucket has none yet.
+io::Task<Result<data::ObjectRef>> VolumeImpl::backing_of_cold(Node& node, const Attr& attr) {
+  if (attr.content.backing) co_return co_await data_.open(attr.content.backing);
+  data::ObjectRef object = CO_TRY(co_await data_.lend(true));
+  CO_TRY(co_await data_.settle(object));
+  if (options_.read_only) co_return object;  // for as long as it is open
+  meta::ContentUpdate update;
+  update.content = attr.content;
+  update.content->backing = object->id();
+  CO_TRY(co_await meta_.update_content(node.inode, update));
+  note_change(node);
+  co_return object;
+}
+
 io::Task<Result<void>> VolumeImpl::attach_cold(Node& node, const Attr& attr) {
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
-  data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   set_object(node, object, /*lent=*/false, /*live=*/false);
   std::shared_ptr<tier::ColdFile> cold = make_cold(attr, std::move(object));
   {
@@ -53,7 +67,7 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   std::shared_ptr<tier::ColdFile> cold = cold_of(node);
   const bool own = cold == nullptr;
-  if (own) cold = make_cold(attr, CO_TRY(co_await data_.open(attr.content.backing)));
+  if (own) cold = make_cold(attr, CO_TRY(co_await backing_of_cold(node, attr)));
   Result<void> back = co_await cold->make_resident(token);
   if (own) co_await cold->close();
   CO_TRY(std::move(back));
@@ -67,10 +81,11 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
 // The backing first: it holds nothing that counts. The record then says that this is the content.
 io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   co_await drop_cold(node);
-  const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
+  const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
   meta::ContentUpdate update;
   update.content = attr.content;
+  update.content->backing = object->id();
   update.content->evicted = false;
   update.content->live = true;
   update.size = 0;
@@ -88,6 +103,7 @@ io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
   auto lock = co_await node->mutex.lock();
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
   if (attr.type != meta::FileType::kRegular || !attr.content.settled) co_return uint64_t{0};
+  if (!attr.content.backing) co_return uint64_t{0};
   if (node->open) co_return fail(Code::kBusy, "the file is open");
   const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
   // A mapping made by passthrough outlives its descriptor; it would see zeros.
@@ -114,10 +130,10 @@ io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
   const meta::Content& content = attr.content;
   Residency residency;
-  residency.is_inline = !content.backing;
+  residency.is_inline = !content.backing && !content.settled;
   residency.hot = !content.evicted;
   residency.uploaded = content.settled && content.generation > 0 && content.generation == content.uploaded_generation;
-  if (content.evicted) {
+  if (content.evicted && content.backing) {
     const Result<io::FileStat> stat = co_await data_.stat(content.backing);
     residency.partly_hot = stat && stat->allocated_bytes > 0;
   }

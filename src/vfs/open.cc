@@ -158,7 +158,7 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
     CO_TRY(co_await ensure_writable(*node, attr, truncate, options));
     if (truncate) notify_inode(who.door, attr.inode, true);
     if (options.flags & O_DSYNC) CO_TRY(co_await settle_for_sync_writes(*node));
-  } else if (attr.content.backing && !(node->open && node->open->object)) {
+  } else if ((attr.content.backing || attr.content.evicted) && !(node->open && node->open->object)) {
     CO_TRY(co_await (attr.content.evicted ? attach_cold(*node, attr) : attach_settled(*node, attr)));
   }
   co_await overlay(attr);

@@ -32,6 +32,14 @@ io::Task<Result<void>> VolumeImpl::recover() {
 }
 
 io::Task<Result<void>> VolumeImpl::recover_file(Attr attr) {
+  if (attr.content.evicted) {
+    // It was open for writing where its backing is, which is not here.
+    meta::ContentUpdate update;
+    update.content = attr.content;
+    update.content->live = false;
+    CO_TRY(co_await meta_.update_content(attr.inode, update));
+    co_return Result<void>();
+  }
   if (attr.content.settled) co_return co_await recover_settled(std::move(attr));
   co_return co_await recover_lent(std::move(attr));
 }
@@ -58,7 +66,7 @@ io::Task<Result<void>> VolumeImpl::recover_settled(Attr attr) {
 // The file's newest content is in a scratch file, if this is still the boot in which it was lent.
 io::Task<Result<void>> VolumeImpl::recover_lent(Attr attr) {
   data::ObjectRef object;
-  if (attr.content.boot_session == options_.boot_session) {
+  if (attr.content.backing && attr.content.boot_session == options_.boot_session) {
     Result<data::ObjectRef> opened = co_await data_.open(attr.content.backing);
     if (opened) object = *std::move(opened);
     if (!opened && opened.error().code() != Code::kNotFound) co_return fail(std::move(opened).error());

@@ -52,7 +52,7 @@ io::Task<Result<void>> TestWorld::open() {
   meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, "boot " + std::to_string(boots_)));
   store_ = data::make_hot_store({.disk = *disk_, .root = "/hot", .min_ready = 8, .max_ready = 32, .recent_objects = 4});
   service_ = std::make_unique<meta::LocalService>(
-      *engine_, meta::Options{.clock = &reactor_->clock(), .boot_session = session.number, .tiered = tiered_});
+      *engine_, meta::Options{.clock = &reactor_->clock(), .boot_session = session.number, .hot_id = hot_id_, .tiered = tiered_});
   if (tiered_) make_tiers();
   volume_ = make_volume({.meta = *service_,
                          .data = *store_,
@@ -64,6 +64,11 @@ io::Task<Result<void>> TestWorld::open() {
                          .memory_min_available_bytes = holds_in_memory_ ? 0 : std::numeric_limits<uint64_t>::max(),
                          .tiers = tiers_.get()});
   co_return co_await volume_->start();
+}
+
+void TestWorld::lose_disk() {
+  disk_ = std::make_unique<io::SimDisk>(io::SimDiskOptions{.seed = seed_});
+  ++hot_id_;
 }
 
 void TestWorld::make_tiers() {

@@ -38,6 +38,8 @@ class TestWorld {
   Result<void> mount();
   // A clean end.
   Result<void> unmount();
+  // The local disk is gone, and a new one in its place; the metadata came back from elsewhere. After unmount().
+  void lose_disk();
   // Everything that was not synced may be lost, in any combination; the volume is down afterwards.
   void cut_power();
 
@@ -67,6 +69,7 @@ class TestWorld {
   bool tiered_;
   SeededRandom random_;
   uint64_t boots_ = 0;
+  uint64_t hot_id_ = 0;
   std::unique_ptr<io::SimReactor> reactor_;
   std::unique_ptr<io::SimBlockingPool> pool_;
   std::unique_ptr<io::SimDisk> disk_;

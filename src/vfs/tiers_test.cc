@@ -223,5 +223,66 @@ TEST_F(TiersTest, SurvivesARestart) {
   EXPECT_TRUE(read("f") == content);
 }
 
+TEST_F(TiersTest, ALostDiskTakesOnlyWhatWasNotUploaded) {
+  const std::string whole = noise(kBytes, 1), old = noise(kBytes, 2), newer = noise(kBytes + 5000, 3);
+  make("whole", whole);
+  make("changed", old);
+  make("small", "abc");
+  make("cut", noise(kBytes, 4));
+  flush();
+  Handle* handle = open("changed", O_WRONLY);
+  write(handle, 0, newer);
+  close(handle);
+  make("never", noise(kBytes, 5));
+  ASSERT_TRUE(world_.unmount());
+  world_.lose_disk();
+  ASSERT_TRUE(world_.mount());
+  EXPECT_EQ(read("small"), "abc");
+  EXPECT_TRUE(read("whole") == whole);
+  EXPECT_TRUE(residency("whole").hot);
+  EXPECT_EQ(stat("changed").size, kBytes);  // as a whole it is what was uploaded last
+  EXPECT_TRUE(read("changed") == old);
+  handle = open("never", O_RDONLY);  // it is not zeros
+  std::string buffer(10, '?');
+  EXPECT_FALSE(world_.run(volume().read(handle, 0, std::as_writable_bytes(std::span(buffer)))));
+  close(handle);
+  handle = open("cut", O_WRONLY | O_TRUNC);
+  write(handle, 0, newer);
+  close(handle);
+  handle = open("whole", O_RDWR);
+  write(handle, 3, "more");
+  close(handle);
+  flush();
+  ASSERT_TRUE(world_.unmount());
+  world_.lose_disk();
+  ASSERT_TRUE(world_.mount());
+  EXPECT_TRUE(read("cut") == newer);
+  EXPECT_EQ(read("whole").substr(0, 10), whole.substr(0, 3) + "more" + whole.substr(7, 3));
+  const auto waiting = world_.run(volume().list_pending(InodeId(), 10)).value();
+  ASSERT_EQ(waiting.size(), 1u);
+  EXPECT_EQ(waiting[0].inode, stat("never").inode);
+  EXPECT_TRUE(world_.run(volume().unlink(root_, kRootInode, "never")));
+}
+
+TEST_F(TiersTest, ALostDiskDuringWritesLeavesWholeVersions) {
+  const std::string first = noise(kBytes, 1);
+  make("f", first);
+  flush();
+  Handle* handle = open("f", O_WRONLY);
+  write(handle, 0, noise(kBytes, 2));
+  // The nearer tier takes some of it, then all is gone before the rest.
+  world_.near().faulty.set_down(true);
+  world_.far().faulty.set_down(true);
+  (void)world_.run(volume().flush_tiers(nullptr));
+  close(handle);
+  (void)world_.run(volume().flush_tiers(nullptr));
+  world_.near().faulty.set_down(false);
+  world_.far().faulty.set_down(false);
+  ASSERT_TRUE(world_.unmount());
+  world_.lose_disk();
+  ASSERT_TRUE(world_.mount());
+  EXPECT_TRUE(read("f") == first);
+}
+
 }  // namespace
 }  // namespace firn::vfs

@@ -179,6 +179,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> bring_back(Node& node, Attr& attr, io::CancelToken* token);
   // Before it is cut to nothing: nothing comes back.
   io::Task<Result<void>> forget_cold(Node& node, Attr& attr);
+  io::Task<Result<data::ObjectRef>> backing_of_cold(Node& node, const Attr& attr);
   std::shared_ptr<tier::ColdFile> make_cold(const Attr& attr, data::ObjectRef object);
   io::Task<void> drop_cold(Node& node);
   static std::shared_ptr<tier::ColdFile> cold_of(Node& node);

@@ -31,14 +31,20 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
   if (!content.settled) {
     // The content has moved inline.
     if (CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex()))) m.transaction().erase(pending_key(upload.inode));
+    content.uploaded_size.reset();
+    m.update(inode);
     CO_TRY(co_await m.commit());
     co_return false;
   }
   for (const Chunk& chunk : upload.chunks) CO_TRY(co_await record(m, upload.inode, chunk));
   const bool current = content.generation == upload.generation && !content.live;
-  if (upload.complete && current && CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)))) {
-    content.uploaded_generation = upload.generation;
-    m.transaction().erase(pending_key(upload.inode));
+  if (upload.complete) {
+    const bool all = CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)));
+    content.uploaded_size = upload.bytes;
+    if (all && current) {
+      content.uploaded_generation = upload.generation;
+      m.transaction().erase(pending_key(upload.inode));
+    }
     m.update(inode);
   }
   CO_TRY(co_await m.commit());

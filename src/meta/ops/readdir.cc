@@ -37,7 +37,8 @@ io::Task<Result<void>> fill_attributes(Core& core, std::vector<DirEntry>& entrie
   for (size_t i = 0; i < stored.size(); ++i) {
     if (!stored[i]) continue;
     DirEntry& entry = entries[missing.positions[i]];
-    const Inode inode = CO_TRY(decode_inode(entry.inode, *stored[i]));
+    Inode inode = CO_TRY(decode_inode(entry.inode, *stored[i]));
+    forget_foreign_backing(inode, core.options.hot_id);
     core.inodes.fill(inode, missing.tickets[i]);
     entry.attr = inode.attr;
   }

@@ -84,6 +84,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
   apply_times(update, inode->attr);
   inode->attr.content.generation = before.generation;
   inode->attr.content.uploaded_generation = before.uploaded_generation;
+  inode->attr.content.uploaded_size = before.uploaded_size;
   if (m.core().options.tiered && leaves_tiers_behind(update, before, inode->attr.content))
     CO_TRY(co_await mark_pending(m, *inode));
   m.update(inode);
