@@ -70,7 +70,8 @@ std::string describe(const Setting& setting) {
           [](const Duration& d) {
             return fmt::format("a duration from \"{}\" to \"{}\"", format_duration(d.min), format_duration(d.max));
           },
-          [](const Text& t) -> std::string { return t.choices.empty() ? "a string" : "one of " + joined(t.choices); }},
+          [](const Text& t) -> std::string { return t.choices.empty() ? "a string" : "one of " + joined(t.choices); },
+          [](const TextList& l) { return fmt::format("a string, or a list of up to {} strings", l.max); }},
       setting.target);
 }
 
@@ -79,7 +80,8 @@ std::string value_text(const Setting& setting) {
                              [](const Integer& i) { return std::to_string(*i.value); },
                              [](const Size& s) { return quoted(format_size(*s.value)); },
                              [](const Duration& d) { return quoted(format_duration(*d.value)); },
-                             [](const Text& t) { return quoted(*t.value); }},
+                             [](const Text& t) { return quoted(*t.value); },
+                             [](const TextList& l) { return "[" + joined(*l.value) + "]"; }},
                     setting.target);
 }
 
@@ -128,6 +130,30 @@ Fit store(const toml::node& node, const Text& text) {
   if (!text.choices.empty() && std::ranges::find(text.choices, *value) == text.choices.end()) return Fit::kOutOfRange;
   *text.value = *value;
   return Fit::kOk;
+}
+
+Fit store(const toml::node& node, const TextList& list) {
+  std::vector<std::string> strings;
+  if (const auto one = node.value_exact<std::string>()) {
+    strings.push_back(*one);
+  } else if (const toml::array* array = node.as_array()) {
+    for (const toml::node& element : *array) {
+      const auto text = element.value_exact<std::string>();
+      if (!text) return Fit::kWrongType;
+      strings.push_back(*text);
+    }
+  } else {
+    return Fit::kWrongType;
+  }
+  if (strings.size() > list.max) return Fit::kOutOfRange;
+  *list.value = std::move(strings);
+  return Fit::kOk;
+}
+
+// What a setting's own rule says of the value that was stored.
+std::string problem_of(const Setting& setting) {
+  const auto* list = std::get_if<TextList>(&setting.target);
+  return list && list->problem ? list->problem(*list->value) : "";
 }
 
 // The value as it stands in the file, as far as a message needs it.
@@ -191,7 +217,10 @@ class Reader {
     for (const Setting& setting : schema_) {
       if (setting.key != key) continue;
       const Fit fit = std::visit([&](const auto& target) { return store(node, target); }, setting.target);
-      if (fit == Fit::kOk) return {};
+      if (fit == Fit::kOk) {
+        const std::string problem = problem_of(setting);
+        return problem.empty() ? Status() : Status(Code::kInvalid, fmt::format("{}: {}", where(), problem));
+      }
       return Status(Code::kInvalid, fmt::format("{}: {} {}; give {}", where(), shown(node),
                                                 fit == Fit::kWrongType ? "is of the wrong type" : "is out of range",
                                                 describe(setting)));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,10 +33,16 @@ struct Text {
   std::string* value;
   std::vector<std::string> choices;  // empty: any text
 };
+struct TextList {  // ["a", "b"], or "a" for one
+  std::vector<std::string>* value;
+  size_t max;
+  // What is wrong with a list of strings, and what to do; empty: nothing is. May be null.
+  std::function<std::string(const std::vector<std::string>&)> problem;
+};
 
 struct Setting {
   std::string key;  // "section.name"; settings of one section stand together
-  std::variant<Flag, Integer, Size, Duration, Text> target;
+  std::variant<Flag, Integer, Size, Duration, Text, TextList> target;
   std::string comment;  // sentences for firn.toml; unit and range are added
 };
 

@@ -14,7 +14,14 @@ struct Settings {
   uint64_t inline_max = 16384;
   int64_t interval_ns = 1'000'000'000;
   int64_t threads = 0;
+  std::vector<std::string> places;
 };
+
+std::string shorter_than_five(const std::vector<std::string>& list) {
+  for (const std::string& text : list)
+    if (text.size() >= 5) return text + " is too long; give a shorter one";
+  return "";
+}
 
 Schema bind(Settings& s) {
   return {{"log.json", Flag{&s.json}, "One JSON object per line."},
@@ -22,7 +29,8 @@ Schema bind(Settings& s) {
           {"volume.name", Text{&s.name, {}}, "A name."},
           {"data.inline_max", Size{&s.inline_max, 0, 65536}, "Files up to this size are kept inline."},
           {"sync.interval", Duration{&s.interval_ns, 1'000'000, 60'000'000'000}, "How much a power cut may cost."},
-          {"reactor.threads", Integer{&s.threads, 0, 1024}, "0: one per core."}};
+          {"reactor.threads", Integer{&s.threads, 0, 1024}, "0: one per core."},
+          {"tiers.stores", TextList{&s.places, 2, shorter_than_five}, "Where to."}};
 }
 
 TEST(Config, ReadsEveryType) {
@@ -76,6 +84,12 @@ constexpr Golden kGolden[] = {
      "v/firn.toml:2: data.inline_max: \"many\" is of the wrong type; give a size from \"0B\" to \"64KiB\""},
     {"[sync]\ninterval = \"2h\"",
      "v/firn.toml:2: sync.interval: \"2h\" is out of range; give a duration from \"1ms\" to \"1min\""},
+    {"[tiers]\n\nstores = [1]",
+     "v/firn.toml:3: tiers.stores: this array is of the wrong type; give a string, or a list of up to 2 strings"},
+    {"[tiers]\nstores = [\"a\", \"b\", \"c\"]",
+     "v/firn.toml:2: tiers.stores: this array is out of range; give a string, or a list of up to 2 strings"},
+    {"[tiers]\n\nstores = [\"a\", \"longer\"]",
+     "v/firn.toml:3: tiers.stores: longer is too long; give a shorter one"},
     {"[sync]\ninterval = 5",
      "v/firn.toml:2: sync.interval: 5 is of the wrong type; give a duration from \"1ms\" to \"1min\""},
 };
@@ -116,6 +130,21 @@ TEST(Config, TheFileItWritesReadsBackToTheSameSettings) {
   EXPECT_EQ(read.level, written.level);
   EXPECT_EQ(read.name, written.name);
   EXPECT_EQ(read.inline_max, written.inline_max);
+}
+
+TEST(Config, AListMayBeOneString) {
+  Settings s, defaults;
+  ASSERT_TRUE(parse("tiers.stores = \"a\"", "t", bind(s)).ok());
+  EXPECT_EQ(s.places, std::vector<std::string>{"a"});
+  ASSERT_TRUE(parse("[tiers]\nstores = [\"b\\\"\", \"c\"]", "t", bind(s)).ok());
+  EXPECT_EQ(s.places, (std::vector<std::string>{"b\"", "c"}));
+  const std::string text = render(bind(s), bind(defaults), "");
+  EXPECT_NE(text.find("\nstores = [\"b\\\"\", \"c\"]\n"), std::string::npos) << text;
+  Settings read;
+  ASSERT_TRUE(parse(text, "t", bind(read)).ok());
+  EXPECT_EQ(read.places, s.places);
+  ASSERT_TRUE(parse("tiers.stores = []", "t", bind(read)).ok());
+  EXPECT_TRUE(read.places.empty());
 }
 
 TEST(Config, AMissingFileIsNotFound) {

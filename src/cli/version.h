@@ -5,7 +5,7 @@
 
 namespace firn::cli {
 
-// "firn 0.1.0 (format 1)".
+// "firn 0.1.0 (format 2)".
 std::string version_text();
 
 }  // namespace firn::cli

@@ -7,8 +7,6 @@
 
 namespace firn::meta {
 
-namespace {
-
 std::string encode_volume(const VolumeSettings& settings) {
   record::VolumeRecord message;
   message.set_format_version(settings.format_version);
@@ -17,23 +15,40 @@ std::string encode_volume(const VolumeSettings& settings) {
   message.set_inline_max_bytes(settings.inline_max_bytes);
   message.set_created_seconds(settings.created.seconds);
   message.set_created_nanoseconds(settings.created.nanoseconds);
+  message.set_name(settings.name);
+  for (const TierPlace& tier : settings.tiers) {
+    record::TierPlace& place = *message.add_tiers();
+    place.set_name(tier.name);
+    place.set_url(tier.url);
+  }
+  message.set_compression(settings.compression);
+  message.set_durability(settings.durability);
+  message.set_wrapped_key(settings.wrapped_key);
   return message.SerializeAsString();
 }
 
-Result<VolumeSettings> decode_volume(const std::string& bytes) {
+Result<VolumeSettings> decode_volume(std::string_view bytes) {
   record::VolumeRecord message;
-  if (!message.ParseFromString(bytes) || message.format_version() == 0)
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || message.format_version() == 0)
     return fail(Code::kCorrupt, "the volume record is damaged");
   if (message.format_version() > kFormatVersion)
     return fail(Code::kNotSupported, "the volume has format version " + std::to_string(message.format_version()) +
                                          ", this firn reads up to " + std::to_string(kFormatVersion) +
                                          ": use a newer firn");
-  return VolumeSettings{message.format_version(),
-                        message.id(),
-                        message.chunk_bytes(),
-                        message.inline_max_bytes(),
-                        {message.created_seconds(), message.created_nanoseconds()}};
+  VolumeSettings settings{.format_version = message.format_version(),
+                          .id = message.id(),
+                          .chunk_bytes = message.chunk_bytes(),
+                          .inline_max_bytes = message.inline_max_bytes(),
+                          .created = {message.created_seconds(), message.created_nanoseconds()},
+                          .name = message.name(),
+                          .compression = message.compression(),
+                          .durability = message.durability(),
+                          .wrapped_key = message.wrapped_key()};
+  for (const record::TierPlace& tier : message.tiers()) settings.tiers.push_back({tier.name(), tier.url()});
+  return settings;
 }
+
+namespace {
 
 Inode root_inode(const VolumeSettings& settings, const RootOwner& owner) {
   Inode root;
@@ -63,6 +78,11 @@ io::Task<Result<bool>> write_first_records(kv::Transaction& transaction, const V
   transaction.put(counter_key(kNextInodeCounter), encode_counter(kRootInode.value + 1));
   transaction.put(counter_key(kInodesCounter), encode_counter(1));
   transaction.put(counter_key(kBytesCounter), encode_counter(0));
+  co_return true;
+}
+
+io::Task<Result<bool>> write_volume(kv::Transaction& transaction, const VolumeSettings& settings) {
+  transaction.put(volume_key(), encode_volume(settings));
   co_return true;
 }
 
@@ -116,6 +136,11 @@ io::Task<Result<VolumeSettings>> load_volume(kv::Engine& engine) {
     co_return fail(Code::kCorrupt,
                    "half-initialised volume: it has no root directory; remove it and run firn init again");
   co_return settings;
+}
+
+io::Task<Result<void>> save_volume(kv::Engine& engine, VolumeSettings settings) {
+  CO_TRY(co_await kv::transact<bool>(engine, [&](kv::Transaction& transaction) { return write_volume(transaction, settings); }));
+  co_return co_await engine.sync(engine.last_version());
 }
 
 io::Task<Result<Session>> begin_session(kv::Engine& engine, std::string boot_id) {

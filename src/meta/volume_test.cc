@@ -30,9 +30,27 @@ TEST_F(VolumeRecord, SettingsAreKept) {
   EXPECT_EQ(code_of(make()), Code::kExists);
 }
 
+TEST_F(VolumeRecord, TiersAndTheWrappedKeyAreKeptAndReplaced) {
+  VolumeSettings settings{.format_version = kFormatVersion,
+                          .id = std::string(16, 'i'),
+                          .chunk_bytes = 1 << 20,
+                          .inline_max_bytes = 4096,
+                          .created = {1'700'000'000, 5},
+                          .name = "photos",
+                          .tiers = {{"nas", "/mnt/nas/firn"}, {"s3", "s3://bucket/prefix"}},
+                          .compression = "zstd",
+                          .durability = "local",
+                          .wrapped_key = std::string("\0key", 4)};
+  ASSERT_TRUE(run(format(*engine_, settings, RootOwner{})));
+  EXPECT_EQ(load(), settings);
+  settings.wrapped_key = "another";
+  ASSERT_TRUE(run(save_volume(*engine_, settings)));
+  EXPECT_EQ(load(), settings);
+}
+
 TEST_F(VolumeRecord, ANewerFormatIsRefused) {
   ASSERT_TRUE(make());
-  put(volume_key(), std::string("\x08\x02", 2));  // format_version = 2
+  put(volume_key(), std::string("\x08\x03", 2));  // format_version = 3
   const auto refused = load();
   EXPECT_EQ(code_of(refused), Code::kNotSupported);
   EXPECT_NE(refused.error().message().find("newer firn"), std::string::npos);

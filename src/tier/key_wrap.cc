@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "meta.pb.h"
+
 namespace firn::tier {
 
 namespace {
@@ -28,6 +30,25 @@ Result<Key> derive(std::string_view secret, std::string_view salt, const ScryptC
 }
 
 }  // namespace
+
+std::string encode(const WrappedKey& wrapped) {
+  record::WrappedKey message;
+  message.set_log_n(wrapped.cost.log_n);
+  message.set_r(wrapped.cost.r);
+  message.set_p(wrapped.cost.p);
+  message.set_salt(wrapped.salt);
+  message.set_sealed(wrapped.sealed);
+  return message.SerializeAsString();
+}
+
+Result<WrappedKey> decode_wrapped_key(std::string_view bytes) {
+  record::WrappedKey message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return fail(Code::kCorrupt, "the wrapped key is damaged");
+  return WrappedKey{.cost = {.log_n = message.log_n(), .r = message.r(), .p = message.p()},
+                    .salt = message.salt(),
+                    .sealed = message.sealed()};
+}
 
 Key make_key(Random& random) {
   Key key{};

@@ -24,6 +24,11 @@ struct WrappedKey {
   std::string sealed;  // the volume's key, AES-256-GCM with the derived key
 };
 
+// The bytes of a WrappedKey of proto/meta.proto, which the volume's record keeps.
+std::string encode(const WrappedKey& wrapped);
+// kCorrupt when it does not parse; unwrap_key() judges what it says.
+Result<WrappedKey> decode_wrapped_key(std::string_view bytes);
+
 Key make_key(Random& random);
 // `secret`: a passphrase, or the content of a key file; kInvalid when it is empty.
 Result<WrappedKey> wrap_key(const Key& key, std::string_view secret, Random& random, ScryptCost cost = {});

@@ -45,6 +45,17 @@ TEST(KeyWrap, NoticesDamage) {
   EXPECT_EQ(unwrap_key(damaged, "secret").error(), Code::kCorrupt);
 }
 
+TEST(KeyWrap, KeepsWhatItWraps) {
+  SeededRandom random(1);
+  const Key key = make_key(random);
+  const auto wrapped = wrap_key(key, "secret", random, kCheap).value();
+  const auto read = decode_wrapped_key(encode(wrapped));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(unwrap_key(*read, "secret"), key);
+  EXPECT_EQ(decode_wrapped_key("\xff\xff").error(), Code::kCorrupt);
+  EXPECT_EQ(unwrap_key(decode_wrapped_key("").value(), "secret").error(), Code::kCorrupt);
+}
+
 TEST(KeyWrap, RefusesAnEmptySecret) {
   SeededRandom random(1);
   EXPECT_EQ(wrap_key(make_key(random), "", random, kCheap).error(), Code::kInvalid);
