@@ -11,7 +11,7 @@ using config::Text;
 config::Schema schema_of(Settings& s) {
   constexpr int64_t kMillisecond = 1'000'000;
   constexpr uint64_t kMiB = 1 << 20;
-  return {
+  config::Schema schema = {
       {"log.level", Text{&s.log_level, {"debug", "info", "warning", "error", "off"}},
        "The least important event that firn.log tells."},
       {"log.format", Text{&s.log_format, {"text", "json"}}, "json: one object per line, for log collectors."},
@@ -57,6 +57,17 @@ config::Schema schema_of(Settings& s) {
       {"fuse.passthrough", Flag{&s.fuse_passthrough},
        "Let the kernel read and write the files under hot/ by itself (Linux 6.9 or later, as root)."},
   };
+  append_schema(s.tiers, schema);
+  append_schema(s.s3, schema);
+  return schema;
+}
+
+Result<Settings> load_settings(const std::string& file) {
+  Settings settings;
+  TRY(config::load(file, schema_of(settings)));
+  if (Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
+    return fail(std::move(checked).with_context(file));
+  return settings;
 }
 
 std::string render_settings(Settings settings) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/config.h"
+#include "cli/tier_settings.h"
 
 namespace firn::cli {
 
@@ -34,9 +35,15 @@ struct Settings {
 
   std::string fuse_transport = "auto";
   bool fuse_passthrough = true;
+
+  TierSettings tiers;
+  S3Settings s3;
 };
 
 config::Schema schema_of(Settings& settings);
+
+// Reads firn.toml; kInvalid where it, or its settings together, make no sense.
+Result<Settings> load_settings(const std::string& file);
 
 // What `firn init` writes.
 std::string render_settings(Settings settings);

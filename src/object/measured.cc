@@ -76,6 +76,17 @@ class MeasuredStore final : public ObjectStore {
 
 }  // namespace
 
+RequestCounts request_counts(const std::string& name, metrics::Registry& registry) {
+  RequestCounts counts;
+  for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
+    const KindMetrics metrics(registry, name, kKindNames[kind]);
+    counts.requests[kind] = metrics.requests.value();
+    counts.failures[kind] = metrics.failures.value();
+    counts.bytes[kind] = metrics.bytes.value();
+  }
+  return counts;
+}
+
 std::unique_ptr<ObjectStore> measured(std::unique_ptr<ObjectStore> inner, std::string name,
                                       metrics::Registry& registry) {
   return std::make_unique<MeasuredStore>(std::move(inner), name, registry);

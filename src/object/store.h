@@ -34,7 +34,8 @@ struct PutOptions {
 //   kUnavailable, kTimedOut   the store did not answer, or asks to be left alone: trying again may help.
 //                             Whether a put or remove took place is then unknown.
 //   kInterrupted              `until` was cancelled; the same uncertainty
-//   kAccessDenied             the store knows us not, or forbids it: a person must act (or credentials be renewed)
+//   kAccessDenied             the store knows us not, or forbids it, or proves not to be itself: a person must act (or
+//                             credentials be renewed)
 //   kNoDevice                 the bucket or folder as a whole is not there: a person must act
 //   kNoSpace, kIo             the store's own
 class ObjectStore {

@@ -1,10 +1,12 @@
 // Stores around a store: each adds one thing and passes the rest on. The composition is the caller's; usual is, from
-// the outside in: retrying, limited, measured, the store itself (so that what is measured is what is sent).
+// the outside in: retrying, limited, guarded, watched, measured, the store itself (so that what is measured is what is
+// sent).
 #pragma once
 
 #include <array>
-#include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/metrics.h"
@@ -43,5 +45,42 @@ std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOp
 // Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Logs each failure at debug.
 std::unique_ptr<ObjectStore> measured(std::unique_ptr<ObjectStore> inner, std::string name,
                                       metrics::Registry& registry);
+
+// What measured() has counted under `name`, by Kind.
+struct RequestCounts {
+  std::array<uint64_t, 4> requests{}, failures{}, bytes{};
+};
+RequestCounts request_counts(const std::string& name, metrics::Registry& registry);
+
+// How a store has answered lately. Thread-safe.
+class Health {
+ public:
+  struct Report {
+    bool failing = false;   // the last request failed
+    Status last_failure;    // ok: there was none
+    Timestamp failed_at;    // of that one
+    Timestamp answered_at;  // of the last success; 0: none yet
+  };
+  // Answers that there is no such object, or one already, are answers; a caller's own end tells nothing.
+  void note(const Status& outcome, Timestamp now);
+  Report report() const;
+
+ private:
+  mutable std::mutex report_mutex_;  // guards report_
+  Report report_;
+};
+
+// Notes the outcome of every request; `health` must outlive the store.
+std::unique_ptr<ObjectStore> watched(std::unique_ptr<ObjectStore> inner, Health& health);
+
+struct Guard {
+  std::string key;  // of the object that tells whose store this is
+  uint64_t max_bytes = 0;
+  std::function<Status(std::string_view bytes)> accept;
+};
+
+// Before the first request, and again until that succeeded once, reads the guard's object: nothing is asked of, or
+// written to, a store that is somebody else's. kNoDevice when there is no such object; else what `accept` says.
+std::unique_ptr<ObjectStore> guarded(std::unique_ptr<ObjectStore> inner, Guard guard);
 
 }  // namespace firn::object

@@ -196,5 +196,54 @@ TEST(Probe, ReportsAStoreThatIsDown) {
   EXPECT_EQ(world.run(probe(*world.faulty, world.random, {})).error(), Code::kUnavailable);
 }
 
+Task<void> watch(ObjectStore* store, FaultyStore* faulty, Health* health) {
+  EXPECT_EQ(health->report().answered_at, Timestamp());
+  EXPECT_FALSE(co_await store->get("none", 0, 1, {}));
+  EXPECT_FALSE(health->report().failing) << "that there is none is an answer";
+  faulty->set_down(true);
+  EXPECT_FALSE(co_await store->put("k", Content("v"), {}, {}));
+  EXPECT_TRUE(health->report().failing);
+  EXPECT_EQ(health->report().last_failure, Code::kUnavailable);
+  faulty->set_down(false);
+  EXPECT_TRUE(co_await store->put("k", Content("v"), {}, {}));
+  EXPECT_FALSE(health->report().failing);
+  EXPECT_EQ(health->report().last_failure, Code::kUnavailable) << "it is remembered";
+}
+TEST(Watched, KnowsWhetherTheStoreAnswers) {
+  World world({});
+  Health health;
+  metrics::Registry registry;
+  const auto store =
+      watched(measured(std::make_unique<ForwardingStore>(*world.faulty), "some", registry), health);
+  world.run(watch(store.get(), world.faulty.get(), &health));
+  const RequestCounts counts = request_counts("some", registry);
+  EXPECT_EQ(counts.requests, (std::array<uint64_t, 4>{2, 1, 0, 0}));
+  EXPECT_EQ(counts.failures, (std::array<uint64_t, 4>{1, 0, 0, 0}));
+  EXPECT_EQ(counts.bytes, (std::array<uint64_t, 4>{1, 0, 0, 0}));
+}
+
+Status is_ours(std::string_view bytes) {
+  return bytes == "ours" ? Status() : Status(Code::kNoDevice, "it is another's");
+}
+Task<void> guard(World* world, ObjectStore* store) {
+  EXPECT_EQ((co_await store->put("k", Content("v"), {}, {})).error(), Code::kNoDevice);
+  EXPECT_TRUE(world->mem->sizes().empty()) << "nothing is written to a store that is not known to be ours";
+  EXPECT_TRUE(co_await world->mem->put("whose", Content("theirs"), {}, {}));
+  EXPECT_EQ((co_await store->get("whose", 0, 1, {})).error().message(), "faulty memory: it is another's");
+  world->faulty->set_down(true);
+  EXPECT_EQ((co_await store->head("k", {})).error(), Code::kUnavailable);
+  world->faulty->set_down(false);
+  EXPECT_TRUE(co_await world->mem->put("whose", Content("ours"), {}, {}));
+  EXPECT_TRUE(co_await store->put("k", Content("v"), {}, {}));
+  EXPECT_TRUE(co_await world->mem->remove("whose", {}));
+  EXPECT_TRUE(co_await store->remove("k", {})) << "it is asked until it was right once";
+}
+TEST(Guarded, AsksNothingOfAStrangersStore) {
+  World world({});
+  const auto store = guarded(std::make_unique<ForwardingStore>(*world.faulty),
+                             {.key = "whose", .max_bytes = 100, .accept = is_ours});
+  world.run(guard(&world, store.get()));
+}
+
 }  // namespace
 }  // namespace firn::object

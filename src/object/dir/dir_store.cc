@@ -71,6 +71,8 @@ class DirStore final : public ObjectStore {
 
 Status create_dir_store(const std::string& path, const std::string& id) { return dir::Root::create(path, id); }
 
+Status remove_dir_store(const std::string& path, const std::string& id) { return dir::Root::destroy(path, id); }
+
 std::unique_ptr<ObjectStore> open_dir_store(DirStoreOptions options) {
   return std::make_unique<DirStore>(std::move(options));
 }

@@ -17,6 +17,9 @@ struct DirStoreOptions {
 // Makes the folder (its parent must be there) and its marker; blocks. kExists: it is in use for something else.
 // Repeating it with the same id changes nothing.
 Status create_dir_store(const std::string& path, const std::string& id);
+// Takes the marker away again, where there are no objects (else kNotEmpty); blocks. The folder stays. That there is no
+// such store is no failure.
+Status remove_dir_store(const std::string& path, const std::string& id);
 
 // Touches nothing yet: every call looks for the marker first, so a share may come and go.
 std::unique_ptr<ObjectStore> open_dir_store(DirStoreOptions options);

@@ -63,6 +63,20 @@ TEST_F(DirStoreTest, RefusesAnothersFolder) {
   EXPECT_EQ(create_dir_store(environment->path("no/parent"), "id1"), Code::kNotFound);
 }
 
+TEST_F(DirStoreTest, TakesItsMarkerAwayFromAnEmptyStoreOnly) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const std::string object = path + "/object";
+  std::ofstream(object) << "x";
+  EXPECT_EQ(remove_dir_store(path, "id1"), Code::kNotEmpty);
+  EXPECT_TRUE(fs::exists(path + "/firn-store"));
+  fs::remove(object);
+  EXPECT_TRUE(remove_dir_store(path, "id2").ok()) << "there is no such store";
+  EXPECT_TRUE(fs::exists(path + "/firn-store"));
+  EXPECT_TRUE(remove_dir_store(path, "id1").ok());
+  EXPECT_TRUE(fs::is_empty(path));
+  EXPECT_TRUE(create_dir_store(path, "id2").ok());
+}
+
 TEST_F(DirStoreTest, LeavesNothingHalfWritten) {
   ASSERT_TRUE(create_dir_store(path, "id1").ok());
   const auto store = open_dir_store({.path = path});

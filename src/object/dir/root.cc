@@ -95,7 +95,8 @@ bool is_empty(int folder) {
   if (!entries) return false;
   while (const dirent* entry = ::readdir(entries.get())) {
     const std::string_view name = entry->d_name;
-    if (name != "." && name != ".." && name != "lost+found" && name != kTemporary) return false;
+    if (name != "." && name != ".." && name != "lost+found" && name != kTemporary && name != kMarker)
+      return false;
   }
   return true;
 }
@@ -118,15 +119,24 @@ Result<Root> Root::open(const std::string& path, const std::string& id) {
 
 Status Root::create(const std::string& path, const std::string& id) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failure(errno, path);
-  const Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.fd_) return failure(errno, path);
   const Result<std::string> marker = read_marker(root.fd_.get());
   if (marker && *marker == marker_text(id)) return {};
   if (marker) return Status(Code::kExists, path + " is already the store of another volume");
   if (!is_empty(root.fd_.get())) return Status(Code::kExists, path + " is not empty");
-  if (Status written = write_file(root.fd_.get(), kMarker, Content(marker_text(id))); !written.ok())
-    return std::move(written).with_context(path);
-  return sync_folder(root.fd_.get(), "");
+  Status written = root.put(kMarker, Content(marker_text(id)), true);
+  return written.ok() ? written : std::move(written).with_context(path);
+}
+
+Status Root::destroy(const std::string& path, const std::string& id) {
+  Result<Root> opened = open(path, id);
+  if (!opened) return opened.error().code() == Code::kNoDevice ? Status() : opened.error();
+  const int folder = opened->fd_.get();
+  // Those that are empty.
+  for (const char* name : {kTemporary, "probe"}) ::unlinkat(folder, name, AT_REMOVEDIR);
+  if (!is_empty(folder)) return Status(Code::kNotEmpty, path + " is not empty");
+  return opened->remove(kMarker);
 }
 
 Status Root::make_parents(const std::string& key) {

@@ -19,6 +19,9 @@ class Root {
   // Makes the folder (not its parents) and the marker. kExists: it is another store's, or has other things in it.
   static Status create(const std::string& path, const std::string& id);
 
+  // Removes the marker of a store without objects. kNotEmpty: it has some.
+  static Status destroy(const std::string& path, const std::string& id);
+
   Status put(const std::string& key, const Content& content, bool if_absent);
   Result<Fetched> get(const std::string& key, uint64_t offset, uint64_t bytes);
   Result<ObjectInfo> head(const std::string& key);

@@ -45,6 +45,7 @@ class HttpClient {
   ~HttpClient();
 
   // kUnavailable: no connection, or it broke, or the answer was cut short. kTimedOut, kInterrupted: `until`.
+  // kAccessDenied: the server's certificate is not trusted.
   // Any HTTP status is a success here. Needs a current reactor.
   io::Task<Result<HttpResponse>> send(HttpRequest request);
 

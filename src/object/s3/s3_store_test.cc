@@ -148,6 +148,32 @@ TEST_F(S3StoreTest, RealServerRefusesWrongKeysAndBuckets) {
   EXPECT_EQ(environment->run(get(lost.get())).error(), Code::kNoDevice);
 }
 
+TEST_F(S3StoreTest, TrustsTheAuthorityItIsGiven) {
+  S3Server server(testing::Transport::kTls);
+  const auto store = open_s3_store(server.options("p"), server.environment(), environment->pool());
+  const auto put_done = environment->run(put(store.get(), std::string(1 << 20, 'x')));
+  ASSERT_TRUE(put_done) << put_done.error().to_string();
+  const auto got = environment->run(get(store.get()));
+  ASSERT_TRUE(got) << got.error().to_string();
+  EXPECT_EQ(got->object_bytes, 1u << 20);
+}
+
+TEST_F(S3StoreTest, RefusesAnAuthorityThatItDoesNotKnow) {
+  S3Server server(testing::Transport::kTls);
+  const auto refusal_with = [&](const std::string& ca_file) {
+    S3Options options = server.options("p");
+    options.http.ca_file = ca_file;
+    const auto store = open_s3_store(options, server.environment(), environment->pool());
+    return environment->run(get(store.get())).error();
+  };
+  const Status unknown = refusal_with("");
+  EXPECT_EQ(unknown, Code::kAccessDenied);
+  EXPECT_NE(unknown.message().find("s3.ca_file"), std::string::npos) << unknown.message();
+  const Status missing = refusal_with("/nonexistent/ca.pem");
+  EXPECT_EQ(missing, Code::kAccessDenied);
+  EXPECT_NE(missing.message().find("/nonexistent/ca.pem"), std::string::npos) << missing.message();
+}
+
 TEST_F(S3StoreTest, SurvivesARestartOfTheServer) {
   S3Server server;
   const auto store = open_s3_store(server.options("p"), server.environment(), environment->pool());

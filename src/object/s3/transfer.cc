@@ -87,8 +87,26 @@ void Transfer::finish(CURL* handle, CURLcode code) {
     status_ = Status(Code::kUnavailable, request_.url + ": the answer is longer than expected");
     return;
   }
-  const bool late = code == CURLE_OPERATION_TIMEDOUT;
-  status_ = Status(late ? Code::kTimedOut : Code::kUnavailable, request_.url + ": " + curl_easy_strerror(code));
+  status_ = failure(code);
+}
+
+Status Transfer::failure(CURLcode code) const {
+  const std::string what = request_.url + ": " + curl_easy_strerror(code);
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return Status(Code::kTimedOut, what);
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return Status(Code::kAccessDenied,
+                    request_.url + ": the server's certificate is not one that is trusted here: it is for another "
+                                   "name, has expired, or no known authority has signed it (AWS_CA_BUNDLE and "
+                                   "s3.ca_file name the file of a private one)");
+    case CURLE_SSL_CACERT_BADFILE:
+      return Status(Code::kAccessDenied,
+                    request_.url + ": the certificates of authorities cannot be read" +
+                        (options_.ca_file.empty() ? std::string() : " from " + options_.ca_file));
+    default:
+      return Status(Code::kUnavailable, what);
+  }
 }
 
 Result<HttpResponse> Transfer::take() {

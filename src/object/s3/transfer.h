@@ -39,6 +39,7 @@ class Transfer {
   static size_t on_read(char* buffer, size_t size, size_t count, void* self);
   static int on_seek(void* self, curl_off_t offset, int origin);
   void header_line(std::string_view line);
+  Status failure(CURLcode code) const;
 
   const HttpRequest request_;
   const HttpOptions& options_;

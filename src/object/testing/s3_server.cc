@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
 #include "base/check.h"
 
@@ -59,12 +60,20 @@ bool answers(int port) {
   return connected;
 }
 
+std::string make_folder(const char* pattern) {
+  std::string path = (std::filesystem::temp_directory_path() / pattern).string();
+  CHECK(::mkdtemp(path.data()) != nullptr);
+  return path;
+}
+
 }  // namespace
 
-S3Server::S3Server() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "firn-s3-XXXXXX").string();
-  CHECK(::mkdtemp(pattern.data()) != nullptr);
-  folder_ = pattern;
+S3Server::S3Server(Transport transport) : folder_(make_folder("firn-s3-XXXXXX")) {
+  if (transport == Transport::kTls) {
+    // Apart from the server's folder, where every folder is a bucket.
+    certificates_folder_ = make_folder("firn-tls-XXXXXX");
+    certificates_ = make_certificates(certificates_folder_);
+  }
   std::filesystem::create_directories(folder_ + "/" + kBucket);
   bool started = false;
   for (int attempt = 0; attempt < kPortAttempts && !started; ++attempt) {
@@ -78,6 +87,7 @@ S3Server::~S3Server() {
   stop();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+  if (certificates_) std::filesystem::remove_all(certificates_folder_, ignored);
 }
 
 void S3Server::start() { CHECK(try_start()); }
@@ -89,6 +99,12 @@ bool S3Server::try_start() {
     std::abort();
   }
   const std::string port = "127.0.0.1:" + std::to_string(port_);
+  std::vector<const char*> arguments = {"versitygw", "--quiet",  "--access", kAccessKey,
+                                        "--secret",  kSecretKey, "--port",   port.c_str()};
+  if (certificates_)
+    arguments.insert(arguments.end(),
+                     {"--cert", certificates_->certificate.c_str(), "--key", certificates_->key.c_str()});
+  arguments.insert(arguments.end(), {"posix", folder_.c_str(), nullptr});
   const pid_t parent = ::getpid();
   process_ = ::fork();
   CHECK(process_ >= 0);
@@ -99,8 +115,7 @@ bool S3Server::try_start() {
     ::dup2(nowhere, 0);
     ::dup2(nowhere, 1);
     if (std::getenv("FIRN_S3_SERVER_LOG") == nullptr) ::dup2(nowhere, 2);
-    ::execl(path.c_str(), "versitygw", "--quiet", "--access", kAccessKey, "--secret", kSecretKey, "--port",
-            port.c_str(), "posix", folder_.c_str(), nullptr);
+    ::execv(path.c_str(), const_cast<char* const*>(arguments.data()));
     ::_exit(127);
   }
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
@@ -122,10 +137,15 @@ void S3Server::stop() {
   process_ = -1;
 }
 
+std::string S3Server::url() const {
+  return (certificates_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port_);
+}
+
 s3::Environment S3Server::environment() const {
   return {.variables = {{"AWS_ACCESS_KEY_ID", kAccessKey},
                         {"AWS_SECRET_ACCESS_KEY", kSecretKey},
-                        {"AWS_ENDPOINT_URL", "http://127.0.0.1:" + std::to_string(port_)},
+                        {"AWS_ENDPOINT_URL", url()},
+                        {"AWS_CA_BUNDLE", certificates_ ? certificates_->authority : ""},
                         {"AWS_EC2_METADATA_DISABLED", "true"}}};
 }
 

@@ -1,0 +1,106 @@
+#include "cli/tier_settings.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "cli/place.h"
+#include "tier/tier.h"
+
+namespace firn::cli {
+
+using config::Duration;
+using config::Flag;
+using config::Integer;
+using config::Size;
+using config::Text;
+using config::TextList;
+
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kHour = 3600 * kSecond;
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kTiB = uint64_t{1} << 40;
+
+std::string problem_of_stores(const std::vector<std::string>& stores) {
+  const auto places = parse_places(stores);
+  return places ? "" : places.error().message();
+}
+
+}  // namespace
+
+void append_schema(TierSettings& s, config::Schema& schema) {
+  schema.insert(
+      schema.end(),
+      {{"tiers.stores", TextList{&s.stores, tier::kMaxTiers, problem_of_stores},
+        "Colder tiers as NAME=URL, nearest first, such as \"nas=/mnt/nas/firn\" and \"s3=s3://bucket/prefix\". Names "
+        "and order are fixed when the volume is made; a URL may change when the objects have moved. Without it, the "
+        "URLs that the volume was made with hold."},
+       {"tiers.compression", Text{&s.compression, {"zstd", "lz4", "none"}},
+        "How what leaves this machine is compressed. What is already there stays as it is."},
+       {"tiers.durability", Text{&s.durability, {"local", "object"}},
+        "What fsync waits for: local: this machine's disk; object: a colder tier."},
+       {"tiers.encrypt", Flag{&s.encrypt},
+        "Whether what leaves this machine is encrypted. A note of how the volume was made, so that firn mount asks for "
+        "the passphrase: changing it changes nothing else."},
+       {"tiers.key_file", Text{&s.key_file, {}},
+        "The file whose content opens an encrypted volume, an absolute path. Without it: the environment's "
+        "FIRN_PASSPHRASE, else a question on the terminal."},
+       {"tiers.flush_interval", Duration{&s.flush_interval_ns, kSecond, 24 * kHour},
+        "What has settled is sent after at most this long, ..."},
+       {"tiers.flush_size", Size{&s.flush_bytes, kMiB, kTiB}, "... or as soon as so much waits."},
+       {"tiers.hot_max", Size{&s.hot_max_bytes, 0, kTiB << 10},
+        "How much file content the local disk may hold; 0: as much as fits."},
+       {"tiers.high_watermark", Integer{&s.high_watermark_percent, 1, 100},
+        "Percent of that at which content that colder tiers have begins to leave the local disk, ..."},
+       {"tiers.low_watermark", Integer{&s.low_watermark_percent, 0, 99}, "... until it is down to this percent."},
+       {"tiers.put_rate", Size{&s.put_bytes_per_s, 0, kTiB}, "Bytes a second to each tier; 0: no limit."},
+       {"tiers.get_rate", Size{&s.get_bytes_per_s, 0, kTiB}, "Bytes a second from each tier; 0: no limit."},
+       {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},
+       {"tiers.blobs_in_flight", Integer{&s.blobs_in_flight, 1, 64},
+        "Objects that are sent at once. Each takes up to 64 MiB of memory."},
+       {"tiers.chunks_in_flight", Integer{&s.chunks_in_flight, 1, 256},
+        "Chunks of one file that are fetched at once. Each takes data.chunk_size of memory."},
+       {"tiers.readahead", Size{&s.readahead_bytes, 0, 1024 * kMiB},
+        "How far fetching may run ahead of a program that reads in order."},
+       {"tiers.retention", Duration{&s.retention_ns, 0, 8760 * kHour},
+        "How long objects that nothing refers to any more are kept before gc may remove them."},
+       {"tiers.scrub_rate", Size{&s.scrub_bytes_per_s, 0, 10240 * kMiB},
+        "Bytes a second at which stored data is read again and verified; 0: never."}});
+}
+
+void append_schema(S3Settings& s, config::Schema& schema) {
+  schema.insert(schema.end(),
+                {{"s3.region", Text{&s.region, {}}, "Without it: AWS_REGION, the profile's, us-east-1."},
+                 {"s3.endpoint", Text{&s.endpoint, {}},
+                  "https://host[:port] of a server other than Amazon's. Without it: AWS_ENDPOINT_URL, the profile's. A "
+                  "tier's URL may have its own: s3://bucket/prefix?endpoint=https://host."},
+                 {"s3.path_style", Text{&s.path_style, {"auto", "yes", "no"}},
+                  "Whether the bucket's name stands in the path instead of the host's name; auto: where there is an "
+                  "endpoint."},
+                 {"s3.ca_file", Text{&s.ca_file, {}},
+                  "The authorities to trust, in PEM. Without it: AWS_CA_BUNDLE, the system's."},
+                 {"s3.profile", Text{&s.profile, {}},
+                  "The profile of ~/.aws whose keys are used. Without it: the AWS tools' usual order."}});
+}
+
+Status check(const TierSettings& settings, uint64_t chunk_bytes) {
+  if (settings.low_watermark_percent >= settings.high_watermark_percent)
+    return Status(Code::kInvalid,
+                  fmt::format("tiers.low_watermark is {} and tiers.high_watermark {}; the low one must be below the high one",
+                              settings.low_watermark_percent, settings.high_watermark_percent));
+  if (!settings.key_file.empty() && !settings.key_file.starts_with('/'))
+    return Status(Code::kInvalid,
+                  fmt::format("tiers.key_file: {} is a relative path; give an absolute one", settings.key_file));
+  if (!settings.stores.empty() && chunk_bytes > tier::kMaxFramePlainBytes)
+    return Status(Code::kInvalid, fmt::format("chunks of {} are too large for colder tiers; the most is {}",
+                                              format_size(chunk_bytes), format_size(tier::kMaxFramePlainBytes)));
+  return {};
+}
+
+tier::Codec codec_of(const TierSettings& settings) {
+  if (settings.compression == "lz4") return tier::Codec::kLz4;
+  return settings.compression == "none" ? tier::Codec::kStored : tier::Codec::kZstd;
+}
+
+}  // namespace firn::cli
