@@ -28,6 +28,7 @@ void add_umount(CLI::App& app, Action* chosen);
 void add_serve(CLI::App& app, Action* chosen);
 void add_status(CLI::App& app, Action* chosen);
 void add_fsck(CLI::App& app, Action* chosen);
+void add_key(CLI::App& app, Action* chosen);
 void add_bench(CLI::App& app, Action* chosen);
 void add_ls(CLI::App& app, Action* chosen);
 void add_cat(CLI::App& app, Action* chosen);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cli/running_volume.h"
+#include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/status_report.h"
 #include "cli/stop_signal.h"
@@ -96,6 +97,11 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
   const OpenFlags flags{.read_only = mount && mount->read_only, .no_atime = mount && mount->no_atime};
   std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
+  if (const auto key = open_key(running->record(), options.secret); !key) {
+    // The wrong passphrase counts, not what closing adds to it.
+    (void)running->close();
+    return fail(key.error().code(), options.paths.root + ": " + key.error().to_string());
+  }
   if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
 
   StatusSource status(*running, options.paths, settings);
@@ -117,8 +123,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
 }  // namespace
 
 Result<void> run_daemon(const DaemonOptions& options, const std::function<void()>& ready) {
-  Settings settings;
-  TRY(config::load(options.paths.config(), schema_of(settings)));
+  Settings settings = TRY(load_settings(options.paths.config()));
   VolumeLock lock = TRY(VolumeLock::take(options.paths, options.mount_point));
   const StopSignal stop = TRY(StopSignal::create());
   TRY(open_log(options, settings));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -14,6 +15,8 @@ struct DaemonOptions {
   std::string mount_point;     // absolute; empty: the volume's doors without FUSE
   std::string mount_options;   // as after -o
   bool log_to_stderr = false;  // instead of VOLUME/firn.log
+  // What opens an encrypted volume (cli/secret.h), asked for while there was a terminal.
+  std::optional<std::string> secret;
 };
 
 // Opens the volume, serves it until SIGTERM, SIGINT, SIGHUP, POST /v1/admin/stop or the end of the mount, and closes

@@ -1,20 +1,18 @@
 // firn init: makes a volume.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <bit>
 #include <filesystem>
 
 #include "base/bytes.h"
 #include "base/random.h"
 #include "cli/command.h"
-#include "cli/settings.h"
-#include "cli/volume_folder.h"
-#include "io/block_on.h"
-#include "io/uring/uring_reactor.h"
-#include "kv/rocksdb/rocksdb_engine.h"
-#include "meta/volume.h"
+#include "cli/new_volume.h"
+#include "cli/secret.h"
+#include "cli/stores.h"
+#include "object/s3/s3_store.h"
+#include "tier/key_wrap.h"
 
 namespace firn::cli {
 namespace {
@@ -23,113 +21,161 @@ constexpr const char* kManual =
     "Makes VOLUME, a folder that holds a file system: firn.toml (the settings, with comments), meta/ (names and\n"
     "attributes), hot/ (the content of files). VOLUME must not exist yet, or be an empty folder. Put it on a local\n"
     "disk with a file system that has sparse files (ext4, XFS, btrfs).\n\n"
+    "Colder tiers, nearest first, are where content settles: --tier NAME=URL, with a NAME of a-z, 0-9 and -, and a URL\n"
+    "that is a folder (of a NAS share, of another disk; its parent must be there) or s3://bucket/prefix (the bucket\n"
+    "must be there; ?endpoint=https://host, ?region= and ?profile= may follow). Each is tried out, and marked as this\n"
+    "volume's: give each volume a folder or prefix of its own. Credentials for S3 come from where the AWS tools have\n"
+    "theirs: the environment, ~/.aws, the container, the instance. The endpoint, region, profile and CA file that the\n"
+    "environment names are written into firn.toml; credentials are not.\n\n"
+    "--encrypt seals what leaves this machine with a key that a passphrase or a key file opens: asked for on the\n"
+    "terminal, or FIRN_PASSPHRASE in the environment, or --key-file. Without it nobody can read the tiers: keep it.\n"
+    "The content in VOLUME itself is not encrypted.\n\n"
     "An interrupted init leaves nothing of value; run it again.\n\n"
-    "  firn init ./demo && firn mount ./demo ./mnt";
+    "  firn init ./demo && firn mount ./demo ./mnt\n"
+    "  firn init ./demo --tier nas=/mnt/nas/demo --tier s3=s3://bucket/demo --encrypt";
 
 struct InitOptions {
   std::string volume;
   std::string chunk_size = "4MiB";
   std::vector<std::string> tiers;
   std::string durability = "local";
-  std::string compression = "none";
+  std::string compression;
+  std::string key_file;
   bool encrypt = false;
 };
 
-Status write_file(const std::string& path, const std::string& text) {
-  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return Status::from_errno(errno, path);
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t bytes = write(fd.get(), text.data() + done, text.size() - done);
-    if (bytes < 0) return Status::from_errno(errno, path);
-    done += static_cast<size_t>(bytes);
+std::unexpected<Status> wrong(std::string why) { return fail(Code::kInvalid, "init: " + std::move(why)); }
+
+Result<uint64_t> chunk_bytes_of(const InitOptions& options) {
+  const Result<uint64_t> chunk = parse_size(options.chunk_size);
+  if (!chunk || !std::has_single_bit(*chunk) || *chunk < 64 << 10 || *chunk > 64 << 20)
+    return wrong(fmt::format("--chunk-size: {} is not a power of two from 64KiB to 64MiB", options.chunk_size));
+  return *chunk;
+}
+
+Status check_combination(const InitOptions& options) {
+  if (options.encrypt && options.tiers.empty())
+    return Status(Code::kInvalid, "init: --encrypt seals what goes to colder tiers; give at least one --tier");
+  if (!options.compression.empty() && options.tiers.empty())
+    return Status(Code::kInvalid, "init: --compress is about what goes to colder tiers; give at least one --tier");
+  if (options.durability == "object" && options.tiers.empty())
+    return Status(Code::kInvalid, "init: --durability object needs a colder tier to wait for; give at least one --tier");
+  if (!options.key_file.empty() && !options.encrypt)
+    return Status(Code::kInvalid, "init: --key-file goes with --encrypt");
+  return {};
+}
+
+// What a mount under another environment must not lose. Credentials are not ours to keep.
+void keep_environment(const object::s3::Environment& environment, S3Settings& settings) {
+  const auto first = [&](const char* one, const char* other) {
+    const std::string value = environment.get(one);
+    return value.empty() ? environment.get(other) : value;
+  };
+  settings.endpoint = first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
+  settings.region = first("AWS_REGION", "AWS_DEFAULT_REGION");
+  settings.ca_file = environment.get("AWS_CA_BUNDLE");
+  if (environment.get("AWS_ACCESS_KEY_ID").empty()) settings.profile = environment.get("AWS_PROFILE");
+}
+
+// Failures of this one are misuse: nothing has been touched.
+Result<NewVolume> plan(const InitOptions& options) {
+  NewVolume volume;
+  Settings& settings = volume.settings;
+  TRY(check_combination(options));
+  settings.chunk_bytes = TRY(chunk_bytes_of(options));
+  bool buckets = false;
+  for (const std::string& text : options.tiers) {
+    const Result<Place> place = parse_place_here(text);
+    if (!place) return wrong("--tier: " + place.error().message());
+    settings.tiers.stores.push_back(place->text());
+    volume.record.tiers.push_back({place->name, place->url});
+    buckets = buckets || place->kind == Place::Kind::kBucket;
   }
-  return fsync(fd.get()) == 0 ? Status() : Status::from_errno(errno, path);
+  Result<std::vector<Place>> places = parse_places(settings.tiers.stores);
+  if (!places) return wrong("--tier: " + places.error().message());
+  volume.places = *std::move(places);
+  if (!options.compression.empty()) settings.tiers.compression = options.compression;
+  settings.tiers.durability = options.durability;
+  settings.tiers.encrypt = options.encrypt;
+  if (!options.key_file.empty()) settings.tiers.key_file = absolute_path(options.key_file);
+  if (buckets) keep_environment(object::s3::Environment::of_process(), settings.s3);
+  if (const Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
+    return wrong("--chunk-size: " + checked.message());
+  // What is written must be readable, whatever bytes the names of folders have.
+  Settings read;
+  const Status readable = config::parse(render_settings(settings), "firn.toml", schema_of(read));
+  if (!readable.ok()) return wrong("the names cannot be written into firn.toml: " + readable.message());
+  return volume;
 }
 
-Status sync_folder(const std::string& path) {
-  io::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) return Status::from_errno(errno, path);
-  return {};
-}
-
-// The marker says that nothing else in the folder is of value, so what an interrupted init left may go.
-Status remove_leftovers(const VolumePaths& paths) {
-  for (const std::string& path : {paths.meta(), paths.hot(), paths.config(), paths.log()}) {
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-    if (error) return Status::from_errno(error.value(), path);
-  }
-  return {};
-}
-
-Status make_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return Status::from_errno(errno, path);
-}
-
-io::Task<Result<void>> format_and_close(kv::Engine& engine, meta::VolumeSettings settings, meta::RootOwner owner) {
-  Result<void> formatted = co_await meta::format(engine, std::move(settings), owner);
-  Result<void> closed = co_await engine.close();
-  co_return formatted ? closed : formatted;
-}
-
-Status make_metadata(const VolumePaths& paths, const Settings& settings) {
-  meta::VolumeSettings volume;
-  volume.id.resize(16);
-  system_random().fill(std::as_writable_bytes(std::span(volume.id)));
-  volume.chunk_bytes = settings.chunk_bytes;
-  volume.inline_max_bytes = settings.inline_max_bytes;
-  volume.created = system_clock().now();
-  auto reactor = TRY(io::UringReactor::create({}));
-  auto engine = TRY(kv::open_rocksdb({.path = paths.meta(), .create = true}));
-  TRY(io::run_to_end(*reactor, format_and_close(*engine, volume, {.uid = getuid(), .gid = getgid(), .mode = 0755})));
-  return {};
-}
-
-Status make_volume(const VolumePaths& paths, const Settings& settings) {
-  TRY(make_folder(paths.root));
-  TRY(write_file(paths.marker(), "firn init is at work here, or was interrupted. Nothing is stored yet.\n"));
-  TRY(sync_folder(paths.root));
-  TRY(remove_leftovers(paths));
-  TRY(make_folder(paths.hot()));
-  TRY(make_metadata(paths, settings));
-  TRY(write_file(paths.config(), render_settings(settings)));
-  TRY(sync_folder(paths.root));
-  if (unlink(paths.marker().c_str()) != 0) return Status::from_errno(errno, paths.marker());
-  TRY(sync_folder(paths.root));
-  // The folder's own name, in whatever holds it.
-  return sync_folder(paths.root + "/..");
-}
-
-Result<int> init(const InitOptions& options) {
-  if (!options.tiers.empty() || options.durability != "local" || options.encrypt || options.compression != "none")
-    return fail(Code::kNotSupported,
-                "--tier, --durability object, --encrypt and --compress need the tiered shape, "
-                "which this version does not have; leave them out");
-  Settings settings;
-  Result<uint64_t> chunk = parse_size(options.chunk_size);
-  const bool power_of_two = chunk && std::has_single_bit(*chunk);
-  if (!power_of_two || *chunk < 64 << 10 || *chunk > 64 << 20)
-    return misuse(fmt::format("init: --chunk-size: {} is not a power of two from 64KiB to 64MiB", options.chunk_size));
-  settings.chunk_bytes = *chunk;
-
-  const Probe probe = TRY(probe_folder(options.volume));
+Status check_vacant(const std::string& volume, const Probe& probe) {
   switch (probe.state) {
     case FolderState::kVolume:
-      return fail(Code::kExists, fmt::format("{}: is a volume already; use it with: firn mount {} MOUNTPOINT",
-                                             options.volume, options.volume));
+      return Status(Code::kExists,
+                    fmt::format("{}: is a volume already; use it with: firn mount {} MOUNTPOINT", volume, volume));
     case FolderState::kNotFolder:
-      return fail(Code::kNotDirectory,
-                  fmt::format("{}: exists and is not a folder; choose another name", options.volume));
+      return Status(Code::kNotDirectory, fmt::format("{}: exists and is not a folder; choose another name", volume));
     case FolderState::kForeign:
-      return fail(Code::kNotEmpty,
-                  fmt::format("{}: the folder is not empty; choose a new or an empty one", options.volume));
+      return Status(Code::kNotEmpty, fmt::format("{}: the folder is not empty; choose a new or an empty one", volume));
     case FolderState::kMissing:
     case FolderState::kEmpty:
     case FolderState::kHalfMade:
       break;
   }
-  TRY(make_volume(probe.paths, settings));
+  return {};
+}
+
+Result<std::string> make_wrapped_key(const InitOptions& options, const Settings& settings) {
+  const std::string secret = TRY(read_new_secret(
+      {.key_file = settings.tiers.key_file, .question = "A passphrase for " + options.volume}));
+  const tier::Key key = tier::make_key(system_random());
+  const tier::WrappedKey wrapped = TRY(tier::wrap_key(key, secret, system_random()));
+  return tier::encode(wrapped);
+}
+
+void fill_record(NewVolume& volume) {
+  meta::VolumeSettings& record = volume.record;
+  const Settings& settings = volume.settings;
+  record.format_version = record.tiers.empty() ? meta::kPlainFormatVersion : meta::kFormatVersion;
+  record.chunk_bytes = settings.chunk_bytes;
+  record.inline_max_bytes = settings.inline_max_bytes;
+  record.created = system_clock().now();
+  record.name = std::filesystem::path(volume.paths.root).filename().string();
+  record.compression = settings.tiers.compression;
+  record.durability = settings.tiers.durability;
+}
+
+// A colder tier that is lost with the volume's own disk protects from little.
+void note_same_disk(const NewVolume& volume) {
+  struct stat own{}, other{};
+  if (stat(volume.paths.root.c_str(), &own) != 0) return;
+  for (const Place& place : volume.places)
+    if (place.kind == Place::Kind::kFolder && stat(place.where.c_str(), &other) == 0 && own.st_dev == other.st_dev)
+      fmt::print("note: the tier {} is on the same disk as the volume\n", place.name);
+}
+
+// A volume that lives in a bucket, with a disposable local cache.
+Status init_bucket_volume(const std::string& url) {
+  if (const auto bucket = object::s3_options(url, object::s3::Environment::of_process()); !bucket)
+    return Status(Code::kInvalid, bucket.error().message());
+  return Status(Code::kNotSupported,
+                fmt::format("{}: volumes that live in a bucket are not in this version; make a folder with a tier there: "
+                            "firn init ./volume --tier s3={}",
+                            url, url));
+}
+
+Result<int> init(const InitOptions& options) {
+  if (options.volume.starts_with("s3://")) return fail(init_bucket_volume(options.volume));
+  Result<NewVolume> planned = plan(options);
+  if (!planned) return misuse(planned.error().message());
+  NewVolume volume = *std::move(planned);
+  const Probe probe = TRY(probe_folder(options.volume));
+  TRY(check_vacant(options.volume, probe));
+  volume.paths = probe.paths;
+  if (options.encrypt) volume.record.wrapped_key = TRY(make_wrapped_key(options, volume.settings));
+  fill_record(volume);
+  TRY(make_volume(volume));
+  note_same_disk(volume);
   fmt::print("made {}; mount it with: firn mount {} MOUNTPOINT\n", options.volume, options.volume);
   return kExitOk;
 }
@@ -140,13 +186,16 @@ void add_init(CLI::App& app, Action* chosen) {
   CLI::App& command = add_command(app, "init", "Make a volume", kManual);
   auto options = std::make_shared<InitOptions>();
   command.add_option("VOLUME", options->volume, "The folder to make")->required();
-  command.add_option("--chunk-size", options->chunk_size, "Unit in which colder tiers hold a file (4MiB)");
-  command.add_option("--tier", options->tiers, "NAME=URL: a colder tier (not in this version)");
-  command.add_option("--durability", options->durability, "What fsync waits for: local")
+  command.add_option("--chunk-size", options->chunk_size,
+                     "Unit in which colder tiers hold a file (4MiB; at most 16MiB with tiers)");
+  command.add_option("--tier", options->tiers, "NAME=URL: a colder tier; may be repeated, nearest first")
+      ->allow_extra_args(false);
+  command.add_option("--durability", options->durability, "What fsync waits for: local, or object: a colder tier")
       ->check(CLI::IsMember({"local", "object"}));
-  command.add_flag("--encrypt", options->encrypt, "Seal what leaves this machine (not in this version)");
-  command.add_option("--compress", options->compression, "none, or a method of the tiered shape")
+  command.add_option("--compress", options->compression, "How what leaves this machine is compressed (zstd)")
       ->check(CLI::IsMember({"zstd", "lz4", "none"}));
+  command.add_flag("--encrypt", options->encrypt, "Seal what leaves this machine");
+  command.add_option("--key-file", options->key_file, "The file whose content opens the encrypted volume");
   command.callback([chosen, options] { *chosen = [options] { return init(*options); }; });
 }
 

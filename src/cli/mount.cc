@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/daemonize.h"
+#include "cli/secret.h"
 #include "cli/volume_folder.h"
 #include "fuse/mount_options.h"
 
@@ -21,6 +22,7 @@ constexpr const char* kManual =
     "  transport=auto|uring|dev             how requests come from the kernel; firn status tells which is in use\n"
     "  passthrough=on|off                   whether the kernel reads and writes files under hot/ by itself\n"
     "  max_write=BYTES, dircache=on|off, no_default_permissions\n\n"
+    "An encrypted volume's passphrase comes from tiers.key_file in firn.toml, FIRN_PASSPHRASE, or the terminal.\n\n"
     "As an ordinary user this needs fusermount3 (package fuse3). The daemon's log is VOLUME/firn.log.";
 
 struct MountArguments {
@@ -39,6 +41,7 @@ Result<int> mount(const MountArguments& arguments) {
   options.paths = TRY(require_volume(arguments.volume));
   options.mount_point = absolute_path(arguments.mount_point);
   options.log_to_stderr = arguments.foreground;
+  options.secret = TRY(secret_of(options.paths));
   if (arguments.foreground) {
     TRY(run_daemon(options, [&options] { fmt::print("mounted {}\n", options.mount_point), std::fflush(stdout); }));
   } else {

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/daemon.h"
+#include "cli/secret.h"
 #include "cli/volume_folder.h"
 
 namespace firn::cli {
@@ -16,7 +17,8 @@ Result<int> serve(const std::string& volume, const std::string& http, const std:
   if (!http.empty() || !nfs.empty())
     return fail(Code::kNotSupported, "--http and --nfs are not in this version; VOLUME/firn.sock is always served");
   const VolumePaths paths = TRY(require_volume(volume));
-  TRY(run_daemon({.paths = paths, .log_to_stderr = true},
+  const auto secret = TRY(secret_of(paths));
+  TRY(run_daemon({.paths = paths, .log_to_stderr = true, .secret = secret},
                  [&volume] { fmt::print("serving {}\n", volume), std::fflush(stdout); }));
   return kExitOk;
 }

@@ -1,0 +1,25 @@
+// Making a volume: its folder, its metadata, its tiers' marks; all of it, or nothing.
+#pragma once
+
+#include <vector>
+
+#include "cli/place.h"
+#include "cli/settings.h"
+#include "cli/volume_folder.h"
+#include "meta/volume.h"
+
+namespace firn::cli {
+
+struct NewVolume {
+  VolumePaths paths;
+  Settings settings;
+  std::vector<Place> places;    // of settings.tiers.stores
+  meta::VolumeSettings record;  // but for id
+};
+
+// The folder is missing, empty, or what an interrupted init left. On failure nothing is left that this made, but where
+// it could not be taken away again, which the message then says; then the folder stays half made, and another init there
+// finishes or replaces it. kBusy: another init is at work there.
+Status make_volume(NewVolume volume);
+
+}  // namespace firn::cli
