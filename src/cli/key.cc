@@ -82,11 +82,12 @@ Result<std::string> wrapped_anew(const Arguments& arguments, const Settings& set
   const std::string file = arguments.key_file.empty() ? settings.tiers.key_file : arguments.key_file;
   const std::string secret =
       TRY(read_secret({.key_file = file, .question = "The present passphrase of " + arguments.volume}));
-  const auto key = TRY(open_key(record, secret));
+  const auto key = open_key(record, secret);
+  if (!key) return fail(key.error().code(), arguments.volume + ": " + key.error().to_string());
   const std::string fresh = TRY(read_new_secret({.key_file = arguments.new_key_file,
                                                  .variable = "FIRN_NEW_PASSPHRASE",
                                                  .question = "The new passphrase of " + arguments.volume}));
-  return tier::encode(TRY(tier::wrap_key(*key, fresh, system_random())));
+  return tier::encode(TRY(tier::wrap_key(**key, fresh, system_random())));
 }
 
 Result<void> change_with(kv::Engine& engine, io::ReactorPool& reactors, io::BlockingPool& pool,
