@@ -64,9 +64,9 @@ class Discretion {
 };
 
 Result<std::string> ask(const std::string& question) {
+  const Discretion discretion;  // before the question: an answer may come at once
   fmt::print(stderr, "{}: ", question);
   std::fflush(stderr);
-  const Discretion discretion;
   Result<std::string> answer = read_bytes(STDIN_FILENO, "the passphrase", true);
   fmt::print(stderr, "\n");
   return answer;
