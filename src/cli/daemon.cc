@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "cli/running_volume.h"
-#include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/status_report.h"
 #include "cli/stop_signal.h"
@@ -95,13 +94,9 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   const uint64_t descriptors = fit_descriptors(settings);
   log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
-  const OpenFlags flags{.read_only = mount && mount->read_only, .no_atime = mount && mount->no_atime};
+  const OpenFlags flags{.read_only = mount && mount->read_only, .no_atime = mount && mount->no_atime,
+                        .secret = options.secret};
   std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
-  if (const auto key = open_key(running->record(), options.secret); !key) {
-    // The wrong passphrase counts, not what closing adds to it.
-    (void)running->close();
-    return fail(key.error().code(), options.paths.root + ": " + key.error().to_string());
-  }
   if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
 
   StatusSource status(*running, options.paths, settings);

@@ -1,6 +1,7 @@
 #include "cli/running_volume.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "cli/secret.h"
 #include "data/hot/hot_store.h"
 #include "io/uring/uring_disk.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -47,6 +49,23 @@ Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const 
   if (engine) return engine;
   return fail(engine.error().code(),
               fmt::format("{}: {}; {}", paths.meta(), engine.error().to_string(), advice_for(engine.error(), paths)));
+}
+
+// Chunks are megabytes, and come and go: given back to the kernel each time, their pages cost more than their bytes.
+void keep_freed_memory() {
+  constexpr int kLargest = 32 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLargest);
+  mallopt(M_TRIM_THRESHOLD, 8 * kLargest);
+}
+
+io::Task<Result<void>> close_stores(Stores& stores) {
+  co_await stores.close();
+  co_return {};
+}
+
+io::Task<Result<void>> close_tiers(RunningTiers& tiers) {
+  co_await tiers.close();
+  co_return {};
 }
 
 }  // namespace
@@ -100,7 +119,12 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
   reactors_ = TRY(io::ReactorPool::create({.reactors = static_cast<unsigned>(settings.reactor_threads),
                                            .spin_us = static_cast<unsigned>(settings.spin_us)}));
   engine_ = TRY(open_engine(paths, settings, *blocking_pool_));
-  Result<void> loaded = io::block_on(*reactors_, start_metadata(settings));
+  const uint64_t hot_id = TRY(read_hot_id(paths));
+  Result<void> loaded = io::block_on(*reactors_, load_record());
+  if (loaded) {
+    stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
+    loaded = io::block_on(*reactors_, start_metadata(settings, hot_id));
+  }
   if (!loaded)
     return fail(loaded.error().code(),
                 fmt::format("{}: {}; {}", paths.meta(), loaded.error().to_string(), advice_for(loaded.error(), paths)));
@@ -110,6 +134,7 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                                  .min_ready = static_cast<size_t>(settings.scratch_min_files),
                                  .max_ready = static_cast<size_t>(settings.scratch_max_files),
                                  .recent_objects = static_cast<size_t>(settings.recent_files)});
+  TRY(open_tiers(settings, flags));
   volume_ = vfs::make_volume({.meta = *meta_,
                               .data = *store_,
                               .clock = system_clock(),
@@ -119,7 +144,8 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                               .clean = was_clean_,
                               .read_only = flags.read_only,
                               .no_atime = flags.no_atime,
-                              .sync_interval_ns = settings.sync_interval_ns});
+                              .sync_interval_ns = settings.sync_interval_ns,
+                              .tiers = tiers_ ? &tiers_->parts() : nullptr});
   handover_ = std::make_unique<Handover>(*engine_, *blocking_pool_, settings.handover_interval_ns);
   handover_->start(*reactors_);
   TRY(io::block_on(*reactors_, volume_->start()));
@@ -127,15 +153,31 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
   return {};
 }
 
-io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings) {
+io::Task<Result<void>> RunningVolume::load_record() {
   record_ = CO_TRY(co_await meta::load_volume(*engine_));
+  co_return {};
+}
+
+Result<void> RunningVolume::open_tiers(const Settings& settings, const OpenFlags& flags) {
+  const auto key = open_key(record_, flags.secret);
+  if (!key) return fail(key.error());
+  if (stores_->tiers().empty()) return {};
+  keep_freed_memory();
+  tiers_ = std::make_unique<RunningTiers>(std::move(stores_), RunningTiers::Parts{*meta_, *store_, *blocking_pool_},
+                                          settings, record_.chunk_bytes, *key);
+  return {};
+}
+
+io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings, uint64_t hot_id) {
   const meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, boot_id()));
   boot_session_ = session.number;
   was_clean_ = session.clean;
   meta_ = std::make_unique<meta::LocalService>(
       *engine_, meta::Options{.inode_cache_entries = static_cast<size_t>(settings.inode_cache_entries),
                               .dirent_cache_entries = static_cast<size_t>(settings.dirent_cache_entries),
-                              .boot_session = boot_session_});
+                              .boot_session = boot_session_,
+                              .hot_id = hot_id,
+                              .tiered = !stores_->tiers().empty()});
   co_return {};
 }
 
@@ -154,12 +196,16 @@ Result<void> RunningVolume::close() {
   if (engine_) {
     result = io::block_on(*reactors_, stop());
     volume_.reset();
+    if (stores_) io::block_on(*reactors_, close_stores(*stores_));
+    if (tiers_) io::block_on(*reactors_, close_tiers(*tiers_));
     store_.reset();
     meta_.reset();
     const Result<void> closed = io::block_on(*reactors_, engine_->close());
     if (result) result = closed;
   }
   if (reactors_) reactors_->stop();
+  tiers_.reset();
+  stores_.reset();
   handover_.reset();
   disk_.reset();
   engine_.reset();

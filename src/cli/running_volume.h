@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/handover.h"
+#include "cli/running_tiers.h"
 #include "cli/settings.h"
 #include "cli/volume_folder.h"
 #include "data/store.h"
@@ -21,6 +22,7 @@ namespace firn::cli {
 struct OpenFlags {
   bool read_only = false;
   bool no_atime = false;
+  std::optional<std::string> secret;  // what opens an encrypted volume
 };
 
 // open() and close() are for the main thread, which runs no reactor.
@@ -38,6 +40,8 @@ class RunningVolume {
   data::Store& store() { return *store_; }
   kv::Engine& engine() { return *engine_; }
   Handover& handover() { return *handover_; }
+  // Null: the volume has no colder tiers.
+  RunningTiers* tiers() { return tiers_.get(); }
   io::ReactorPool& reactors() { return *reactors_; }
   const meta::VolumeSettings& record() const { return record_; }
   bool was_clean() const { return was_clean_; }
@@ -45,7 +49,9 @@ class RunningVolume {
  private:
   RunningVolume() = default;
   Result<void> start(const VolumePaths& paths, const Settings& settings, OpenFlags flags);
-  io::Task<Result<void>> start_metadata(const Settings& settings);
+  io::Task<Result<void>> load_record();
+  io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
+  Result<void> open_tiers(const Settings& settings, const OpenFlags& flags);
   io::Task<Result<void>> stop();
 
   // In order of construction; each uses those above it.
@@ -55,6 +61,8 @@ class RunningVolume {
   std::unique_ptr<io::Disk> disk_;
   std::unique_ptr<meta::LocalService> meta_;
   std::unique_ptr<data::Store> store_;
+  std::unique_ptr<Stores> stores_;  // until tiers_ has them
+  std::unique_ptr<RunningTiers> tiers_;
   std::unique_ptr<vfs::Volume> volume_;
   std::unique_ptr<Handover> handover_;
 

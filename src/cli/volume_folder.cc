@@ -121,6 +121,26 @@ Result<VolumePaths> require_volume(const std::string& path) {
   return fail(Code::kNotFound, fmt::format("{}: not a firn volume (no firn.toml); make one with: firn init", path));
 }
 
+Result<uint64_t> read_hot_id(const VolumePaths& paths) {
+  io::UniqueFd fd(open(paths.hot_id().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return uint64_t{0};
+  if (!fd) return fail(Status::from_errno(errno, paths.hot_id()));
+  const std::string text = read_all(fd.get());
+  uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
+  if (error != std::errc() || end == text.data() || id == 0)
+    return fail(Code::kCorrupt, fmt::format("{}: is not a number; restore it from a backup, or restore the volume anew",
+                                            paths.hot_id()));
+  return id;
+}
+
+Status write_hot_id(const VolumePaths& paths, uint64_t id) {
+  io::UniqueFd fd(open(paths.hot_id().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return Status::from_errno(errno, paths.hot_id());
+  const bool written = write_all(fd.get(), fmt::format("{:016x}\n", id)) && fsync(fd.get()) == 0;
+  return written ? Status() : Status::from_errno(errno, paths.hot_id());
+}
+
 Result<VolumeLock> VolumeLock::take(const VolumePaths& paths, const std::string& mount_point) {
   io::UniqueFd fd(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return fail(Status::from_errno(errno, paths.lock()));

@@ -23,7 +23,13 @@ struct VolumePaths {
   std::string hot() const { return root + "/hot"; }
   std::string lock() const { return root + "/firn.lock"; }
   std::string log() const { return root + "/firn.log"; }
+  std::string hot_id() const { return root + "/hot.id"; }
 };
+
+// Which folder of backings hot/ is: 0 for the one that the volume was made with, another for each that a restore made.
+// Records that refer to another one's files have no local copy.
+Result<uint64_t> read_hot_id(const VolumePaths& paths);
+Status write_hot_id(const VolumePaths& paths, uint64_t id);
 
 inline constexpr const char* kSocketName = "firn.sock";
 

@@ -1,0 +1,52 @@
+#include "cli/running_tiers.h"
+
+#include "base/log.h"
+
+namespace firn::cli {
+
+namespace {
+
+std::vector<std::string> names_of(const tier::Tiers& tiers) {
+  std::vector<std::string> names;
+  for (const tier::Tier& tier : tiers) names.push_back(tier.name);
+  return names;
+}
+
+tier::UploadOptions upload_options(const TierSettings& settings, uint64_t chunk_bytes, std::optional<tier::Key> key) {
+  return {.chunk_bytes = chunk_bytes,
+          .codec = codec_of(settings),
+          .key = key,
+          .blobs_in_flight = static_cast<size_t>(settings.blobs_in_flight)};
+}
+
+vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes) {
+  return {.chunk_bytes = chunk_bytes,
+          .readahead_bytes = settings.readahead_bytes,
+          .chunks_in_flight = static_cast<size_t>(settings.chunks_in_flight),
+          .flush_interval_ns = settings.flush_interval_ns,
+          .flush_bytes = settings.flush_bytes,
+          .hot_max_bytes = settings.hot_max_bytes,
+          .high_percent = static_cast<unsigned>(settings.high_watermark_percent),
+          .low_percent = static_cast<unsigned>(settings.low_watermark_percent)};
+}
+
+}  // namespace
+
+RunningTiers::RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
+                           std::optional<tier::Key> key)
+    : stores_(std::move(stores)),
+      uploader_({parts.meta, parts.meta, parts.data, parts.pool, system_random(), stores_->tiers()},
+                upload_options(settings.tiers, chunk_bytes, key)),
+      hydrator_({parts.meta, parts.meta, parts.pool, stores_->tiers()},
+                {.chunk_bytes = chunk_bytes,
+                 .key = key,
+                 .on_damage =
+                     [this](const std::string& tier, InodeId inode, ChunkIndex chunk, const Status& what) {
+                       damaged_.fetch_add(1, std::memory_order_relaxed);
+                       log::error("tier {}: chunk {} of inode {} is damaged: {}", tier, chunk.value, inode.value,
+                                  what.to_string());
+                     }}),
+      parts_{names_of(stores_->tiers()), parts.meta, uploader_, hydrator_, tier_options(settings.tiers, chunk_bytes),
+             {}} {}
+
+}  // namespace firn::cli

@@ -1,0 +1,45 @@
+// The colder tiers of an open volume: its stores, and the engine that moves data to them and back.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "cli/settings.h"
+#include "cli/stores.h"
+#include "data/store.h"
+#include "io/blocking_pool.h"
+#include "meta/local_service.h"
+#include "meta/volume.h"
+#include "tier/blob/sealing.h"
+#include "tier/hydrator.h"
+#include "tier/uploader.h"
+#include "vfs/tiers.h"
+
+namespace firn::cli {
+
+class RunningTiers {
+ public:
+  struct Parts {
+    meta::LocalService& meta;
+    data::Store& data;
+    io::BlockingPool& pool;
+  };
+  // What `parts` and `settings` refer to must outlive it. Asks nothing of the stores.
+  RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
+               std::optional<tier::Key> key);
+
+  const vfs::TierParts& parts() const { return parts_; }
+  Stores& stores() { return *stores_; }
+  // Chunks that a tier did not have right.
+  uint64_t damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  io::Task<void> close() { co_await stores_->close(); }
+
+ private:
+  std::unique_ptr<Stores> stores_;
+  std::atomic<uint64_t> damaged_ = 0;
+  tier::Uploader uploader_;
+  tier::Hydrator hydrator_;
+  vfs::TierParts parts_;
+};
+
+}  // namespace firn::cli
