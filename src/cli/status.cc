@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/mounts.h"
 #include "cli/target.h"
+#include "cli/tier_report.h"
 
 namespace firn::cli {
 namespace {
@@ -63,6 +64,7 @@ void print_status(const json& body) {
   const json disk = body.value("disk", json::object());
   row("disk", fmt::format("{} available of {}", human_size(disk.value("available_bytes", uint64_t{0})),
                           human_size(disk.value("total_bytes", uint64_t{0}))));
+  if (body.contains("tiers")) print_tiers(body["tiers"]);
   const json unsynced = body.value("unsynced", json::object());
   row("unsynced",
       fmt::format("{} commits, the oldest {} ms old", unsynced.value("commits", 0), unsynced.value("age_ms", 0)));

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/hex.h"
+#include "cli/tier_report.h"
 #include "cli/version.h"
 
 namespace firn::cli {
@@ -66,6 +67,9 @@ io::Task<std::string> StatusSource::report() const {
     reasons.push_back(fmt::format("the metadata log cannot be written; see {}", paths_.log()));
   }
 
+  if (RunningTiers* tiers = running_.tiers())
+    body["tiers"] = describe_tiers(tiers->stores().info(), running_.volume().tier_statistics(), system_clock().now(),
+                                   tiers->damaged(), reasons);
   const data::StoreStatistics store = running_.store().statistics();
   body["scratch"] = {
       {"ready", store.scratch_ready}, {"waiting", store.scratch_waiting}, {"open_objects", store.open_objects}};

@@ -1,0 +1,100 @@
+#include "cli/tier_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+
+namespace firn::cli {
+
+namespace {
+
+using nlohmann::json;
+
+json describe(const TierInfo& tier) {
+  json requests = json::object();
+  uint64_t put_bytes = 0, got_bytes = 0;
+  for (size_t kind = 0; kind < object::kKindNames.size(); ++kind)
+    requests[object::kKindNames[kind]] = {{"requests", tier.requests.requests[kind]},
+                                          {"failures", tier.requests.failures[kind]},
+                                          {"bytes", tier.requests.bytes[kind]}};
+  put_bytes = tier.requests.bytes[size_t(object::Kind::kPut)];
+  got_bytes = tier.requests.bytes[size_t(object::Kind::kGet)];
+  json body = {{"name", tier.name},
+               {"url", tier.url},
+               {"store", tier.store},
+               {"failing", tier.health.failing},
+               {"put_bytes", put_bytes},
+               {"got_bytes", got_bytes},
+               {"requests", requests}};
+  if (!tier.health.last_failure.ok()) {
+    body["last_failure"] = tier.health.last_failure.to_string();
+    body["failed_at"] = tier.health.failed_at.seconds;
+  }
+  return body;
+}
+
+void row(std::string_view name, const std::string& value) { fmt::print("  {:<12} {}\n", name, value); }
+
+}  // namespace
+
+json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
+                    uint64_t damaged, json& reasons) {
+  json stores = json::array();
+  for (const TierInfo& tier : tiers) {
+    stores.push_back(describe(tier));
+    if (tier.health.failing)
+      reasons.push_back(fmt::format("tier {}: {}", tier.name, tier.health.last_failure.to_string()));
+  }
+  const bool waits = state.pending_files > 0;
+  const int64_t age_s = waits ? std::max<int64_t>(now.seconds - state.oldest_pending.seconds, 0) : 0;
+  const bool full = state.hot_limit_bytes > 0 && state.hot_bytes >= state.hot_limit_bytes;
+  if (full && waits)
+    reasons.push_back(fmt::format("the local disk holds as much as it may, and {} files are not in every colder tier "
+                                  "yet: nothing of those can go",
+                                  state.pending_files));
+  if (damaged > 0)
+    reasons.push_back(fmt::format("{} chunks were damaged in a tier and came from another; see firn.log, and run firn "
+                                  "scrub",
+                                  damaged));
+  json body = {{"stores", stores},
+               {"pending_files", state.pending_files},
+               {"pending_bytes", state.pending_bytes},
+               {"oldest_pending_s", age_s},
+               {"uploading", state.uploading},
+               {"uploaded_files", state.uploaded_files},
+               {"uploaded_bytes", state.uploaded_bytes},
+               {"uploaded_blobs", state.uploaded_blobs},
+               {"hydrated_bytes", state.hydrated_bytes},
+               {"evicted_files", state.evicted_files},
+               {"evicted_bytes", state.evicted_bytes},
+               {"hot_bytes", state.hot_bytes},
+               {"hot_limit_bytes", state.hot_limit_bytes},
+               {"damaged_chunks", damaged}};
+  if (!state.last_failure.ok()) body["upload_failure"] = state.last_failure.to_string();
+  return body;
+}
+
+void print_tiers(const json& tiers) {
+  const auto number = [&](const char* name) { return tiers.value(name, uint64_t{0}); };
+  row("hot", number("hot_limit_bytes") > 0
+                 ? fmt::format("about {} of files, of at most {}", human_size(number("hot_bytes")),
+                               human_size(number("hot_limit_bytes")))
+                 : fmt::format("about {} of files", human_size(number("hot_bytes"))));
+  for (const json& store : tiers.value("stores", json::array())) {
+    row("tier " + store.value("name", ""),
+        fmt::format("{}: {} sent, {} fetched; {}", store.value("store", ""),
+                    human_size(store.value("put_bytes", uint64_t{0})),
+                    human_size(store.value("got_bytes", uint64_t{0})),
+                    store.value("failing", false) ? "failing: " + store.value("last_failure", "") : "well"));
+  }
+  row("pending", number("pending_files") == 0
+                     ? "nothing"
+                     : fmt::format("{} files, the oldest for {}{}", number("pending_files"),
+                                   format_duration(static_cast<int64_t>(number("oldest_pending_s")) * 1'000'000'000),
+                                   tiers.value("uploading", false) ? "; uploading" : ""));
+  if (tiers.contains("upload_failure")) row("", "the last upload failed: " + tiers.value("upload_failure", ""));
+}
+
+}  // namespace firn::cli

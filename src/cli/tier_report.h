@@ -1,0 +1,19 @@
+// What `firn status` tells of colder tiers.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/stores.h"
+#include "vfs/tiers.h"
+
+namespace firn::cli {
+
+// The "tiers" member of GET /v1/status; what is wrong is appended to `reasons`.
+nlohmann::json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
+                              uint64_t damaged, nlohmann::json& reasons);
+// The same, for people.
+void print_tiers(const nlohmann::json& tiers);
+
+}  // namespace firn::cli
