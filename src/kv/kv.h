@@ -81,6 +81,8 @@ class Transaction {
   virtual io::Task<Result<Version>> commit() = 0;
 };
 
+class ShippingSource;
+
 // Thread-safe.
 class Engine {
  public:
@@ -100,6 +102,9 @@ class Engine {
 
   // Engine-specific facts for status pages: names and values, such as {"memtable_bytes", "1048576"}.
   virtual std::vector<std::pair<std::string, std::string>> statistics() const = 0;
+
+  // What carries the database elsewhere (shipping.h). Null: this engine cannot, or is open for reading only.
+  virtual ShippingSource* shipping() { return nullptr; }
 
   // Stops background work and closes after a final sync. No transaction may be alive.
   virtual io::Task<Result<void>> close() = 0;

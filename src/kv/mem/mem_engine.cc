@@ -9,6 +9,7 @@
 #include "kv/conflict_detector.h"
 #include "kv/counter.h"
 #include "kv/key_hash.h"
+#include "kv/mem/mem_checkpoint.h"
 #include "kv/mem/version_map.h"
 #include "kv/overlay_scan.h"
 #include "kv/write_set.h"
@@ -17,7 +18,7 @@ namespace firn::kv {
 
 namespace mem {
 
-class Memory final : public MemEngine {
+class Memory final : public MemEngine, public ShippingSource {
  public:
   explicit Memory(MemOptions options)
       : options_(std::move(options)), detector_(std::make_unique<ConflictDetector>(0)) {}
@@ -30,6 +31,9 @@ class Memory final : public MemEngine {
   std::vector<std::pair<std::string, std::string>> statistics() const override;
   io::Task<Result<void>> close() override { return sync(last_version()); }
   void crash() override;
+  ShippingSource* shipping() override { return this; }
+  Version set_commit_sink(CommitSink* sink) override;
+  io::Task<Result<std::unique_ptr<Checkpoint>>> checkpoint() override;
 
   bool yields() const { return options_.yields; }
   std::optional<std::string> get(std::string_view key, Version version);
@@ -40,6 +44,7 @@ class Memory final : public MemEngine {
  private:
   Result<std::optional<std::string>> new_value(const WriteSet& writes, const WriteSet::Entry& entry);
   Version oldest_needed() const;
+  static std::string batch_of(const WriteSet& writes, const std::vector<std::optional<std::string>>& values);
 
   MemOptions options_;
   std::mutex state_mutex_;  // guards everything below but the atomics' reading
@@ -47,6 +52,7 @@ class Memory final : public MemEngine {
   std::unique_ptr<ConflictDetector> detector_;
   std::multiset<Version> readers_;
   uint64_t attempts_ = 0;
+  CommitSink* sink_ = nullptr;
   std::atomic<uint64_t> conflicts_ = 0;
   std::atomic<Version> last_version_ = 0;
   std::atomic<Version> synced_version_ = 0;
@@ -130,6 +136,7 @@ std::vector<std::pair<std::string, std::string>> Memory::statistics() const {
 void Memory::crash() {
   CHECK(options_.crashable);
   std::lock_guard lock(state_mutex_);
+  CHECK(sink_ == nullptr);
   readers_.clear();
   map_.rewind(synced_version());
   last_version_ = synced_version();
@@ -171,6 +178,33 @@ Result<std::optional<std::string>> Memory::new_value(const WriteSet& writes, con
   return encode_counter(add_counter(base, entry.delta));
 }
 
+Version Memory::set_commit_sink(CommitSink* sink) {
+  std::lock_guard lock(state_mutex_);
+  sink_ = sink;
+  return last_version();
+}
+
+io::Task<Result<std::unique_ptr<Checkpoint>>> Memory::checkpoint() {
+  if (yields()) co_await io::yield();
+  std::lock_guard lock(state_mutex_);
+  const Range everything;
+  VersionMap::Cursor cursor(map_, everything, last_version());
+  co_return make_checkpoint(cursor, last_version());
+}
+
+std::string Memory::batch_of(const WriteSet& writes, const std::vector<std::optional<std::string>>& values) {
+  std::string batch;
+  size_t index = 0;
+  for (const WriteSet::Entry& entry : writes) {
+    const std::optional<std::string>& value = values[index++];
+    if (value)
+      append_put(batch, writes.key(entry), *value);
+    else
+      append_erase(batch, writes.key(entry));
+  }
+  return batch;
+}
+
 Result<Version> Memory::commit(const WriteSet& writes, const ReadSet& reads, Version read_version) {
   if (writes.too_large()) return fail(Code::kInvalid, "a key, a value or the transaction is too large");
   std::lock_guard lock(state_mutex_);
@@ -185,6 +219,7 @@ Result<Version> Memory::commit(const WriteSet& writes, const ReadSet& reads, Ver
   std::vector<std::optional<std::string>> values;
   for (const WriteSet::Entry& entry : writes) values.push_back(TRY(new_value(writes, entry)));
   const Version version = last_version() + 1;
+  if (sink_ != nullptr) sink_->committed(version, batch_of(writes, values));
   size_t index = 0;
   for (const WriteSet::Entry& entry : writes) map_.set(writes.key(entry), std::move(values[index++]), version);
   detector_->record(writes, version);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "kv/kv.h"
+#include "kv/shipping.h"
 
 namespace firn::kv {
 
@@ -20,11 +21,14 @@ struct MemOptions {
 class MemEngine : public Engine {
  public:
   // A power cut and a restart: forgets every commit after the last sync. Transactions that are alive
-  // are abandoned with whoever held them: not used again, not even destroyed.
+  // are abandoned with whoever held them: not used again, not even destroyed. No commit sink may be set.
   virtual void crash() = 0;
 };
 
 std::unique_ptr<MemEngine> make_mem_engine(MemOptions options);
 std::unique_ptr<Engine> make_mem_engine();
+
+// finish() makes an engine in memory of what a mem engine's checkpoint held.
+std::unique_ptr<RestoreTarget> make_mem_restore_target(MemOptions options = {});
 
 }  // namespace firn::kv

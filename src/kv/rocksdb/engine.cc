@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "kv/counter.h"
+#include "kv/rocksdb/checkpoint.h"
 #include "kv/rocksdb/status.h"
 #include "kv/rocksdb/transaction.h"
 
@@ -13,6 +14,7 @@ namespace firn::kv::rocks {
 namespace {
 
 constexpr int64_t kRecoveryIntervalNs = 1'000'000'000;
+constexpr size_t kBatchHeaderBytes = 12;  // sequence number, count: the library's batch format
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -26,6 +28,7 @@ void stop_counting_on_this_thread() {
 
 RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker)
     : read_only_(options.read_only),
+      logged_(options.logged),
       reads_without_waiting_(opened.reads_without_waiting),
       blocking_pool_(options.blocking_pool),
       env_(std::move(opened.env)),
@@ -39,6 +42,7 @@ RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opene
       flushed_version_(last_version()),
       group_sync_(last_version(), [this] { return run_blocking([this] { return sync_log(); }); }) {
   write_options_.no_slowdown = true;
+  write_options_.disableWAL = !logged_;
 }
 
 RocksdbEngine::~RocksdbEngine() {
@@ -129,6 +133,9 @@ std::optional<Result<Version>> RocksdbEngine::try_commit(const WriteSet& writes,
   // The commit stands, in memory; the next one finds out.
   if (log_failure_->failed()) failed_.store(true, std::memory_order_release);
   const Version version = db_->GetLatestSequenceNumber();
+  // What the library writes before the header's end is its own; the rest is the grammar of kv/shipping.h, as long as
+  // fill_batch() only puts and erases in the default column family.
+  if (sink_ != nullptr) sink_->committed(version, std::string_view(batch_.Data()).substr(kBatchHeaderBytes));
   finish_commit(writes, version);
   return version;
 }
@@ -216,13 +223,17 @@ Result<Version> RocksdbEngine::sync_log() {
 }
 
 io::Task<Result<void>> RocksdbEngine::sync(Version version) {
+  if (!logged_) {
+    snapshots_->drop_cached();
+    co_return Result<void>();
+  }
   if (version <= group_sync_.synced_version()) co_return Result<void>();
   co_return co_await group_sync_.sync(version);
 }
 
 Result<void> RocksdbEngine::flush_to_os() {
   const Version version = last_version();
-  if (version <= flushed_version_.load(std::memory_order_acquire)) return {};
+  if (!logged_ || version <= flushed_version_.load(std::memory_order_acquire)) return {};
   if (failed_.load(std::memory_order_acquire)) return fail(Code::kIo, "the log failed earlier");
   if (Status written = write_log(/*sync=*/false); !written.ok()) return fail(std::move(written));
   flushed_version_.store(version, std::memory_order_release);
@@ -255,6 +266,23 @@ std::vector<std::pair<std::string, std::string>> RocksdbEngine::statistics() con
   return facts;
 }
 
+Version RocksdbEngine::set_commit_sink(CommitSink* sink) {
+  std::lock_guard lock(commit_mutex_);
+  sink_ = sink;
+  return last_version();
+}
+
+io::Task<Result<std::unique_ptr<Checkpoint>>> RocksdbEngine::checkpoint() {
+  io::Gate::Entry entry = checkpoints_.enter();
+  if (!entry) co_return fail(Code::kUnavailable, "the database is being closed");
+  auto taken = std::make_unique<LiveTables>(*db_, blocking_pool_, std::move(entry));
+  Status status = co_await run_blocking([&] { return taken->take(); });
+  if (!status.ok()) co_return fail(std::move(status));
+  // Everything that the tables hold was committed before this.
+  taken->set_through(last_version());
+  co_return taken;
+}
+
 Status RocksdbEngine::close_now() {
   snapshots_.reset();
   rocksdb::Status status;
@@ -271,6 +299,7 @@ Status RocksdbEngine::close_now() {
 
 io::Task<Result<void>> RocksdbEngine::close() {
   if (db_ == nullptr) co_return Result<void>();
+  if (io::Reactor::current() != nullptr) co_await checkpoints_.close();
   Result<void> synced = co_await sync(last_version());
   Status closed = co_await run_blocking([this] { return close_now(); });
   if (!synced) co_return synced;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "io/blocking_pool.h"
+#include "io/sync.h"
 #include "kv/conflict_detector.h"
 #include "kv/kv.h"
 #include "kv/rocksdb/counters.h"
@@ -38,7 +39,7 @@ struct OpenedDatabase {
 //     the commit's version, and versions ascend in the order of commits.
 //  2. A commit is recorded in detector_ before commit_mutex_ is released, so the next validation sees it.
 //  3. While failed_, the log is suspect: nothing is committed or reported durable until recover() succeeded.
-class RocksdbEngine final : public Engine {
+class RocksdbEngine final : public Engine, public ShippingSource {
  public:
   RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker);
   ~RocksdbEngine() override;
@@ -46,10 +47,13 @@ class RocksdbEngine final : public Engine {
   std::unique_ptr<Transaction> begin() override;
   io::Task<Result<void>> sync(Version version) override;
   Version last_version() const override { return last_version_.load(std::memory_order_acquire); }
-  Version synced_version() const override { return group_sync_.synced_version(); }
+  Version synced_version() const override { return logged_ ? group_sync_.synced_version() : last_version(); }
   Result<void> flush_to_os() override;
   std::vector<std::pair<std::string, std::string>> statistics() const override;
   io::Task<Result<void>> close() override;
+  ShippingSource* shipping() override { return read_only_ ? nullptr : this; }
+  Version set_commit_sink(CommitSink* sink) override;
+  io::Task<Result<std::unique_ptr<Checkpoint>>> checkpoint() override;
 
   rocksdb::DB& db() { return *db_; }
   Snapshots& snapshots() { return *snapshots_; }
@@ -85,6 +89,7 @@ class RocksdbEngine final : public Engine {
   Status close_now();
 
   const bool read_only_;
+  const bool logged_;
   const bool reads_without_waiting_;
   io::BlockingPool* const blocking_pool_;
   std::unique_ptr<rocksdb::Env> env_;
@@ -94,12 +99,13 @@ class RocksdbEngine final : public Engine {
   std::unique_ptr<Snapshots> snapshots_;
   SyncMarker marker_;
 
-  std::mutex commit_mutex_;  // guards the next five, and writing to db_
+  std::mutex commit_mutex_;  // guards the next six, and writing to db_
   ConflictDetector detector_;
   Counters counters_;
   rocksdb::WriteBatch batch_;
   std::vector<int64_t> totals_;  // of the entries of the commit under way that add, in order
   rocksdb::WriteOptions write_options_;
+  CommitSink* sink_ = nullptr;
 
   std::atomic<Version> last_version_;
   std::atomic<Version> flushed_version_;
@@ -109,6 +115,7 @@ class RocksdbEngine final : public Engine {
   Status last_recovery_;
   std::atomic<uint64_t> commits_ = 0, conflicts_ = 0, stalls_ = 0, syncs_ = 0;
   GroupSync group_sync_;
+  io::Gate checkpoints_;  // entered by those that are alive
 };
 
 }  // namespace firn::kv::rocks

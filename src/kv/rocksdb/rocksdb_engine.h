@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "kv/kv.h"
+#include "kv/shipping.h"
 
 namespace rocksdb {
 class Env;
@@ -22,6 +23,9 @@ struct RocksdbOptions {
   std::string path;
   bool create = false;     // when there is no database at `path`; its parent must exist
   bool read_only = false;  // nothing is written; no lock is taken; commits with writes fail with kReadOnly
+  // Whether commits are logged. Without a log a crash leaves some older state, so it is for a database that can be made
+  // again from elsewhere: sync() and flush_to_os() then have nothing to do, and every commit counts as synced.
+  bool logged = true;
   size_t block_cache_bytes = size_t{256} << 20;
   size_t memtable_bytes = size_t{64} << 20;  // of each; at most three exist
   // Where disk waits go; must outlive the engine. Null: they block the caller (tools and tests).
@@ -36,5 +40,9 @@ struct RocksdbOptions {
 // kNotFound: no database and not `create`. kBusy: another process has it open. kCorrupt: stored bytes fail
 // verification, or commits that had been synced are missing; the message names the file. Nothing is changed then.
 Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options);
+
+// Makes the database `options.path`, whose parent must exist, of a checkpoint's parts; finish() opens it with
+// `options`. There must be no database yet; what an earlier attempt left is replaced.
+std::unique_ptr<RestoreTarget> make_rocksdb_restore_target(RocksdbOptions options);
 
 }  // namespace firn::kv

@@ -79,6 +79,8 @@ rocksdb::Options tuned_options(const RocksdbOptions& options, std::shared_ptr<ro
   tuned.info_log = std::move(logger);
   tuned.paranoid_checks = true;
   tuned.max_open_files = -1;
+  // A checkpoint carries the manifest whole, and by default it grows to 1 GiB before it is written anew.
+  tuned.max_manifest_file_size = 16 << 20;
   tuned.avoid_unnecessary_blocking_io = true;  // freeing an iterator must not delete files on the reactor
   tuned.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(options)));
   set_log(tuned, options);
