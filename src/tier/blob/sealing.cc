@@ -34,18 +34,22 @@ Cipher start(bool sealing, const Key& key, uint32_t nonce, std::string_view asso
 
 }  // namespace
 
-Key blob_key(const Key& volume_key, const BlobId& blob) {
+Key derive_key(const Key& volume_key, std::string_view salt, std::string_view purpose) {
   Key key{};
   size_t bytes = key.size();
   const std::unique_ptr<EVP_PKEY_CTX, void (*)(EVP_PKEY_CTX*)> context(EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, nullptr),
                                                                        EVP_PKEY_CTX_free);
   CHECK(context && EVP_PKEY_derive_init(context.get()) == 1);
   CHECK(EVP_PKEY_CTX_set_hkdf_md(context.get(), EVP_sha256()) == 1);
-  CHECK(EVP_PKEY_CTX_set1_hkdf_salt(context.get(), raw(blob.bytes.data()), static_cast<int>(blob.bytes.size())) == 1);
+  CHECK(EVP_PKEY_CTX_set1_hkdf_salt(context.get(), raw(salt.data()), static_cast<int>(salt.size())) == 1);
   CHECK(EVP_PKEY_CTX_set1_hkdf_key(context.get(), raw(volume_key.data()), static_cast<int>(volume_key.size())) == 1);
-  CHECK(EVP_PKEY_CTX_add1_hkdf_info(context.get(), raw(kPurpose.data()), static_cast<int>(kPurpose.size())) == 1);
+  CHECK(EVP_PKEY_CTX_add1_hkdf_info(context.get(), raw(purpose.data()), static_cast<int>(purpose.size())) == 1);
   CHECK(EVP_PKEY_derive(context.get(), reinterpret_cast<unsigned char*>(key.data()), &bytes) == 1);
   return key;
+}
+
+Key blob_key(const Key& volume_key, const BlobId& blob) {
+  return derive_key(volume_key, {reinterpret_cast<const char*>(blob.bytes.data()), blob.bytes.size()}, kPurpose);
 }
 
 std::string seal(std::string_view plain, const Key& key, uint32_t nonce, std::string_view associated) {

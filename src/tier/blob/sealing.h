@@ -15,7 +15,9 @@ inline constexpr size_t kKeyBytes = 32;
 inline constexpr size_t kTagBytes = 16;
 using Key = std::array<std::byte, kKeyBytes>;
 
-// HKDF-SHA256 (RFC 5869) of the volume's key, with the blob's id as salt.
+// HKDF-SHA256 (RFC 5869) of the volume's key. `purpose` tells apart what is sealed, `salt` the one thing.
+Key derive_key(const Key& volume_key, std::string_view salt, std::string_view purpose);
+// The same with the blob's id as salt.
 Key blob_key(const Key& volume_key, const BlobId& blob);
 
 // The ciphertext and its tag. `nonce` must never be used twice with `key`. `associated` is authenticated, not kept.

@@ -1,0 +1,60 @@
+// MetadataFollower: a read-only view of a volume that somebody else writes, as far as the bucket knows it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "tier/metadata/restore.h"
+
+namespace firn::tier {
+
+struct FollowOptions {
+  RestoreOptions restore;
+  int64_t poll_ns = 1'000'000'000;
+  // How often, while the log stands still, to ask whether there is a newer root and the log from here on has been
+  // removed. Shorter than the writer's RetentionOptions::grace_ns.
+  int64_t root_check_ns = 600'000'000'000;
+  size_t logs_in_flight = 8;
+  // After commits were applied (their batches, see log_payload.h), and after the whole state was replaced: what was
+  // remembered of it is void. May be empty.
+  std::function<void(std::string_view payload)> on_applied;
+  std::function<void()> on_replaced;
+};
+
+// Calls that wait are for one caller at a time, on one reactor. engine() is thread-safe.
+class MetadataFollower {
+ public:
+  using MakeTarget = std::function<std::unique_ptr<kv::RestoreTarget>()>;
+
+  // `make_target`: asked for a fresh one for every root that is read whole; the engines that they make must be able to
+  // exist at the same time.
+  MetadataFollower(Bucket bucket, MakeTarget make_target, FollowOptions options);
+  ~MetadataFollower();
+
+  // Reads the newest root and the log. As restore_metadata().
+  io::Task<Result<void>> open(io::CancelToken* token = nullptr);
+  // Applies what is new. A failure leaves the state as it was, or further on; try again.
+  io::Task<Result<void>> poll(io::CancelToken* token = nullptr);
+  // Polls until `token` is cancelled; failures go to `on_failure`, which may be empty.
+  io::Task<void> run(io::CancelToken* token, std::function<void(const Status&)> on_failure);
+
+  // Always the newest state: the same object for the follower's life. A transaction keeps the state that it began with,
+  // also when that is replaced. Commits that write fail with kReadOnly.
+  kv::Engine& engine();
+  const Position& position() const { return position_; }
+
+ private:
+  class Engine;
+  io::Task<Result<void>> read_newest(io::CancelToken* token);
+  io::Task<Result<void>> look_for_root(io::CancelToken* token);
+
+  const Bucket bucket_;
+  const MakeTarget make_target_;
+  const FollowOptions options_;
+  std::unique_ptr<Engine> engine_;
+  Position position_;
+  int64_t next_check_ns_ = 0;
+};
+
+}  // namespace firn::tier

@@ -1,0 +1,70 @@
+#include "tier/metadata/log_writer.h"
+
+namespace firn::tier {
+
+namespace {
+
+constexpr size_t kInlineBytes = 64 << 10;  // compressed on the reactor
+
+int64_t monotonic_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
+
+}  // namespace
+
+io::Task<LogWriter::Prepared> LogWriter::prepare(LogKind kind, std::string payload) {
+  Prepared made;
+  made.envelope = {.type = ObjectType::kLog,
+                   .kind = kind,
+                   .sealed = bucket_.key.has_value(),
+                   .epoch = epoch_,
+                   .number = next(),
+                   .writer = writer_,
+                   .nonce = random_bytes16(bucket_.random),
+                   .plain_bytes = payload.size()};
+  const std::string name = log_key(made.envelope.number);
+  const auto make = [&] { return make_object(made.envelope, name, payload, bucket_.codec, bucket_.key); };
+  made.content = payload.size() <= kInlineBytes ? make() : co_await bucket_.pool.run(make);
+  co_return made;
+}
+
+io::Task<Result<void>> LogWriter::put(Prepared object, io::CancelToken* token) {
+  if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
+  const int64_t sent = monotonic_ns();
+  const auto other = CO_TRY(
+      co_await claim(bucket_, log_key(object.envelope.number), std::move(object.content), object.envelope, token));
+  if (other) co_return fail(fence_by(*other));
+  next_.store(object.envelope.number + 1, std::memory_order_release);
+  lease_until_ns_.store(sent + lease_ns_, std::memory_order_release);
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> LogWriter::confirm(io::CancelToken* token) {
+  if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
+  const int64_t sent = monotonic_ns();
+  const uint64_t place = next();
+  const std::string name = log_key(place);
+  if (CO_TRY(co_await object_exists(bucket_, name, token))) {
+    const auto there = CO_TRY(co_await read_envelope(bucket_, name, token));
+    if (!there) co_return fail(Code::kUnavailable, "the object " + name + " was there and is gone");
+    if (there->writer != writer_) co_return fail(fence_by(*there));
+  }
+  if (lease_until_ns_.load() < sent + lease_ns_) lease_until_ns_.store(sent + lease_ns_, std::memory_order_release);
+  co_return Result<void>();
+}
+
+Status LogWriter::fence_by(const Envelope& other) {
+  {
+    std::lock_guard lock(fenced_mutex_);
+    if (!fenced_.ok()) return fenced_;
+    fenced_ = taken_over(bucket_, other);
+    is_fenced_.store(true, std::memory_order_release);
+  }
+  if (on_fenced_) on_fenced_(fenced());
+  return fenced();
+}
+
+Status LogWriter::fenced() const {
+  std::lock_guard lock(fenced_mutex_);
+  return fenced_;
+}
+
+}  // namespace firn::tier

@@ -1,0 +1,65 @@
+// The writer's end of the log: one object after another, until somebody else takes over.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "tier/metadata/bucket.h"
+#include "tier/metadata/takeover.h"
+
+namespace firn::tier {
+
+// One put at a time, on one reactor; what is const may be called from any thread.
+class LogWriter {
+ public:
+  // `lease_ns`: for how long after the sending of a request that found this writer unfenced it may take itself for the
+  // writer. `on_fenced` is called once, when it no longer is.
+  LogWriter(Bucket bucket, const Writership& held, int64_t lease_ns, std::function<void(const Status&)> on_fenced)
+      : bucket_(std::move(bucket)),
+        epoch_(held.epoch),
+        writer_(held.writer),
+        lease_ns_(lease_ns),
+        on_fenced_(std::move(on_fenced)),
+        next_(held.fence + 1),
+        lease_until_ns_(held.lease_from_ns + lease_ns) {}
+
+  struct Prepared {
+    Envelope envelope;
+    object::Content content;
+  };
+  // An object for the place next(). Compresses beside the reactor what is large.
+  io::Task<Prepared> prepare(LogKind kind, std::string payload);
+  // A failure leaves open whether it is there; put the same one again. kNotPermitted: fenced.
+  io::Task<Result<void>> put(Prepared object, io::CancelToken* token);
+  // Asks whether somebody has taken over; renews the lease if not. kNotPermitted: fenced.
+  io::Task<Result<void>> confirm(io::CancelToken* token);
+  // Somebody else's object was met elsewhere.
+  Status fence_by(const Envelope& other);
+
+  uint64_t epoch() const { return epoch_; }
+  const Bytes16& writer() const { return writer_; }
+  // The first place that is not known to hold an object of this writer.
+  uint64_t next() const { return next_.load(std::memory_order_acquire); }
+  // Not ok once fenced.
+  Status fenced() const;
+  bool is_fenced() const { return is_fenced_.load(std::memory_order_acquire); }
+  bool lease_valid(int64_t now_ns) const {
+    return now_ns < lease_until_ns_.load(std::memory_order_acquire) && !is_fenced_.load(std::memory_order_acquire);
+  }
+
+ private:
+  const Bucket bucket_;
+  const uint64_t epoch_;
+  const Bytes16 writer_;
+  const int64_t lease_ns_;
+  const std::function<void(const Status&)> on_fenced_;
+  std::atomic<uint64_t> next_;
+  std::atomic<int64_t> lease_until_ns_;
+  std::atomic<bool> is_fenced_ = false;
+  mutable std::mutex fenced_mutex_;  // guards fenced_
+  Status fenced_;
+};
+
+}  // namespace firn::tier

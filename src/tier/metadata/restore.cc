@@ -1,0 +1,164 @@
+#include "tier/metadata/restore.h"
+
+#include <algorithm>
+
+#include "tier/metadata/concurrently.h"
+#include "tier/metadata/publisher.h"
+
+namespace firn::tier {
+
+namespace {
+
+// What is missing may have been removed while we read: then there is a newer root.
+std::unexpected<Status> moved_on(const std::string& name) {
+  return fail(Code::kUnavailable, "the object " + name + " is not there (any more)");
+}
+
+class Restore {
+ public:
+  Restore(const Bucket& bucket, kv::RestoreTarget& target, const RestoreOptions& options, io::CancelToken* token)
+      : bucket_(bucket), target_(target), options_(options), token_(token) {}
+
+  io::Task<Result<Restored>> run() {
+    const uint64_t newest = CO_TRY(co_await newest_root(bucket_, options_.root_hint, token_));
+    if (newest == 0) co_return fail(Code::kNotFound, bucket_.store.describe() + " holds no metadata");
+    FoundRoot found = CO_TRY(co_await read_root(bucket_, newest, token_));
+    const Root& root = found.root;
+    if (!options_.volume.empty() && root.volume != options_.volume)
+      co_return fail(Code::kCorrupt, bucket_.store.describe() + " holds another volume than it should");
+    progress_.tables = root.tables.size();
+    for (const TableRef& table : root.tables) progress_.bytes += table.bytes;
+    report();
+    CO_TRY(co_await concurrently(root.tables.size(), options_.tables_in_flight,
+                                 [&](size_t index) { return fetch(root.tables[index]); }));
+    Restored restored;
+    restored.engine = CO_TRY(co_await target_.finish(root.manifest));
+    restored.position = {
+        .root = newest, .next_log = root.first_log, .epoch = 0, .root_seconds = root.seconds, .at_break = false};
+    CO_TRY(co_await replay_log(
+        bucket_, *restored.engine, restored.position, options_.logs_in_flight,
+        [this](std::string_view) {
+          ++progress_.logs_done;
+          report();
+        },
+        token_));
+    restored.position.epoch = std::max(restored.position.epoch, found.envelope.epoch);
+    CO_TRY(co_await restored.engine->sync(restored.engine->last_version()));
+    co_return restored;
+  }
+
+ private:
+  io::Task<Result<void>> fetch(const TableRef& table) {
+    const std::string name = table_key(table.epoch, table.number);
+    ObjectReader reader({.type = ObjectType::kTable, .number = table.number, .max_plain_bytes = table.bytes}, name,
+                        bucket_.key);
+    TableChecksum checksum;
+    std::string carry;  // pieces for the checksum, which requests cut anywhere
+    for (uint64_t offset = 0, object_bytes = 1; offset < object_bytes;) {
+      auto fetched = co_await bucket_.store.get(name, offset, options_.request_bytes,
+                                                io::within(bucket_.request_ns, token_));
+      if (!fetched && fetched.error().code() == Code::kNotFound) co_return moved_on(name);
+      if (!fetched) co_return fail(std::move(fetched).error());
+      if (fetched->bytes.empty()) break;
+      offset += fetched->bytes.size();
+      object_bytes = fetched->object_bytes;
+      std::string plain = CO_TRY(co_await bucket_.pool.run([&] { return reader.feed(fetched->bytes); }));
+      CO_TRY(co_await write(table, std::move(plain), carry, checksum));
+    }
+    CO_TRY(reader.finish());
+    if (!carry.empty()) checksum.add(carry);
+    if (reader.envelope().plain_bytes != table.bytes || checksum.value() != table.checksum)
+      co_return fail(Code::kCorrupt, "the object " + name + " holds another table than its root says");
+    if (table.bytes == 0) CO_TRY(co_await target_.append(table.name, {}));
+    ++progress_.tables_done;
+    report();
+    co_return Result<void>();
+  }
+
+  io::Task<Result<void>> write(const TableRef& table, std::string plain, std::string& carry, TableChecksum& checksum) {
+    carry += plain;
+    std::string_view rest = carry;
+    for (; rest.size() >= kPieceBytes; rest.remove_prefix(kPieceBytes)) checksum.add(rest.substr(0, kPieceBytes));
+    carry = std::string(rest);
+    progress_.bytes_done += plain.size();
+    report();
+    if (plain.empty()) co_return Result<void>();
+    co_return co_await target_.append(table.name, std::move(plain));
+  }
+
+  void report() const {
+    if (options_.on_progress) options_.on_progress(progress_);
+  }
+
+  const Bucket& bucket_;
+  kv::RestoreTarget& target_;
+  const RestoreOptions& options_;
+  io::CancelToken* const token_;
+  RestoreProgress progress_;
+};
+
+using Window = std::vector<std::optional<OpenedObject>>;
+
+// The next log objects side by side, as many as there are.
+io::Task<Result<Window>> read_window(Bucket bucket, uint64_t first, size_t count, io::CancelToken* token) {
+  Window window(count);
+  const auto read = [&](size_t index) -> io::Task<Result<void>> {
+    return [](Bucket from, uint64_t number, std::optional<OpenedObject>& to, io::CancelToken* t)
+               -> io::Task<Result<void>> {
+      auto opened = co_await read_log(from, number, t);
+      if (opened) to = *std::move(opened);
+      if (!opened && opened.error().code() != Code::kNotFound) co_return fail(std::move(opened).error());
+      co_return Result<void>();
+    }(bucket, first + index, window[index], token);
+  };
+  CO_TRY(co_await concurrently(count, count, read));
+  const auto present = [](const std::optional<OpenedObject>& object) { return object.has_value(); };
+  const auto hole = std::ranges::find_if_not(window, present);
+  if (std::any_of(hole, window.end(), present)) {
+    // They may have been put in between the requests; if not, a log object is lost.
+    const uint64_t number = first + static_cast<uint64_t>(hole - window.begin());
+    auto again = co_await read_log(bucket, number, token);
+    if (!again && again.error().code() == Code::kNotFound)
+      co_return fail(Code::kCorrupt, "the log has a hole: " + log_key(number) + " is missing and a later one is there");
+    if (!again) co_return fail(std::move(again).error());
+    *hole = *std::move(again);
+  }
+  window.erase(std::ranges::find_if_not(window, present), window.end());
+  co_return window;
+}
+
+}  // namespace
+
+io::Task<Result<uint64_t>> replay_log(Bucket bucket, kv::Engine& engine, Position& position, size_t in_flight,
+                                      std::function<void(std::string_view payload)> on_batches,
+                                      io::CancelToken* token) {
+  // The first request is by itself: mostly there is nothing, or one.
+  uint64_t applied = 0;
+  for (size_t count = 1;; count = std::max<size_t>(in_flight, 1)) {
+    const Window window = CO_TRY(co_await read_window(bucket, position.next_log, count, token));
+    for (const std::optional<OpenedObject>& object : window) {
+      const Envelope& envelope = object->envelope;
+      if (envelope.epoch < position.epoch)
+        co_return fail(Code::kCorrupt, log_key(position.next_log) + " is of an older epoch than what is before it");
+      if (envelope.kind == LogKind::kBreak) {
+        position.at_break = true;
+        co_return applied;
+      }
+      if (Result<void> done = co_await apply_log(engine, object->plain); !done)
+        co_return fail(std::move(done).error().with_context(log_key(position.next_log)));
+      position.epoch = envelope.epoch;
+      ++position.next_log;
+      ++applied;
+      if (on_batches) on_batches(object->plain);
+    }
+    if (window.size() < count) co_return applied;
+  }
+}
+
+io::Task<Result<Restored>> restore_metadata(Bucket bucket, std::unique_ptr<kv::RestoreTarget> target,
+                                            RestoreOptions options, io::CancelToken* token) {
+  Restore restore(bucket, *target, options, token);
+  co_return co_await restore.run();
+}
+
+}  // namespace firn::tier

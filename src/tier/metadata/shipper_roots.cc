@@ -1,0 +1,115 @@
+// MetadataShipper's roots: when, and in which order with the log.
+#include "base/log.h"
+#include "tier/metadata/shipper.h"
+
+namespace firn::tier {
+
+namespace {
+
+constexpr int64_t kForeverNs = int64_t{1} << 60;
+
+}  // namespace
+
+bool MetadataShipper::root_is_due() const {
+  return waits_for_root_ || since_root_bytes_ >= options_.root_log_bytes ||
+         since_root_objects_ >= options_.root_log_objects;
+}
+
+io::Task<void> MetadataShipper::run_roots(io::Gate::Entry) {
+  for (int failures = 0; !ended();) {
+    if (!root_is_due()) {
+      co_await root_alarm_.sleep(kForeverNs);
+      continue;
+    }
+    const Result<uint64_t> done = co_await publish_here();
+    if (!done) note(fail(done.error()));
+    failures = done ? 0 : failures + 1;
+    if (!done && !ended()) co_await pause(failures);
+    // That garbage stays for a while matters to nobody.
+    if (done && !ended()) (void)co_await collect_here();
+  }
+}
+
+// A root says: these tables, then the log from first_log on. That gives the state at the log's end, if
+//  - the tables hold every commit that stands before first_log: they do, for the checkpoint is taken after all of
+//    those were committed;
+//  - the log holds every commit that the tables hold: waited for below, because they may hold newer ones. Replay puts
+//    absolute values, so that going over commits again which the tables hold ends in the same state;
+//  - no commit is missing from the log after first_log: a break makes this attempt void.
+io::Task<Result<uint64_t>> MetadataShipper::publish_here() {
+  const io::Gate::Entry entry = gate_.enter();
+  if (!entry) co_return fail(Code::kUnavailable, "the volume's metadata is no longer shipped");
+  const io::Mutex::Guard guard = co_await publish_mutex_.lock();
+  if (Status why = fenced(); !why.ok()) co_return fail(std::move(why));
+  if (token_.cancelled()) co_return fail(Code::kUnavailable, "the volume's metadata is no longer shipped");
+  if (queue_.has_dropped()) co_return fail(Code::kBusy, "the log breaks off first");
+  const uint64_t breaks = breaks_;
+  const uint64_t first_log = log_.next();
+  const uint64_t bytes = since_root_bytes_, objects = since_root_objects_;
+  std::vector<TableRef> tables;
+  std::string manifest;
+  kv::Version through = 0;
+  {
+    const std::unique_ptr<kv::Checkpoint> checkpoint = CO_TRY(co_await source_->checkpoint());
+    tables = CO_TRY(co_await publisher_.upload(*checkpoint, &token_));
+    manifest = checkpoint->manifest();
+    through = checkpoint->through();
+  }
+  CO_TRY(co_await wait_logged(through, breaks));
+  CO_TRY(co_await publisher_.put(std::move(tables), std::move(manifest), first_log, &token_));
+  since_root_bytes_ -= bytes;
+  since_root_objects_ -= objects;
+  {
+    std::lock_guard lock(state_mutex_);
+    root_number_ = publisher_.root().number;
+    root_seconds_ = publisher_.root().root.seconds;
+  }
+  // A break while the root was put: it is a good root for all that, but not the one that is waited for.
+  if (breaks == breaks_) waits_for_root_ = false;
+  advance();
+  co_return publisher_.root().number;
+}
+
+io::Task<Result<void>> MetadataShipper::wait_logged(kv::Version version, uint64_t breaks) {
+  for (;;) {
+    std::shared_ptr<Progress> next;
+    {
+      std::lock_guard lock(state_mutex_);
+      if (!ended_.ok()) co_return fail(ended_);
+      if (breaks != breaks_ || queue_.has_dropped()) co_return fail(Code::kBusy, "the log broke off meanwhile");
+      if (logged_ >= version) co_return Result<void>();
+      wanted_ = std::max(wanted_, version);
+      next = progress_;
+    }
+    alarm_.ring();
+    co_await next->event.wait();
+    if (!next->failure.ok()) co_return fail(next->failure);
+  }
+}
+
+io::Task<Result<uint64_t>> MetadataShipper::collect_here() {
+  const io::Gate::Entry entry = gate_.enter();
+  if (!entry) co_return fail(Code::kUnavailable, "the volume's metadata is no longer shipped");
+  const io::Mutex::Guard guard = co_await publish_mutex_.lock();
+  const Result<uint64_t> removed = co_await collector_.pass(publisher_.root(), &token_);
+  if (!removed && !ended()) log::info("metadata: not everything was removed: {}", removed.error().to_string());
+  co_return removed;
+}
+
+io::Task<Result<uint64_t>> MetadataShipper::publish_root() {
+  io::Reactor* const caller = io::Reactor::current();
+  co_await io::switch_to(*home_);
+  Result<uint64_t> done = co_await publish_here();
+  co_await io::switch_to(*caller);
+  co_return done;
+}
+
+io::Task<Result<uint64_t>> MetadataShipper::collect() {
+  io::Reactor* const caller = io::Reactor::current();
+  co_await io::switch_to(*home_);
+  Result<uint64_t> done = co_await collect_here();
+  co_await io::switch_to(*caller);
+  co_return done;
+}
+
+}  // namespace firn::tier

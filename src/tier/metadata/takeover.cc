@@ -1,0 +1,142 @@
+#include "tier/metadata/takeover.h"
+
+#include "base/hex.h"
+
+namespace firn::tier {
+
+namespace {
+
+constexpr int kMaxRaces = 32;       // against other openers, and the former writer's last PUTs
+constexpr size_t kMaxSweeps = 256;  // openings since the last collection
+
+int64_t wall_seconds() { return io::Reactor::current()->clock().now().seconds; }
+
+// One attempt to become the writer.
+class TakeOver {
+ public:
+  TakeOver(const Bucket& bucket, const TakeOverOptions& options, io::CancelToken* token)
+      : bucket_(bucket), options_(options), token_(token) {
+    held_.writer = random_bytes16(bucket.random);
+  }
+
+  io::Task<Result<Writership>> run() {
+    uint64_t hint = options_.root_hint;
+    for (int race = 0;; ++race) {
+      const uint64_t newest = CO_TRY(co_await newest_root(bucket_, hint, token_));
+      if (CO_TRY(co_await put_root(newest))) break;
+      if (race == kMaxRaces) co_return fail(Code::kBusy, "too many others open the volume in the bucket");
+      hint = newest;
+    }
+    CO_TRY(co_await put_fence());
+    // Whoever put a later root is going to put a later fence, or has; better to know now. And only this tells somebody
+    // who slept between reading a root and putting the next one for so long that its place was free again.
+    const uint64_t newest = CO_TRY(co_await newest_root(bucket_, held_.root.number, token_));
+    if (newest != held_.root.number) {
+      const FoundRoot other = CO_TRY(co_await read_root(bucket_, newest, token_));
+      co_return fail(taken_over(bucket_, other.envelope));
+    }
+    co_return std::move(held_);
+  }
+
+ private:
+  Status check(const FoundRoot& former) const {
+    if (former.number == 0) return {};
+    if (former.root.volume != options_.volume)
+      return Status(Code::kCorrupt, bucket_.store.describe() + " holds another volume than it should");
+    if (!options_.from_others && former.root.database != options_.database)
+      return Status(Code::kNotPermitted, "the volume in " + bucket_.store.describe() +
+                                             " belongs to another copy of it by now (epoch " +
+                                             std::to_string(former.envelope.epoch) + ")");
+    return {};
+  }
+
+  // False: somebody else was faster.
+  io::Task<Result<bool>> put_root(uint64_t newest) {
+    FoundRoot former;
+    if (newest != 0) former = CO_TRY(co_await read_root(bucket_, newest, token_));
+    CO_TRY(check(former));
+    held_.epoch = former.envelope.epoch + 1;
+    FoundRoot next{.number = newest + 1, .root = succeed(former, wall_seconds())};
+    next.root.volume = options_.volume;
+    next.root.database = options_.database;
+    if (newest != 0) {
+      next.root.sweeps.push_back({former.envelope.epoch, former.root.tables_made + 1, wall_seconds()});
+      if (next.root.sweeps.size() > kMaxSweeps) next.root.sweeps.erase(next.root.sweeps.begin());
+    }
+    next.root.tables_made = 0;
+    const std::string payload = encode_root(next.root);
+    next.envelope = header(ObjectType::kRoot, LogKind::kNone, next.number, payload.size());
+    const std::string name = root_key(next.number);
+    object::Content content = co_await bucket_.pool.run(
+        [&] { return make_object(next.envelope, name, payload, bucket_.codec, bucket_.key); });
+    if (CO_TRY(co_await claim(bucket_, name, std::move(content), next.envelope, token_))) co_return false;
+    held_.root = std::move(next);
+    co_return true;
+  }
+
+  io::Task<Result<void>> put_fence() {
+    const uint64_t first = held_.root.root.first_log;
+    uint64_t place = CO_TRY(co_await log_end(bucket_, first, token_));
+    for (int race = 0; race < kMaxRaces; ++race) {
+      if (place > first) CO_TRY(co_await look_at(place - 1));
+      const Envelope fence = header(ObjectType::kLog, LogKind::kFence, place, 0);
+      const std::string name = log_key(place);
+      held_.lease_from_ns = io::Reactor::current()->clock().monotonic_ns();
+      object::Content content = make_object(fence, name, {}, Codec::kStored, bucket_.key);
+      if (!CO_TRY(co_await claim(bucket_, name, std::move(content), fence, token_))) {
+        held_.fence = place;
+        co_return Result<void>();
+      }
+      ++place;
+    }
+    co_return fail(Code::kBusy, "the volume's writer goes on and on");
+  }
+
+  // At the log's last object: invariant 1.
+  io::Task<Result<void>> look_at(uint64_t last) {
+    const std::optional<Envelope> there = CO_TRY(co_await read_envelope(bucket_, log_key(last), token_));
+    if (!there) co_return fail(Code::kUnavailable, "the log is being removed under us");
+    if (there->epoch > held_.epoch) co_return fail(taken_over(bucket_, *there));
+    held_.clean = there->kind == LogKind::kRelease;
+    co_return Result<void>();
+  }
+
+  Envelope header(ObjectType type, LogKind kind, uint64_t number, uint64_t bytes) {
+    return {.type = type,
+            .kind = kind,
+            .sealed = bucket_.key.has_value(),
+            .epoch = held_.epoch,
+            .number = number,
+            .writer = held_.writer,
+            .nonce = random_bytes16(bucket_.random),
+            .plain_bytes = bytes};
+  }
+
+  const Bucket& bucket_;
+  const TakeOverOptions& options_;
+  io::CancelToken* const token_;
+  Writership held_;
+};
+
+}  // namespace
+
+Status taken_over(const Bucket& bucket, const Envelope& by) {
+  const std::string_view writer(reinterpret_cast<const char*>(by.writer.data()), by.writer.size());
+  return Status(Code::kNotPermitted, "another daemon has taken over this volume in " + bucket.store.describe() +
+                                         " (epoch " + std::to_string(by.epoch) + ", writer " + firn::to_hex(writer) + ")");
+}
+
+Root succeed(const FoundRoot& former, int64_t now_seconds) {
+  Root root = former.root;
+  if (former.number != 0)
+    root.past.push_back({.number = former.number, .first_log = former.root.first_log, .replaced = now_seconds});
+  root.seconds = now_seconds;
+  return root;
+}
+
+io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token) {
+  TakeOver attempt(bucket, options, token);
+  co_return co_await attempt.run();
+}
+
+}  // namespace firn::tier

@@ -1,0 +1,49 @@
+// Becoming the one writer of a volume's metadata in a bucket.
+//
+// Epochs ascend with every opening. The new writer first puts the next root, the former one's content with its own
+// epoch, so that the former can publish no more; then a fence into the next place of the log. These invariants follow:
+//
+//  1. A writer puts a log object only right after one whose epoch is not above its own, and only where there is none.
+//     So epochs ascend along the log, and what a writer put before the fence is before it for everybody.
+//  2. A fenced writer's next place in the log is, for ever, the fence of whoever came next: fences outlive the log
+//     around them (RetentionOptions::fence_ns). However long it slept, its next PUT fails. No clock is part of that.
+//  3. Roots descend from one another: every root was put by somebody who had read the one before it.
+#pragma once
+
+#include <string>
+
+#include "tier/metadata/bucket.h"
+
+namespace firn::tier {
+
+struct TakeOverOptions {
+  std::string volume;   // its id; roots of another one are kCorrupt
+  // The local database that the roots will be taken from: 16 random bytes, made with it. (A database that is made anew
+  // from the bucket at every opening has new ones.)
+  Bytes16 database{};
+  // Go on although the newest root was taken from another local database, whose writer is then fenced. Without it that
+  // is kNotPermitted: for volumes whose truth is the local database, where two of them mean that one was restored.
+  bool from_others = true;
+  uint64_t root_hint = 0;  // a root's number that is known to have existed; saves requests
+};
+
+// What a writer holds.
+struct Writership {
+  uint64_t epoch = 0;
+  Bytes16 writer{};
+  FoundRoot root;        // this writer's first
+  uint64_t fence = 0;    // the place of its fence in the log, which begins at root.root.first_log
+  bool clean = false;    // the writer before it released the volume
+  int64_t lease_from_ns = 0;  // when the fence was sent, of the reactor's clock
+};
+
+// kNotPermitted: somebody else took over at the same time, or `from_others` forbids it; others as the store fails.
+io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token = nullptr);
+
+// The status of a writer that met an object of somebody with a higher epoch.
+Status taken_over(const Bucket& bucket, const Envelope& by);
+
+// The root after `former` as far as what is to be removed is concerned.
+Root succeed(const FoundRoot& former, int64_t now_seconds);
+
+}  // namespace firn::tier
