@@ -159,6 +159,18 @@ TEST(Blob, IsBounded) {
   EXPECT_LE(writer.finish().bytes(), kMaxBlobBytes);
 }
 
+TEST(Compression, OfAnySizeComesBack) {
+  for (const Codec codec : {Codec::kLz4, Codec::kZstd})
+    for (size_t bytes = 0; bytes < 300; ++bytes) {
+      const std::string plain(bytes, 'x');
+      const Compressed compressed = compress(plain, codec);
+      const bool stored = compressed.codec == Codec::kStored;
+      const auto back = decompress(stored ? plain : compressed.bytes, compressed.codec, bytes);
+      ASSERT_TRUE(back) << bytes << ": " << back.error().to_string();
+      ASSERT_EQ(*back, plain);
+    }
+}
+
 // docs/formats/blob.md shows these.
 TEST(Blob, GoldenBytes) {
   std::string header, frame_header, footer;

@@ -58,9 +58,10 @@ Result<std::string> decompress(std::string_view stored, Codec codec, size_t plai
     return plain.assign(stored);
   }
   bool whole = false;
-  plain.resize_and_overwrite(plain_bytes, [&](char* to, size_t room) {
-    whole = decompress_into(stored, codec, to, room);
-    return whole ? room : 0;
+  // (What libstdc++ 12 passes as the size may be more.)
+  plain.resize_and_overwrite(plain_bytes, [&](char* to, size_t) {
+    whole = decompress_into(stored, codec, to, plain_bytes);
+    return whole ? plain_bytes : 0;
   });
   if (!whole) return fail(Code::kCorrupt, "a frame does not decompress");
   return plain;
