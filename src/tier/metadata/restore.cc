@@ -22,7 +22,7 @@ class Restore {
   io::Task<Result<Restored>> run() {
     const uint64_t newest = CO_TRY(co_await newest_root(bucket_, options_.root_hint, token_));
     if (newest == 0) co_return fail(Code::kNotFound, bucket_.store.describe() + " holds no metadata");
-    FoundRoot found = CO_TRY(co_await read_root(bucket_, newest, token_));
+    const FoundRoot found = CO_TRY(co_await read_root(bucket_, newest, token_));
     const Root& root = found.root;
     if (!options_.volume.empty() && root.volume != options_.volume)
       co_return fail(Code::kCorrupt, bucket_.store.describe() + " holds another volume than it should");
@@ -42,7 +42,6 @@ class Restore {
           report();
         },
         token_));
-    restored.position.epoch = std::max(restored.position.epoch, found.envelope.epoch);
     CO_TRY(co_await restored.engine->sync(restored.engine->last_version()));
     co_return restored;
   }
@@ -97,6 +96,16 @@ class Restore {
   RestoreProgress progress_;
 };
 
+// A log object is missing and a later one is there: either it has been removed, which leaves fences behind, and there is
+// a root that does without it; or it is lost.
+io::Task<Status> judge_hole(Bucket bucket, uint64_t number, io::CancelToken* token) {
+  const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
+  const FoundRoot found = CO_TRY(co_await read_root(bucket, newest, token));
+  if (found.root.first_log > number) co_return moved_on(log_key(number)).error();
+  co_return Status(Code::kCorrupt,
+                   "the log has a hole: " + log_key(number) + " is missing and a later one is there");
+}
+
 using Window = std::vector<std::optional<OpenedObject>>;
 
 // The next log objects side by side, as many as there are.
@@ -115,11 +124,10 @@ io::Task<Result<Window>> read_window(Bucket bucket, uint64_t first, size_t count
   const auto present = [](const std::optional<OpenedObject>& object) { return object.has_value(); };
   const auto hole = std::ranges::find_if_not(window, present);
   if (std::any_of(hole, window.end(), present)) {
-    // They may have been put in between the requests; if not, a log object is lost.
+    // They may have been put in between the requests.
     const uint64_t number = first + static_cast<uint64_t>(hole - window.begin());
     auto again = co_await read_log(bucket, number, token);
-    if (!again && again.error().code() == Code::kNotFound)
-      co_return fail(Code::kCorrupt, "the log has a hole: " + log_key(number) + " is missing and a later one is there");
+    if (!again && again.error().code() == Code::kNotFound) co_return fail(co_await judge_hole(bucket, number, token));
     if (!again) co_return fail(std::move(again).error());
     *hole = *std::move(again);
   }

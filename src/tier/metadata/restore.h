@@ -28,7 +28,7 @@ struct RestoreOptions {
 struct Position {
   uint64_t root = 0;
   uint64_t next_log = 1;
-  uint64_t epoch = 0;
+  uint64_t epoch = 0;  // of the last log object; 0: none yet. (A root's may be above it: its writer has yet to fence.)
   int64_t root_seconds = 0;
   bool at_break = false;  // the log goes on only from a later root
 };
@@ -45,7 +45,8 @@ struct Restored {
 io::Task<Result<Restored>> restore_metadata(Bucket bucket, std::unique_ptr<kv::RestoreTarget> target,
                                             RestoreOptions options, io::CancelToken* token = nullptr);
 
-// Applies what the log has from `position` on, and moves it. Returns how many objects. `on_batches`, if it is not
+// Applies what the log has from `position` on, and moves it. kUnavailable also when the log there has been removed: there
+// is a newer root then. Returns how many objects. `on_batches`, if it is not
 // empty, sees each object's payload (log_payload.h) after it was applied.
 io::Task<Result<uint64_t>> replay_log(Bucket bucket, kv::Engine& engine, Position& position, size_t in_flight,
                                       std::function<void(std::string_view payload)> on_batches,

@@ -85,6 +85,7 @@ io::Task<Result<void>> MetadataShipper::act() {
   if (LogQueue::Load load = queue_.take(); load.commits > 0) co_return co_await ship(std::move(load));
   if (releasing_) {
     CO_TRY(co_await put_until_done(LogKind::kRelease, {}));
+    has_released_ = true;
     end(Status(Code::kUnavailable, "the volume has been released"));
     co_return Result<void>();
   }
@@ -263,12 +264,12 @@ io::Task<Result<void>> MetadataShipper::release(int64_t within_ns) {
   }
   releasing_ = true;
   alarm_.ring();
-  const bool in_time = !co_await io::sleep_for(std::max<int64_t>(deadline - monotonic_ns(), 1), &released_);
+  co_await io::sleep_for(std::max<int64_t>(deadline - monotonic_ns(), 1), &released_);
   Result<void> result;
-  if (Status why = fenced(); !why.ok())
-    result = fail(std::move(why));
-  else if (!in_time)
-    result = fail(Code::kTimedOut, "the bucket did not take what was left to ship");
+  if (!has_released_) {
+    std::lock_guard lock(state_mutex_);
+    result = fail(ended_.ok() ? Status(Code::kTimedOut, "the bucket did not take what was left to ship") : ended_);
+  }
   co_await close();
   co_await io::switch_to(*caller);
   co_return result;

@@ -163,7 +163,7 @@ class MetadataShipper {
   // On home_ only.
   uint64_t breaks_ = 0;          // in this log so far; what was begun before one is void
   bool waits_for_root_ = false;  // there was a break, and no root since
-  bool releasing_ = false;
+  bool releasing_ = false, has_released_ = false;
   int64_t last_contact_ns_ = 0;
   uint64_t since_root_bytes_ = 0, since_root_objects_ = 0;
 
