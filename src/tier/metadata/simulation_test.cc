@@ -32,14 +32,14 @@ using MakeTarget = std::function<std::unique_ptr<kv::RestoreTarget>()>;
 constexpr const char* kVolume = "simulated";
 
 ShipOptions ship_options(Random& random) {
-  return {.flush_interval_ns = static_cast<int64_t>(random.below(3) * kSecond / 2),
+  return {.flush_interval_ns = static_cast<int64_t>(random.below(4) == 0 ? 20 * kSecond : random.below(3) * kSecond / 2),
           .flush_bytes = 2000,
           .log_bytes = 1000,
           .queue_bytes = 5000,
           .root_log_bytes = 100'000,
           .root_log_objects = 2 + random.below(10),
           .tables_in_flight = 1 + random.below(3),
-          .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 60 * kSecond},
+          .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 20 * kSecond},
           .lease_ns = 20 * kSecond,
           .heartbeat_ns = 8 * kSecond,
           .longest_retry_ns = 3 * kSecond,
@@ -95,6 +95,15 @@ class Daemon {
       co_await io::sleep_for(static_cast<int64_t>(world_.random.below(60) * kSecond));
       const auto root = co_await shipper.publish_root();
       if (root && world_.random.below(2) == 0) (void)co_await shipper.collect();
+      if (world_.random.below(2) == 0) {
+        way_.late.cut();
+        co_await shipper.close();
+      }
+    }
+    // Somebody else may take over, and even clean up, while this one sleeps.
+    if (world_.random.below(3) == 0) {
+      co_await io::sleep_for(static_cast<int64_t>(world_.random.below(60) * kSecond));
+      way_.late.freeze(static_cast<int64_t>((30 + world_.random.below(300)) * kSecond));
     }
     // A kill comes in the middle of it.
     if (world_.random.below(2) == 0) {

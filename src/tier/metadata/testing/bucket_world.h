@@ -30,7 +30,7 @@ class LateStore final : public object::testing::ForwardingStore {
 
   io::Task<Result<void>> put(std::string key, object::Content content, object::PutOptions options,
                              io::Until until) override {
-    if (cut_) co_return fail(Code::kInterrupted, "cut off");
+    CO_TRY(co_await pass());
     if (random_.unit() < faults_.late) {
       io::detach(put_later(inner_, std::move(key), std::move(content), options, below(faults_.latest_ns)));
       co_await io::sleep_for(below(kSecond), until.token);
@@ -39,21 +39,31 @@ class LateStore final : public object::testing::ForwardingStore {
     co_return co_await ForwardingStore::put(std::move(key), std::move(content), options, until);
   }
   io::Task<Result<object::Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
-    if (cut_) co_return fail(Code::kInterrupted, "cut off");
+    CO_TRY(co_await pass());
     co_return co_await ForwardingStore::get(std::move(key), offset, bytes, until);
   }
   io::Task<Result<object::ObjectInfo>> head(std::string key, io::Until until) override {
-    if (cut_) co_return fail(Code::kInterrupted, "cut off");
+    CO_TRY(co_await pass());
     co_return co_await ForwardingStore::head(std::move(key), until);
   }
   io::Task<Result<void>> remove(std::string key, io::Until until) override {
-    if (cut_) co_return fail(Code::kInterrupted, "cut off");
+    CO_TRY(co_await pass());
     co_return co_await ForwardingStore::remove(std::move(key), until);
   }
 
   void cut() { cut_ = true; }
+  // Nothing gets through for so long: the process, or its machine, sleeps.
+  void freeze(int64_t nanoseconds) {
+    frozen_until_ns_ = io::Reactor::current()->clock().monotonic_ns() + nanoseconds;
+  }
 
  private:
+  io::Task<Result<void>> pass() {
+    const int64_t left = frozen_until_ns_ - io::Reactor::current()->clock().monotonic_ns();
+    if (left > 0) co_await io::sleep_for(left);
+    if (cut_) co_return fail(Code::kInterrupted, "cut off");
+    co_return Result<void>();
+  }
   int64_t below(int64_t bound) { return static_cast<int64_t>(random_.below(static_cast<uint64_t>(bound))); }
   static io::Task<void> put_later(std::shared_ptr<object::ObjectStore> inner, std::string key, object::Content content,
                                   object::PutOptions options, int64_t wait_ns) {
@@ -65,6 +75,7 @@ class LateStore final : public object::testing::ForwardingStore {
   const WayFaults faults_;
   Random& random_;
   bool cut_ = false;
+  int64_t frozen_until_ns_ = 0;
 };
 
 class BucketWorld {
