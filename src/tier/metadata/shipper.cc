@@ -82,6 +82,8 @@ int64_t MetadataShipper::time_to_act() {
 
 io::Task<Result<void>> MetadataShipper::act() {
   if (queue_.has_dropped()) co_return co_await put_break();
+  // Those whom the last PUT woke commit again just now, and may come along.
+  co_await io::stand_back();
   if (LogQueue::Load load = queue_.take(); load.commits > 0) co_return co_await ship(std::move(load));
   if (releasing_) {
     CO_TRY(co_await put_until_done(LogKind::kRelease, {}));
@@ -240,7 +242,7 @@ ShipStatus MetadataShipper::status() const {
           .shipped = shipped_,
           .pending_commits = queue_.commits() + in_flight_commits_,
           .pending_bytes = queue_.bytes() + in_flight_bytes_,
-          .oldest_pending_ns = oldest_ns_ == 0 ? 0 : std::max<int64_t>(1, monotonic_ns() - oldest_ns_),
+          .oldest_pending_ns = oldest_ns_ == 0 ? 0 : std::max<int64_t>(1, home_->clock().monotonic_ns() - oldest_ns_),
           .next_log = log_.next(),
           .root = root_number_,
           .root_seconds = root_seconds_,

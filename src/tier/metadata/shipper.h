@@ -115,9 +115,8 @@ class MetadataShipper {
   // Every commit up to it is in the bucket.
   kv::Version shipped() const;
   // Whether this was surely the one writer a moment ago: whoever answers readers while it is false may answer with what
-  // somebody else has changed. Needs a current reactor.
-  bool lease_valid() const { return log_.lease_valid(io::Reactor::current()->clock().monotonic_ns()); }
-  // Needs a current reactor.
+  // somebody else has changed. False before start().
+  bool lease_valid() const { return home_ != nullptr && log_.lease_valid(home_->clock().monotonic_ns()); }
   ShipStatus status() const;
 
  private:

@@ -103,7 +103,7 @@ class Daemon {
     // Somebody else may take over, and even clean up, while this one sleeps.
     if (world_.random.below(3) == 0) {
       co_await io::sleep_for(static_cast<int64_t>(world_.random.below(60) * kSecond));
-      way_.late.freeze(static_cast<int64_t>((30 + world_.random.below(300)) * kSecond));
+      way_.late.freeze_until(world_.now() + static_cast<int64_t>((30 + world_.random.below(300)) * kSecond));
     }
     // A kill comes in the middle of it.
     if (world_.random.below(2) == 0) {
@@ -259,6 +259,93 @@ TEST(MetadataSimulation, AcknowledgedCommitsOutliveWritersAndStores) {
     acknowledged += history.acknowledged();
   });
   if (std::getenv("FIRN_SEED") == nullptr) EXPECT_GT(acknowledged, 1000u);
+}
+
+// A volume whose truth is a local database: its daemon comes and goes, the bucket too, and what the bucket holds at any
+// moment is a state that the database once had.
+class LocalLife {
+ public:
+  LocalLife(BucketWorld& world, History& history, WayFaults faults) : world_(world), history_(history), faults_(faults) {}
+
+  Task<void> live() {
+    for (uint64_t run = 2 + world_.random.below(4); run > 0; --run) {
+      co_await commit(world_.random.below(5));  // while nobody ships
+      co_await run_daemon(run == 1);
+      co_await judge("between");
+    }
+    const History::Number end = co_await judge("in the end");
+    EXPECT_EQ(end, last_);
+    EXPECT_TRUE(co_await engine_->close());
+  }
+
+ private:
+  Task<void> commit(uint64_t count) {
+    for (; count > 0; --count) {
+      const auto transaction = engine_->begin();
+      const History::Draft draft = history_.draft(world_.random, *transaction);
+      CO_REQUIRE(co_await transaction->commit());
+      history_.add(draft, last_);
+      last_ = draft.number;
+    }
+  }
+
+  Task<void> run_daemon(bool well) {
+    ways_.push_back(std::make_unique<Way>(world_, well ? WayFaults{} : faults_));
+    Way& way = *ways_.back();
+    Result<Writership> held = co_await take_over(way.bucket, {.volume = kVolume});
+    if (!held) co_return;
+    ShipOptions options = ship_options(world_.random);
+    options.drop_when_full = true;
+    options.keep_lease = false;
+    options.queue_bytes = 2000;
+    MetadataShipper shipper(way.bucket, *std::move(held), std::move(options));
+    shipper.start(*engine_->shipping(), StartFrom::kDatabase);
+    for (uint64_t steps = world_.random.below(60); steps > 0; --steps) {
+      if (world_.random.below(10) == 0) way.faulty->set_down(world_.random.below(2) == 0);
+      co_await commit(1 + world_.random.below(3));
+      co_await io::sleep_for(static_cast<int64_t>(world_.random.below(5) * kSecond));
+      if (world_.random.below(20) == 0) co_await judge("meanwhile");
+    }
+    way.faulty->set_down(false);
+    if (well) EXPECT_TRUE(co_await shipper.ship_through(engine_->last_version()));
+    if (well || world_.random.below(2) == 0) {
+      const Result<void> released = co_await shipper.release(600 * kSecond);
+      if (released) EXPECT_EQ(co_await judge("released"), last_);
+    } else {
+      way.late.cut();
+      co_await shipper.close();
+    }
+  }
+
+  Task<History::Number> judge(const char* when) {
+    const Way way(world_);
+    for (int attempt = 0; attempt < 20; ++attempt) {
+      Result<Restored> restored = co_await restore_metadata(way.bucket, kv::make_mem_restore_target(), {});
+      if (!restored && restored.error() == Code::kNotFound) co_return 0;
+      if (!restored && restored.error() == Code::kUnavailable) continue;
+      EXPECT_TRUE(restored) << restored.error().to_string();
+      if (!restored) break;
+      co_return history_.identify(co_await History::read(*restored->engine), when);
+    }
+    ADD_FAILURE() << when << ": nothing to restore";
+    co_return 0;
+  }
+
+  BucketWorld& world_;
+  History& history_;
+  const WayFaults faults_;
+  const std::unique_ptr<kv::Engine> engine_ = kv::make_mem_engine({.yields = true});
+  std::vector<std::unique_ptr<Way>> ways_;
+  History::Number last_ = 0;
+};
+
+TEST(MetadataSimulation, TheBucketFollowsALocalDatabase) {
+  for_seeds(200, [](uint64_t seed) {
+    BucketWorld world(seed);
+    History history;
+    LocalLife life(world, history, bad_faults(seed));
+    world.run(life.live());
+  });
 }
 
 TEST(MetadataSimulation, TheSameOnRocksdb) {

@@ -52,10 +52,8 @@ class LateStore final : public object::testing::ForwardingStore {
   }
 
   void cut() { cut_ = true; }
-  // Nothing gets through for so long: the process, or its machine, sleeps.
-  void freeze(int64_t nanoseconds) {
-    frozen_until_ns_ = io::Reactor::current()->clock().monotonic_ns() + nanoseconds;
-  }
+  // Nothing gets through before then: the process, or its machine, sleeps.
+  void freeze_until(int64_t monotonic_ns) { frozen_until_ns_ = monotonic_ns; }
 
  private:
   io::Task<Result<void>> pass() {
