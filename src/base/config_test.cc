@@ -88,8 +88,7 @@ constexpr Golden kGolden[] = {
      "v/firn.toml:3: tiers.stores: this array is of the wrong type; give a string, or a list of up to 2 strings"},
     {"[tiers]\nstores = [\"a\", \"b\", \"c\"]",
      "v/firn.toml:2: tiers.stores: this array is out of range; give a string, or a list of up to 2 strings"},
-    {"[tiers]\n\nstores = [\"a\", \"longer\"]",
-     "v/firn.toml:3: tiers.stores: longer is too long; give a shorter one"},
+    {"[tiers]\n\nstores = [\"a\", \"longer\"]", "v/firn.toml:3: tiers.stores: longer is too long; give a shorter one"},
     {"[sync]\ninterval = 5",
      "v/firn.toml:2: sync.interval: 5 is of the wrong type; give a duration from \"1ms\" to \"1min\""},
 };

@@ -49,9 +49,9 @@ Status explained(const Status& why, const Place& place) {
 }
 
 Status taken(const object::ObjectStore& store, const meta::VolumeSettings& owner) {
-  return Status(Code::kExists,
-                fmt::format("{} is the place of the volume \"{}\" (id {}, made {:%Y-%m-%d %H:%M} UTC)", store.describe(),
-                            owner.name, to_hex(owner.id), fmt::gmtime(static_cast<time_t>(owner.created.seconds))));
+  return Status(Code::kExists, fmt::format("{} is the place of the volume \"{}\" (id {}, made {:%Y-%m-%d %H:%M} UTC)",
+                                           store.describe(), owner.name, to_hex(owner.id),
+                                           fmt::gmtime(static_cast<time_t>(owner.created.seconds))));
 }
 
 bool exists(const std::string& path) {
@@ -104,15 +104,13 @@ io::Task<Result<void>> Claims::take_place(Claim* claim) {
 
 // kExists when the place is another volume's.
 io::Task<Result<void>> Claims::check_owner(Claim* claim) {
-  const auto found =
-      co_await object::get_all(*claim->store, tier::kVolumeObject, tier::kMaxVolumeObjectBytes, soon());
+  const auto found = co_await object::get_all(*claim->store, tier::kVolumeObject, tier::kMaxVolumeObjectBytes, soon());
   // A folder without a marker is no store yet.
   const bool no_store = claim->place.kind == Place::Kind::kFolder && !found && found.error() == Code::kNoDevice;
   if (no_store || (!found && found.error() == Code::kNotFound)) co_return Result<void>();
   const std::string bytes = CO_TRY(found);
   const auto owner = tier::decode_volume_object(bytes);
-  if (!owner)
-    co_return fail(Code::kExists, fmt::format("{}: {}", claim->store->describe(), owner.error().to_string()));
+  if (!owner) co_return fail(Code::kExists, fmt::format("{}: {}", claim->store->describe(), owner.error().to_string()));
   if (owner->id != record_.id) co_return fail(taken(*claim->store, *owner));
   co_return Result<void>();
 }
@@ -124,8 +122,8 @@ io::Task<Result<void>> Claims::mark(Claim* claim) {
     Status status;
   };
   claim->begun = true;
-  const auto made = co_await object::run_abandonable(
-      *pool_, soon(), [path = claim->place.where, id = to_hex(record_.id)]() -> Made {
+  const auto made =
+      co_await object::run_abandonable(*pool_, soon(), [path = claim->place.where, id = to_hex(record_.id)]() -> Made {
         const bool was_there = exists(path);
         return {.folder = !was_there, .status = object::create_dir_store(path, id)};
       });

@@ -39,6 +39,7 @@ void add_mkdir(CLI::App& app, Action* chosen);
 void add_mv(CLI::App& app, Action* chosen);
 void add_tier(CLI::App& app, Action* chosen);
 void add_wal(CLI::App& app, Action* chosen);
+void add_restore(CLI::App& app, Action* chosen);
 void add_version(CLI::App& app, Action* chosen);
 
 // Prints "firn: MESSAGE" to stderr, on one line, and yields the exit code of misuse.

@@ -21,7 +21,8 @@ constexpr const char* kManual =
     "Makes VOLUME, a folder that holds a file system: firn.toml (the settings, with comments), meta/ (names and\n"
     "attributes), hot/ (the content of files). VOLUME must not exist yet, or be an empty folder. Put it on a local\n"
     "disk with a file system that has sparse files (ext4, XFS, btrfs).\n\n"
-    "Colder tiers, nearest first, are where content settles: --tier NAME=URL, with a NAME of a-z, 0-9 and -, and a URL\n"
+    "Colder tiers, nearest first, are where content settles: --tier NAME=URL, with a NAME of a-z, 0-9 and -, and a "
+    "URL\n"
     "that is a folder (of a NAS share, of another disk; its parent must be there) or s3://bucket/prefix (the bucket\n"
     "must be there; ?endpoint=https://host, ?region= and ?profile= may follow). Each is tried out, and marked as this\n"
     "volume's: give each volume a folder or prefix of its own. Credentials for S3 come from where the AWS tools have\n"
@@ -59,7 +60,8 @@ Status check_combination(const InitOptions& options) {
   if (!options.compression.empty() && options.tiers.empty())
     return Status(Code::kInvalid, "init: --compress is about what goes to colder tiers; give at least one --tier");
   if (options.durability == "object" && options.tiers.empty())
-    return Status(Code::kInvalid, "init: --durability object needs a colder tier to wait for; give at least one --tier");
+    return Status(Code::kInvalid,
+                  "init: --durability object needs a colder tier to wait for; give at least one --tier");
   if (!options.key_file.empty() && !options.encrypt)
     return Status(Code::kInvalid, "init: --key-file goes with --encrypt");
   return {};
@@ -126,8 +128,8 @@ Status check_vacant(const std::string& volume, const Probe& probe) {
 }
 
 Result<std::string> make_wrapped_key(const InitOptions& options, const Settings& settings) {
-  const std::string secret = TRY(read_new_secret(
-      {.key_file = settings.tiers.key_file, .question = "A passphrase for " + options.volume}));
+  const std::string secret =
+      TRY(read_new_secret({.key_file = settings.tiers.key_file, .question = "A passphrase for " + options.volume}));
   const tier::Key key = tier::make_key(system_random());
   const tier::WrappedKey wrapped = TRY(tier::wrap_key(key, secret, system_random()));
   return tier::encode(wrapped);
@@ -158,10 +160,11 @@ void note_same_disk(const NewVolume& volume) {
 Status init_bucket_volume(const std::string& url) {
   if (const auto bucket = object::s3_options(url, object::s3::Environment::of_process()); !bucket)
     return Status(Code::kInvalid, bucket.error().message());
-  return Status(Code::kNotSupported,
-                fmt::format("{}: volumes that live in a bucket are not in this version; make a folder with a tier there: "
-                            "firn init ./volume --tier s3={}",
-                            url, url));
+  return Status(
+      Code::kNotSupported,
+      fmt::format("{}: volumes that live in a bucket are not in this version; make a folder with a tier there: "
+                  "firn init ./volume --tier s3={}",
+                  url, url));
 }
 
 Result<int> init(const InitOptions& options) {

@@ -22,7 +22,8 @@ constexpr const char* kManual =
     "The present secret comes from --key-file, tiers.key_file in firn.toml, FIRN_PASSPHRASE, or the terminal; the new\n"
     "one from --new-key-file, FIRN_NEW_PASSPHRASE, or the terminal.\n\n"
     "The volume's own copy comes last: until it says that it is done, VOLUME opens with the former secret. After an\n"
-    "interruption a tier may have the new one already; run it again. Whoever has both the former secret and an old copy\n"
+    "interruption a tier may have the new one already; run it again. Whoever has both the former secret and an old "
+    "copy\n"
     "of a tier or of VOLUME can still read: to shut somebody out who has those, copy the data into a new volume.";
 
 constexpr int64_t kRequestNs = 60'000'000'000;
@@ -40,14 +41,15 @@ std::string names_of(const std::vector<std::string>& names) {
 // Nothing is changed while one of them does not answer.
 io::Task<Result<void>> check_tiers(const Stores* stores, const meta::VolumeSettings* record) {
   for (const tier::Tier& tier : stores->tiers()) {
-    const auto found = co_await object::get_all(tier.store, tier::kVolumeObject, tier::kMaxVolumeObjectBytes,
-                                                io::within(kRequestNs));
+    const auto found =
+        co_await object::get_all(tier.store, tier::kVolumeObject, tier::kMaxVolumeObjectBytes, io::within(kRequestNs));
     const Status status = !found ? found.error() : [&]() -> Status {
       const auto owner = TRY(tier::decode_volume_object(*found));
       return owner.id == record->id ? Status() : Status(Code::kNoDevice, "it is another volume's");
     }();
     if (!status.ok())
-      co_return fail(status.code(), fmt::format("tier {}: {}; nothing has been changed", tier.name, status.to_string()));
+      co_return fail(status.code(),
+                     fmt::format("tier {}: {}; nothing has been changed", tier.name, status.to_string()));
   }
   co_return Result<void>();
 }
@@ -55,12 +57,11 @@ io::Task<Result<void>> check_tiers(const Stores* stores, const meta::VolumeSetti
 io::Task<Result<void>> rewrap_tiers(const Stores* stores, std::string object) {
   std::vector<std::string> done;
   for (const tier::Tier& tier : stores->tiers()) {
-    const auto put =
-        co_await tier.store.put(tier::kVolumeObject, object::Content(object), {}, io::within(kRequestNs));
+    const auto put = co_await tier.store.put(tier::kVolumeObject, object::Content(object), {}, io::within(kRequestNs));
     if (!put)
       co_return fail(put.error().code(),
-                     fmt::format("tier {}: {}; the volume still opens with the former secret{}; run it again", tier.name,
-                                 put.error().to_string(),
+                     fmt::format("tier {}: {}; the volume still opens with the former secret{}; run it again",
+                                 tier.name, put.error().to_string(),
                                  done.empty() ? "" : ", a restore from " + names_of(done) + " with the new one"));
     done.push_back(tier.name);
   }

@@ -179,8 +179,10 @@ Status make_volume(NewVolume volume) {
   Status status;
   if (!volume.places.empty()) {
     auto created = Claims::create(volume.places, volume.settings.s3, volume.record);
-    if (created) claims = *std::move(created);
-    else status = created.error();
+    if (created)
+      claims = *std::move(created);
+    else
+      status = created.error();
   }
   if (status.ok()) status = make_parts(volume, claims.get());
   if (!status.ok()) return undo(paths, marker, claims.get(), made_folder, std::move(status));

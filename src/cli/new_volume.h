@@ -18,8 +18,8 @@ struct NewVolume {
 };
 
 // The folder is missing, empty, or what an interrupted init left. On failure nothing is left that this made, but where
-// it could not be taken away again, which the message then says; then the folder stays half made, and another init there
-// finishes or replaces it. kBusy: another init is at work there.
+// it could not be taken away again, which the message then says; then the folder stays half made, and another init
+// there finishes or replaces it. kBusy: another init is at work there.
 Status make_volume(NewVolume volume);
 
 }  // namespace firn::cli

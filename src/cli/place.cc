@@ -22,13 +22,12 @@ bool has_control_characters(std::string_view text) {
 }
 
 Status check_name(std::string_view name) {
-  const bool allowed = std::ranges::all_of(
-      name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  const bool allowed =
+      std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
   if (name.empty() || name.size() > kMaxNameBytes || !allowed)
     return Status(Code::kInvalid,
                   fmt::format("\"{}\" is not a tier's name; give 1 to 32 of a-z, 0-9 and -, {}", name, kPlaceExamples));
-  if (name == "hot")
-    return Status(Code::kInvalid, "\"hot\" is the name of the local disk; give the tier another one");
+  if (name == "hot") return Status(Code::kInvalid, "\"hot\" is the name of the local disk; give the tier another one");
   return {};
 }
 
@@ -70,12 +69,14 @@ Status read_folder(Place& place) {
   if (path.starts_with(kFileScheme)) {
     path = path.substr(kFileScheme.size());
     if (!path.starts_with('/'))
-      return Status(Code::kInvalid,
-                    fmt::format("{} names another machine; give file:///folder, of a share that is mounted here", place.url));
+      return Status(
+          Code::kInvalid,
+          fmt::format("{} names another machine; give file:///folder, of a share that is mounted here", place.url));
   }
   path = std::filesystem::path(path).lexically_normal().string();
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  if (path == "/") return Status(Code::kInvalid, "the root folder cannot be a tier; give a folder of its own, /mnt/nas/firn");
+  if (path == "/")
+    return Status(Code::kInvalid, "the root folder cannot be a tier; give a folder of its own, /mnt/nas/firn");
   place.kind = Place::Kind::kFolder;
   place.url = place.where = path;
   return {};
@@ -88,7 +89,8 @@ Result<Place> parse(std::string_view text, const std::string& working_folder) {
     return fail(Code::kInvalid, fmt::format("\"{}\" is not of the form NAME=URL, {}", text, kPlaceExamples));
   Place place{.name = std::string(text.substr(0, equals)), .url = std::string(text.substr(equals + 1))};
   TRY(check_name(place.name));
-  if (place.url.empty()) return fail(Code::kInvalid, fmt::format("{}: the URL is missing; give one, {}", text, kPlaceExamples));
+  if (place.url.empty())
+    return fail(Code::kInvalid, fmt::format("{}: the URL is missing; give one, {}", text, kPlaceExamples));
   if (has_control_characters(place.url))
     return fail(Code::kInvalid, fmt::format("{}: its URL has line breaks or other control characters", place.name));
   if (place.url.starts_with(kBucketScheme)) {
@@ -97,10 +99,11 @@ Result<Place> parse(std::string_view text, const std::string& working_folder) {
   }
   const bool absolute = place.url.starts_with('/') || place.url.starts_with(kFileScheme);
   if (!absolute && place.url.find("://") != std::string::npos)
-    return fail(Code::kInvalid, fmt::format("{} is neither a bucket nor a folder; give s3://bucket/prefix or /folder",
-                                            place.url));
+    return fail(Code::kInvalid,
+                fmt::format("{} is neither a bucket nor a folder; give s3://bucket/prefix or /folder", place.url));
   if (!absolute && working_folder.empty())
-    return fail(Code::kInvalid, fmt::format("{} is a relative path; give an absolute one, {}", place.url, kPlaceExamples));
+    return fail(Code::kInvalid,
+                fmt::format("{} is a relative path; give an absolute one, {}", place.url, kPlaceExamples));
   if (!absolute) place.url = working_folder + "/" + place.url;
   TRY(read_folder(place));
   return place;
@@ -127,7 +130,8 @@ Result<std::vector<Place>> parse_places(const std::vector<std::string>& texts) {
       if (other.name == place.name)
         return fail(Code::kInvalid, fmt::format("two tiers have the name {}; give each its own", place.name));
       if (other.url == place.url)
-        return fail(Code::kInvalid, fmt::format("the tiers {} and {} are the same place, {}", other.name, place.name, place.url));
+        return fail(Code::kInvalid,
+                    fmt::format("the tiers {} and {} are the same place, {}", other.name, place.name, place.url));
     }
     places.push_back(std::move(place));
   }

@@ -46,7 +46,17 @@ RunningTiers::RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Se
                        log::error("tier {}: chunk {} of inode {} is damaged: {}", tier, chunk.value, inode.value,
                                   what.to_string());
                      }}),
-      parts_{names_of(stores_->tiers()), parts.meta, uploader_, hydrator_, tier_options(settings.tiers, chunk_bytes),
+      parts_{names_of(stores_->tiers()),
+             parts.meta,
+             uploader_,
+             hydrator_,
+             tier_options(settings.tiers, chunk_bytes),
+             {},
              {}} {}
+
+void RunningTiers::ship_metadata(Shipping& shipping) {
+  parts_.ship_metadata = [&shipping] { return shipping.ship(); };
+  parts_.permitted = [&shipping] { return shipping.permitted(); };
+}
 
 }  // namespace firn::cli

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/settings.h"
+#include "cli/shipping.h"
 #include "cli/stores.h"
 #include "data/store.h"
 #include "io/blocking_pool.h"
@@ -32,6 +33,8 @@ class RunningTiers {
   Stores& stores() { return *stores_; }
   // Chunks that a tier did not have right.
   uint64_t damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  // Before the volume uses parts().
+  void ship_metadata(Shipping& shipping);
   io::Task<void> close() { co_await stores_->close(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -56,6 +57,11 @@ void keep_freed_memory() {
   constexpr int kLargest = 32 << 20;
   mallopt(M_MMAP_THRESHOLD, kLargest);
   mallopt(M_TRIM_THRESHOLD, 8 * kLargest);
+}
+
+io::Task<Result<void>> start_shipping(Shipping& shipping) {
+  shipping.start();
+  co_return {};
 }
 
 io::Task<Result<void>> close_stores(Stores& stores) {
@@ -134,7 +140,7 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                                  .min_ready = static_cast<size_t>(settings.scratch_min_files),
                                  .max_ready = static_cast<size_t>(settings.scratch_max_files),
                                  .recent_objects = static_cast<size_t>(settings.recent_files)});
-  TRY(open_tiers(settings, flags));
+  TRY(open_tiers(paths, settings, flags));
   volume_ = vfs::make_volume({.meta = *meta_,
                               .data = *store_,
                               .clock = system_clock(),
@@ -149,6 +155,7 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
   handover_ = std::make_unique<Handover>(*engine_, *blocking_pool_, settings.handover_interval_ns);
   handover_->start(*reactors_);
   TRY(io::block_on(*reactors_, volume_->start()));
+  if (shipping_) io::block_on(*reactors_, start_shipping(*shipping_));
   started_ = true;
   return {};
 }
@@ -158,14 +165,34 @@ io::Task<Result<void>> RunningVolume::load_record() {
   co_return {};
 }
 
-Result<void> RunningVolume::open_tiers(const Settings& settings, const OpenFlags& flags) {
+Result<void> RunningVolume::open_shipping(const VolumePaths& paths, const Settings& settings,
+                                          std::optional<tier::Key> key) {
+  const std::string database = TRY(database_id(paths));
+  Shipping::Options options{.bucket = {.store = tiers_->stores().tiers().back().store,
+                                       .pool = *blocking_pool_,
+                                       .random = system_random(),
+                                       .key = key,
+                                       .codec = codec_of(settings.tiers)},
+                            .volume_id = record_.id,
+                            .ship = {.flush_interval_ns = settings.tiers.flush_interval_ns,
+                                     .flush_bytes = settings.tiers.flush_bytes,
+                                     .drop_when_full = true,
+                                     .retention = {.grace_ns = settings.tiers.retention_ns},
+                                     .keep_lease = false}};
+  std::memcpy(options.database.data(), database.data(), options.database.size());
+  shipping_ = std::make_unique<Shipping>(std::move(options), *engine_);
+  tiers_->ship_metadata(*shipping_);
+  return {};
+}
+
+Result<void> RunningVolume::open_tiers(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags) {
   const auto key = open_key(record_, flags.secret);
   if (!key) return fail(key.error());
   if (stores_->tiers().empty()) return {};
   keep_freed_memory();
   tiers_ = std::make_unique<RunningTiers>(std::move(stores_), RunningTiers::Parts{*meta_, *store_, *blocking_pool_},
                                           settings, record_.chunk_bytes, *key);
-  return {};
+  return flags.read_only ? Result<void>() : open_shipping(paths, settings, *key);
 }
 
 io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings, uint64_t hot_id) {
@@ -188,6 +215,7 @@ io::Task<Result<void>> RunningVolume::stop() {
   if (handover_) co_await handover_->stop();
   // A session that did not end cleanly is what tells the next start to recover.
   if (was_started && result) result = co_await meta::end_session(*engine_);
+  if (shipping_) co_await shipping_->stop();
   co_return result;
 }
 
@@ -204,6 +232,7 @@ Result<void> RunningVolume::close() {
     if (result) result = closed;
   }
   if (reactors_) reactors_->stop();
+  shipping_.reset();
   tiers_.reset();
   stores_.reset();
   handover_.reset();

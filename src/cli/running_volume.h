@@ -42,6 +42,7 @@ class RunningVolume {
   Handover& handover() { return *handover_; }
   // Null: the volume has no colder tiers.
   RunningTiers* tiers() { return tiers_.get(); }
+  Shipping* shipping() { return shipping_.get(); }
   io::ReactorPool& reactors() { return *reactors_; }
   const meta::VolumeSettings& record() const { return record_; }
   bool was_clean() const { return was_clean_; }
@@ -51,7 +52,8 @@ class RunningVolume {
   Result<void> start(const VolumePaths& paths, const Settings& settings, OpenFlags flags);
   io::Task<Result<void>> load_record();
   io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
-  Result<void> open_tiers(const Settings& settings, const OpenFlags& flags);
+  Result<void> open_tiers(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
+  Result<void> open_shipping(const VolumePaths& paths, const Settings& settings, std::optional<tier::Key> key);
   io::Task<Result<void>> stop();
 
   // In order of construction; each uses those above it.
@@ -63,6 +65,7 @@ class RunningVolume {
   std::unique_ptr<data::Store> store_;
   std::unique_ptr<Stores> stores_;  // until tiers_ has them
   std::unique_ptr<RunningTiers> tiers_;
+  std::unique_ptr<Shipping> shipping_;
   std::unique_ptr<vfs::Volume> volume_;
   std::unique_ptr<Handover> handover_;
 

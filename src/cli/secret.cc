@@ -43,7 +43,7 @@ Result<std::string> read_key_file(const std::string& path) {
 class Discretion {
  public:
   Discretion() {
-    struct sigaction quietly {};
+    struct sigaction quietly{};
     quietly.sa_handler = [](int) {};  // without SA_RESTART: read(2) ends
     for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &quietly, &before_[i]);
     ::tcgetattr(STDIN_FILENO, &terminal_);
@@ -73,8 +73,7 @@ Result<std::string> ask(const std::string& question) {
 }
 
 Result<std::string> read(const SecretSource& source, bool twice) {
-  if (!source.key_file.empty())
-    return read_key_file(source.key_file);
+  if (!source.key_file.empty()) return read_key_file(source.key_file);
   if (const char* given = std::getenv(source.variable)) {
     if (*given == '\0') return fail(Code::kInvalid, std::string(source.variable) + " is empty");
     return std::string(given);
@@ -107,9 +106,10 @@ Result<std::optional<tier::Key>> open_key(const meta::VolumeSettings& record,
                                           const std::optional<std::string>& secret) {
   if (record.wrapped_key.empty()) return std::nullopt;
   if (!secret)
-    return fail(Code::kAccessDenied,
-                "the volume is encrypted and no passphrase was given; set tiers.encrypt = true in firn.toml to be asked, "
-                "tiers.key_file, or the environment's FIRN_PASSPHRASE");
+    return fail(
+        Code::kAccessDenied,
+        "the volume is encrypted and no passphrase was given; set tiers.encrypt = true in firn.toml to be asked, "
+        "tiers.key_file, or the environment's FIRN_PASSPHRASE");
   const tier::WrappedKey wrapped = TRY(tier::decode_wrapped_key(record.wrapped_key));
   return TRY(tier::unwrap_key(wrapped, *secret));
 }

@@ -47,11 +47,14 @@ std::string problem(const std::string& text) {
 }
 
 TEST(Settings, TiersThatMakeNoSenseAreNamedWithTheirLine) {
-  EXPECT_EQ(problem("[tiers]\nstores = [\"nas=/mnt/nas/firn\", \"s3=s3://bucket/prefix\"]\ncompression = \"lz4\"\n"), "");
+  EXPECT_EQ(problem("[tiers]\nstores = [\"nas=/mnt/nas/firn\", \"s3=s3://bucket/prefix\"]\ncompression = \"lz4\"\n"),
+            "");
   EXPECT_TRUE(problem("[tiers]\n\nstores = [\"nas=/a\", \"nas=/b\"]").starts_with(":3: tiers.stores: two tiers"));
-  EXPECT_TRUE(problem("[tiers]\nstores = \"/mnt/nas\"").starts_with(":2: tiers.stores: \"/mnt/nas\" is not of the form"));
+  EXPECT_TRUE(
+      problem("[tiers]\nstores = \"/mnt/nas\"").starts_with(":2: tiers.stores: \"/mnt/nas\" is not of the form"));
   EXPECT_TRUE(problem("[tiers]\nstores = [\"a=nas/firn\"]").find("relative") != std::string::npos);
-  EXPECT_TRUE(problem("[tiers]\ncompression = \"gzip\"").starts_with(":2: tiers.compression: \"gzip\" is out of range"));
+  EXPECT_TRUE(
+      problem("[tiers]\ncompression = \"gzip\"").starts_with(":2: tiers.compression: \"gzip\" is out of range"));
   EXPECT_TRUE(problem("[tiers]\nflush_interval = \"0s\"").starts_with(":2: tiers.flush_interval"));
   EXPECT_TRUE(problem("[tiers]\nlow_watermark = 100").starts_with(":2: tiers.low_watermark"));
   EXPECT_TRUE(problem("[tiers]\nwatermark = 50").starts_with(":2: tiers.watermark: unknown key"));

@@ -70,6 +70,10 @@ io::Task<std::string> StatusSource::report() const {
   if (RunningTiers* tiers = running_.tiers())
     body["tiers"] = describe_tiers(tiers->stores().info(), running_.volume().tier_statistics(), system_clock().now(),
                                    tiers->damaged(), reasons);
+  if (Shipping* shipping = running_.shipping()) {
+    body["tiers"]["metadata"] = describe_shipping(shipping->report(), shipping->permitted(), reasons);
+    failing |= !shipping->permitted().ok();
+  }
   const data::StoreStatistics store = running_.store().statistics();
   body["scratch"] = {
       {"ready", store.scratch_ready}, {"waiting", store.scratch_waiting}, {"open_objects", store.open_objects}};

@@ -19,8 +19,8 @@ std::string chosen(const Place& place, const char* option, const std::string& se
   return own == place.options.end() ? setting : own->second;
 }
 
-Result<std::unique_ptr<ObjectStore>> open_bucket(const Place& place, const S3Settings& settings,
-                                                 io::BlockingPool& pool, const object::s3::Environment& process) {
+Result<std::unique_ptr<ObjectStore>> open_bucket(const Place& place, const S3Settings& settings, io::BlockingPool& pool,
+                                                 const object::s3::Environment& process) {
   const object::s3::Environment environment = environment_of(place, settings, process);
   object::S3Options options = TRY(object::s3_options(place.where, environment));
   const std::string path_style = chosen(place, "path_style", settings.path_style);

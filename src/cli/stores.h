@@ -45,8 +45,8 @@ struct TierInfo {
 class Stores {
  public:
   struct Parts {
-    io::BlockingPool& pool;                                // for digests; must outlive the stores
-    Random& random = system_random();                      // thread-safe; must outlive the stores
+    io::BlockingPool& pool;            // for digests; must outlive the stores
+    Random& random = system_random();  // thread-safe; must outlive the stores
     metrics::Registry& registry = metrics::process_registry();
     object::s3::Environment environment = object::s3::Environment::of_process();
   };

@@ -164,8 +164,9 @@ TEST_F(StoresTest, NamesAndOrderAreTheRecords) {
   const auto record = record_of({{"nas", "/nas"}, {"s3", "s3://bucket/p"}});
   EXPECT_EQ(places_of({}, record)->at(1).text(), "s3=s3://bucket/p");
   EXPECT_EQ(places_of({.stores = {"nas=/moved", "s3=s3://other/p"}}, record)->at(0).where, "/moved");
-  for (const std::vector<std::string>& wrong :
-       {std::vector<std::string>{"s3=s3://bucket/p", "nas=/nas"}, {"nas=/nas"}, {"nas=/nas", "s3=s3://bucket/p", "c=/c"}})
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"s3=s3://bucket/p", "nas=/nas"},
+                                                {"nas=/nas"},
+                                                {"nas=/nas", "s3=s3://bucket/p", "c=/c"}})
     EXPECT_EQ(places_of({.stores = wrong}, record).error(), Code::kInvalid);
   EXPECT_NE(places_of({.stores = {"nas=/nas"}}, record_of({})).error().message().find("without colder tiers"),
             std::string::npos);

@@ -21,13 +21,9 @@ json describe(const TierInfo& tier) {
                                           {"bytes", tier.requests.bytes[kind]}};
   put_bytes = tier.requests.bytes[size_t(object::Kind::kPut)];
   got_bytes = tier.requests.bytes[size_t(object::Kind::kGet)];
-  json body = {{"name", tier.name},
-               {"url", tier.url},
-               {"store", tier.store},
-               {"failing", tier.health.failing},
-               {"put_bytes", put_bytes},
-               {"got_bytes", got_bytes},
-               {"requests", requests}};
+  json body = {
+      {"name", tier.name},      {"url", tier.url},        {"store", tier.store}, {"failing", tier.health.failing},
+      {"put_bytes", put_bytes}, {"got_bytes", got_bytes}, {"requests", requests}};
   if (!tier.health.last_failure.ok()) {
     body["last_failure"] = tier.health.last_failure.to_string();
     body["failed_at"] = tier.health.failed_at.seconds;
@@ -51,13 +47,15 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
   const int64_t age_s = waits ? std::max<int64_t>(now.seconds - state.oldest_pending.seconds, 0) : 0;
   const bool full = state.hot_limit_bytes > 0 && state.hot_bytes >= state.hot_limit_bytes;
   if (full && waits)
-    reasons.push_back(fmt::format("the local disk holds as much as it may, and {} files are not in every colder tier "
-                                  "yet: nothing of those can go",
-                                  state.pending_files));
+    reasons.push_back(
+        fmt::format("the local disk holds as much as it may, and {} files are not in every colder tier "
+                    "yet: nothing of those can go",
+                    state.pending_files));
   if (damaged > 0)
-    reasons.push_back(fmt::format("{} chunks were damaged in a tier and came from another; see firn.log, and run firn "
-                                  "scrub",
-                                  damaged));
+    reasons.push_back(
+        fmt::format("{} chunks were damaged in a tier and came from another; see firn.log, and run firn "
+                    "scrub",
+                    damaged));
   json body = {{"stores", stores},
                {"pending_files", state.pending_files},
                {"pending_bytes", state.pending_bytes},
@@ -74,6 +72,27 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
                {"damaged_chunks", damaged}};
   if (!state.last_failure.ok()) body["upload_failure"] = state.last_failure.to_string();
   return body;
+}
+
+json describe_shipping(const Shipping::Report& report, const Status& permitted, json& reasons) {
+  const tier::ShipStatus& status = report.status;
+  const int64_t age_ms = status.oldest_pending_ns / 1'000'000;
+  if (!permitted.ok())
+    reasons.push_back(permitted.to_string());
+  else if (!report.attached)
+    reasons.push_back("the metadata is not in the coldest tier: " + report.failure.to_string());
+  else if (!status.last_failure.ok())
+    reasons.push_back("the metadata does not reach the coldest tier: " + status.last_failure.to_string());
+  return {{"attached", report.attached},
+          {"fenced", !permitted.ok()},
+          {"epoch", status.epoch},
+          {"root", status.root},
+          {"root_seconds", status.root_seconds},
+          {"next_log", status.next_log},
+          {"pending_commits", status.pending_commits},
+          {"pending_bytes", status.pending_bytes},
+          {"oldest_pending_ms", age_ms},
+          {"waits_for_root", status.waits_for_root}};
 }
 
 void print_tiers(const json& tiers) {
@@ -94,6 +113,16 @@ void print_tiers(const json& tiers) {
                      : fmt::format("{} files, the oldest for {}{}", number("pending_files"),
                                    format_duration(static_cast<int64_t>(number("oldest_pending_s")) * 1'000'000'000),
                                    tiers.value("uploading", false) ? "; uploading" : ""));
+  if (tiers.contains("metadata")) {
+    const json& metadata = tiers["metadata"];
+    const uint64_t commits = metadata.value("pending_commits", uint64_t{0});
+    row("metadata", !metadata.value("attached", false)        ? "not in the coldest tier yet"
+                    : metadata.value("waits_for_root", false) ? "on its way to the coldest tier"
+                    : commits == 0
+                        ? "in the coldest tier"
+                        : fmt::format("{} commits are not in the coldest tier yet, the oldest {} old", commits,
+                                      format_duration(metadata.value("oldest_pending_ms", int64_t{0}) * 1'000'000)));
+  }
   if (tiers.contains("upload_failure")) row("", "the last upload failed: " + tiers.value("upload_failure", ""));
 }
 

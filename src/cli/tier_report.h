@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/shipping.h"
 #include "cli/stores.h"
 #include "vfs/tiers.h"
 
@@ -13,6 +14,8 @@ namespace firn::cli {
 // The "tiers" member of GET /v1/status; what is wrong is appended to `reasons`.
 nlohmann::json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
                               uint64_t damaged, nlohmann::json& reasons);
+// Its "metadata" member: how the metadata gets to the coldest tier.
+nlohmann::json describe_shipping(const Shipping::Report& report, const Status& permitted, nlohmann::json& reasons);
 // The same, for people.
 void print_tiers(const nlohmann::json& tiers);
 

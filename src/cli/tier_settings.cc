@@ -86,9 +86,10 @@ void append_schema(S3Settings& s, config::Schema& schema) {
 
 Status check(const TierSettings& settings, uint64_t chunk_bytes) {
   if (settings.low_watermark_percent >= settings.high_watermark_percent)
-    return Status(Code::kInvalid,
-                  fmt::format("tiers.low_watermark is {} and tiers.high_watermark {}; the low one must be below the high one",
-                              settings.low_watermark_percent, settings.high_watermark_percent));
+    return Status(
+        Code::kInvalid,
+        fmt::format("tiers.low_watermark is {} and tiers.high_watermark {}; the low one must be below the high one",
+                    settings.low_watermark_percent, settings.high_watermark_percent));
   if (!settings.key_file.empty() && !settings.key_file.starts_with('/'))
     return Status(Code::kInvalid,
                   fmt::format("tiers.key_file: {} is a relative path; give an absolute one", settings.key_file));

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/random.h"
+
 namespace firn::cli {
 namespace {
 
@@ -139,6 +141,18 @@ Status write_hot_id(const VolumePaths& paths, uint64_t id) {
   if (!fd) return Status::from_errno(errno, paths.hot_id());
   const bool written = write_all(fd.get(), fmt::format("{:016x}\n", id)) && fsync(fd.get()) == 0;
   return written ? Status() : Status::from_errno(errno, paths.hot_id());
+}
+
+Result<std::string> database_id(const VolumePaths& paths) {
+  io::UniqueFd fd(open(paths.database().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return fail(Status::from_errno(errno, paths.database()));
+  std::string id = read_all(fd.get());
+  constexpr size_t kBytes = 16;
+  if (id.size() == kBytes) return id;
+  id.resize(kBytes);
+  system_random().fill(std::as_writable_bytes(std::span(id)));
+  if (!write_all(fd.get(), id) || fsync(fd.get()) != 0) return fail(Status::from_errno(errno, paths.database()));
+  return id;
 }
 
 Result<VolumeLock> VolumeLock::take(const VolumePaths& paths, const std::string& mount_point) {

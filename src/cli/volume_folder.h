@@ -23,6 +23,7 @@ struct VolumePaths {
   std::string hot() const { return root + "/hot"; }
   std::string lock() const { return root + "/firn.lock"; }
   std::string log() const { return root + "/firn.log"; }
+  std::string database() const { return root + "/database.id"; }
   std::string hot_id() const { return root + "/hot.id"; }
 };
 
@@ -30,6 +31,9 @@ struct VolumePaths {
 // Records that refer to another one's files have no local copy.
 Result<uint64_t> read_hot_id(const VolumePaths& paths);
 Status write_hot_id(const VolumePaths& paths, uint64_t id);
+
+// 16 bytes that tell meta/ from every other volume's and from copies that a restore made; made up at the first call.
+Result<std::string> database_id(const VolumePaths& paths);
 
 inline constexpr const char* kSocketName = "firn.sock";
 

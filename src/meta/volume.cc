@@ -139,7 +139,8 @@ io::Task<Result<VolumeSettings>> load_volume(kv::Engine& engine) {
 }
 
 io::Task<Result<void>> save_volume(kv::Engine& engine, VolumeSettings settings) {
-  CO_TRY(co_await kv::transact<bool>(engine, [&](kv::Transaction& transaction) { return write_volume(transaction, settings); }));
+  CO_TRY(co_await kv::transact<bool>(
+      engine, [&](kv::Transaction& transaction) { return write_volume(transaction, settings); }));
   co_return co_await engine.sync(engine.last_version());
 }
 

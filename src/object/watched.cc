@@ -4,8 +4,7 @@ namespace firn::object {
 
 void Health::note(const Status& outcome, Timestamp now) {
   if (outcome.code() == Code::kInterrupted) return;
-  const bool answered =
-      outcome.ok() || outcome.code() == Code::kNotFound || outcome.code() == Code::kExists;
+  const bool answered = outcome.ok() || outcome.code() == Code::kNotFound || outcome.code() == Code::kExists;
   const std::lock_guard lock(report_mutex_);
   report_.failing = !answered;
   if (answered) {

@@ -213,8 +213,7 @@ TEST(Watched, KnowsWhetherTheStoreAnswers) {
   World world({});
   Health health;
   metrics::Registry registry;
-  const auto store =
-      watched(measured(std::make_unique<ForwardingStore>(*world.faulty), "some", registry), health);
+  const auto store = watched(measured(std::make_unique<ForwardingStore>(*world.faulty), "some", registry), health);
   world.run(watch(store.get(), world.faulty.get(), &health));
   const RequestCounts counts = request_counts("some", registry);
   EXPECT_EQ(counts.requests, (std::array<uint64_t, 4>{2, 1, 0, 0}));
@@ -240,8 +239,8 @@ Task<void> guard(World* world, ObjectStore* store) {
 }
 TEST(Guarded, AsksNothingOfAStrangersStore) {
   World world({});
-  const auto store = guarded(std::make_unique<ForwardingStore>(*world.faulty),
-                             {.key = "whose", .max_bytes = 100, .accept = is_ours});
+  const auto store =
+      guarded(std::make_unique<ForwardingStore>(*world.faulty), {.key = "whose", .max_bytes = 100, .accept = is_ours});
   world.run(guard(&world, store.get()));
 }
 

@@ -27,8 +27,8 @@ class UploadPass {
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
     std::vector<meta::Chunk> chunks;  // of that; those that are sent
-    bool read = false;    // every chunk is on its way, or need not go
-    bool failed = false;  // something of it did not arrive everywhere
+    bool read = false;                // every chunk is on its way, or need not go
+    bool failed = false;              // something of it did not arrive everywhere
   };
   // Chunks of a file in one blob.
   struct Part {

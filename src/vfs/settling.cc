@@ -73,7 +73,9 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(io::CancelToken* token) {
   busy_ = true;
   const uint64_t closed = closed_bytes_.load();
   co_await parts_.before_upload();
-  Result<tier::UploadSummary> summary = co_await parts_.tiers.uploader.pass(token);
+  const Status permitted = parts_.tiers.permitted ? parts_.tiers.permitted() : Status();
+  Result<tier::UploadSummary> summary = fail(permitted);
+  if (permitted.ok()) summary = co_await parts_.tiers.uploader.pass(token);
   if (summary) {
     note(*summary);
     if (summary->first_failure.ok()) closed_bytes_.fetch_sub(closed);

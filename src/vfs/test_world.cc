@@ -52,7 +52,8 @@ io::Task<Result<void>> TestWorld::open() {
   meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, "boot " + std::to_string(boots_)));
   store_ = data::make_hot_store({.disk = *disk_, .root = "/hot", .min_ready = 8, .max_ready = 32, .recent_objects = 4});
   service_ = std::make_unique<meta::LocalService>(
-      *engine_, meta::Options{.clock = &reactor_->clock(), .boot_session = session.number, .hot_id = hot_id_, .tiered = tiered_});
+      *engine_,
+      meta::Options{.clock = &reactor_->clock(), .boot_session = session.number, .hot_id = hot_id_, .tiered = tiered_});
   if (tiered_) make_tiers();
   volume_ = make_volume({.meta = *service_,
                          .data = *store_,
@@ -83,6 +84,7 @@ void TestWorld::make_tiers() {
                                                  *uploader_,
                                                  *hydrator_,
                                                  {.chunk_bytes = kChunkBytes, .readahead_bytes = 4 * kChunkBytes},
+                                                 {},
                                                  {}});
 }
 

@@ -35,6 +35,8 @@ struct TierParts {
   TierOptions options;
   // After an upload: what the metadata says of it goes where it is to go, too. May be empty.
   std::function<io::Task<Result<void>>()> ship_metadata;
+  // Whether colder tiers may be written at all: somebody else may have taken them over. May be empty.
+  std::function<Status()> permitted;
 };
 
 struct TierStatistics {

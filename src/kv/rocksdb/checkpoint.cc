@@ -47,8 +47,7 @@ rocksdb::Status LiveTables::list(std::vector<std::string>& files, uint64_t& mani
 
 rocksdb::Status LiveTables::read_manifest(const std::string& name, uint64_t bytes) {
   std::unique_ptr<rocksdb::RandomAccessFile> file;
-  rocksdb::Status status =
-      db_.GetEnv()->NewRandomAccessFile(db_.GetName() + "/" + name, &file, rocksdb::EnvOptions());
+  rocksdb::Status status = db_.GetEnv()->NewRandomAccessFile(db_.GetName() + "/" + name, &file, rocksdb::EnvOptions());
   if (!status.ok()) return status;
   std::string content(bytes, '\0');
   rocksdb::Slice read;

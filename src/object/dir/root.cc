@@ -95,8 +95,7 @@ bool is_empty(int folder) {
   if (!entries) return false;
   while (const dirent* entry = ::readdir(entries.get())) {
     const std::string_view name = entry->d_name;
-    if (name != "." && name != ".." && name != "lost+found" && name != kTemporary && name != kMarker)
-      return false;
+    if (name != "." && name != ".." && name != "lost+found" && name != kTemporary && name != kMarker) return false;
   }
   return true;
 }

@@ -97,13 +97,13 @@ Status Transfer::failure(CURLcode code) const {
       return Status(Code::kTimedOut, what);
     case CURLE_PEER_FAILED_VERIFICATION:
       return Status(Code::kAccessDenied,
-                    request_.url + ": the server's certificate is not one that is trusted here: it is for another "
-                                   "name, has expired, or no known authority has signed it (AWS_CA_BUNDLE and "
-                                   "s3.ca_file name the file of a private one)");
+                    request_.url +
+                        ": the server's certificate is not one that is trusted here: it is for another "
+                        "name, has expired, or no known authority has signed it (AWS_CA_BUNDLE and "
+                        "s3.ca_file name the file of a private one)");
     case CURLE_SSL_CACERT_BADFILE:
-      return Status(Code::kAccessDenied,
-                    request_.url + ": the certificates of authorities cannot be read" +
-                        (options_.ca_file.empty() ? std::string() : " from " + options_.ca_file));
+      return Status(Code::kAccessDenied, request_.url + ": the certificates of authorities cannot be read" +
+                                             (options_.ca_file.empty() ? std::string() : " from " + options_.ca_file));
     default:
       return Status(Code::kUnavailable, what);
   }

@@ -18,9 +18,8 @@ constexpr uint64_t stored_limit(uint64_t plain_bytes) {
 
 io::Task<Result<void>> create_volume_object(Bucket bucket, std::string content, io::CancelToken* token) {
   if (content.size() > kMaxVolumeBytes) co_return fail(Code::kInvalid, "the volume's record is too large");
-  const Envelope envelope{.type = ObjectType::kVolume,
-                          .nonce = random_bytes16(bucket.random),
-                          .plain_bytes = content.size()};
+  const Envelope envelope{
+      .type = ObjectType::kVolume, .nonce = random_bytes16(bucket.random), .plain_bytes = content.size()};
   object::Content made = make_object(envelope, kVolumeKey, content, Codec::kStored, std::nullopt);
   if (CO_TRY(co_await claim(bucket, kVolumeKey, std::move(made), envelope, token)))
     co_return fail(Code::kExists, bucket.store.describe() + " holds a volume already");
@@ -45,9 +44,9 @@ io::Task<Result<OpenedObject>> read_object(Bucket bucket, std::string name, Obje
 }
 
 io::Task<Result<FoundRoot>> read_root(Bucket bucket, uint64_t number, io::CancelToken* token) {
-  const OpenedObject opened = CO_TRY(co_await read_object(
-      bucket, root_key(number), {.type = ObjectType::kRoot, .number = number, .max_plain_bytes = kMaxRootBytes},
-      token));
+  const OpenedObject opened = CO_TRY(
+      co_await read_object(bucket, root_key(number),
+                           {.type = ObjectType::kRoot, .number = number, .max_plain_bytes = kMaxRootBytes}, token));
   Result<Root> root = decode_root(opened.plain);
   if (!root) co_return fail(std::move(root).error().with_context(root_key(number)));
   co_return FoundRoot{.number = number, .envelope = opened.envelope, .root = *std::move(root)};
@@ -59,8 +58,7 @@ io::Task<Result<OpenedObject>> read_log(Bucket bucket, uint64_t number, io::Canc
 }
 
 io::Task<Result<std::optional<Envelope>>> read_envelope(Bucket bucket, std::string name, io::CancelToken* token) {
-  const auto fetched =
-      co_await bucket.store.get(name, 0, kEnvelopeHeaderBytes, io::within(bucket.request_ns, token));
+  const auto fetched = co_await bucket.store.get(name, 0, kEnvelopeHeaderBytes, io::within(bucket.request_ns, token));
   if (!fetched && fetched.error().code() == Code::kNotFound) co_return std::nullopt;
   if (!fetched) co_return fail(fetched.error());
   Result<Envelope> envelope = decode_envelope(fetched->bytes);

@@ -19,9 +19,9 @@ namespace firn::tier {
 // to must outlive every user. The store should be wrapped by object::retrying().
 struct Bucket {
   object::ObjectStore& store;
-  io::BlockingPool& pool;     // for compression and encryption
-  Random& random;             // ids and nonces: unpredictable where the volume is sealed
-  std::optional<Key> key;     // everything but the volume's object is sealed with it
+  io::BlockingPool& pool;  // for compression and encryption
+  Random& random;          // ids and nonces: unpredictable where the volume is sealed
+  std::optional<Key> key;  // everything but the volume's object is sealed with it
   Codec codec = Codec::kZstd;
   int64_t request_ns = 60'000'000'000;  // deadline of a request, its attempts included
 };
@@ -49,8 +49,8 @@ io::Task<Result<bool>> object_exists(Bucket bucket, std::string name, io::Cancel
 // Puts `content`, whose header is `ours`, unless there is such an object. Nullopt: what is there is ours, also when an
 // earlier try with the same content arrived after all. Otherwise the header of what is there. A failure leaves open
 // whether it was put: try again with the same content.
-io::Task<Result<std::optional<Envelope>>> claim(Bucket bucket, std::string name, object::Content content,
-                                                Envelope ours, io::CancelToken* token);
+io::Task<Result<std::optional<Envelope>>> claim(Bucket bucket, std::string name, object::Content content, Envelope ours,
+                                                io::CancelToken* token);
 
 // The number of the newest root; 0: there is none. `at_least`: one that is known to have existed. About two requests
 // for every bit of the number, fewer from `at_least` on.

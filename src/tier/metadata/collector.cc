@@ -16,9 +16,7 @@ constexpr uint64_t kSweepGap = 32;
 
 Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& options, int64_t now_seconds) {
   auto first_kept = root.past.begin();
-  const auto old = [&](const Root::Past& past) {
-    return past.replaced + options.grace_ns / kSecond <= now_seconds;
-  };
+  const auto old = [&](const Root::Past& past) { return past.replaced + options.grace_ns / kSecond <= now_seconds; };
   while (root.past.end() - first_kept > static_cast<ptrdiff_t>(options.keep_roots) && old(*first_kept)) {
     root.signposts.push_back(first_kept->number);
     ++first_kept;

@@ -40,9 +40,9 @@ struct Envelope {
   LogKind kind = LogKind::kNone;
   bool sealed = false;
   uint64_t epoch = 0;
-  uint64_t number = 0;      // of the root, log object, or table in its epoch
-  Bytes16 writer{};         // random, of one opening of the volume
-  Bytes16 nonce{};          // random, of this object
+  uint64_t number = 0;       // of the root, log object, or table in its epoch
+  Bytes16 writer{};          // random, of one opening of the volume
+  Bytes16 nonce{};           // random, of this object
   uint64_t plain_bytes = 0;  // of the content
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };

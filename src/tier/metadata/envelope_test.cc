@@ -43,8 +43,8 @@ const std::optional<Key> kKey = Key{std::byte{1}, std::byte{2}};
 
 TEST(MetadataObject, ComesBack) {
   for (const auto& key : {std::optional<Key>(), kKey})
-    for (const size_t bytes : {size_t{0}, size_t{1}, size_t{1000}, kPieceBytes - 1, kPieceBytes, kPieceBytes + 1,
-                               3 * kPieceBytes + 12345})
+    for (const size_t bytes :
+         {size_t{0}, size_t{1}, size_t{1000}, kPieceBytes - 1, kPieceBytes, kPieceBytes + 1, 3 * kPieceBytes + 12345})
       for (const bool compressible : {false, true}) {
         const std::string plain = compressible ? std::string(bytes, 'z') : noise(bytes, bytes);
         const std::string made = make(plain, key);
@@ -91,8 +91,9 @@ TEST(MetadataObject, NoDamagePasses) {
 
 TEST(MetadataObject, IsTheOneThatWasAskedFor) {
   const std::string made = make("content", kKey);
-  EXPECT_EQ(open_object(made, {.type = ObjectType::kLog, .number = 8, .max_plain_bytes = 100}, log_key(8), kKey).error(),
-            Code::kCorrupt);
+  EXPECT_EQ(
+      open_object(made, {.type = ObjectType::kLog, .number = 8, .max_plain_bytes = 100}, log_key(8), kKey).error(),
+      Code::kCorrupt);
   EXPECT_EQ(
       open_object(made, {.type = ObjectType::kRoot, .number = 7, .max_plain_bytes = 100}, root_key(7), kKey).error(),
       Code::kCorrupt);

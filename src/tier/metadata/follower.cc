@@ -125,8 +125,8 @@ io::Task<Result<void>> MetadataFollower::read_newest(io::CancelToken* token) {
 io::Task<Result<void>> MetadataFollower::poll(io::CancelToken* token) {
   if (!position_.at_break) {
     const std::shared_ptr<kv::Engine> engine = engine_->current();
-    const Result<uint64_t> applied = co_await replay_log(bucket_, *engine, position_, options_.logs_in_flight,
-                                                         options_.on_applied, token);
+    const Result<uint64_t> applied =
+        co_await replay_log(bucket_, *engine, position_, options_.logs_in_flight, options_.on_applied, token);
     // The log may have been removed.
     if (!applied && applied.error().code() == Code::kUnavailable) co_return co_await look_for_root(token);
     if (!applied) co_return fail(applied.error());

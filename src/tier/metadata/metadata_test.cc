@@ -160,7 +160,8 @@ TEST(BucketVolume, ASyncIsOnePutAndManyShareIt) {
   };
   const uint64_t puts = session.way.faulty->requests(Kind::kPut);
   world.run(all());
-  EXPECT_LE(session.way.faulty->requests(Kind::kPut) - puts, 21u);  // 320 syncs; who is woken last rides with the next one
+  EXPECT_LE(session.way.faulty->requests(Kind::kPut) - puts,
+            21u);  // 320 syncs; who is woken last rides with the next one
 }
 
 TEST(BucketVolume, IdleItCostsARequestAMinute) {
@@ -332,9 +333,9 @@ TEST(BucketVolume, NothingLeaks) {
     if (round % 2 == 0) {
       const object::Content table(std::string("a table without a root"));
       ASSERT_TRUE(world.run(world.mem->put(
-          table_key(session.held.epoch, 1 + world.run(read_root(Way(world).bucket, session.shipper->status().root,
-                                                                nullptr))
-                                                ->root.tables_made),
+          table_key(
+              session.held.epoch,
+              1 + world.run(read_root(Way(world).bucket, session.shipper->status().root, nullptr))->root.tables_made),
           table, {}, {})));
     }
   }
@@ -463,9 +464,8 @@ TEST(BucketVolume, AnotherVolumeIsNotTakenForThis) {
   ASSERT_TRUE(session.open().ok());
   Way way(world);
   EXPECT_EQ(world.run(take_over(way.bucket, {.volume = "other"})).error(), Code::kCorrupt);
-  EXPECT_EQ(
-      world.run(restore_metadata(way.bucket, kv::make_mem_restore_target(), {.volume = "other"})).error(),
-      Code::kCorrupt);
+  EXPECT_EQ(world.run(restore_metadata(way.bucket, kv::make_mem_restore_target(), {.volume = "other"})).error(),
+            Code::kCorrupt);
   EXPECT_TRUE(session.put("a", "1").ok());
 }
 
@@ -502,8 +502,8 @@ class Local {
  private:
   Task<Status> do_start(ShipOptions options, bool from_others) {
     way = std::make_unique<Way>(world_);
-    Writership held = CO_TRY(
-        co_await take_over(way->bucket, {.volume = kVolume, .database = database_, .from_others = from_others}));
+    Writership held =
+        CO_TRY(co_await take_over(way->bucket, {.volume = kVolume, .database = database_, .from_others = from_others}));
     options.drop_when_full = true;
     options.keep_lease = false;
     options.database = database_;

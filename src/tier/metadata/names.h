@@ -13,6 +13,8 @@ inline constexpr const char* kVolumeKey = "volume";
 inline std::string root_key(uint64_t number) { return fmt::format("root/{:020}", number); }
 inline std::string log_key(uint64_t number) { return fmt::format("log/{:020}", number); }
 // Numbered from 1 in each epoch.
-inline std::string table_key(uint64_t epoch, uint64_t number) { return fmt::format("sst/{:020}/{:020}", epoch, number); }
+inline std::string table_key(uint64_t epoch, uint64_t number) {
+  return fmt::format("sst/{:020}/{:020}", epoch, number);
+}
 
 }  // namespace firn::tier

@@ -54,8 +54,8 @@ class Restore {
     TableChecksum checksum;
     std::string carry;  // pieces for the checksum, which requests cut anywhere
     for (uint64_t offset = 0, object_bytes = 1; offset < object_bytes;) {
-      auto fetched = co_await bucket_.store.get(name, offset, options_.request_bytes,
-                                                io::within(bucket_.request_ns, token_));
+      auto fetched =
+          co_await bucket_.store.get(name, offset, options_.request_bytes, io::within(bucket_.request_ns, token_));
       if (!fetched && fetched.error().code() == Code::kNotFound) co_return moved_on(name);
       if (!fetched) co_return fail(std::move(fetched).error());
       if (fetched->bytes.empty()) break;
@@ -96,14 +96,13 @@ class Restore {
   RestoreProgress progress_;
 };
 
-// A log object is missing and a later one is there: either it has been removed, which leaves fences behind, and there is
-// a root that does without it; or it is lost.
+// A log object is missing and a later one is there: either it has been removed, which leaves fences behind, and there
+// is a root that does without it; or it is lost.
 io::Task<Status> judge_hole(Bucket bucket, uint64_t number, io::CancelToken* token) {
   const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
   const FoundRoot found = CO_TRY(co_await read_root(bucket, newest, token));
   if (found.root.first_log > number) co_return moved_on(log_key(number)).error();
-  co_return Status(Code::kCorrupt,
-                   "the log has a hole: " + log_key(number) + " is missing and a later one is there");
+  co_return Status(Code::kCorrupt, "the log has a hole: " + log_key(number) + " is missing and a later one is there");
 }
 
 using Window = std::vector<std::optional<OpenedObject>>;
@@ -112,8 +111,8 @@ using Window = std::vector<std::optional<OpenedObject>>;
 io::Task<Result<Window>> read_window(Bucket bucket, uint64_t first, size_t count, io::CancelToken* token) {
   Window window(count);
   const auto read = [&](size_t index) -> io::Task<Result<void>> {
-    return [](Bucket from, uint64_t number, std::optional<OpenedObject>& to, io::CancelToken* t)
-               -> io::Task<Result<void>> {
+    return [](Bucket from, uint64_t number, std::optional<OpenedObject>& to,
+              io::CancelToken* t) -> io::Task<Result<void>> {
       auto opened = co_await read_log(from, number, t);
       if (opened) to = *std::move(opened);
       if (!opened && opened.error().code() != Code::kNotFound) co_return fail(std::move(opened).error());

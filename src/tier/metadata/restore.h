@@ -45,11 +45,10 @@ struct Restored {
 io::Task<Result<Restored>> restore_metadata(Bucket bucket, std::unique_ptr<kv::RestoreTarget> target,
                                             RestoreOptions options, io::CancelToken* token = nullptr);
 
-// Applies what the log has from `position` on, and moves it. kUnavailable also when the log there has been removed: there
-// is a newer root then. Returns how many objects. `on_batches`, if it is not
-// empty, sees each object's payload (log_payload.h) after it was applied.
+// Applies what the log has from `position` on, and moves it. kUnavailable also when the log there has been removed:
+// there is a newer root then. Returns how many objects. `on_batches`, if it is not empty, sees each object's payload
+// (log_payload.h) after it was applied.
 io::Task<Result<uint64_t>> replay_log(Bucket bucket, kv::Engine& engine, Position& position, size_t in_flight,
-                                      std::function<void(std::string_view payload)> on_batches,
-                                      io::CancelToken* token);
+                                      std::function<void(std::string_view payload)> on_batches, io::CancelToken* token);
 
 }  // namespace firn::tier

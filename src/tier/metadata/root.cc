@@ -54,8 +54,7 @@ void encode_leavings(const Root& root, bucket::Root& m) {
 
 void decode_leavings(const bucket::Root& m, Root& root) {
   for (const auto& past : m.past()) root.past.push_back({past.number(), past.first_log(), past.replaced()});
-  for (const auto& dropped : m.dropped())
-    root.dropped.push_back({dropped.epoch(), dropped.number(), dropped.root()});
+  for (const auto& dropped : m.dropped()) root.dropped.push_back({dropped.epoch(), dropped.number(), dropped.root()});
   for (const auto& fence : m.fences()) root.fences.push_back({fence.number(), fence.seconds()});
   root.signposts.assign(m.signposts().begin(), m.signposts().end());
   for (const auto& sweep : m.sweeps()) root.sweeps.push_back({sweep.epoch(), sweep.first(), sweep.seconds()});

@@ -71,7 +71,7 @@ struct ShipStatus {
   int64_t oldest_pending_ns = 0;  // age; 0: nothing is pending
   uint64_t next_log = 0;
   uint64_t root = 0;
-  int64_t root_seconds = 0;   // wall time of that root
+  int64_t root_seconds = 0;     // wall time of that root
   bool waits_for_root = false;  // what is in the bucket is older than `shipped` was before: a root is on its way
   bool fenced = false;
   bool lease_valid = false;
@@ -90,9 +90,9 @@ class MetadataShipper {
   // Once. `source` must outlive release() or close().
   void start(kv::ShippingSource& source, StartFrom from);
 
-  // Waits until the bucket has every commit up to `version` (or the newest, when that is older), and hurries. kNotPermitted:
-  // somebody else has taken over. kUnavailable: close() came first. Others: the bucket has failed for ack_timeout_ns;
-  // whether the commits are there is then unknown, and they are sent again until it is known.
+  // Waits until the bucket has every commit up to `version` (or the newest, when that is older), and hurries.
+  // kNotPermitted: somebody else has taken over. kUnavailable: close() came first. Others: the bucket has failed for
+  // ack_timeout_ns; whether the commits are there is then unknown, and they are sent again until it is known.
   io::Task<Result<void>> ship_through(kv::Version version);
   // Waits while more than queue_bytes are queued. Fails as ship_through() does.
   io::Task<Result<void>> make_room();
@@ -101,9 +101,9 @@ class MetadataShipper {
   // Removes what no root that is kept needs, as is done after every root. Returns how many objects.
   io::Task<Result<uint64_t>> collect();
 
-  // Ships what is left, makes a root if there is much log, says in the log that this writer has ended, and closes. Nobody may
-  // commit any more. After `within_ns` it gives up (kTimedOut), and closes all the same: the next opening then
-  // finds what has been shipped, in order.
+  // Ships what is left, makes a root if there is much log, says in the log that this writer has ended, and closes.
+  // Nobody may commit any more. After `within_ns` it gives up (kTimedOut), and closes all the same: the next opening
+  // then finds what has been shipped, in order.
   io::Task<Result<void>> release(int64_t within_ns);
   // Ends everything; what was not shipped never will be. Idempotent.
   io::Task<void> close();
@@ -167,11 +167,11 @@ class MetadataShipper {
   uint64_t since_root_bytes_ = 0, since_root_objects_ = 0;
 
   mutable std::mutex state_mutex_;  // guards the rest
-  kv::Version base_ = 0;     // the newest commit at start()
-  kv::Version logged_ = 0;   // the log, or a root to come, holds every commit up to it
-  kv::Version shipped_ = 0;  // the bucket does, and can be restored to it
-  kv::Version wanted_ = 0;   // somebody waits for it
-  int64_t oldest_ns_ = 0;    // when the oldest commit that is not shipped was noticed; 0: there is none
+  kv::Version base_ = 0;            // the newest commit at start()
+  kv::Version logged_ = 0;          // the log, or a root to come, holds every commit up to it
+  kv::Version shipped_ = 0;         // the bucket does, and can be restored to it
+  kv::Version wanted_ = 0;          // somebody waits for it
+  int64_t oldest_ns_ = 0;           // when the oldest commit that is not shipped was noticed; 0: there is none
   uint64_t in_flight_commits_ = 0, in_flight_bytes_ = 0;
   uint64_t root_number_ = 0;
   int64_t root_seconds_ = 0;

@@ -32,18 +32,19 @@ using MakeTarget = std::function<std::unique_ptr<kv::RestoreTarget>()>;
 constexpr const char* kVolume = "simulated";
 
 ShipOptions ship_options(Random& random) {
-  return {.flush_interval_ns = static_cast<int64_t>(random.below(4) == 0 ? 20 * kSecond : random.below(3) * kSecond / 2),
-          .flush_bytes = 2000,
-          .log_bytes = 1000,
-          .queue_bytes = 5000,
-          .root_log_bytes = 100'000,
-          .root_log_objects = 2 + random.below(10),
-          .tables_in_flight = 1 + random.below(3),
-          .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 20 * kSecond},
-          .lease_ns = 20 * kSecond,
-          .heartbeat_ns = 8 * kSecond,
-          .longest_retry_ns = 3 * kSecond,
-          .ack_timeout_ns = 60 * kSecond};
+  return {
+      .flush_interval_ns = static_cast<int64_t>(random.below(4) == 0 ? 20 * kSecond : random.below(3) * kSecond / 2),
+      .flush_bytes = 2000,
+      .log_bytes = 1000,
+      .queue_bytes = 5000,
+      .root_log_bytes = 100'000,
+      .root_log_objects = 2 + random.below(10),
+      .tables_in_flight = 1 + random.below(3),
+      .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 20 * kSecond},
+      .lease_ns = 20 * kSecond,
+      .heartbeat_ns = 8 * kSecond,
+      .longest_retry_ns = 3 * kSecond,
+      .ack_timeout_ns = 60 * kSecond};
 }
 
 // One process that mounts the volume of a bucket, works, and ends well, badly or too late.
@@ -265,7 +266,8 @@ TEST(MetadataSimulation, AcknowledgedCommitsOutliveWritersAndStores) {
 // moment is a state that the database once had.
 class LocalLife {
  public:
-  LocalLife(BucketWorld& world, History& history, WayFaults faults) : world_(world), history_(history), faults_(faults) {}
+  LocalLife(BucketWorld& world, History& history, WayFaults faults)
+      : world_(world), history_(history), faults_(faults) {}
 
   Task<void> live() {
     for (uint64_t run = 2 + world_.random.below(4); run > 0; --run) {

@@ -123,7 +123,8 @@ class TakeOver {
 Status taken_over(const Bucket& bucket, const Envelope& by) {
   const std::string_view writer(reinterpret_cast<const char*>(by.writer.data()), by.writer.size());
   return Status(Code::kNotPermitted, "another daemon has taken over this volume in " + bucket.store.describe() +
-                                         " (epoch " + std::to_string(by.epoch) + ", writer " + firn::to_hex(writer) + ")");
+                                         " (epoch " + std::to_string(by.epoch) + ", writer " + firn::to_hex(writer) +
+                                         ")");
 }
 
 Root succeed(const FoundRoot& former, int64_t now_seconds) {

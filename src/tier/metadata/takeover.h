@@ -17,7 +17,7 @@
 namespace firn::tier {
 
 struct TakeOverOptions {
-  std::string volume;   // its id; roots of another one are kCorrupt
+  std::string volume;  // its id; roots of another one are kCorrupt
   // The local database that the roots will be taken from: 16 random bytes, made with it. (A database that is made anew
   // from the bucket at every opening has new ones.)
   Bytes16 database{};
@@ -31,9 +31,9 @@ struct TakeOverOptions {
 struct Writership {
   uint64_t epoch = 0;
   Bytes16 writer{};
-  FoundRoot root;        // this writer's first
-  uint64_t fence = 0;    // the place of its fence in the log, which begins at root.root.first_log
-  bool clean = false;    // the writer before it released the volume
+  FoundRoot root;             // this writer's first
+  uint64_t fence = 0;         // the place of its fence in the log, which begins at root.root.first_log
+  bool clean = false;         // the writer before it released the volume
   int64_t lease_from_ns = 0;  // when the fence was sent, of the reactor's clock
 };
 

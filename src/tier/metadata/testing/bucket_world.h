@@ -103,8 +103,7 @@ class Way {
         store_(object::retrying(std::make_unique<object::testing::ForwardingStore>(late),
                                 {.attempt_ns = 5 * kSecond, .max_attempts = 4, .longest_wait_ns = 2 * kSecond},
                                 world.random)),
-        bucket{.store = *store_, .pool = world.pool, .random = world.random, .key = key,
-               .request_ns = 30 * kSecond} {}
+        bucket{.store = *store_, .pool = world.pool, .random = world.random, .key = key, .request_ns = 30 * kSecond} {}
 
   std::shared_ptr<object::testing::FaultyStore> faulty;
   LateStore late;

@@ -36,8 +36,9 @@ class History {
     std::map<std::string, std::optional<std::string>> writes;
     for (uint64_t count = 1 + random.below(3); count > 0; --count)
       writes["k" + std::to_string(random.below(15))] =
-          random.below(4) == 0 ? std::nullopt
-                               : std::optional(std::string(random.below(60), static_cast<char>('a' + random.below(26))));
+          random.below(4) == 0
+              ? std::nullopt
+              : std::optional(std::string(random.below(60), static_cast<char>('a' + random.below(26))));
     writes[kNumberKey] = std::to_string(draft.number);
     draft.writes.assign(writes.begin(), writes.end());
     for (const auto& [key, value] : draft.writes) value ? transaction.put(key, *value) : transaction.erase(key);

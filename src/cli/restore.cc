@@ -1,0 +1,234 @@
+// firn restore: a volume from a colder tier alone.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/bytes.h"
+#include "base/hex.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/running_volume.h"
+#include "cli/secret.h"
+#include "cli/stores.h"
+#include "io/block_on.h"
+#include "kv/rocksdb/rocksdb_engine.h"
+#include "tier/metadata/restore.h"
+#include "tier/metadata/takeover.h"
+#include "tier/volume_record.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kManual =
+    "Makes the folder VOLUME from what a volume's coldest tier holds: its metadata, to the newest state that arrived "
+    "there.\n"
+    "Files come back as they are read, or all at once with firn tier warm. A file of which the newest version had not\n"
+    "arrived is what was uploaded of it last; one that was never uploaded cannot be read, and is listed in\n"
+    "VOLUME/restore.txt.\n\n"
+    "If the volume that all this came from still runs, it can put nothing into the tier from then on.\n\n"
+    "  firn restore s3://bucket/prefix ./vol2 && firn mount ./vol2 /mnt/firn";
+
+struct Arguments {
+  std::string url, volume, key_file;
+};
+
+struct Lost {
+  uint64_t older = 0, gone = 0;
+  std::string list;
+};
+
+Status write_text(const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) return Status(Code::kIo, path + ": cannot be written");
+  io::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return fd && fsync(fd.get()) == 0 ? Status() : Status::from_errno(errno, path);
+}
+
+io::Task<Result<meta::VolumeSettings>> read_record(object::ObjectStore& store) {
+  constexpr int64_t kDeadlineNs = 60'000'000'000;
+  Result<std::string> bytes =
+      co_await object::get_all(store, tier::kVolumeObject, tier::kMaxVolumeObjectBytes, io::within(kDeadlineNs));
+  if (!bytes && bytes.error() == Code::kNotFound)
+    co_return fail(Code::kNotFound, store.describe() + ": there is no volume; is the prefix right?");
+  co_return tier::decode_volume_object(CO_TRY(std::move(bytes)));
+}
+
+// What came back of the files that were waiting to be uploaded.
+io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id, uint64_t chunk_bytes) {
+  constexpr size_t kPage = 512;
+  constexpr size_t kListed = 10'000;
+  meta::LocalService service(engine, {.hot_id = hot_id, .tiered = true});
+  Lost lost;
+  for (InodeId after;;) {
+    const auto page = CO_TRY(co_await service.list_pending(after, kPage));
+    for (const meta::Pending& one : page) {
+      const Result<meta::Attr> attr = co_await service.getattr(one.inode);
+      if (!attr || attr->nlink == 0 || !attr->content.settled) continue;
+      const bool whole = attr->content.uploaded_size.has_value();
+      (whole ? lost.older : lost.gone) += 1;
+      if (lost.older + lost.gone <= kListed)
+        lost.list += fmt::format("inode {}: {}\n", one.inode.value,
+                                 whole ? "is the version that was uploaded last" : "was never uploaded whole");
+    }
+    if (page.size() < kPage) break;
+    after = page.back().inode;
+  }
+  (void)chunk_bytes;
+  co_return lost;
+}
+
+class Restore {
+ public:
+  Restore(const Arguments& arguments, VolumePaths paths) : arguments_(arguments), paths_(std::move(paths)) {}
+
+  Result<void> run() {
+    pool_ = io::make_thread_pool(4);
+    reactors_ = TRY(io::ReactorPool::create({.reactors = 1}));
+    place_ = TRY(parse_place_here("tier=" + arguments_.url));
+    store_ = TRY(open_place(place_, {}, "", *pool_, object::s3::Environment::of_process()));
+    store_ = object::retrying(object::limited(std::move(store_), {}), {}, system_random());
+    Result<void> done = restore();
+    io::block_on(*reactors_, close_store(*store_));
+    reactors_->stop();
+    return done;
+  }
+
+  void tell() const {
+    fmt::print("restored {} from {}{}; mount it with: firn mount {} MOUNTPOINT\n", arguments_.volume, arguments_.url,
+               record_.name.empty() ? "" : fmt::format(" (made as {})", record_.name), arguments_.volume);
+    if (lost_.older + lost_.gone > 0)
+      fmt::print("{} files are the version that was uploaded last, {} were never uploaded whole; see {}/restore.txt\n",
+                 lost_.older, lost_.gone, arguments_.volume);
+  }
+
+ private:
+  static io::Task<Result<void>> close_store(object::ObjectStore& store) {
+    co_await store.close();
+    co_return {};
+  }
+
+  Result<void> restore() {
+    record_ = TRY(io::block_on(*reactors_, read_record(*store_)));
+    std::optional<std::string> secret;
+    if (!record_.wrapped_key.empty())
+      secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
+    const std::optional<tier::Key> key = TRY(open_key(record_, secret));
+    TRY(begin_folder());
+    const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
+    TRY(io::block_on(*reactors_, bring_back(bucket)));
+    TRY(write_settings());
+    if (!lost_.list.empty()) TRY(write_text(paths_.root + "/restore.txt", lost_.list));
+    if (unlink(paths_.marker().c_str()) != 0) return fail(Status::from_errno(errno, paths_.marker()));
+    return {};
+  }
+
+  Status begin_folder() {
+    if (mkdir(paths_.root.c_str(), 0700) != 0 && errno != EEXIST) return Status::from_errno(errno, paths_.root);
+    TRY(write_text(paths_.marker(), "firn restore is at work here, or was interrupted. Nothing is stored yet.\n"));
+    for (const std::string& path : {paths_.meta(), paths_.hot()}) {
+      std::error_code error;
+      std::filesystem::remove_all(path, error);
+      if (error) return Status::from_errno(error.value(), path);
+    }
+    for (const std::string& path : {paths_.hot_id(), paths_.database()}) unlink(path.c_str());
+    if (mkdir(paths_.hot().c_str(), 0700) != 0) return Status::from_errno(errno, paths_.hot());
+    do hot_id_ = system_random().next();
+    while (hot_id_ == 0);
+    return write_hot_id(paths_, hot_id_);
+  }
+
+  io::Task<Result<void>> bring_back(tier::Bucket bucket) {
+    const std::string database = CO_TRY(database_id(paths_));
+    tier::TakeOverOptions take{.volume = record_.id};
+    std::memcpy(take.database.data(), database.data(), take.database.size());
+    (void)CO_TRY(co_await tier::take_over(bucket, take));
+    ProgressBar bar("restoring");
+    tier::RestoreOptions options{
+        .volume = record_.id, .on_progress = [&bar](const tier::RestoreProgress& now) {
+          bar.show(
+              {.files = now.tables_done, .total_files = now.tables, .bytes = now.bytes_done, .total_bytes = now.bytes});
+        }};
+    tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
+        bucket, kv::make_rocksdb_restore_target({.path = paths_.meta(), .create = true, .blocking_pool = pool_.get()}),
+        options));
+    bar.clear();
+    Result<Lost> lost = co_await look_for_losses(*restored.engine, hot_id_, record_.chunk_bytes);
+    const Result<void> closed = co_await restored.engine->close();
+    lost_ = CO_TRY(std::move(lost));
+    co_return closed;
+  }
+
+  // As the volume was made; the place that it came from is where that is now.
+  Status write_settings() {
+    Settings settings;
+    settings.chunk_bytes = record_.chunk_bytes;
+    settings.inline_max_bytes = record_.inline_max_bytes;
+    if (!record_.compression.empty()) settings.tiers.compression = record_.compression;
+    if (!record_.durability.empty()) settings.tiers.durability = record_.durability;
+    settings.tiers.encrypt = !record_.wrapped_key.empty();
+    settings.tiers.key_file = arguments_.key_file;
+    for (const meta::TierPlace& tier : record_.tiers) settings.tiers.stores.push_back(tier.name + "=" + tier.url);
+    if (!record_.tiers.empty()) settings.tiers.stores.back() = record_.tiers.back().name + "=" + place_.url;
+    const auto environment = object::s3::Environment::of_process();
+    const auto variable = [&](const char* name) {
+      const auto found = environment.variables.find(name);
+      return found == environment.variables.end() ? std::string() : found->second;
+    };
+    settings.s3.region = variable("AWS_REGION");
+    settings.s3.endpoint = variable("AWS_ENDPOINT_URL_S3");
+    if (settings.s3.endpoint.empty()) settings.s3.endpoint = variable("AWS_ENDPOINT_URL");
+    settings.s3.ca_file = variable("AWS_CA_BUNDLE");
+    return write_text(paths_.config(), render_settings(settings));
+  }
+
+  const Arguments arguments_;
+  const VolumePaths paths_;
+  std::unique_ptr<io::BlockingPool> pool_;
+  std::unique_ptr<io::ReactorPool> reactors_;
+  Place place_;
+  std::unique_ptr<object::ObjectStore> store_;
+  meta::VolumeSettings record_;
+  uint64_t hot_id_ = 0;
+  Lost lost_;
+};
+
+Result<int> restore(const Arguments& arguments) {
+  const Probe probe = TRY(probe_folder(arguments.volume));
+  switch (probe.state) {
+    case FolderState::kVolume:
+      return fail(Code::kExists, fmt::format("{}: is a volume already; choose another folder", arguments.volume));
+    case FolderState::kNotFolder:
+      return fail(Code::kNotDirectory,
+                  fmt::format("{}: exists and is not a folder; choose another name", arguments.volume));
+    case FolderState::kForeign:
+      return fail(Code::kNotEmpty,
+                  fmt::format("{}: the folder is not empty; choose a new or an empty one", arguments.volume));
+    case FolderState::kMissing:
+    case FolderState::kEmpty:
+    case FolderState::kHalfMade:
+      break;
+  }
+  Restore work(arguments, probe.paths);
+  TRY(work.run());
+  work.tell();
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_restore(CLI::App& app, Action* chosen) {
+  CLI::App& command = add_command(app, "restore", "Make a volume from what its coldest tier holds", kManual);
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("URL", arguments->url, "The tier: s3://bucket/prefix, or a folder")->required();
+  command.add_option("VOLUME", arguments->volume, "The folder to make")->required();
+  command.add_option("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase");
+  command.callback([chosen, arguments] { *chosen = [arguments] { return restore(*arguments); }; });
+}
+
+}  // namespace firn::cli
