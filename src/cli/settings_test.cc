@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 
 namespace firn::cli {
 namespace {
@@ -68,6 +70,30 @@ TEST(Settings, TiersThatDoNotFitTogetherAreRefused) {
   EXPECT_EQ(problem("[data]\nchunk_size = \"32MiB\""), "");
   EXPECT_NE(problem("[data]\nchunk_size = \"32MiB\"\n[tiers]\nstores = \"nas=/nas\"").find("the most is 16MiB"),
             std::string::npos);
+}
+
+TEST(Settings, ThatAreAboutTiersAreInTheManualWithTheirDefaults) {
+  std::ifstream in(FIRN_SOURCE_DIR "/docs/operations.md");
+  const std::string manual{std::istreambuf_iterator<char>(in), {}};
+  Settings settings;
+  config::Schema schema;
+  append_schema(settings.tiers, schema);
+  append_schema(settings.s3, schema);
+  std::istringstream rendered(config::render(schema, schema, ""));
+  std::string section;
+  size_t found = 0;
+  for (std::string line; std::getline(rendered, line);) {
+    if (line.starts_with('[')) section = line.substr(1, line.size() - 2);
+    const size_t equals = line.find(" = ");
+    if (!line.starts_with('#') || line.starts_with("# ") || equals == std::string::npos) continue;
+    const std::string key = "`" + section + "." + line.substr(1, equals - 1) + "`";
+    const size_t at = manual.find(key + " |") != std::string::npos ? manual.find(key + " |") : manual.find(key + ", `");
+    ASSERT_NE(at, std::string::npos) << key;
+    const std::string row = manual.substr(at, manual.find('\n', at) - at);
+    EXPECT_NE(row.find("| `" + line.substr(equals + 3) + "` |"), std::string::npos) << key << ": " << row;
+    ++found;
+  }
+  EXPECT_EQ(found, schema.size());
 }
 
 TEST(Settings, NameTheCodec) {

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from firn_cli import DEADLINE_S, FIRN, FirnTest
+from firn_cli import DEADLINE_S, FIRN, FirnTest, needs_root
 from s3_server import S3Server
 
 
@@ -324,6 +324,23 @@ class Encryption(TierTest):
         self.assert_refused(self.firn("key", "change", plain), "not encrypted", "--encrypt")
         self.refuse("key", code=2)
         self.refuse("key", "change", code=2)
+
+    @needs_root
+    def test_key_change_that_breaks_off_half_way(self):
+        self.nas = self.small_disk(64) / "nas"
+        self.environment["FIRN_PASSPHRASE"] = "correct horse"
+        self.succeed("init", self.volume, *self.tier_s3(), *self.tier_nas(), "--encrypt")
+        before = self.bucket_object().read_bytes()
+        self.assertEqual(self.run_program("mount", "-o", "remount,ro", self.nas.parent).returncode, 0)
+        self.assert_refused(self.change("battery staple"), "tier nas", "read-only", "still opens with the former secret",
+                            "from s3 with the new one", "run it again")
+        self.assertNotEqual(before, self.bucket_object().read_bytes())
+        self.assert_does_not_open_with("battery staple")
+        self.assert_opens_with("correct horse")
+        self.assertEqual(self.run_program("mount", "-o", "remount,rw", self.nas.parent).returncode, 0)
+        self.assertEqual(self.change("battery staple").returncode, 0)
+        self.assert_opens_with("battery staple")
+        self.assertEqual((self.nas / "volume").read_bytes(), self.bucket_object().read_bytes())
 
     def answer(self, arguments, answers):
         """Runs firn on a terminal and types each answer when it asks. Its exit code, and what it said and echoed."""
