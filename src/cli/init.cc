@@ -127,6 +127,16 @@ Status check_vacant(const std::string& volume, const Probe& probe) {
   return {};
 }
 
+// The volume's folder would be removed with its tier in it, and the tier with the volume's disk.
+Status check_apart(const NewVolume& volume) {
+  const std::string inside = volume.paths.root + "/";
+  for (const Place& place : volume.places)
+    if (place.kind == Place::Kind::kFolder && (absolute_path(place.where) + "/").starts_with(inside))
+      return Status(Code::kInvalid, fmt::format("tier {}: {} is inside the volume; choose a folder elsewhere",
+                                                place.name, place.where));
+  return {};
+}
+
 Result<std::string> make_wrapped_key(const InitOptions& options, const Settings& settings) {
   const std::string secret =
       TRY(read_new_secret({.key_file = settings.tiers.key_file, .question = "A passphrase for " + options.volume}));
@@ -175,6 +185,7 @@ Result<int> init(const InitOptions& options) {
   const Probe probe = TRY(probe_folder(options.volume));
   TRY(check_vacant(options.volume, probe));
   volume.paths = probe.paths;
+  TRY(check_apart(volume));
   if (options.encrypt) volume.record.wrapped_key = TRY(make_wrapped_key(options, volume.settings));
   fill_record(volume);
   TRY(make_volume(volume));

@@ -18,4 +18,10 @@ inline Until within(int64_t nanoseconds, CancelToken* token = nullptr) {
   return {Reactor::current()->clock().monotonic_ns() + nanoseconds, token};
 }
 
+// The earlier of `until` and `nanoseconds` from now. Needs a current reactor.
+inline Until at_most(int64_t nanoseconds, Until until) {
+  const Until ours = within(nanoseconds, until.token);
+  return until.deadline_ns != 0 && until.deadline_ns < ours.deadline_ns ? until : ours;
+}
+
 }  // namespace firn::io

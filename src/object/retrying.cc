@@ -56,9 +56,7 @@ class RetryingStore final : public ObjectStore {
  private:
   io::Until attempt_until(uint64_t bytes, io::Until until) const {
     const auto body_ns = static_cast<int64_t>(bytes * 1'000'000'000 / options_.slowest_bytes_per_s);
-    io::Until attempt = io::within(options_.attempt_ns + body_ns, until.token);
-    if (until.deadline_ns != 0) attempt.deadline_ns = std::min(attempt.deadline_ns, until.deadline_ns);
-    return attempt;
+    return io::at_most(options_.attempt_ns + body_ns, until);
   }
 
   // Waits before the next attempt; false when there is to be none.

@@ -115,6 +115,11 @@ class Init(TierTest):
         self.assertEqual(os.listdir(self.nas), ["mine"])
         self.assertFalse(self.volume.exists())
 
+    def test_a_folder_inside_the_volume(self):
+        for inside in (self.volume, self.volume / "tier"):
+            self.refuse("init", self.volume, "--tier", f"nas={inside}", words=["tier nas", "inside the volume"])
+        self.assert_untouched()
+
     def test_a_file_in_place_of_the_folder(self):
         self.nas.write_text("file")
         self.refuse("init", self.volume, *self.tier_nas(), words=["tier nas", "not a directory"])

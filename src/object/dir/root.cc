@@ -117,7 +117,11 @@ Result<Root> Root::open(const std::string& path, const std::string& id) {
 }
 
 Status Root::create(const std::string& path, const std::string& id) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failure(errno, path);
+  if (::mkdir(path.c_str(), 0700) == 0) {
+    if (Status synced = sync_folder(AT_FDCWD, path + "/.."); !synced.ok()) return synced;
+  } else if (errno != EEXIST) {
+    return failure(errno, path);
+  }
   Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.fd_) return failure(errno, path);
   const Result<std::string> marker = read_marker(root.fd_.get());

@@ -43,10 +43,7 @@ Result<std::optional<Credentials>> parse_answer(const std::string& body, std::st
   return found;
 }
 
-io::Until soon(io::Until until) {
-  const io::Until ours = io::within(kQuestionNs, until.token);
-  return until.deadline_ns != 0 && until.deadline_ns < ours.deadline_ns ? until : ours;
-}
+io::Until soon(io::Until until) { return io::at_most(kQuestionNs, until); }
 
 class ContainerSource final : public CredentialSource {
  public:
