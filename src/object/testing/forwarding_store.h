@@ -10,6 +10,7 @@ namespace firn::object::testing {
 class ForwardingStore : public ObjectStore {
  public:
   explicit ForwardingStore(ObjectStore& inner) : inner_(inner) {}
+  ForwardingStore(const ForwardingStore&) = delete;  // would pass by what derives from it
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
     return inner_.put(std::move(key), std::move(content), options, until);

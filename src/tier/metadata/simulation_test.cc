@@ -342,7 +342,7 @@ class LocalLife {
 };
 
 TEST(MetadataSimulation, TheBucketFollowsALocalDatabase) {
-  for_seeds(200, [](uint64_t seed) {
+  for_seeds(100, [](uint64_t seed) {
     BucketWorld world(seed);
     History history;
     LocalLife life(world, history, bad_faults(seed));

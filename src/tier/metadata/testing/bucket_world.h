@@ -100,7 +100,7 @@ class Way {
   Way(BucketWorld& world, WayFaults faults = {}, std::optional<Key> key = std::nullopt)
       : faulty(std::make_shared<object::testing::FaultyStore>(world.mem, faults.faults, world.random)),
         late(faulty, faults, world.random),
-        store_(object::retrying(std::make_unique<object::testing::ForwardingStore>(late),
+        store_(object::retrying(std::make_unique<object::testing::ForwardingStore>(static_cast<object::ObjectStore&>(late)),
                                 {.attempt_ns = 5 * kSecond, .max_attempts = 4, .longest_wait_ns = 2 * kSecond},
                                 world.random)),
         bucket{.store = *store_, .pool = world.pool, .random = world.random, .key = key, .request_ns = 30 * kSecond} {}
