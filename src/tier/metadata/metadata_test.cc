@@ -259,6 +259,78 @@ TEST(BucketVolume, AWriterThatSleptForLongerThanTheLogIsKeptAcknowledgesNothing)
   EXPECT_TRUE(busy.put("still", "here").ok());
 }
 
+// It sleeps in the middle of opening, for so long that the root and the log that it had found are gone.
+TEST(BucketVolume, AnOpenerThatSleptIsTheWriterOrIsTold) {
+  int late = 0;
+  for (int64_t delay = 0; delay < 12; ++delay) {
+    SCOPED_TRACE("asleep after " + std::to_string(delay) + " s");
+    BucketWorld world(6);
+    const ShipOptions quick{.root_log_objects = 3, .retention = {.keep_roots = 1, .grace_ns = 10 * kSecond}};
+    Session busy(world);
+    ASSERT_TRUE(busy.open(quick).ok());
+    for (int i = 0; i < 8; ++i) ASSERT_TRUE(busy.put("k", std::to_string(i)).ok());
+    Way sleepy(world, {.faults = {.min_latency_ns = kSecond, .max_latency_ns = kSecond}});
+    std::optional<Result<Writership>> taken;
+    const auto open = [](Bucket bucket, std::optional<Result<Writership>>& to) -> Task<void> {
+      to = co_await take_over(bucket, {.volume = kVolume});
+    };
+    const auto start = [&]() -> Task<void> {
+      io::detach(open(sleepy.bucket, taken));
+      co_await io::sleep_for(delay * kSecond);
+    };
+    world.run(start());
+    if (taken) break;  // it is through
+    sleepy.late.freeze_until(world.now() + 5000 * kSecond);
+    bool fenced = false;
+    for (int i = 0; i < 60 && !fenced; ++i) {
+      fenced = !busy.put("k", std::to_string(100 + i)).ok();
+      world.wait(5 * kSecond);
+    }
+    if (fenced) {  // the opener had got so far; then the next one goes on
+      Session next(world);
+      ASSERT_TRUE(next.open(quick).ok());
+      for (int i = 0; i < 60; ++i) {
+        ASSERT_TRUE(next.put("k", std::to_string(200 + i)).ok());
+        world.wait(5 * kSecond);
+      }
+      ASSERT_TRUE(next.release());
+    }
+    const State before = restored_state(world);
+    world.wait(10'000 * kSecond);
+    ASSERT_TRUE(taken.has_value());
+    EXPECT_EQ(restored_state(world), before);
+    late += !*taken;
+    if (*taken) {
+      EXPECT_EQ(world.run(newest_root(busy.way.bucket, 0, nullptr)), (*taken)->root.number);
+      EXPECT_FALSE(busy.put("k", "x").ok());
+    } else {
+      EXPECT_TRUE((*taken).error() == Code::kNotPermitted || (*taken).error() == Code::kTimedOut ||
+                  (*taken).error() == Code::kUnavailable || (*taken).error() == Code::kNotFound)
+          << (*taken).error().to_string();
+    }
+    Session after(world);
+    ASSERT_TRUE(after.open().ok());
+    EXPECT_TRUE(after.put("still", "here").ok());
+  }
+  EXPECT_GT(late, 0);
+}
+
+// The PUT arrived, and whoever sent it gave up asking whether it had: it finds its own object, not somebody else's.
+TEST(BucketVolume, AnAnswerThatWasLostIsNotTakenForATakeover) {
+  BucketWorld world(15);
+  Session session(world);
+  ASSERT_TRUE(session.open({.root_log_objects = 3}).ok());
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(session.commit("k", std::to_string(i)));
+    session.way.faulty->set_faults({.answer_lost = 1});
+    world.wait(100 * kSecond);
+    session.way.faulty->set_faults({});
+    ASSERT_TRUE(session.sync());
+  }
+  EXPECT_TRUE(session.fenced.empty());
+  EXPECT_EQ(restored_state(world), (State{{"k", "9"}}));
+}
+
 TEST(BucketVolume, ReleaseLeavesNothingToDoubt) {
   BucketWorld world(7);
   {
