@@ -40,7 +40,7 @@ ShipOptions ship_options(Random& random) {
       .root_log_bytes = 100'000,
       .root_log_objects = 2 + random.below(10),
       .tables_in_flight = 1 + random.below(3),
-      .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 20 * kSecond},
+      .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 60 * kSecond},
       .lease_ns = 20 * kSecond,
       .heartbeat_ns = 8 * kSecond,
       .longest_retry_ns = 3 * kSecond,
@@ -54,7 +54,7 @@ class Daemon {
       : world_(world), history_(history), way_(world, faults, key), make_target_(std::move(make_target)) {}
 
   Task<void> live(io::Gate::Entry) {
-    const Result<Writership> held = co_await take_over(way_.bucket, {.volume = kVolume});
+    const Result<Writership> held = co_await take_over(way_.bucket, {.volume = kVolume, .within_ns = 50 * kSecond});
     if (!held) co_return;
     Result<Restored> restored = co_await restore();
     if (!restored) co_return;

@@ -9,6 +9,7 @@ namespace {
 constexpr int kMaxRaces = 32;       // against other openers, and the former writer's last PUTs
 constexpr size_t kMaxSweeps = 256;  // openings since the last collection
 
+int64_t monotonic_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 int64_t wall_seconds() { return io::Reactor::current()->clock().now().seconds; }
 
 // One attempt to become the writer.
@@ -20,6 +21,7 @@ class TakeOver {
   }
 
   io::Task<Result<Writership>> run() {
+    const int64_t begun_ns = monotonic_ns(), begun_seconds = wall_seconds();
     uint64_t hint = options_.root_hint;
     for (int race = 0;; ++race) {
       const uint64_t newest = CO_TRY(co_await newest_root(bucket_, hint, token_));
@@ -35,6 +37,10 @@ class TakeOver {
       const FoundRoot other = CO_TRY(co_await read_root(bucket_, newest, token_));
       co_return fail(taken_over(bucket_, other.envelope));
     }
+    if (monotonic_ns() - begun_ns > options_.within_ns ||
+        wall_seconds() - begun_seconds > options_.within_ns / 1'000'000'000)
+      co_return fail(Code::kTimedOut,
+                     "opening the volume in " + bucket_.store.describe() + " took too long to be safe");
     co_return std::move(held_);
   }
 
@@ -81,7 +87,7 @@ class TakeOver {
       if (place > first) CO_TRY(co_await look_at(place - 1));
       const Envelope fence = header(ObjectType::kLog, LogKind::kFence, place, 0);
       const std::string name = log_key(place);
-      held_.lease_from_ns = io::Reactor::current()->clock().monotonic_ns();
+      held_.lease_from_ns = monotonic_ns();
       object::Content content = make_object(fence, name, {}, Codec::kStored, bucket_.key);
       if (!CO_TRY(co_await claim(bucket_, name, std::move(content), fence, token_))) {
         held_.fence = place;

@@ -7,6 +7,8 @@
 //     So epochs ascend along the log, and what a writer put before the fence is before it for everybody.
 //  2. A fenced writer's next place in the log is, for ever, the fence of whoever came next: fences outlive the log
 //     around them (RetentionOptions::fence_ns). However long it slept, its next PUT fails. No clock is part of that.
+//     (Only an opener, which has no place yet, could find names free again that had been taken and removed. It looks
+//     once more at the end, and gives up when it took longer than names are kept.)
 //  3. Roots descend from one another: every root was put by somebody who had read the one before it.
 #pragma once
 
@@ -25,6 +27,8 @@ struct TakeOverOptions {
   // is kNotPermitted: for volumes whose truth is the local database, where two of them mean that one was restored.
   bool from_others = true;
   uint64_t root_hint = 0;  // a root's number that is known to have existed; saves requests
+  // Longer than that, by either clock, it must not take (kTimedOut). To be shorter than the grace period of any writer.
+  int64_t within_ns = 600'000'000'000;
 };
 
 // What a writer holds.
@@ -38,6 +42,7 @@ struct Writership {
 };
 
 // kNotPermitted: somebody else took over at the same time, or `from_others` forbids it; others as the store fails.
+// After a failure the former writer may be fenced all the same.
 io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token = nullptr);
 
 // The status of a writer that met an object of somebody with a higher epoch.

@@ -81,6 +81,8 @@ class BucketWorld {
   explicit BucketWorld(uint64_t seed)
       : random(seed), reactor({.seed = seed, .shuffle = true}), mem(std::make_shared<object::MemStore>()) {}
 
+  ~BucketWorld() { reactor.run(); }  // what is still on its way arrives
+
   template <class T>
   T run(io::Task<T> task) {
     return io::run_to_end(reactor, std::move(task));
@@ -100,9 +102,9 @@ class Way {
   Way(BucketWorld& world, WayFaults faults = {}, std::optional<Key> key = std::nullopt)
       : faulty(std::make_shared<object::testing::FaultyStore>(world.mem, faults.faults, world.random)),
         late(faulty, faults, world.random),
-        store_(object::retrying(std::make_unique<object::testing::ForwardingStore>(static_cast<object::ObjectStore&>(late)),
-                                {.attempt_ns = 5 * kSecond, .max_attempts = 4, .longest_wait_ns = 2 * kSecond},
-                                world.random)),
+        store_(object::retrying(
+            std::make_unique<object::testing::ForwardingStore>(static_cast<object::ObjectStore&>(late)),
+            {.attempt_ns = 5 * kSecond, .max_attempts = 4, .longest_wait_ns = 2 * kSecond}, world.random)),
         bucket{.store = *store_, .pool = world.pool, .random = world.random, .key = key, .request_ns = 30 * kSecond} {}
 
   std::shared_ptr<object::testing::FaultyStore> faulty;

@@ -1,0 +1,199 @@
+// Two daemons, one volume: who is the writer, and how the other one learns that it is not.
+#include <gtest/gtest.h>
+
+#include "io/test_environment.h"
+#include "tier/metadata/testing/session.h"
+
+namespace firn::tier {
+namespace {
+
+using io::Task;
+using object::Kind;
+using testing::BucketWorld;
+using testing::count;
+using testing::kSecond;
+using testing::kVolume;
+using testing::restored_state;
+using testing::Session;
+using testing::State;
+using testing::Way;
+
+TEST(BucketVolume, TheOneThatIsTakenOverIsToldAndPutsNothingMore) {
+  BucketWorld world(5);
+  Session first(world), second(world);
+  ASSERT_TRUE(first.open().ok());
+  ASSERT_TRUE(first.put("a", "1").ok());
+  ASSERT_TRUE(second.open().ok());
+  ASSERT_TRUE(second.put("b", "2").ok());
+  ASSERT_TRUE(first.commit("c", "3"));
+  const Result<void> synced = first.sync();
+  ASSERT_FALSE(synced);
+  EXPECT_EQ(synced.error(), Code::kNotPermitted);
+  EXPECT_NE(synced.error().message().find("another daemon has taken over this volume"), std::string::npos);
+  EXPECT_NE(synced.error().message().find("epoch 2"), std::string::npos) << synced.error().message();
+  EXPECT_EQ(first.fenced.size(), 1u);
+  const uint64_t puts = first.way.faulty->requests(Kind::kPut);
+  EXPECT_EQ(first.commit("d", "4").error(), Code::kNotPermitted);
+  EXPECT_EQ(first.sync().error(), Code::kNotPermitted);
+  EXPECT_EQ(world.run(first.shipper->publish_root()).error(), Code::kNotPermitted);
+  EXPECT_EQ(first.release().error(), Code::kNotPermitted);
+  world.wait(600 * kSecond);
+  EXPECT_EQ(first.way.faulty->requests(Kind::kPut), puts);
+  EXPECT_EQ(first.fenced.size(), 1u);
+  EXPECT_EQ(restored_state(world), (State{{"a", "1"}, {"b", "2"}}));
+}
+
+TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    BucketWorld world(seed);
+    Way first(world, {.faults = {.max_latency_ns = kSecond}}), second(world, {.faults = {.max_latency_ns = kSecond}});
+    std::vector<Result<Writership>> taken;
+    const auto open = [&taken](Bucket bucket, io::Gate::Entry) -> Task<void> {
+      taken.push_back(co_await take_over(bucket, {.volume = kVolume}));
+    };
+    const auto both = [&]() -> Task<void> {
+      io::Gate gate;
+      io::detach(open(first.bucket, gate.enter()));
+      io::detach(open(second.bucket, gate.enter()));
+      co_await gate.close();
+    };
+    world.run(both());
+    ASSERT_EQ(taken.size(), 2u);
+    size_t writers = 0;
+    for (const Result<Writership>& one : taken) {
+      if (!one) {
+        EXPECT_EQ(one.error(), Code::kNotPermitted) << one.error().to_string();
+        continue;
+      }
+      LogWriter log(first.bucket, *one, kSecond, nullptr);
+      writers += world.run(log.confirm(nullptr)).has_value();
+    }
+    EXPECT_EQ(writers, 1u);
+    if (taken[0] && taken[1]) EXPECT_NE(taken[0]->epoch, taken[1]->epoch);
+  }
+}
+
+TEST(BucketVolume, AWriterThatSleptForLongerThanTheLogIsKeptAcknowledgesNothing) {
+  BucketWorld world(6);
+  const ShipOptions quick{.root_log_objects = 3, .retention = {.keep_roots = 1, .grace_ns = 10 * kSecond}};
+  Session sleeper(world), busy(world);
+  ASSERT_TRUE(sleeper.open().ok());
+  ASSERT_TRUE(sleeper.put("a", "1").ok());
+  sleeper.way.late.freeze_until(1'000'000 * kSecond);
+  ASSERT_TRUE(sleeper.commit("lost", "x"));
+  ASSERT_TRUE(busy.open(quick).ok());
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(busy.put("k" + std::to_string(i % 7), std::to_string(i)).ok());
+    world.wait(5 * kSecond);
+  }
+  EXPECT_LT(count(world, "log/"), 15u);
+  EXPECT_FALSE(sleeper.shipper->lease_valid());
+  const State before = restored_state(world);
+  world.wait(1'000'000 * kSecond);  // and now it wakes
+  EXPECT_EQ(sleeper.sync().error(), Code::kNotPermitted);
+  EXPECT_EQ(world.run(sleeper.shipper->publish_root()).error(), Code::kNotPermitted);
+  EXPECT_EQ(restored_state(world), before);
+  EXPECT_TRUE(busy.put("still", "here").ok());
+}
+
+TEST(BucketVolume, AnOpenerThatSleptIsTold) {
+  int64_t delay = 0;
+  for (;; ++delay) {
+    SCOPED_TRACE("asleep after " + std::to_string(delay) + " s");
+    BucketWorld world(6);
+    const ShipOptions quick{.root_log_objects = 3, .retention = {.keep_roots = 1, .grace_ns = 10 * kSecond}};
+    Session busy(world);
+    ASSERT_TRUE(busy.open(quick).ok());
+    for (int i = 0; i < 8; ++i) ASSERT_TRUE(busy.put("k", std::to_string(i)).ok());
+    Way sleepy(world, {.faults = {.min_latency_ns = kSecond, .max_latency_ns = kSecond}});
+    std::optional<Result<Writership>> taken;
+    const auto open = [](Bucket bucket, std::optional<Result<Writership>>& to) -> Task<void> {
+      to = co_await take_over(bucket, {.volume = kVolume});
+    };
+    const auto start = [&]() -> Task<void> {
+      io::detach(open(sleepy.bucket, taken));
+      co_await io::sleep_for(delay * kSecond);
+    };
+    world.run(start());
+    sleepy.late.freeze_until(world.now() + 5000 * kSecond);
+    world.wait(2 * kSecond);
+    if (taken) break;  // it was through
+    bool fenced = false;
+    for (int i = 0; i < 60 && !fenced; ++i) {
+      fenced = !busy.put("k", std::to_string(100 + i)).ok();
+      world.wait(5 * kSecond);
+    }
+    if (fenced) {  // the opener had got so far; then the next one goes on
+      Session next(world);
+      ASSERT_TRUE(next.open(quick).ok());
+      for (int i = 0; i < 60; ++i) {
+        ASSERT_TRUE(next.put("k", std::to_string(200 + i)).ok());
+        world.wait(5 * kSecond);
+      }
+      ASSERT_TRUE(next.release());
+    }
+    const State before = restored_state(world);
+    world.wait(10'000 * kSecond);
+    ASSERT_TRUE(taken.has_value());
+    EXPECT_EQ(restored_state(world), before);
+    ASSERT_FALSE(*taken);
+    EXPECT_TRUE((*taken).error() == Code::kNotPermitted || (*taken).error() == Code::kTimedOut ||
+                (*taken).error() == Code::kUnavailable || (*taken).error() == Code::kNotFound)
+        << (*taken).error().to_string();
+    Session after(world);
+    ASSERT_TRUE(after.open().ok());
+    EXPECT_TRUE(after.put("still", "here").ok());
+  }
+  EXPECT_GT(delay, 8);
+}
+
+TEST(BucketVolume, AnAnswerThatWasLostIsNotTakenForATakeover) {
+  BucketWorld world(15);
+  Session session(world);
+  ASSERT_TRUE(session.open({.root_log_objects = 3}).ok());
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(session.commit("k", std::to_string(i)));
+    session.way.faulty->set_faults({.answer_lost = 1});
+    world.wait(100 * kSecond);
+    session.way.faulty->set_faults({});
+    ASSERT_TRUE(session.sync());
+  }
+  EXPECT_TRUE(session.fenced.empty());
+  EXPECT_EQ(restored_state(world), (State{{"k", "9"}}));
+}
+
+TEST(BucketVolume, ReleaseLeavesNothingToDoubt) {
+  BucketWorld world(7);
+  {
+    Session session(world);
+    ASSERT_TRUE(session.open().ok());
+    EXPECT_FALSE(session.held.clean);
+    for (int i = 0; i < 400; ++i) ASSERT_TRUE(session.put("k", std::to_string(i)).ok());
+    ASSERT_TRUE(session.commit("last", "one"));
+    ASSERT_TRUE(session.release());
+    EXPECT_GE(session.shipper->status().root, 2u);  // there was much log
+  }
+  EXPECT_EQ(restored_state(world), (State{{"k", "399"}, {"last", "one"}}));
+  Session next(world);
+  ASSERT_TRUE(next.open().ok());
+  EXPECT_TRUE(next.held.clean);
+  world.run(next.shipper->close());  // without a release
+  Session third(world);
+  ASSERT_TRUE(third.open().ok());
+  EXPECT_FALSE(third.held.clean);
+}
+
+TEST(BucketVolume, AnotherVolumeIsNotTakenForThis) {
+  BucketWorld world(14);
+  Session session(world);
+  ASSERT_TRUE(session.open().ok());
+  Way way(world);
+  EXPECT_EQ(world.run(take_over(way.bucket, {.volume = "other"})).error(), Code::kCorrupt);
+  EXPECT_EQ(world.run(restore_metadata(way.bucket, kv::make_mem_restore_target(), {.volume = "other"})).error(),
+            Code::kCorrupt);
+  EXPECT_TRUE(session.put("a", "1").ok());
+}
+
+}  // namespace
+}  // namespace firn::tier

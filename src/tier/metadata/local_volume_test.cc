@@ -1,0 +1,145 @@
+// Volumes whose truth is a local database, which the bucket follows; and followers of the bucket.
+#include <gtest/gtest.h>
+
+#include "tier/metadata/follower.h"
+#include "tier/metadata/testing/session.h"
+
+namespace firn::tier {
+namespace {
+
+using testing::BucketWorld;
+using testing::count;
+using testing::kSecond;
+using testing::Local;
+using testing::restored_state;
+using testing::Session;
+using testing::State;
+using testing::Way;
+
+TEST(LocalVolume, TheBucketFollowsIt) {
+  BucketWorld world(20);
+  Local local(world);
+  local.put("before", "1");
+  ASSERT_TRUE(local.start().ok());
+  ASSERT_TRUE(local.ship());
+  EXPECT_EQ(restored_state(world), local.state());
+  local.put("after", "2");
+  ASSERT_TRUE(local.ship());
+  EXPECT_EQ(restored_state(world), local.state());
+  local.stop();
+  local.put("unseen", "3");  // nobody ships now
+  ASSERT_TRUE(local.start().ok());
+  local.put("seen", "4");
+  ASSERT_TRUE(local.ship());
+  EXPECT_EQ(restored_state(world), local.state());
+  ASSERT_TRUE(world.run(local.shipper->release(60 * kSecond)));
+  EXPECT_EQ(restored_state(world), local.state());
+}
+
+TEST(LocalVolume, TablesThatTheBucketHasAreNotSentAgain) {
+  BucketWorld world(21);
+  Local local(world);
+  for (int i = 0; i < 50; ++i) local.put("k" + std::to_string(i), std::string(200, 'v'));
+  ASSERT_TRUE(local.start().ok());
+  ASSERT_TRUE(local.ship());
+  const size_t tables = count(world, "sst/");
+  EXPECT_GT(tables, 0u);
+  for (int round = 0; round < 3; ++round) {
+    local.stop();
+    ASSERT_TRUE(local.start().ok());
+    ASSERT_TRUE(local.ship());
+    ASSERT_TRUE(world.run(local.shipper->publish_root()));
+  }
+  EXPECT_EQ(count(world, "sst/"), tables);
+  local.put("k1", "changed");  // one table is another now
+  ASSERT_TRUE(world.run(local.shipper->publish_root()));
+  EXPECT_EQ(count(world, "sst/"), tables + 1);
+  EXPECT_EQ(restored_state(world), local.state());
+}
+
+TEST(LocalVolume, AfterALongOutageARootMakesGoodWhatWasDropped) {
+  BucketWorld world(22);
+  Local local(world);
+  ASSERT_TRUE(local.start({.queue_bytes = 2000}).ok());
+  local.put("a", "1");
+  ASSERT_TRUE(local.ship());
+  // Somebody follows meanwhile.
+  Way way(world);
+  MetadataFollower follower(way.bucket, [] { return kv::make_mem_restore_target(); }, {});
+  ASSERT_TRUE(world.run(follower.open()));
+  const auto followed = [&] {
+    EXPECT_TRUE(world.run(follower.poll()));
+    return world.run(testing::History::read(follower.engine()));
+  };
+  EXPECT_EQ(followed(), local.state());
+  local.way->faulty->set_down(true);
+  for (int i = 0; i < 100; ++i) {
+    local.put("k" + std::to_string(i % 10), std::string(100, 'v'));
+    world.wait(kSecond);
+  }
+  EXPECT_EQ(followed().size(), 1u);
+  local.way->faulty->set_down(false);
+  ASSERT_TRUE(local.ship());
+  EXPECT_EQ(restored_state(world), local.state());
+  EXPECT_EQ(followed(), local.state());
+  local.put("b", "2");
+  ASSERT_TRUE(local.ship());
+  EXPECT_EQ(followed(), local.state());
+}
+
+TEST(LocalVolume, ACopyThatWasRestoredElsewhereIsNotOverwritten) {
+  BucketWorld world(23);
+  Local here(world), there(world);
+  ASSERT_TRUE(here.start().ok());
+  here.put("a", "1");
+  ASSERT_TRUE(here.ship());
+  here.stop();
+  ASSERT_TRUE(there.start().ok());  // as after a restore to another place
+  there.put("b", "2");
+  ASSERT_TRUE(there.ship());
+  const Status refused = here.start({}, /*from_others=*/false);
+  EXPECT_EQ(refused, Code::kNotPermitted) << refused.to_string();
+  EXPECT_NE(refused.message().find("another copy"), std::string::npos) << refused.message();
+  there.stop();
+  EXPECT_TRUE(there.start({}, false).ok());
+  there.put("c", "3");
+  ASSERT_TRUE(there.ship());
+  EXPECT_EQ(restored_state(world), there.state());
+}
+
+TEST(Follower, SeesCommitsAndSurvivesCollectedLogs) {
+  BucketWorld world(30);
+  Session session(world);
+  ASSERT_TRUE(session.open({.root_log_objects = 4, .retention = {.keep_roots = 1, .grace_ns = 5 * kSecond}}).ok());
+  ASSERT_TRUE(session.put("a", "1").ok());
+  Way way(world);
+  int replaced = 0, applied = 0;
+  MetadataFollower follower(way.bucket, [] { return kv::make_mem_restore_target(); },
+                            {.root_check_ns = 30 * kSecond,
+                             .on_applied = [&](std::string_view payload) { applied += !payload.empty(); },
+                             .on_replaced = [&] { ++replaced; }});
+  ASSERT_TRUE(world.run(follower.open()));
+  EXPECT_EQ(replaced, 1);
+  const auto look = [&] { return world.run(testing::History::read(follower.engine())); };
+  EXPECT_EQ(look(), (State{{"a", "1"}}));
+  ASSERT_TRUE(session.put("b", "2").ok());
+  ASSERT_TRUE(world.run(follower.poll()));
+  EXPECT_EQ(look(), (State{{"a", "1"}, {"b", "2"}}));
+  EXPECT_EQ(applied, 1);
+  const auto old = follower.engine().begin();  // keeps what it began with, whatever comes
+  EXPECT_EQ(world.run(old->get("b", kv::Isolation::kSnapshot)).value(), "2");
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(session.put("b", std::to_string(i)).ok());
+    world.wait(3 * kSecond);
+  }
+  ASSERT_TRUE(world.run(follower.poll()));
+  EXPECT_EQ(look(), (State{{"a", "1"}, {"b", "39"}}));
+  EXPECT_EQ(replaced, 2);
+  EXPECT_EQ(world.run(old->get("b", kv::Isolation::kSnapshot)).value(), "2");
+  const auto writing = follower.engine().begin();
+  writing->put("x", "y");
+  EXPECT_EQ(world.run(writing->commit()).error(), Code::kReadOnly);
+}
+
+}  // namespace
+}  // namespace firn::tier

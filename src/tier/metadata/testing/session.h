@@ -1,0 +1,137 @@
+// Processes that have a volume of a bucket open.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kv/mem/mem_engine.h"
+#include "tier/metadata/restore.h"
+#include "tier/metadata/shipped_engine.h"
+#include "tier/metadata/shipper.h"
+#include "tier/metadata/testing/bucket_world.h"
+#include "tier/metadata/testing/history.h"
+
+namespace firn::tier::testing {
+
+using io::Task;
+using object::Kind;
+
+inline constexpr const char* kVolume = "tested";
+
+// A process that has the bucket's volume open.
+class Session {
+ public:
+  explicit Session(BucketWorld& world, WayFaults faults = {}, std::optional<Key> key = std::nullopt)
+      : way(world, faults, key), world_(world) {}
+  ~Session() {
+    if (shipper) world_.run(shipper->close());
+  }
+
+  Status open(ShipOptions options = {}) { return world_.run(do_open(std::move(options))); }
+  // Closes, so that another one may come.
+  Result<void> release(int64_t within_ns = 60 * kSecond) { return world_.run(shipper->release(within_ns)); }
+
+  Result<kv::Version> commit(const std::string& key, const std::string& value) {
+    return world_.run(do_commit(key, value));
+  }
+  Result<void> sync() { return world_.run(engine->sync(engine->last_version())); }
+  Status put(const std::string& key, const std::string& value) {
+    TRY(commit(key, value));
+    TRY(sync());
+    return {};
+  }
+  uint64_t requests() const {
+    uint64_t all = 0;
+    for (const Kind kind : {Kind::kPut, Kind::kGet, Kind::kHead, Kind::kRemove}) all += way.faulty->requests(kind);
+    return all;
+  }
+
+  Way way;
+  Writership held;
+  std::vector<Status> fenced;
+  std::unique_ptr<MetadataShipper> shipper;
+  std::unique_ptr<ShippedEngine> engine;
+
+ private:
+  Task<Status> do_open(ShipOptions options) {
+    held = CO_TRY(co_await take_over(way.bucket, {.volume = kVolume}));
+    Restored restored =
+        CO_TRY(co_await restore_metadata(way.bucket, kv::make_mem_restore_target(), {.volume = kVolume}));
+    kv::ShippingSource& source = *restored.engine->shipping();
+    options.on_fenced = [this](const Status& why) { fenced.push_back(why); };
+    shipper = std::make_unique<MetadataShipper>(way.bucket, held, std::move(options));
+    engine = std::make_unique<ShippedEngine>(std::move(restored.engine), *shipper);
+    shipper->start(source, StartFrom::kBucket);
+    co_return Status();
+  }
+  Task<Result<kv::Version>> do_commit(std::string key, std::string value) {
+    const auto transaction = engine->begin();
+    transaction->put(key, value);
+    co_return co_await transaction->commit();
+  }
+
+  BucketWorld& world_;
+};
+
+inline State restored_state(BucketWorld& world, std::optional<Key> key = std::nullopt) {
+  Way way(world, {}, key);
+  auto restored = world.run(restore_metadata(way.bucket, kv::make_mem_restore_target(), {}));
+  EXPECT_TRUE(restored) << restored.error().to_string();
+  return restored ? world.run(History::read(*restored->engine)) : State();
+}
+
+inline size_t count(BucketWorld& world, std::string_view prefix) {
+  size_t found = 0;
+  for (const auto& [name, bytes] : world.mem->sizes()) found += name.starts_with(prefix);
+  return found;
+}
+
+// A local database and, for one run of its daemon after another, the way to the bucket.
+class Local {
+ public:
+  explicit Local(BucketWorld& world) : world_(world) {}
+  ~Local() { stop(); }
+
+  Status start(ShipOptions options = {}, bool from_others = true) {
+    return world_.run(do_start(std::move(options), from_others));
+  }
+  void stop() {
+    if (shipper) world_.run(shipper->close());
+    shipper.reset();
+  }
+  void put(const std::string& key, const std::string& value) {
+    const auto commit = [](kv::Engine& at, std::string k, std::string v) -> Task<void> {
+      const auto transaction = at.begin();
+      transaction->put(k, v);
+      EXPECT_TRUE(co_await transaction->commit());
+    };
+    world_.run(commit(*engine, key, value));
+  }
+  State state() { return world_.run(History::read(*engine)); }
+  Result<void> ship() { return world_.run(shipper->ship_through(engine->last_version())); }
+
+  std::unique_ptr<kv::Engine> engine = kv::make_mem_engine();
+  std::unique_ptr<Way> way;
+  std::unique_ptr<MetadataShipper> shipper;
+
+ private:
+  Task<Status> do_start(ShipOptions options, bool from_others) {
+    way = std::make_unique<Way>(world_);
+    Writership held =
+        CO_TRY(co_await take_over(way->bucket, {.volume = kVolume, .database = database_, .from_others = from_others}));
+    options.drop_when_full = true;
+    options.keep_lease = false;
+    options.database = database_;
+    shipper = std::make_unique<MetadataShipper>(way->bucket, std::move(held), std::move(options));
+    shipper->start(*engine->shipping(), StartFrom::kDatabase);
+    co_return Status();
+  }
+
+  BucketWorld& world_;
+  const Bytes16 database_ = random_bytes16(world_.random);
+};
+
+}  // namespace firn::tier::testing
