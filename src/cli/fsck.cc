@@ -19,7 +19,8 @@ namespace {
 
 constexpr const char* kManual =
     "Checks every invariant of VOLUME, which must not be in use: names, inodes, link counts, sizes, backing files,\n"
-    "counters. Nothing is written without --repair. A repair loses nothing that is readable: unreachable files come "
+    "counters, and what is on record of colder tiers. Nothing is written without --repair. A repair loses nothing that "
+    "is readable: unreachable files come "
     "to\n"
     "/lost+found, names that lead nowhere go. Exit code 0: clean, or all repaired; 1: problems remain.";
 
@@ -85,6 +86,10 @@ void print_json(const vfs::FsckReport& report) {
                                {"open_at_crash", report.open_at_crash},
                                {"orphans", report.orphans},
                                {"scratch_files", report.scratch_files},
+                               {"pending", report.pending},
+                               {"evicted", report.evicted},
+                               {"blobs", report.blobs},
+                               {"chunks", report.chunks},
                                {"problems", problems}};
   fmt::print("{}\n", body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }

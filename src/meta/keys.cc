@@ -45,6 +45,10 @@ kv::Range chunks_from(InodeId inode, ChunkIndex first) {
   return {chunk_key(inode, first).str(), kv::prefix_end(Key(Prefix::kChunk, inode))};
 }
 
+kv::Range all_chunks_from(InodeId inode, ChunkIndex first) {
+  return {chunk_key(inode, first).str(), kv::prefix_end(Key(Prefix::kChunk))};
+}
+
 Result<ChunkIndex> chunk_of_key(std::string_view key) {
   if (key.size() != kKeyHeadBytes + sizeof(uint32_t)) return fail(Code::kCorrupt, "a chunk's key has another length");
   return ChunkIndex(load_be<uint32_t>(key.data() + kKeyHeadBytes));

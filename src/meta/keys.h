@@ -70,8 +70,9 @@ inline constexpr std::string_view kSessionName = "session";
 kv::Range names_after(Prefix prefix, InodeId inode, std::string_view after);
 // Keys with this prefix whose inode number is greater than `after`.
 kv::Range inodes_after(Prefix prefix, InodeId after);
-// The chunks of a file from `first` on.
+// The chunks of a file from `first` on, and those of all files from there on.
 kv::Range chunks_from(InodeId inode, ChunkIndex first);
+kv::Range all_chunks_from(InodeId inode, ChunkIndex first);
 
 // The parts of a stored key; kCorrupt when it is too short.
 Result<InodeId> inode_of_key(std::string_view key);

@@ -66,6 +66,14 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<std::vector<Blob>>> list_blobs(std::string after, size_t limit) override;
   io::Task<Result<Blob>> get_blob(std::string name) override;
   io::Task<Result<void>> forget_blob(std::string name) override;
+  io::Task<Result<std::vector<BlobCount>>> count_blobs(std::string after, size_t limit,
+                                                       std::function<bool(uint64_t chunks)> go_on) override;
+  io::Task<Result<bool>> retire_blob(std::string name) override;
+  io::Task<Result<void>> revive_blob(std::string name) override;
+  io::Task<Result<void>> mend_blob(std::string name, int64_t missing_bytes) override;
+  io::Task<Result<std::vector<FileChunk>>> list_all_chunks(InodeId inode, ChunkIndex first, size_t limit) override;
+  io::Task<Result<uint64_t>> move_chunks(InodeId inode, std::vector<ChunkMove> moves) override;
+  io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) override;
   io::Task<Result<Attr>> mark_evicted(InodeId inode) override;
   io::Task<Result<Attr>> mark_resident(InodeId inode) override;
 

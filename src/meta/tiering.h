@@ -2,6 +2,8 @@
 // are. The engine that moves data (tier/) works on it; nothing here moves a byte.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,26 @@ struct Blob {
   uint64_t live_bytes = 0;  // of frames that chunks refer to
   uint32_t tiers = 0;       // a bit for each colder tier that has it
   Timestamp since;
+  // Retired then: no chunk referred to it, and none may from then on.
+  std::optional<Timestamp> dead_since;
+};
+
+// A blob and what chunk records say of it, as of one moment.
+struct BlobCount {
+  Blob blob;
+  uint64_t references = 0;
+  uint64_t referenced_bytes = 0;  // what live_bytes should be
+};
+
+struct FileChunk {
+  InodeId inode;
+  Chunk chunk;
+};
+
+// The same chunk in another place.
+struct ChunkMove {
+  Chunk from;
+  Chunk to;
 };
 
 // Chunks of one file that are in colder tiers now.
@@ -64,11 +86,13 @@ class Tiering {
 
   // A blob of that name is about to be put: should it never be confirmed, the collector knows what to remove.
   virtual io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes) = 0;
-  // `tiers` have it now, too.
+  // `tiers` have it now, too. kStale: it was retired, or forgotten, since it was announced; it is on record as retired
+  // (again), so that its objects are removed (again).
   virtual io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) = 0;
   // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
   // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
-  // whose content has moved inline the records are removed instead.
+  // whose content has moved inline the records are removed instead. kStale: one of the blobs is retired or forgotten;
+  // nothing was recorded.
   virtual io::Task<Result<bool>> commit_upload(const Upload& upload) = 0;
 
   virtual io::Task<Result<std::vector<Blob>>> list_blobs(std::string after, size_t limit) = 0;
@@ -76,6 +100,28 @@ class Tiering {
   virtual io::Task<Result<Blob>> get_blob(std::string name) = 0;
   // Its objects are removed. kBusy: chunks refer to it.
   virtual io::Task<Result<void>> forget_blob(std::string name) = 0;
+
+  // Up to `limit` blobs above `after`, in order of names, and how much chunk records refer to them: one walk over all
+  // chunks, in one snapshot. `go_on`, when there is one, is called now and then with the number of chunks seen; false
+  // ends it with kInterrupted. kCorrupt: a chunk's record cannot be read, so that nothing can be said.
+  virtual io::Task<Result<std::vector<BlobCount>>> count_blobs(std::string after, size_t limit,
+                                                               std::function<bool(uint64_t chunks)> go_on) = 0;
+  // From now on no chunk may come to refer to it: that a later count finds none proves that there will be none. False:
+  // its counter says that chunks do.
+  virtual io::Task<Result<bool>> retire_blob(std::string name) = 0;
+  // Undoes it: a chunk refers to it after all.
+  virtual io::Task<Result<void>> revive_blob(std::string name) = 0;
+  // Corrects its counter by what a count found wrong.
+  virtual io::Task<Result<void>> mend_blob(std::string name, int64_t missing_bytes) = 0;
+
+  // Chunks of all files, in order, from (`inode`, `first`).
+  virtual io::Task<Result<std::vector<FileChunk>>> list_all_chunks(InodeId inode, ChunkIndex first, size_t limit) = 0;
+  // Each chunk whose record still is `from` is in `to` from now on; how many were. One transaction: not more than a few
+  // hundred. kStale: a blob that they would go to is retired or forgotten; nothing was moved.
+  virtual io::Task<Result<uint64_t>> move_chunks(InodeId inode, std::vector<ChunkMove> moves) = 0;
+  // No tier has these chunks any more, but the backing has: their records go, where they still are these, and the file
+  // is pending. How many went. kBusy: the file is evicted. One transaction, as above.
+  virtual io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) = 0;
 
   // The backing is about to be emptied. kBusy: colder tiers lack something, or the file is open for writing.
   virtual io::Task<Result<Attr>> mark_evicted(InodeId inode) = 0;

@@ -1,6 +1,7 @@
 #include "meta/tiering_records.h"
 
 #include "meta.pb.h"
+#include "meta/keys.h"
 
 namespace firn::meta {
 
@@ -39,6 +40,16 @@ Result<Chunk> decode_chunk(ChunkIndex index, std::string_view bytes) {
                .frame_bytes = m.frame_bytes()};
 }
 
+Result<FileChunk> decode_file_chunk(const kv::Pair& stored) {
+  const InodeId inode = TRY(inode_of_key(stored.key));
+  const ChunkIndex index = TRY(chunk_of_key(stored.key));
+  auto chunk = decode_chunk(index, stored.value);
+  if (!chunk)
+    return fail(std::move(chunk).error().with_context("inode " + std::to_string(inode.value) + ", chunk " +
+                                                      std::to_string(index.value)));
+  return FileChunk{inode, *std::move(chunk)};
+}
+
 std::string encode_pending(const Pending& pending) {
   record::Pending m;
   m.set_generation(pending.generation);
@@ -60,17 +71,25 @@ std::string encode_blob(const Blob& blob) {
   m.set_tiers(blob.tiers);
   m.set_since_seconds(blob.since.seconds);
   m.set_since_nanoseconds(blob.since.nanoseconds);
+  if (blob.dead_since) {
+    m.set_dead_since_seconds(blob.dead_since->seconds);
+    m.set_dead_since_nanoseconds(blob.dead_since->nanoseconds);
+  }
   return m.SerializeAsString();
 }
 
 Result<Blob> decode_blob(std::string_view name, std::string_view bytes) {
   record::Blob m;
-  if (!parse(m, bytes) || name.size() != kBlobNameBytes || m.since_nanoseconds() >= kNanosecondsPerSecond)
+  if (!parse(m, bytes) || name.size() != kBlobNameBytes || m.since_nanoseconds() >= kNanosecondsPerSecond ||
+      m.dead_since_nanoseconds() >= kNanosecondsPerSecond)
     return fail(Code::kCorrupt, "malformed blob record");
-  return Blob{.name = std::string(name),
-              .bytes = m.bytes(),
-              .tiers = m.tiers(),
-              .since = {m.since_seconds(), m.since_nanoseconds()}};
+  Blob blob{.name = std::string(name),
+            .bytes = m.bytes(),
+            .tiers = m.tiers(),
+            .since = {m.since_seconds(), m.since_nanoseconds()}};
+  if (m.dead_since_seconds() != 0 || m.dead_since_nanoseconds() != 0)
+    blob.dead_since = Timestamp{m.dead_since_seconds(), m.dead_since_nanoseconds()};
+  return blob;
 }
 
 }  // namespace firn::meta

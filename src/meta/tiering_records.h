@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "kv/kv.h"
 #include "meta/tiering.h"
 
 namespace firn::meta {
@@ -12,6 +13,8 @@ namespace firn::meta {
 // Decoders accept any bytes; what no firn wrote is kCorrupt. Keys hold the inode, the index and the name.
 std::string encode_chunk(const Chunk& chunk);
 Result<Chunk> decode_chunk(ChunkIndex index, std::string_view bytes);
+// The record with its key; the message names the inode.
+Result<FileChunk> decode_file_chunk(const kv::Pair& stored);
 std::string encode_pending(const Pending& pending);
 Result<Pending> decode_pending(InodeId inode, std::string_view bytes);
 std::string encode_blob(const Blob& blob);

@@ -166,7 +166,6 @@ TEST_P(TieringTest, KnowsBlobsFromTheirAnnouncement) {
   announce('b');
   ASSERT_TRUE(run(service().confirm_blob(blob_name('b'), 1)));
   ASSERT_TRUE(run(service().confirm_blob(blob_name('b'), 2)));
-  EXPECT_EQ(run(service().confirm_blob(blob_name('c'), 1)).error(), Code::kNotFound);
   const auto blobs = run(service().list_blobs("", 10)).value();
   ASSERT_EQ(blobs.size(), 2u);
   EXPECT_EQ(blobs[0].name, blob_name('a'));
@@ -224,6 +223,127 @@ TEST_P(TieringTest, ForgetsChunksOfWhatMovedInline) {
   expect_invariants();
 }
 
+TEST_P(TieringTest, ARetiredBlobTakesNoChunks) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  announce('b');
+  commit({.inode = file, .generation = 1, .chunks = {chunk(0, 1, 'b')}});
+  EXPECT_TRUE(run(service().retire_blob(blob_name('a'))).value());
+  EXPECT_FALSE(run(service().retire_blob(blob_name('b'))).value());  // a chunk refers to it
+  EXPECT_EQ(run(service().retire_blob(blob_name('c'))).error(), Code::kNotFound);
+  const auto retired = run(service().get_blob(blob_name('a'))).value().dead_since;
+  ASSERT_TRUE(retired);
+  EXPECT_TRUE(run(service().retire_blob(blob_name('a'))).value());
+  EXPECT_EQ(run(service().get_blob(blob_name('a'))).value().dead_since, retired);  // since then
+  EXPECT_EQ(run(service().confirm_blob(blob_name('a'), 1)).error(), Code::kStale);
+  EXPECT_EQ(run(service().get_blob(blob_name('a'))).value().tiers, 1u);
+  const Upload late{.inode = file,
+                    .generation = 1,
+                    .chunks = {chunk(0, 1, 'b'), chunk(1, 1, 'a')},
+                    .complete = true,
+                    .chunk_count = 2};
+  EXPECT_EQ(run(service().commit_upload(late)).error(), Code::kStale);
+  EXPECT_EQ(run(service().move_chunks(file, {{chunk(0, 1, 'b'), chunk(0, 1, 'a')}})).error(), Code::kStale);
+  EXPECT_EQ(chunks(file).size(), 1u);
+  EXPECT_EQ(pending().size(), 1u);
+  ASSERT_TRUE(run(service().revive_blob(blob_name('a'))));
+  EXPECT_TRUE(commit(late));
+  EXPECT_EQ(live_bytes('a'), kFrame);
+  expect_invariants();
+}
+
+TEST_P(TieringTest, AForgottenBlobThatIsConfirmedComesBackRetired) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  ASSERT_TRUE(run(service().forget_blob(blob_name('a'))));
+  EXPECT_EQ(run(service().confirm_blob(blob_name('a'), 2)).error(), Code::kStale);
+  const Blob back = run(service().get_blob(blob_name('a'))).value();
+  EXPECT_EQ(back.tiers, 2u);
+  EXPECT_TRUE(back.dead_since);
+  EXPECT_EQ(run(service().commit_upload({.inode = file, .generation = 1, .chunks = {chunk(0, 1, 'a')}})).error(),
+            Code::kStale);
+  ASSERT_TRUE(run(service().forget_blob(blob_name('a'))));
+  EXPECT_EQ(run(service().commit_upload({.inode = file, .generation = 1, .chunks = {chunk(0, 1, 'a')}})).error(),
+            Code::kStale);
+}
+
+TEST_P(TieringTest, CountsReferencesAndMendsCounters) {
+  const InodeId f = settled_file("f"), g = settled_file("g");
+  for (const char name : {'a', 'b', 'c'}) announce(name);
+  commit({.inode = f, .generation = 1, .chunks = {chunk(0, 1, 'a'), chunk(1, 1, 'b')}});
+  commit({.inode = g, .generation = 1, .chunks = {chunk(7, 1, 'a')}});
+  ASSERT_TRUE(run(service().mend_blob(blob_name('b'), 5)));
+  uint64_t seen = 0;
+  const auto counts = run(service().count_blobs("", 10, [&seen](uint64_t chunks) {
+                        seen = chunks;
+                        return true;
+                      })).value();
+  ASSERT_EQ(counts.size(), 3u);
+  EXPECT_EQ(seen, 3u);
+  EXPECT_EQ(counts[0].references, 2u);
+  EXPECT_EQ(counts[0].referenced_bytes, 2 * kFrame);
+  EXPECT_EQ(counts[0].blob.live_bytes, 2 * kFrame);
+  EXPECT_EQ(counts[1].referenced_bytes, kFrame);
+  EXPECT_EQ(counts[1].blob.live_bytes, kFrame + 5);
+  EXPECT_EQ(counts[2].references, 0u);
+  const auto some = run(service().count_blobs(blob_name('a'), 1, nullptr)).value();
+  ASSERT_EQ(some.size(), 1u);
+  EXPECT_EQ(some[0].blob.name, blob_name('b'));
+  EXPECT_EQ(run(service().count_blobs("", 10, [](uint64_t) { return false; })).error(), Code::kInterrupted);
+  EXPECT_EQ(run(service().mend_blob(blob_name('x'), 5)).error(), Code::kNotFound);
+  EXPECT_EQ(run(service().list_all_chunks(InodeId(), ChunkIndex(), 10)).value().size(), 3u);
+  const auto rest = run(service().list_all_chunks(f, ChunkIndex(1), 10)).value();
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest[0].chunk, chunk(1, 1, 'b'));
+  EXPECT_EQ(rest[1].inode, g);
+}
+
+TEST_P(TieringTest, MovesOnlyChunksThatAreStillThose) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  announce('b');
+  commit({.inode = file, .generation = 1, .chunks = {chunk(0, 1, 'a'), chunk(1, 1, 'a')}});
+  Chunk moved = chunk(0, 1, 'b');
+  moved.frame_bytes = kFrame + 7;
+  const std::vector<ChunkMove> moves = {{chunk(0, 1, 'a'), moved},
+                                        {chunk(1, 2, 'a'), chunk(1, 2, 'b')},  // another version by now
+                                        {chunk(5, 1, 'a'), chunk(5, 1, 'b')}};
+  EXPECT_EQ(run(service().move_chunks(file, moves)).value(), 1u);
+  EXPECT_EQ(run(service().move_chunks(file, moves)).value(), 0u);
+  EXPECT_EQ(chunks(file), (std::vector<Chunk>{moved, chunk(1, 1, 'a')}));
+  EXPECT_EQ(live_bytes('a'), kFrame);
+  EXPECT_EQ(live_bytes('b'), kFrame + 7);
+  EXPECT_EQ(run(service().move_chunks(file, {{chunk(1, 1, 'a'), chunk(0, 1, 'b')}})).error(), Code::kInvalid);
+  expect_invariants();
+}
+
+TEST_P(TieringTest, AFileOfWhichChunksAreLostIsPending) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  const Upload all{.inode = file,
+                   .generation = content(file).generation,
+                   .chunks = {chunk(0, 1, 'a'), chunk(1, 1, 'a')},
+                   .complete = true,
+                   .chunk_count = 2};
+  EXPECT_TRUE(commit(all));
+  ASSERT_TRUE(run(service().mark_evicted(file)));
+  EXPECT_EQ(run(service().lose_chunks(file, {chunk(1, 1, 'a')})).error(), Code::kBusy);
+  ASSERT_TRUE(run(service().mark_resident(file)));
+  EXPECT_EQ(run(service().lose_chunks(file, {chunk(1, 2, 'a')})).value(), 0u);
+  EXPECT_TRUE(pending().empty());
+  EXPECT_EQ(run(service().lose_chunks(file, {chunk(1, 1, 'a')})).value(), 1u);
+  ASSERT_EQ(pending().size(), 1u);
+  EXPECT_EQ(pending()[0].generation, content(file).generation);
+  EXPECT_EQ(live_bytes('a'), kFrame);
+  // An upload that had seen the chunk's record does not end it.
+  EXPECT_FALSE(commit({.inode = file, .generation = all.generation, .complete = true, .chunk_count = 2}));
+  const uint64_t generation = content(file).generation;
+  EXPECT_EQ(run(service().lose_chunks(file, {chunk(0, 1, 'a')})).value(), 1u);
+  EXPECT_FALSE(commit({.inode = file, .generation = generation, .complete = true, .chunk_count = 2}));
+  EXPECT_EQ(run(service().lose_chunks(InodeId(4711), {chunk(0, 1, 'a')})).value(), 0u);
+  expect_invariants();
+}
+
 TEST(TieringRecords, GoldenBytes) {
   EXPECT_EQ(std::string_view(chunk_key(InodeId(1), ChunkIndex(258))),
             std::string_view("C\0\0\0\0\0\0\0\1\0\0\1\2", 13));
@@ -238,6 +358,12 @@ TEST(TieringRecords, GoldenBytes) {
     EXPECT_FALSE(decode_pending(InodeId(1), bad));
   }
   EXPECT_FALSE(decode_blob("short", ""));
+  Blob blob{.name = blob_name('x'), .bytes = 1, .tiers = 3, .since = {3, 4}};
+  EXPECT_EQ(encode_blob(blob), std::string("\x08\x01\x10\x03\x18\x06\x25\x04\0\0\0", 11));
+  EXPECT_FALSE(decode_blob(blob.name, encode_blob(blob)).value().dead_since);
+  blob.dead_since = Timestamp{5, 6};
+  EXPECT_EQ(encode_blob(blob), std::string("\x08\x01\x10\x03\x18\x06\x25\x04\0\0\0\x28\x0a\x35\x06\0\0\0", 18));
+  EXPECT_EQ(decode_blob(blob.name, encode_blob(blob)).value().dead_since, blob.dead_since);
 }
 
 }  // namespace

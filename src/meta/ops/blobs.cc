@@ -1,4 +1,6 @@
 // The blobs that there are. Bytes of theirs that chunks refer to are a counter, which many transactions change at once.
+#include "meta/ops/blobs.h"
+
 #include "meta/core.h"
 #include "meta/keys.h"
 #include "meta/local_service.h"
@@ -6,16 +8,27 @@
 
 namespace firn::meta {
 
-namespace {
-
 io::Task<Result<Blob>> load_blob(kv::Transaction& transaction, std::string_view name) {
-  const auto stored = CO_TRY(co_await transaction.get(blob_key(name)));
+  const Key key = blob_key(name), live_key = blob_live_key(name);
+  const auto stored = CO_TRY(co_await transaction.get(key));
   if (!stored) co_return fail(Code::kNotFound, "no such blob");
   Blob blob = CO_TRY(decode_blob(name, *stored));
-  if (const auto live = CO_TRY(co_await transaction.get(blob_live_key(name))))
-    blob.live_bytes = CO_TRY(decode_counter(*live));
+  if (const auto live = CO_TRY(co_await transaction.get(live_key))) blob.live_bytes = CO_TRY(decode_counter(*live));
   co_return blob;
 }
+
+io::Task<Result<std::vector<Blob>>> load_blobs(kv::Transaction& transaction, std::string_view after, size_t limit) {
+  std::string begin = blob_key(after).str();
+  if (!after.empty()) begin.push_back('\0');
+  const auto pairs = CO_TRY(co_await transaction.scan({std::move(begin), kv::prefix_end(Key(Prefix::kBlob))}, limit,
+                                                      kv::Isolation::kSnapshot));
+  std::vector<Blob> blobs;
+  for (const kv::Pair& pair : pairs)
+    blobs.push_back(CO_TRY(co_await load_blob(transaction, std::string_view(pair.key).substr(1))));
+  co_return blobs;
+}
+
+namespace {
 
 io::Task<Result<void>> announce(kv::Transaction& transaction, const Blob& blob) {
   transaction.put(blob_key(blob.name), encode_blob(blob));
@@ -23,11 +36,15 @@ io::Task<Result<void>> announce(kv::Transaction& transaction, const Blob& blob) 
   co_return Result<void>();
 }
 
-io::Task<Result<void>> confirm(kv::Transaction& transaction, std::string_view name, uint32_t tiers) {
-  Blob blob = CO_TRY(co_await load_blob(transaction, name));
-  blob.tiers |= tiers;
-  transaction.put(blob_key(name), encode_blob(blob));
-  co_return Result<void>();
+// False: it is retired. One that is forgotten comes back as such, or its objects would never be removed.
+io::Task<Result<bool>> confirm(kv::Transaction& transaction, std::string_view name, uint32_t tiers, Timestamp now) {
+  Result<Blob> blob = co_await load_blob(transaction, name);
+  if (!blob && blob.error() != Code::kNotFound) co_return fail(std::move(blob).error());
+  const bool forgotten = !blob;
+  if (forgotten) blob = Blob{.name = std::string(name), .since = now, .dead_since = now};
+  blob->tiers |= tiers;
+  CO_TRY(co_await announce(transaction, *blob));
+  co_return !blob->dead_since;
 }
 
 io::Task<Result<void>> forget(kv::Transaction& transaction, std::string_view name) {
@@ -47,8 +64,12 @@ io::Task<Result<void>> LocalService::announce_blob(std::string name, uint64_t by
 }
 
 io::Task<Result<void>> LocalService::confirm_blob(std::string name, uint32_t tiers) {
-  co_return co_await kv::transact<void>(core_->engine,
-                                        [&name, tiers](kv::Transaction& t) { return confirm(t, name, tiers); });
+  if (name.size() != kBlobNameBytes) co_return fail(Code::kInvalid);
+  const Timestamp now = core_->now();
+  const bool taken = CO_TRY(co_await kv::transact<bool>(
+      core_->engine, [&name, tiers, now](kv::Transaction& t) { return confirm(t, name, tiers, now); }));
+  if (!taken) co_return fail(Code::kStale, "the blob was given up before it was confirmed");
+  co_return Result<void>();
 }
 
 io::Task<Result<Blob>> LocalService::get_blob(std::string name) {
@@ -58,14 +79,7 @@ io::Task<Result<Blob>> LocalService::get_blob(std::string name) {
 
 io::Task<Result<std::vector<Blob>>> LocalService::list_blobs(std::string after, size_t limit) {
   const auto transaction = core_->engine.begin();
-  std::string begin = blob_key(after).str();
-  if (!after.empty()) begin.push_back('\0');
-  const auto pairs = CO_TRY(co_await transaction->scan({std::move(begin), kv::prefix_end(Key(Prefix::kBlob))}, limit,
-                                                       kv::Isolation::kSnapshot));
-  std::vector<Blob> blobs;
-  for (const kv::Pair& pair : pairs)
-    blobs.push_back(CO_TRY(co_await load_blob(*transaction, std::string_view(pair.key).substr(1))));
-  co_return blobs;
+  co_return co_await load_blobs(*transaction, after, limit);
 }
 
 io::Task<Result<void>> LocalService::forget_blob(std::string name) {

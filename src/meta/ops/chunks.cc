@@ -16,4 +16,47 @@ io::Task<Result<bool>> erase_chunks(Mutation& m, InodeId inode, ChunkIndex first
   co_return pairs.size() < kChunksPerTransaction;
 }
 
+void put_chunk(Mutation& m, InodeId inode, ChunkIndex index, const std::optional<Chunk>& former,
+               const std::optional<Chunk>& chunk) {
+  kv::Transaction& transaction = m.transaction();
+  const Key key = chunk_key(inode, index);
+  if (former) transaction.add(blob_live_key(former->blob), -int64_t{former->frame_bytes});
+  if (chunk) {
+    transaction.add(blob_live_key(chunk->blob), int64_t{chunk->frame_bytes});
+    transaction.put(key, encode_chunk(*chunk));
+  } else {
+    transaction.erase(key);
+  }
+}
+
+io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunks) {
+  std::string_view last;
+  for (const Chunk& chunk : chunks) {
+    if (chunk.blob == last) continue;
+    last = chunk.blob;
+    const Key key = blob_key(chunk.blob);
+    // No inode's lock keeps the collector off: this read must conflict, whoever owns the engine.
+    const auto stored = CO_TRY(co_await m.transaction().get(key, kv::Isolation::kSerializable));
+    if (!stored) co_return fail(Code::kStale, "the blob was given up, and removed, before its chunks were recorded");
+    if (CO_TRY(decode_blob(chunk.blob, *stored)).dead_since)
+      co_return fail(Code::kStale, "the blob was given up before its chunks were recorded");
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode) {
+  const InodeId id = inode.attr.inode;
+  Content& content = inode.attr.content;
+  Pending pending{id, content.generation + 1, m.now()};
+  // What has been waiting goes on waiting since then.
+  if (content.generation != content.uploaded_generation) {
+    const Key key = pending_key(id);
+    if (const auto stored = CO_TRY(co_await m.transaction().get(key, m.isolation())))
+      pending.since = CO_TRY(decode_pending(id, *stored)).since;
+  }
+  content.generation = pending.generation;
+  m.transaction().put(pending_key(id), encode_pending(pending));
+  co_return Result<void>();
+}
+
 }  // namespace firn::meta

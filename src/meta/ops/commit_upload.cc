@@ -9,15 +9,11 @@ namespace firn::meta {
 namespace {
 
 io::Task<Result<void>> record(Mutation& m, InodeId inode, const Chunk& chunk) {
-  kv::Transaction& transaction = m.transaction();
   const Key key = chunk_key(inode, chunk.index);
-  if (const auto stored = CO_TRY(co_await transaction.get(key, m.isolation()))) {
-    const Chunk former = CO_TRY(decode_chunk(chunk.index, *stored));
-    if (former == chunk) co_return Result<void>();  // a repetition
-    transaction.add(blob_live_key(former.blob), -int64_t{former.frame_bytes});
-  }
-  transaction.add(blob_live_key(chunk.blob), int64_t{chunk.frame_bytes});
-  transaction.put(key, encode_chunk(chunk));
+  std::optional<Chunk> former;
+  if (const auto stored = CO_TRY(co_await m.transaction().get(key, m.isolation())))
+    former = CO_TRY(decode_chunk(chunk.index, *stored));
+  if (former != chunk) put_chunk(m, inode, chunk.index, former, chunk);  // else a repetition
   co_return Result<void>();
 }
 
@@ -36,6 +32,7 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
     CO_TRY(co_await m.commit());
     co_return false;
   }
+  CO_TRY(co_await expect_blobs(m, upload.chunks));
   for (const Chunk& chunk : upload.chunks) CO_TRY(co_await record(m, upload.inode, chunk));
   const bool current = content.generation == upload.generation && !content.live;
   if (upload.complete) {

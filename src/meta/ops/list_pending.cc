@@ -28,4 +28,13 @@ io::Task<Result<std::vector<Chunk>>> LocalService::list_chunks(InodeId inode, Ch
   co_return chunks;
 }
 
+io::Task<Result<std::vector<FileChunk>>> LocalService::list_all_chunks(InodeId inode, ChunkIndex first, size_t limit) {
+  const auto transaction = core_->engine.begin();
+  const auto pairs = CO_TRY(co_await transaction->scan(all_chunks_from(inode, first), limit, kv::Isolation::kSnapshot));
+  std::vector<FileChunk> chunks;
+  chunks.reserve(pairs.size());
+  for (const kv::Pair& pair : pairs) chunks.push_back(CO_TRY(decode_file_chunk(pair)));
+  co_return chunks;
+}
+
 }  // namespace firn::meta

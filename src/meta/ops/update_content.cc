@@ -4,9 +4,9 @@
 #include "meta/local_service.h"
 #include "meta/mutation.h"
 #include "meta/new_node.h"
+#include "meta/ops/chunks.h"
 #include "meta/ops/kill_set_ids.h"
 #include "meta/permissions.h"
-#include "meta/tiering_records.h"
 
 namespace firn::meta {
 
@@ -52,19 +52,6 @@ bool leaves_tiers_behind(const ContentUpdate& u, const Content& before, const Co
   // What is evicted has not changed: its bytes are there only.
   return tiered && !after.evicted &&
          (u.size || u.mtime || after.backing != before.backing || (after.live && !before.live));
-}
-
-io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode) {
-  const InodeId id = inode.attr.inode;
-  Content& content = inode.attr.content;
-  Pending pending{id, content.generation + 1, m.now()};
-  // What has been waiting goes on waiting since then.
-  if (content.generation != content.uploaded_generation)
-    if (const auto stored = CO_TRY(co_await m.transaction().get(pending_key(id), m.isolation())))
-      pending.since = CO_TRY(decode_pending(id, *stored)).since;
-  content.generation = pending.generation;
-  m.transaction().put(pending_key(id), encode_pending(pending));
-  co_return Result<void>();
 }
 
 bool changes_content(const ContentUpdate& u) { return u.size || u.allocated_bytes || u.inline_data || u.content; }

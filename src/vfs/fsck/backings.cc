@@ -33,6 +33,8 @@ io::Task<Result<void>> check_backings(data::Store& store, Census& census, FsckRe
     if (facts.undecodable || !facts.content.backing) continue;
     auto [owner, first] = owners.try_emplace(facts.content.backing, id);
     if (!first) census.report(id, "shares its backing file with inode " + std::to_string(owner->second.value));
+    // Its bytes are in colder tiers only: check_tiers() sees whether they are all there.
+    if (facts.content.evicted) continue;
     if (!present.contains(facts.content.backing)) {
       // An unsettled one is void after a power cut; the next mount goes back to the inline value.
       if (facts.content.settled) census.report(id, "its backing file is missing: the content is lost");

@@ -4,31 +4,12 @@
 
 #include "meta/keys.h"
 #include "meta/records.h"
+#include "vfs/fsck/walk.h"
 
 namespace firn::vfs::internal {
 namespace {
 
 using meta::Prefix;
-
-constexpr size_t kPage = 1024;
-
-// Calls `visit(pair)` for every key with this prefix, in order. Each page is a snapshot of its own: nobody else writes.
-template <class Visit>
-io::Task<Result<void>> for_each(kv::Engine& engine, Prefix prefix, const FsckOptions& options, std::string_view phase,
-                                Visit& visit) {
-  kv::Range range{std::string(1, static_cast<char>(prefix)), std::string(1, static_cast<char>(prefix))};
-  range.end = kv::prefix_end(range.begin);
-  uint64_t count = 0;
-  for (;;) {
-    auto transaction = engine.begin();
-    std::vector<kv::Pair> page = CO_TRY(co_await transaction->scan(range, kPage, kv::Isolation::kSnapshot));
-    for (const kv::Pair& pair : page) visit(pair);
-    count += page.size();
-    if (options.progress) options.progress(phase, count);
-    if (page.size() < kPage) co_return Result<void>();
-    range.begin = page.back().key + '\0';
-  }
-}
 
 InodeFacts facts_of(const meta::Inode& inode) {
   InodeFacts facts;
@@ -52,6 +33,7 @@ struct InodeVisitor {
     Result<meta::Inode> inode = meta::decode_inode(*id, pair.value);
     InodeFacts& facts = census.inodes[*id];
     if (inode) {
+      meta::forget_foreign_backing(*inode, census.hot_id);
       facts = facts_of(*inode);
     } else {
       facts.undecodable = true;

@@ -36,18 +36,39 @@ struct InodeFacts {
   uint32_t xattrs_found = 0;
   bool orphan_record = false;
   bool live_record = false;
+  bool pending_record = false;
+  uint64_t chunks_in_place = 0;  // records of chunks that an uploaded file should have
+
+  bool uploaded() const {
+    return content.settled && content.generation > 0 && content.generation == content.uploaded_generation;
+  }
+  // Set by a check: a repair makes the file pending, so that what colder tiers lack of it is uploaded.
+  bool requeue = false;
 };
 
-// A change that mends something: nullopt erases the key.
+// A blob's records, and the chunks that refer to it.
+struct BlobFacts {
+  bool recorded = false;
+  uint64_t bytes = 0;
+  uint32_t tiers = 0;
+  bool counted = false;  // there is a counter
+  uint64_t counter = 0;
+  uint64_t references = 0;
+  uint64_t referenced_bytes = 0;
+};
+
+// A change that mends something: nullopt erases the key. With a delta: that is added to the counter there, instead.
 struct Fix {
   std::string key;
   std::optional<std::string> value;
+  int64_t delta = 0;
 };
 
 struct Finding {
   FsckProblem problem;
   std::vector<Fix> fixes;  // empty: not repairable
   bool adopt = false;      // repairable by giving the inode a name in /lost+found
+  bool deep = false;       // in colder tiers: repair_deep() sees to it
 };
 
 struct Name {
@@ -61,6 +82,10 @@ struct Census {
   std::unordered_map<InodeId, InodeFacts> inodes;
   std::vector<Name> extra_names;  // further names of directories, which may have only one
   std::vector<Finding> findings;
+  std::unordered_map<std::string, BlobFacts> blobs;  // by name
+  uint64_t chunk_bytes = 0;                          // the volume's
+  uint64_t hot_id = 0;                               // of the folder of backings
+  uint64_t chunks = 0;
   uint64_t counted_inodes = 0;  // the volume's own counters
   uint64_t counted_bytes = 0;
   uint64_t names = 0;
@@ -80,12 +105,21 @@ struct Census {
 // not exist.
 io::Task<Result<void>> take_census(kv::Engine& engine, const FsckOptions& options, Census& census);
 
+// The records of colder tiers; after the others. Findings of this stage: those that contradict others one by one.
+io::Task<Result<void>> take_tier_census(kv::Engine& engine, const FsckOptions& options, Census& census);
+
 // Pure checks on what was read.
 void check_tree(Census& census);
 void check_inodes(Census& census);
 void check_counters(Census& census);
+void check_tiers(Census& census);
 // Against the backing files.
 io::Task<Result<void>> check_backings(data::Store& store, Census& census, FsckReport& report);
+
+// Against what is in colder tiers. Needs what they are (FsckOptions::deep).
+io::Task<Result<void>> check_deep(kv::Engine& engine, const FsckOptions& options, Census& census, FsckReport& report);
+// Mends what another place has, after repair(), and marks what is no problem any more.
+io::Task<Result<void>> repair_deep(kv::Engine& engine, data::Store& store, const FsckOptions& options, Census& census);
 
 // Applies the fixes in bounded transactions, marks the problems repaired, names the adopted in /lost+found.
 io::Task<Result<void>> repair(kv::Engine& engine, Census& census);

@@ -19,8 +19,13 @@ void summarise(const Census& census, FsckReport& report) {
     if (facts.type == meta::FileType::kDirectory) ++report.directories;
     if (facts.content.live) ++report.open_at_crash;
     if (facts.orphan_record) ++report.orphans;
+    if (facts.pending_record) ++report.pending;
+    if (facts.content.evicted) ++report.evicted;
     report.allocated_bytes += facts.allocated_bytes;
   }
+  report.chunks = census.chunks;
+  for (const auto& [name, blob] : census.blobs)
+    if (blob.recorded) ++report.blobs;
 }
 
 }  // namespace
@@ -28,16 +33,24 @@ void summarise(const Census& census, FsckReport& report) {
 io::Task<Result<FsckReport>> fsck(kv::Engine& engine, data::Store& store, FsckOptions options) {
   Census census;
   FsckReport report;
+  census.hot_id = options.hot_id;
   census.clean_end = CO_TRY(co_await meta::was_clean(engine));
+  census.chunk_bytes = CO_TRY(co_await meta::load_volume(engine)).chunk_bytes;
   CO_TRY(co_await internal::take_census(engine, options, census));
+  CO_TRY(co_await internal::take_tier_census(engine, options, census));
   internal::check_tree(census);
   internal::check_inodes(census);
   internal::check_counters(census);
+  internal::check_tiers(census);
   CO_TRY(co_await internal::check_backings(store, census, report));
+  if (options.deep) CO_TRY(co_await internal::check_deep(engine, options, census, report));
   summarise(census, report);
   for (Finding& finding : census.findings)
     if (finding.problem.inode) finding.problem.path = census.path_of(finding.problem.inode);
-  if (options.repair && !census.findings.empty()) CO_TRY(co_await internal::repair(engine, census));
+  if (options.repair && !census.findings.empty()) {
+    CO_TRY(co_await internal::repair(engine, census));
+    if (options.deep) CO_TRY(co_await internal::repair_deep(engine, store, options, census));
+  }
   report.problems.reserve(census.findings.size());
   for (Finding& finding : census.findings) report.problems.push_back(std::move(finding.problem));
   co_return std::move(report);

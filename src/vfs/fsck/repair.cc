@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "meta/keys.h"
 #include "meta/records.h"
+#include "meta/tiering_records.h"
 #include "vfs/fsck/census.h"
 
 namespace firn::vfs::internal {
@@ -15,7 +16,9 @@ constexpr std::string_view kLostAndFound = "lost+found";
 io::Task<Result<void>> apply_fixes(kv::Engine& engine, const std::vector<Fix>& fixes) {
   auto transaction = engine.begin();
   for (const Fix& fix : fixes) {
-    if (fix.value) {
+    if (fix.delta != 0) {
+      transaction->add(fix.key, fix.delta);
+    } else if (fix.value) {
       transaction->put(fix.key, *fix.value);
     } else {
       transaction->erase(fix.key);
@@ -77,6 +80,15 @@ io::Task<Result<void>> adopt(kv::Engine& engine, Census& census, Finding& findin
   co_return Result<void>();
 }
 
+// A new generation: of the present one, colder tiers were said to have everything.
+void requeue(kv::Transaction& transaction, meta::Inode& inode) {
+  meta::Content& content = inode.attr.content;
+  content.uploaded_generation = std::min(content.uploaded_generation, content.generation);
+  ++content.generation;
+  const meta::Pending pending{inode.attr.inode, content.generation, system_clock().now()};
+  transaction.put(meta::pending_key(inode.attr.inode), meta::encode_pending(pending));
+}
+
 // Sets everything in the inode's record that other records decide.
 io::Task<Result<void>> rewrite_inode(kv::Engine& engine, InodeId id, const InodeFacts& facts) {
   auto transaction = engine.begin();
@@ -91,6 +103,7 @@ io::Task<Result<void>> rewrite_inode(kv::Engine& engine, InodeId id, const Inode
     inode.has_inline = facts.inline_found && !facts.content.settled;
     inode.attr.size = inode.has_inline && !facts.content.backing ? facts.inline_bytes : facts.size;
   }
+  if (facts.requeue) requeue(*transaction, inode);
   transaction->put(meta::inode_key(id), meta::encode_inode(inode));
   CO_TRY(co_await transaction->commit());
   co_return Result<void>();
@@ -104,7 +117,7 @@ io::Task<Result<void>> repair(kv::Engine& engine, Census& census) {
   InodeId folder;
   for (size_t i = 0; i < count; ++i) {
     Finding& finding = census.findings[i];
-    if (!finding.problem.repairable) continue;
+    if (!finding.problem.repairable || finding.deep) continue;
     if (finding.adopt) {
       if (!folder) folder = CO_TRY(co_await lost_and_found(engine, census));
       CO_TRY(co_await adopt(engine, census, finding, folder));

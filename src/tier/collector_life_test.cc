@@ -1,0 +1,201 @@
+// The collector beside everything else, with stores that misbehave, and with crashes anywhere: nothing that is needed
+// goes, and nothing that is not stays for ever. FIRN_SEEDS=N for a soak, FIRN_SEED=N for one seed.
+#include <cstdlib>
+
+#include "io/sim/abandon.h"
+#include "io/test_environment.h"
+#include "object/testing/noise.h"
+#include "tier/collector.h"
+#include "tier/test_world.h"
+
+namespace firn::tier {
+namespace {
+
+using object::testing::noise;
+using testing::World;
+
+constexpr uint64_t kChunkBytes = 4096;
+constexpr int64_t kMinute = 60LL * 1'000'000'000;
+
+using Contents = std::map<std::string, std::string>;
+
+template <class Live>
+void for_each_seed(uint64_t usual, Live live) {
+  const char* one = std::getenv("FIRN_SEED");
+  const char* many = std::getenv("FIRN_SEEDS");
+  if (one) return live(std::strtoull(one, nullptr, 10));
+  const uint64_t seeds = many ? std::strtoull(many, nullptr, 10) : usual;
+  for (uint64_t seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) live(seed);
+}
+
+CollectOptions hasty(int64_t grace_ns) {
+  return {.grace_ns = grace_ns,
+          .in_flight_ns = kMinute,
+          .repack_below = 0.7,
+          .repack_min_bytes = 1,
+          .removes_in_flight = 3};
+}
+
+Collector make_collector(World& world, int64_t grace_ns) {
+  return Collector({*world.meta, *world.meta, *world.pool, *world.random, world.tiers()}, hasty(grace_ns));
+}
+
+// What every moment must fulfil: what a chunk refers to is in every tier that is said to have it.
+void expect_nothing_needed_is_gone(World& world) {
+  const std::set<std::string> needed = world.needed_objects();
+  for (const meta::Blob& blob : world.blobs()) {
+    const std::string key = key_of(blob_id_of_name(blob.name));
+    if (!needed.contains(key)) continue;
+    if (blob.tiers & 1) EXPECT_TRUE(world.near->mem->sizes().contains(key)) << key;
+    if (blob.tiers & 2) EXPECT_TRUE(world.far->mem->sizes().contains(key)) << key;
+  }
+}
+
+// Everything is uploaded, comes back as it was, and what is not needed goes.
+void expect_a_good_end(World& world, const Contents& expected) {
+  expect_nothing_needed_is_gone(world);
+  for (int attempt = 0; attempt < 20 && world.pending() > 0; ++attempt) world.upload();
+  EXPECT_EQ(world.pending(), 0u);
+  for (const std::string& key : world.needed_objects()) {
+    EXPECT_TRUE(world.near->mem->sizes().contains(key)) << key;
+    EXPECT_TRUE(world.far->mem->sizes().contains(key)) << key;
+  }
+  // What was repacked last is dead after it, retired in the next round, and gone after another.
+  for (int round = 0; round < 12 && (round < 4 || world.objects() != world.needed_objects()); ++round) {
+    Collector collector = make_collector(world, kMinute);
+    const auto pass = world.run(collector.pass(nullptr));
+    ASSERT_TRUE(pass) << pass.error().to_string();
+    EXPECT_EQ(pass->wrong_counters, 0u);
+    world.pass_time(2 * kMinute);
+  }
+  EXPECT_EQ(world.objects(), world.needed_objects());
+  EXPECT_EQ(world.blobs().size(), world.needed_objects().size());
+  expect_nothing_needed_is_gone(world);
+  for (const auto& [name, content] : expected) world.expect_to_come_back(name, content);
+}
+
+// Files of which some have changed and some are gone since they were uploaded, and some are pending.
+Contents make_history(World& world, uint64_t seed) {
+  SeededRandom choose(seed * 77);
+  Contents expected;
+  for (int i = 0; i < 12; ++i) {
+    const std::string name = "f" + std::to_string(i);
+    world.write(name, expected[name] = noise(1 + choose.below(3 * kChunkBytes), choose.next()));
+  }
+  world.upload();
+  for (int i = 0; i < 7; ++i) {
+    const std::string name = "f" + std::to_string(i);
+    if (choose.below(2) == 0) {
+      world.remove(name);
+      expected.erase(name);
+    } else {
+      world.write(name, expected[name] = noise(1 + choose.below(3 * kChunkBytes), choose.next()));
+    }
+  }
+  world.upload();
+  world.write("late", expected["late"] = noise(2 * kChunkBytes, seed));
+  return expected;
+}
+
+io::Task<void> collect_again_and_again(Collector* collector) {
+  for (;;) (void)co_await collector->pass(nullptr);
+}
+io::Task<void> upload_again_and_again(Uploader* uploader) {
+  for (;;) (void)co_await uploader->pass(nullptr);
+}
+
+// How many resumptions it lasted: the crash came after `crash_after` of them. Mostly an uploader goes on beside it.
+void crash_during_collection(uint64_t seed, uint64_t crash_after, bool power_cut) {
+  SCOPED_TRACE("seed " + std::to_string(seed) + ", crash after " + std::to_string(crash_after));
+  World world({.seed = seed, .faults = {.max_latency_ns = 10'000'000}});
+  const Contents expected = make_history(world, seed);
+  // Gone, but a power cut may bring it back: then everything that it refers to must be there.
+  world.write("doubtful", noise(kChunkBytes, seed + 1));
+  world.upload();
+  world.sync();
+  world.pass_time(2 * kMinute);
+  world.remove_name("doubtful");
+  // Without a grace, everything that a pass does comes at once; its frames refer to it after the crash.
+  auto* collector = new Collector(make_collector(world, 0));
+  io::abandon(collector);
+  world.reactor->stop_after(crash_after);
+  io::detach_on(*world.reactor, collect_again_and_again(collector));
+  // An uploader syncs the log: without one it is the collector's own order that counts.
+  if (seed % 4 != 0) io::detach_on(*world.reactor, upload_again_and_again(world.uploader.get()));
+  world.reactor->run();
+  world.restart(power_cut);
+  expect_nothing_needed_is_gone(world);
+  if (power_cut && world.exists("doubtful")) world.remove("doubtful");
+  expect_a_good_end(world, expected);
+}
+
+TEST(CollectorLife, ACrashAnywhereLosesAndLeaksNothing) {
+  for_each_seed(150, [](uint64_t seed) {
+    SeededRandom random(seed);
+    crash_during_collection(seed, 1 + random.below(1500), seed % 2 == 0);
+  });
+}
+
+// Of one history, every single step.
+TEST(CollectorLife, ACrashAtEachStepOfOnePass) {
+  for (uint64_t crash_after = 1; crash_after < 500 && !::testing::Test::HasFailure(); crash_after += 3)
+    crash_during_collection(1, crash_after, crash_after % 2 == 0);
+}
+
+// The world goes on beside the collector.
+struct Life {
+  World& world;
+  SeededRandom choose;
+  Contents expected;
+  int steps = 30;
+  bool ended = false;
+};
+
+io::Task<void> live(Life* life) {
+  World& world = life->world;
+  for (int step = 0; step < life->steps; ++step) {
+    const std::string name = "f" + std::to_string(life->choose.below(8));
+    const uint64_t what = life->choose.below(10);
+    if (what < 5) {
+      life->expected[name] = noise(1 + life->choose.below(4 * kChunkBytes), life->choose.next());
+      co_await world.do_write(name, life->expected[name]);
+    } else if (what < 6) {
+      if (life->expected.erase(name) > 0) co_await world.do_remove(name);
+    } else if (what < 9) {
+      CO_REQUIRE(co_await world.uploader->pass(nullptr));
+    } else {
+      world.far->faulty.set_down(life->choose.below(2) == 0);
+    }
+    (void)co_await io::sleep_for(static_cast<int64_t>(life->choose.below(3'000'000'000)));
+  }
+  world.far->faulty.set_down(false);
+  life->ended = true;
+}
+
+// With a short grace, or none: then even what an uploader has in flight is taken from it, and it must notice.
+io::Task<void> live_with_collector(Life* life, int64_t grace_ns) {
+  io::detach(live(life));
+  while (!life->ended) {
+    Collector collector = make_collector(life->world, grace_ns);
+    const auto pass = co_await collector.pass(nullptr);
+    CO_REQUIRE(pass);
+    EXPECT_EQ(pass->wrong_counters, 0u);
+    (void)co_await io::sleep_for(static_cast<int64_t>(life->choose.below(1'000'000'000)));
+  }
+}
+
+void live_through(uint64_t seed) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  World world(
+      {.seed = seed,
+       .faults = {
+           .refused = 0.1, .answer_lost = 0.05, .corrupted = 0.02, .truncated = 0.05, .max_latency_ns = 500'000'000}});
+  Life life{world, SeededRandom(seed * 31), {}};
+  world.run(live_with_collector(&life, seed % 3 == 0 ? 0 : 5'000'000'000));
+  expect_a_good_end(world, life.expected);
+}
+
+TEST(CollectorLife, BesideEverythingElse) { for_each_seed(150, live_through); }
+
+}  // namespace
+}  // namespace firn::tier

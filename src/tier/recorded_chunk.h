@@ -1,0 +1,17 @@
+// A chunk out of the bytes that a tier has where its record says.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "meta/tiering.h"
+#include "tier/blob/sealing.h"
+
+namespace firn::tier {
+
+// `frame`: what a tier has at the record's place. kCorrupt unless everything, the record's own checksum included, fits.
+Result<std::string> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
+                                  const std::optional<Key>& volume_key);
+
+}  // namespace firn::tier

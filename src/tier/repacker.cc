@@ -1,0 +1,76 @@
+#include "tier/repacker.h"
+
+#include "io/reactor.h"
+
+namespace firn::tier {
+
+namespace {
+
+constexpr size_t kMovesPerTransaction = 256;
+
+}  // namespace
+
+io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::string plain, uint32_t tiers) {
+  if (packing_ && (packing_->tiers != tiers || !packing_->writer.has_room_for(plain.size()))) CO_TRY(co_await flush());
+  if (!packing_)
+    packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers);
+  BlobWriter& writer = packing_->writer;
+  const FrameId id{inode, chunk.index, chunk.version};
+  const auto ref = co_await parts_.pool.run([&] { return writer.append(id, plain); });
+  if (!ref) {
+    packing_.reset();
+    co_return fail(ref.error());
+  }
+  meta::Chunk moved = chunk;
+  moved.blob = name_of(writer.id());
+  moved.offset = ref->offset;
+  moved.frame_bytes = ref->bytes;
+  packing_->chunks.push_back({inode, {std::move(chunk), std::move(moved)}});
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> Repacker::flush() {
+  const std::unique_ptr<Packing> packing = std::move(packing_);
+  if (!packing) co_return Result<void>();
+  CO_TRY(co_await put(*packing));
+  co_return co_await move(*packing);
+}
+
+io::Task<Result<void>> Repacker::put(Packing& packing) {
+  const std::string name = name_of(packing.writer.id());
+  const std::string key = key_of(packing.writer.id());
+  const object::Content content = packing.writer.finish();
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes()));
+  CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  uint32_t arrived = 0;
+  Result<void> done;
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    if ((packing.tiers >> i & 1) == 0) continue;
+    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
+    if (put) arrived |= uint32_t{1} << i;
+    if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
+  }
+  CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
+  if (done) ++counts_.blobs;
+  co_return done;
+}
+
+io::Task<Result<void>> Repacker::move(const Packing& packing) {
+  for (size_t begin = 0; begin < packing.chunks.size();) {
+    const InodeId inode = packing.chunks[begin].inode;
+    std::vector<meta::ChunkMove> moves;
+    size_t end = begin;
+    uint64_t bytes = 0;
+    for (; end < packing.chunks.size() && packing.chunks[end].inode == inode && moves.size() < kMovesPerTransaction;
+         ++end) {
+      moves.push_back(packing.chunks[end].move);
+      bytes += moves.back().to.frame_bytes;
+    }
+    counts_.chunks += CO_TRY(co_await parts_.tiering.move_chunks(inode, std::move(moves)));
+    counts_.bytes += bytes;
+    begin = end;
+  }
+  co_return Result<void>();
+}
+
+}  // namespace firn::tier

@@ -1,0 +1,71 @@
+// Repacker: puts chunks that colder tiers have already into new blobs, and their records after them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "io/blocking_pool.h"
+#include "io/cancel.h"
+#include "meta/service.h"
+#include "meta/tiering.h"
+#include "tier/blob/writer.h"
+#include "tier/tier.h"
+
+namespace firn::tier {
+
+struct RepackOptions {
+  Codec codec = Codec::kZstd;
+  std::optional<Key> key;            // blobs are sealed with it
+  int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included
+};
+
+struct RepackCounts {
+  uint64_t blobs = 0;
+  uint64_t chunks = 0;  // whose records were moved
+  uint64_t bytes = 0;   // of the new frames
+};
+
+// One coroutine at a time. Holds one blob in memory. What it refers to must outlive it; chunks that were added and not
+// flushed stay where they are.
+class Repacker {
+ public:
+  struct Parts {
+    meta::Service& meta;
+    meta::Tiering& tiering;
+    io::BlockingPool& pool;
+    Random& random;  // names of blobs; must be unpredictable where blobs are sealed
+    Tiers tiers;
+  };
+  Repacker(Parts parts, RepackOptions options, io::CancelToken* token)
+      : parts_(std::move(parts)), options_(options), token_(token) {}
+
+  // `plain`: the chunk, verified. `tiers`: the bits of those that are to have it. Puts a blob when one is full, or its
+  // tiers are others. After a failure, which concerns what was added before, too, nothing is left to flush.
+  io::Task<Result<void>> add(InodeId inode, meta::Chunk chunk, std::string plain, uint32_t tiers);
+  // Every tier of the blob has it, or its chunks stay where they are.
+  io::Task<Result<void>> flush();
+
+  const RepackCounts& counts() const { return counts_; }
+
+ private:
+  struct Packed {
+    InodeId inode;
+    meta::ChunkMove move;
+  };
+  struct Packing {
+    BlobWriter writer;
+    uint32_t tiers;
+    std::vector<Packed> chunks;
+  };
+  io::Task<Result<void>> put(Packing& packing);
+  io::Task<Result<void>> move(const Packing& packing);
+
+  const Parts parts_;
+  const RepackOptions options_;
+  io::CancelToken* const token_;
+  std::unique_ptr<Packing> packing_;
+  RepackCounts counts_;
+};
+
+}  // namespace firn::tier
