@@ -39,6 +39,8 @@ void add_mkdir(CLI::App& app, Action* chosen);
 void add_mv(CLI::App& app, Action* chosen);
 void add_tier(CLI::App& app, Action* chosen);
 void add_wal(CLI::App& app, Action* chosen);
+void add_gc(CLI::App& app, Action* chosen);
+void add_scrub(CLI::App& app, Action* chosen);
 void add_restore(CLI::App& app, Action* chosen);
 void add_version(CLI::App& app, Action* chosen);
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "cli/maintenance.h"
 #include "cli/running_volume.h"
 #include "cli/settings.h"
 #include "cli/status_report.h"
@@ -22,10 +23,11 @@ namespace {
 // The doors of one running volume: HTTP always, FUSE where there is a mount point.
 class Doors {
  public:
-  Doors(RunningVolume& running, const StopSignal& stop, StatusSource& status)
-      : running_(running), stop_(stop), status_(status) {}
+  Doors(RunningVolume& running, const Settings& settings, const StopSignal& stop, StatusSource& status)
+      : running_(running), settings_(settings), stop_(stop), status_(status) {}
 
   io::Task<Result<void>> open(const DaemonOptions& options, const std::optional<fuse::MountOptions>& mount) {
+    if (running_.tiers()) maintenance_.emplace(running_, settings_).start();
     if (mount) {
       session_ = CO_TRY(co_await fuse::Session::mount(*mount, running_.volume(), running_.reactors()));
       status_.session = session_.get();
@@ -37,7 +39,11 @@ class Doors {
                                   .metrics = metrics::process_registry(),
                                   .owner_uid = geteuid(),
                                   .status = [this] { return status_.report(); },
-                                  .stop = [this] { stop_.request(); }});
+                                  .stop = [this] { stop_.request(); },
+                                  .work =
+                                      [this](std::string_view name, const http::Request& request) {
+                                        return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
+                                      }});
     server_.emplace(http::Server::Options{
         .handler = [this](http::Exchange& exchange) { return api_->handle(exchange); }, .limits = {}});
     server_->start(std::move(listener));
@@ -47,6 +53,7 @@ class Doors {
   io::Task<void> close() {
     if (session_) co_await session_->stop();
     if (server_) co_await server_->stop();
+    if (maintenance_) co_await maintenance_->stop();
     co_await gate_.close();
     status_.session = nullptr;
     session_.reset();
@@ -59,10 +66,12 @@ class Doors {
   }
 
   RunningVolume& running_;
+  const Settings& settings_;
   const StopSignal& stop_;
   StatusSource& status_;
   io::Gate gate_;
   std::unique_ptr<fuse::Session> session_;
+  std::optional<Maintenance> maintenance_;
   std::optional<http::Api> api_;
   std::optional<http::Server> server_;
 };
@@ -100,7 +109,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
 
   StatusSource status(*running, options.paths, settings);
-  Doors doors(*running, stop, status);
+  Doors doors(*running, settings, stop, status);
   Result<void> result = io::block_on(running->reactors(), doors.open(options, mount));
   if (result) {
     log::info("serving{}{}", options.mount_point.empty() ? "" : " at ", options.mount_point);

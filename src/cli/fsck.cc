@@ -6,6 +6,9 @@
 
 #include "base/bytes.h"
 #include "cli/command.h"
+#include "cli/secret.h"
+#include "cli/settings.h"
+#include "cli/stores.h"
 #include "cli/volume_folder.h"
 #include "data/hot/hot_store.h"
 #include "io/uring/reactor_pool.h"
@@ -27,15 +30,37 @@ constexpr const char* kManual =
 struct Arguments {
   std::string volume;
   bool repair = false;
+  bool deep = false;
   bool json = false;
 };
 
+io::Task<Result<meta::VolumeSettings>> load(kv::Engine& engine) { co_return co_await meta::load_volume(engine); }
+
 io::Task<Result<vfs::FsckReport>> check(kv::Engine& engine, data::Store& store, vfs::FsckOptions options) {
-  CO_TRY(co_await meta::load_volume(engine));
   co_return co_await vfs::fsck(engine, store, std::move(options));
 }
 
 io::Task<Result<void>> close(kv::Engine& engine) { co_return co_await engine.close(); }
+io::Task<Result<void>> close_stores(Stores& stores) {
+  co_await stores.close();
+  co_return {};
+}
+
+// With everything that colder tiers hold, read and verified.
+Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const meta::VolumeSettings& record,
+                                   io::ReactorPool& reactors, io::BlockingPool& pool, kv::Engine& engine,
+                                   data::Store& store, vfs::FsckOptions options) {
+  const Settings settings = TRY(load_settings(paths.config()));
+  const std::optional<std::string> secret = TRY(secret_of(paths));
+  const std::optional<tier::Key> key = TRY(open_key(record, secret));
+  const std::unique_ptr<Stores> stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = pool}));
+  const vfs::DeepCheck deep{.tiers = stores->tiers(), .key = key, .pool = pool};
+  options.deep = &deep;
+  auto report = io::block_on(reactors, check(engine, store, std::move(options)));
+  const Result<void> closed = io::block_on(reactors, close_stores(*stores));
+  if (!closed) return fail(closed.error());
+  return report;
+}
 
 Result<vfs::FsckReport> run(const VolumePaths& paths, const Arguments& arguments) {
   const auto pool = io::make_thread_pool(2);
@@ -48,12 +73,20 @@ Result<vfs::FsckReport> run(const VolumePaths& paths, const Arguments& arguments
   const auto disk = io::make_uring_disk(*pool);
   auto store = data::make_hot_store({.disk = *disk, .root = paths.hot()});
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  vfs::FsckOptions options{.repair = arguments.repair, .progress = {}};
+  vfs::FsckOptions options{.repair = arguments.repair, .hot_id = TRY(read_hot_id(paths))};
   if (terminal)
     options.progress = [](std::string_view phase, uint64_t count) {
       fmt::print(stderr, "\r{}: {}\x1b[K", phase, count);
     };
-  auto report = io::block_on(*reactors, check(**engine, *store, std::move(options)));
+  const auto record = io::block_on(*reactors, load(**engine));
+  Result<vfs::FsckReport> report = vfs::FsckReport();
+  if (!record) {
+    report = fail(record.error());
+  } else if (arguments.deep) {
+    report = check_deep(paths, *record, *reactors, *pool, **engine, *store, std::move(options));
+  } else {
+    report = io::block_on(*reactors, check(**engine, *store, std::move(options)));
+  }
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   store.reset();
   const Result<void> closed = io::block_on(*reactors, close(**engine));
@@ -86,6 +119,9 @@ void print_json(const vfs::FsckReport& report) {
                                {"open_at_crash", report.open_at_crash},
                                {"orphans", report.orphans},
                                {"scratch_files", report.scratch_files},
+                               {"deep_objects", report.deep_objects},
+                               {"deep_frames", report.deep_frames},
+                               {"deep_bytes", report.deep_bytes},
                                {"pending", report.pending},
                                {"evicted", report.evicted},
                                {"blobs", report.blobs},
@@ -122,6 +158,7 @@ void add_fsck(CLI::App& app, Action* chosen) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
   command.add_flag("--repair", arguments->repair, "Mend what can be mended");
+  command.add_flag("--deep", arguments->deep, "Read and verify all that colder tiers hold, too");
   command.add_flag("--json", arguments->json, "The report as one JSON object");
   command.callback([chosen, arguments] { *chosen = [arguments] { return fsck(*arguments); }; });
 }

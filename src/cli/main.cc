@@ -40,8 +40,9 @@ void build(CLI::App& app, Action* chosen) {
   app.footer(kOverview);
   app.set_help_flag("-h,--help", "Describe the command");
   app.set_version_flag("--version", version_text());
-  for (auto add : {add_init, add_mount, add_umount, add_serve, add_status, add_fsck, add_key, add_tier, add_wal,
-                   add_restore, add_bench, add_ls, add_cat, add_put, add_rm, add_stat, add_mkdir, add_mv, add_version})
+  for (auto add : {add_init, add_mount, add_umount, add_serve, add_status,  add_fsck,  add_key,
+                   add_tier, add_wal,   add_gc,     add_scrub, add_restore, add_bench, add_ls,
+                   add_cat,  add_put,   add_rm,     add_stat,  add_mkdir,   add_mv,    add_version})
     add(app, chosen);
   add_help(app, chosen);
 }

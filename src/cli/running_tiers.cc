@@ -35,6 +35,7 @@ vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes
 RunningTiers::RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
                            std::optional<tier::Key> key)
     : stores_(std::move(stores)),
+      key_(key),
       uploader_({parts.meta, parts.meta, parts.data, parts.pool, system_random(), stores_->tiers()},
                 upload_options(settings.tiers, chunk_bytes, key)),
       hydrator_({parts.meta, parts.meta, parts.pool, stores_->tiers()},

@@ -31,6 +31,7 @@ class RunningTiers {
 
   const vfs::TierParts& parts() const { return parts_; }
   Stores& stores() { return *stores_; }
+  const std::optional<tier::Key>& key() const { return key_; }
   // Chunks that a tier did not have right.
   uint64_t damaged() const { return damaged_.load(std::memory_order_relaxed); }
   // Before the volume uses parts().
@@ -39,6 +40,7 @@ class RunningTiers {
 
  private:
   std::unique_ptr<Stores> stores_;
+  const std::optional<tier::Key> key_;
   std::atomic<uint64_t> damaged_ = 0;
   tier::Uploader uploader_;
   tier::Hydrator hydrator_;

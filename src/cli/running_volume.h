@@ -42,7 +42,9 @@ class RunningVolume {
   Handover& handover() { return *handover_; }
   // Null: the volume has no colder tiers.
   RunningTiers* tiers() { return tiers_.get(); }
+  // Null: it has none, or is read-only.
   Shipping* shipping() { return shipping_.get(); }
+  io::BlockingPool& pool() { return *blocking_pool_; }
   io::ReactorPool& reactors() { return *reactors_; }
   const meta::VolumeSettings& record() const { return record_; }
   bool was_clean() const { return was_clean_; }

@@ -77,14 +77,8 @@ void print_status(const json& body) {
                                   scratch.value("waiting", 0), scratch.value("open_objects", 0)));
 }
 
-Result<VolumePaths> paths_of(const std::string& argument) {
-  if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
-    return VolumePaths{mount->source};
-  return require_volume(argument);
-}
-
 Result<int> show_one(const Arguments& arguments) {
-  const VolumePaths paths = TRY(paths_of(arguments.volume));
+  const VolumePaths paths = TRY(served_volume(arguments.volume));
   const json body = TRY(ask(paths));
   if (arguments.json) {
     fmt::print("{}\n", body.dump());

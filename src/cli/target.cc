@@ -39,6 +39,12 @@ Result<Target> find_target(const std::string& argument) {
   return Target{VolumePaths{mount->source}, std::move(inner)};
 }
 
+Result<VolumePaths> served_volume(const std::string& argument) {
+  if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
+    return VolumePaths{mount->source};
+  return require_volume(argument);
+}
+
 std::string file_route(const Target& target) { return "/v1/files" + http::encode_path(target.inner); }
 
 std::string path_route(const std::string& name, const Target& target) {

@@ -16,6 +16,9 @@ struct Target {
 // A path inside a mounted volume, or VOLUME:/PATH. The last component need not exist and is not followed.
 Result<Target> find_target(const std::string& argument);
 
+// The volume that `argument` is: its folder, or where it is mounted.
+Result<VolumePaths> served_volume(const std::string& argument);
+
 // "/v1/files" + the escaped path, and "/v1/NAME?path=".
 std::string file_route(const Target& target);
 std::string path_route(const std::string& name, const Target& target);

@@ -66,7 +66,9 @@ void append_schema(TierSettings& s, config::Schema& schema) {
        {"tiers.retention", Duration{&s.retention_ns, 0, 8760 * kHour},
         "How long objects that nothing refers to any more are kept before gc may remove them."},
        {"tiers.scrub_rate", Size{&s.scrub_bytes_per_s, 0, 10240 * kMiB},
-        "Bytes a second at which stored data is read again and verified; 0: never."}});
+        "Once a day all stored data is read again and verified, at so many bytes a second; 0: only by firn scrub. "
+        "Stores "
+        "may charge for requests and traffic."}});
 }
 
 void append_schema(S3Settings& s, config::Schema& schema) {

@@ -31,7 +31,7 @@ struct TierSettings {
   uint64_t readahead_bytes = 64 << 20;
 
   int64_t retention_ns = int64_t{24} * 3600 * 1'000'000'000;
-  uint64_t scrub_bytes_per_s = 8 << 20;
+  uint64_t scrub_bytes_per_s = 0;
 };
 
 // What is empty comes from the environment and the AWS tools' shared files.

@@ -25,14 +25,8 @@ struct Arguments {
   bool json = false;
 };
 
-Result<VolumePaths> paths_of(const std::string& argument) {
-  if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
-    return VolumePaths{mount->source};
-  return require_volume(argument);
-}
-
 Result<int> show(const Arguments& arguments) {
-  const VolumePaths paths = TRY(paths_of(arguments.volume));
+  const VolumePaths paths = TRY(served_volume(arguments.volume));
   Client client = TRY(Client::connect(paths));
   const auto reply = TRY(client.call("GET", fmt::format("/v1/wal?limit={}", arguments.limit)));
   const json body = json::parse(reply.body, nullptr, false);

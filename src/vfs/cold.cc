@@ -126,6 +126,20 @@ io::Task<Result<uint64_t>> VolumeImpl::warm(InodeId inode, io::CancelToken* toke
   co_return attr.size;
 }
 
+io::Task<Result<bool>> VolumeImpl::at_rest(InodeId inode, tier::AtRest then) {
+  NodeRef node = nodes_.acquire(inode);
+  auto lock = co_await node->mutex.lock();
+  const Result<Attr> attr = co_await meta_.getattr(inode);
+  if (!attr && attr.error() == Code::kStale) co_return false;
+  if (!attr) co_return fail(attr.error());
+  if (node->open || !attr->content.settled || !attr->content.backing) co_return false;
+  const data::ObjectRef object = CO_TRY(co_await data_.open(attr->content.backing));
+  // A mapping made by passthrough outlives its descriptor.
+  if (object->file().open_elsewhere() != false) co_return false;
+  CO_TRY(co_await then(*attr, *object));
+  co_return true;
+}
+
 io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
   const meta::Content& content = attr.content;

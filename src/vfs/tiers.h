@@ -11,6 +11,7 @@
 #include "io/cancel.h"
 #include "meta/tiering.h"
 #include "tier/hydrator.h"
+#include "tier/scrubber.h"
 #include "tier/uploader.h"
 
 namespace firn::vfs {

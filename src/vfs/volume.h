@@ -190,6 +190,8 @@ class Volume {
   virtual io::Task<Result<Residency>> residency(InodeId inode) = 0;
   // In order of inode numbers, above `after`.
   virtual io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) = 0;
+  // Runs `then` while nobody opens the file. False: somebody has it open, or it is gone, or has no backing.
+  virtual io::Task<Result<bool>> at_rest(InodeId inode, tier::AtRest then) = 0;
   virtual TierStatistics tier_statistics() const = 0;
 
   // ---- what a door's kernel holds ----

@@ -74,6 +74,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<Residency>> residency(InodeId inode) override;
   io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) override;
+  io::Task<Result<bool>> at_rest(InodeId inode, tier::AtRest then) override;
   TierStatistics tier_statistics() const override;
 
   void pin(InodeId inode) override { nodes_.pin(inode); }

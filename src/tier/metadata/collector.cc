@@ -26,7 +26,7 @@ Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& 
   return {.log_end = root.past.front().first_log, .root_end = root.past.front().number};
 }
 
-io::Task<Result<uint64_t>> Collector::pass(FoundRoot& root, io::CancelToken* token) {
+io::Task<Result<uint64_t>> MetadataCollector::pass(FoundRoot& root, io::CancelToken* token) {
   removed_ = 0;
   CO_TRY(co_await log_.confirm(token));
   const int64_t now_seconds = io::Reactor::current()->clock().now().seconds;
@@ -39,13 +39,13 @@ io::Task<Result<uint64_t>> Collector::pass(FoundRoot& root, io::CancelToken* tok
   co_return removed_;
 }
 
-io::Task<Result<void>> Collector::remove(std::string name, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::remove(std::string name, io::CancelToken* token) {
   CO_TRY(co_await bucket_.store.remove(std::move(name), io::within(bucket_.request_ns, token)));
   ++removed_;
   co_return Result<void>();
 }
 
-io::Task<Result<void>> Collector::remove_logs(Root& root, uint64_t end, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::remove_logs(Root& root, uint64_t end, io::CancelToken* token) {
   const uint64_t first = root.first_kept_log;
   if (end <= first) co_return Result<void>();
   const size_t count = std::min<uint64_t>(end - first, left());
@@ -56,7 +56,7 @@ io::Task<Result<void>> Collector::remove_logs(Root& root, uint64_t end, io::Canc
 }
 
 // Fences stay. Behind its own one this writer knows that there are none.
-io::Task<Result<void>> Collector::remove_log(Root& root, uint64_t place, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::remove_log(Root& root, uint64_t place, io::CancelToken* token) {
   bool is_fence = place == fence_;
   if (place < fence_) {
     const auto there = CO_TRY(co_await read_envelope(bucket_, log_key(place), token));
@@ -69,7 +69,7 @@ io::Task<Result<void>> Collector::remove_log(Root& root, uint64_t place, io::Can
   co_return Result<void>();
 }
 
-io::Task<Result<void>> Collector::remove_tables(Root& root, uint64_t root_end, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::remove_tables(Root& root, uint64_t root_end, io::CancelToken* token) {
   // Those that may go come last.
   const auto removable = std::partition(root.dropped.begin(), root.dropped.end(),
                                         [&](const Root::Dropped& one) { return one.root > root_end; });
@@ -83,7 +83,7 @@ io::Task<Result<void>> Collector::remove_tables(Root& root, uint64_t root_end, i
   co_return Result<void>();
 }
 
-io::Task<Result<void>> Collector::remove_roots(FoundRoot& root, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::remove_roots(FoundRoot& root, io::CancelToken* token) {
   std::vector<uint64_t> kept;
   for (const uint64_t number : root.root.signposts) {
     if (is_signpost(number, root.number)) {
@@ -96,7 +96,7 @@ io::Task<Result<void>> Collector::remove_roots(FoundRoot& root, io::CancelToken*
   co_return Result<void>();
 }
 
-io::Task<Result<void>> Collector::remove_fences(Root& root, int64_t now_seconds, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::remove_fences(Root& root, int64_t now_seconds, io::CancelToken* token) {
   std::vector<Root::Fence> kept;
   for (const Root::Fence& fence : root.fences) {
     if (fence.seconds + options_.fence_ns / kSecond > now_seconds)
@@ -109,7 +109,7 @@ io::Task<Result<void>> Collector::remove_fences(Root& root, int64_t now_seconds,
 }
 
 // What a writer of an earlier epoch sent for a root that it never put.
-io::Task<Result<void>> Collector::sweep(Root& root, int64_t now_seconds, io::CancelToken* token) {
+io::Task<Result<void>> MetadataCollector::sweep(Root& root, int64_t now_seconds, io::CancelToken* token) {
   while (!root.sweeps.empty() && root.sweeps.front().seconds + options_.grace_ns / kSecond <= now_seconds) {
     const Root::Sweep sweep = root.sweeps.front();
     for (uint64_t number = sweep.first, gap = 0; gap < kSweepGap; ++number, ++gap) {

@@ -33,10 +33,10 @@ struct Removable {
 Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& options, int64_t now_seconds);
 
 // One pass at a time.
-class Collector {
+class MetadataCollector {
  public:
   // `fence`: the place of this writer's fence. What it refers to must outlive it.
-  Collector(Bucket bucket, LogWriter& log, uint64_t fence, RetentionOptions options)
+  MetadataCollector(Bucket bucket, LogWriter& log, uint64_t fence, RetentionOptions options)
       : bucket_(std::move(bucket)), log_(log), fence_(fence), options_(options) {}
 
   // Removes what may go and strikes it off `root`'s lists, which must be this writer's newest. Returns how many

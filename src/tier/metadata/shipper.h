@@ -149,7 +149,7 @@ class MetadataShipper {
   const ShipOptions options_;
   LogWriter log_;
   Publisher publisher_;
-  Collector collector_;
+  MetadataCollector collector_;
   Alarm alarm_, root_alarm_;
   LogQueue queue_;
   io::CancelToken token_;  // ends every wait and request

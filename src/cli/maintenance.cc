@@ -1,0 +1,162 @@
+#include "cli/maintenance.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/hex.h"
+#include "base/log.h"
+#include "io/reactor.h"
+#include "tier/collector.h"
+#include "tier/scrubber.h"
+
+namespace firn::cli {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kCollectEveryNs = 3600'000'000'000;
+constexpr int64_t kScrubEveryNs = 24 * kCollectEveryNs;
+
+json json_of(const tier::CollectSummary& summary) {
+  json body = {{"blobs", summary.blobs},
+               {"live", summary.live},
+               {"dead", summary.dead},
+               {"waiting", summary.waiting},
+               {"removed", summary.removed},
+               {"removed_bytes", summary.removed_bytes},
+               {"repacked", summary.repacked},
+               {"moved_chunks", summary.moved_chunks},
+               {"moved_bytes", summary.moved_bytes},
+               {"wrong_counters", summary.wrong_counters},
+               {"failed", summary.failed}};
+  if (!summary.first_failure.ok()) body["failure"] = summary.first_failure.to_string();
+  return body;
+}
+
+json json_of(const tier::ScrubFinding& finding) {
+  return {{"tier", finding.tier},         {"blob", to_hex(finding.blob)},     {"inode", finding.inode.value},
+          {"chunk", finding.chunk.value}, {"what", finding.what.to_string()}, {"repaired", finding.repaired}};
+}
+
+json json_of(const tier::ScrubReport& report) {
+  json findings = json::array();
+  for (const tier::ScrubFinding& finding : report.findings) findings.push_back(json_of(finding));
+  json body = {{"blobs", report.blobs},
+               {"objects", report.objects},
+               {"frames", report.frames},
+               {"files", report.files},
+               {"chunks", report.chunks},
+               {"skipped_files", report.skipped_files},
+               {"read_bytes", report.bytes},
+               {"damaged", report.damaged},
+               {"repaired", report.repaired},
+               {"rescued_chunks", report.rescued_chunks},
+               {"requeued_chunks", report.requeued_chunks},
+               {"lost_chunks", report.lost_chunks},
+               {"unanswered", report.unanswered},
+               {"findings", findings}};
+  if (!report.first_failure.ok()) body["failure"] = report.first_failure.to_string();
+  return body;
+}
+
+}  // namespace
+
+Status Maintenance::permitted() const {
+  const Shipping* shipping = running_.shipping();
+  return shipping != nullptr ? shipping->permitted() : Status(Code::kReadOnly, "the volume is mounted read-only");
+}
+
+io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkProgress* progress,
+                                                   io::CancelToken* token) {
+  CO_TRY(permitted());
+  auto lock = co_await busy_.lock();
+  RunningTiers& tiers = *running_.tiers();
+  tier::CollectOptions options;
+  options.grace_ns = what.grace_ns;
+  options.dry_run = what.dry_run;
+  options.codec = codec_of(settings_.tiers);
+  options.key = tiers.key();
+  // A state of the metadata that a restore may find must not refer to what is gone.
+  options.before_remove = [this] { return running_.shipping()->ship(); };
+  if (progress) options.progress = [progress](std::string_view, uint64_t done) { progress->files = done; };
+  tier::Collector collector(
+      {running_.meta(), tiers.parts().tiering, running_.pool(), system_random(), tiers.stores().tiers()},
+      std::move(options));
+  const tier::CollectSummary summary = CO_TRY(co_await collector.pass(token));
+  co_return json_of(summary).dump();
+}
+
+io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::WorkProgress* progress) {
+  CO_TRY(permitted());
+  auto lock = co_await busy_.lock();
+  RunningTiers& tiers = *running_.tiers();
+  tier::ScrubOptions options;
+  options.chunk_bytes = running_.record().chunk_bytes;
+  options.codec = codec_of(settings_.tiers);
+  options.key = tiers.key();
+  options.bytes_per_s = bytes_per_s;
+  options.with_file_at_rest = [this](InodeId inode, tier::AtRest then) {
+    return running_.volume().at_rest(inode, std::move(then));
+  };
+  options.progress = [progress](std::string_view, uint64_t bytes) { progress->bytes = bytes; };
+  tier::Scrubber scrubber({running_.meta(), tiers.parts().tiering, running_.store(), running_.pool(), system_random(),
+                           tiers.stores().tiers()},
+                          std::move(options));
+  std::string cursor;
+  const tier::ScrubReport hot = CO_TRY(co_await scrubber.scrub_hot(&cursor, &progress->stop));
+  cursor.clear();
+  const tier::ScrubReport cold = CO_TRY(co_await scrubber.scrub_cold(&cursor, &progress->stop));
+  for (const tier::ScrubReport* report : {&hot, &cold})
+    for (const tier::ScrubFinding& finding : report->findings)
+      log::error("scrub: {}: inode {} chunk {}: {}{}", finding.tier.empty() ? "local disk" : finding.tier,
+                 finding.inode.value, finding.chunk.value, finding.what.to_string(),
+                 finding.repaired ? " (repaired)" : "");
+  co_return json{{"hot", json_of(hot)}, {"cold", json_of(cold)}, {"clean", hot.clean() && cold.clean()}}.dump();
+}
+
+std::optional<http::Work> Maintenance::work(std::string_view name, const http::Request& request) {
+  const uint64_t no_grace = ~uint64_t{0};
+  if (name == "gc") {
+    const auto grace_s = http::number_parameter(request, "grace", no_grace);
+    const bool given = grace_s && *grace_s != no_grace;
+    const Collecting what{
+        .dry_run = request.parameter("dry_run") == "1",
+        .grace_ns = given ? static_cast<int64_t>(*grace_s) * 1'000'000'000 : settings_.tiers.retention_ns};
+    return [this, what](http::WorkProgress& progress) { return collect(what, &progress, &progress.stop); };
+  }
+  if (name == "scrub") {
+    const uint64_t rate = http::number_parameter(request, "rate", 0).value_or(0);
+    return [this, rate](http::WorkProgress& progress) { return scrub(rate, &progress); };
+  }
+  return std::nullopt;
+}
+
+void Maintenance::start() {
+  io::detach(collect_now_and_then(gate_.enter()));
+  if (settings_.tiers.scrub_bytes_per_s > 0) io::detach(scrub_now_and_then(gate_.enter()));
+}
+
+io::Task<void> Maintenance::scrub_now_and_then(io::Gate::Entry) {
+  while (co_await io::sleep_for(kScrubEveryNs, &stopping_)) {
+    http::WorkProgress progress;
+    io::CancelToken::Scope scope(&stopping_, [&progress] { progress.stop.cancel(); });
+    const auto done = co_await scrub(settings_.tiers.scrub_bytes_per_s, &progress);
+    if (!done && !stopping_.cancelled()) log::warning("scrubbing: {}", done.error().to_string());
+  }
+}
+
+io::Task<void> Maintenance::collect_now_and_then(io::Gate::Entry) {
+  while (co_await io::sleep_for(kCollectEveryNs, &stopping_)) {
+    const auto done = co_await collect({.grace_ns = settings_.tiers.retention_ns}, nullptr, &stopping_);
+    if (!done && !stopping_.cancelled()) log::warning("collecting garbage: {}", done.error().to_string());
+  }
+}
+
+io::Task<void> Maintenance::stop() {
+  stopping_.cancel();
+  co_await gate_.close();
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,45 @@
+// What a running volume does for its colder tiers besides moving files: collecting what is dead, and scrubbing.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "cli/running_volume.h"
+#include "cli/settings.h"
+#include "http/api.h"
+#include "io/cancel.h"
+#include "io/sync.h"
+
+namespace firn::cli {
+
+// Thread-safe. `running` has tiers, and must outlive stop().
+class Maintenance {
+ public:
+  Maintenance(RunningVolume& running, const Settings& settings) : running_(running), settings_(settings) {}
+
+  // Collects now and then, from now on. On a reactor.
+  void start();
+  io::Task<void> stop();
+
+  // "gc" (dry_run=1, grace=SECONDS) and "scrub" (rate=BYTES each second, 0: as fast as it goes).
+  std::optional<http::Work> work(std::string_view name, const http::Request& request);
+
+ private:
+  struct Collecting {
+    bool dry_run = false;
+    int64_t grace_ns = 0;
+  };
+  io::Task<Result<std::string>> collect(Collecting what, http::WorkProgress* progress, io::CancelToken* token);
+  io::Task<Result<std::string>> scrub(uint64_t bytes_per_s, http::WorkProgress* progress);
+  io::Task<void> collect_now_and_then(io::Gate::Entry entry);
+  io::Task<void> scrub_now_and_then(io::Gate::Entry entry);
+  Status permitted() const;
+
+  RunningVolume& running_;
+  const Settings settings_;
+  io::Mutex busy_;  // one at a time; held across awaits
+  io::CancelToken stopping_;
+  io::Gate gate_;
+};
+
+}  // namespace firn::cli
