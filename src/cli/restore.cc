@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -60,7 +61,7 @@ io::Task<Result<meta::VolumeSettings>> read_record(object::ObjectStore& store) {
 }
 
 // What came back of the files that were waiting to be uploaded.
-io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id, uint64_t chunk_bytes) {
+io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id) {
   constexpr size_t kPage = 512;
   constexpr size_t kListed = 10'000;
   meta::LocalService service(engine, {.hot_id = hot_id, .tiered = true});
@@ -79,7 +80,6 @@ io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id, uint
     if (page.size() < kPage) break;
     after = page.back().inode;
   }
-  (void)chunk_bytes;
   co_return lost;
 }
 
@@ -147,6 +147,9 @@ class Restore {
     const std::string database = CO_TRY(database_id(paths_));
     tier::TakeOverOptions take{.volume = record_.id};
     std::memcpy(take.database.data(), database.data(), take.database.size());
+    if (CO_TRY(co_await tier::newest_root(bucket, 0, nullptr)) == 0)
+      co_return fail(Code::kNotFound,
+                     bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
     (void)CO_TRY(co_await tier::take_over(bucket, take));
     ProgressBar bar("restoring");
     tier::RestoreOptions options{
@@ -158,7 +161,7 @@ class Restore {
         bucket, kv::make_rocksdb_restore_target({.path = paths_.meta(), .create = true, .blocking_pool = pool_.get()}),
         options));
     bar.clear();
-    Result<Lost> lost = co_await look_for_losses(*restored.engine, hot_id_, record_.chunk_bytes);
+    Result<Lost> lost = co_await look_for_losses(*restored.engine, hot_id_);
     const Result<void> closed = co_await restored.engine->close();
     lost_ = CO_TRY(std::move(lost));
     co_return closed;
@@ -214,7 +217,9 @@ Result<int> restore(const Arguments& arguments) {
     case FolderState::kHalfMade:
       break;
   }
-  Restore work(arguments, probe.paths);
+  Arguments given = arguments;
+  if (!given.key_file.empty()) given.key_file = absolute_path(given.key_file);
+  Restore work(given, probe.paths);
   TRY(work.run());
   work.tell();
   return kExitOk;

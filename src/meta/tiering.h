@@ -30,6 +30,7 @@ struct Chunk {
   std::string blob;       // kBlobNameBytes
   uint64_t offset = 0;    // of the frame
   uint32_t frame_bytes = 0;
+  std::string blocks;  // where the frame's blocks are, as tier/ encodes it; changes whenever the place does
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 

@@ -24,6 +24,7 @@ std::string encode_chunk(const Chunk& chunk) {
   m.set_blob(chunk.blob);
   m.set_offset(chunk.offset);
   m.set_frame_bytes(chunk.frame_bytes);
+  m.set_blocks(chunk.blocks);
   return m.SerializeAsString();
 }
 
@@ -37,7 +38,8 @@ Result<Chunk> decode_chunk(ChunkIndex index, std::string_view bytes) {
                .checksum = m.checksum(),
                .blob = m.blob(),
                .offset = m.offset(),
-               .frame_bytes = m.frame_bytes()};
+               .frame_bytes = m.frame_bytes(),
+               .blocks = m.blocks()};
 }
 
 Result<FileChunk> decode_file_chunk(const kv::Pair& stored) {

@@ -22,7 +22,8 @@ Chunk chunk(uint64_t index, uint64_t version, char blob) {
           .checksum = index * 31 + version,
           .blob = blob_name(blob),
           .offset = 48 + index * kFrame,
-          .frame_bytes = kFrame};
+          .frame_bytes = kFrame,
+          .blocks = std::string(index % 3 * 5, static_cast<char>(index))};
 }
 
 class TieringTest : public testing::ServiceTest {

@@ -21,12 +21,10 @@ Result<std::optional<uint64_t>> check_frame(std::string_view bytes, const IndexE
   encode(entry.header, header);
   if (bytes.substr(0, header.size()) != header) return fail(Code::kCorrupt, "a frame's header is not the index's");
   if (sealed && !key) {
-    if (bytes.size() != frame_bytes(entry) || checksum64(bytes.substr(header.size())) != entry.header.stored_checksum)
-      return fail(Code::kCorrupt, "a frame fails its checksum");
+    TRY(verify_stored_frame(bytes));
     return std::nullopt;
   }
-  const std::string plain = TRY(open_frame(bytes, entry.header.id, key));
-  return checksum64(plain);
+  return TRY(open_whole(bytes, entry.header.id, key)).checksum;
 }
 
 // `read(offset, bytes)` yields those bytes of the blob.

@@ -10,8 +10,16 @@ namespace firn::tier {
 
 namespace {
 
-constexpr size_t kMaxHomeless = 4;              // chunks held in memory because the local disk has no room
+constexpr uint64_t kMaxHomelessChunks = 4;      // held in memory because the local disk has no room, in bytes
 constexpr uint64_t kSequentialSlack = 1 << 20;  // the kernel's own readahead asks out of order by about this much
+constexpr unsigned kSequentialStreak = 2;       // reads that must have gone on before what follows is fetched
+
+uint64_t usable_block(const ColdFile::Options& options) {
+  const uint64_t block = options.block_bytes;
+  return block != 0 && options.chunk_bytes % block == 0 ? block : options.chunk_bytes;
+}
+
+uint64_t divide_up(uint64_t value, uint64_t by) { return (value + by - 1) / by; }
 
 }  // namespace
 
@@ -21,91 +29,60 @@ ColdFile::ColdFile(Hydrator& hydrator, InodeId inode, uint64_t bytes, data::Obje
       bytes_(bytes),
       backing_(std::move(backing)),
       options_(std::move(options)),
-      states_((bytes + options_.chunk_bytes - 1) / options_.chunk_bytes, State::kUnknown) {}
+      block_bytes_(usable_block(options_)),
+      blocks_per_chunk_(options_.chunk_bytes / block_bytes_),
+      chunk_count_(divide_up(bytes, options_.chunk_bytes)),
+      here_(divide_up(bytes, block_bytes_)),
+      known_(chunk_count_, false) {
+  std::optional<BlockSet> left = hydrator_.returned().take(inode_);
+  if (!left || left->file_blocks() != here_.file_blocks()) return;
+  here_ = *std::move(left);
+  for (uint64_t chunk = 0; chunk < chunk_count_; ++chunk)
+    for (uint64_t block = first_of(chunk); block < end_of(chunk) && !known_[chunk]; ++block)
+      known_[chunk] = here_.has(block);
+}
 
 ColdFile::~ColdFile() = default;
 
-size_t ColdFile::bytes_of(uint64_t index) const {
-  return std::min(options_.chunk_bytes, bytes_ - index * options_.chunk_bytes);
-}
+uint64_t ColdFile::end_of(uint64_t chunk) const { return std::min(first_of(chunk + 1), here_.file_blocks()); }
 
 bool ColdFile::complete() const {
   std::lock_guard lock(mutex_);
-  return here_ == states_.size();
+  return here_.all();
 }
 
 io::Task<void> ColdFile::close() {
   stopping_.cancel();
   co_await gate_.close();
-}
-
-// What the backing holds may be a chunk from an earlier reading, or what a crash left of one: its checksum tells.
-io::Task<Result<bool>> ColdFile::is_on_disk(const meta::Chunk& record) {
-  const uint64_t offset = record.index.value * options_.chunk_bytes;
-  const Result<uint64_t> data = co_await backing_->file().seek(io::Seek::kData, offset);
-  if (!data || *data >= offset + record.bytes) co_return false;
-  std::string bytes(record.bytes, '\0');
-  const size_t got = CO_TRY(co_await backing_->file().read(offset, std::as_writable_bytes(std::span(bytes))));
-  co_return got == bytes.size() && checksum64(bytes) == record.checksum;
-}
-
-io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(uint64_t index, bool look_first) {
-  meta::Chunk record = CO_TRY(co_await hydrator_.record_of(inode_, ChunkIndex(index)));
-  if (record.bytes != bytes_of(index))
-    co_return fail(Code::kCorrupt, "the record of chunk " + std::to_string(index) + " of inode " +
-                                       std::to_string(inode_.value) + " has another length than the file");
-  if (look_first && CO_TRY(co_await is_on_disk(record))) co_return Bytes();
-  std::string bytes = CO_TRY(co_await hydrator_.fetch(inode_, std::move(record), &stopping_));
-  if (options_.arrived) options_.arrived(bytes.size());
-  co_return std::make_shared<const std::string>(std::move(bytes));
-}
-
-io::Task<bool> ColdFile::keep(uint64_t index, Bytes bytes) {
-  if (options_.may_keep && !options_.may_keep()) co_return false;
-  const auto data = std::as_bytes(std::span(*bytes));
-  co_return (co_await backing_->file().write(index * options_.chunk_bytes, data)).has_value();
-}
-
-void ColdFile::finish_fetch(uint64_t index, bool here) {
   std::lock_guard lock(mutex_);
-  const auto found = fetches_.find(index);
-  const Bytes bytes = found->second->bytes;
-  fetches_.erase(found);
-  --ahead_;
-  if (here && states_[index] != State::kHere) {
-    states_[index] = State::kHere;
-    ++here_;
-  }
-  if (here || !bytes) return;
-  // Whoever reads on in small pieces does not fetch it for each of them.
-  homeless_.emplace_back(index, bytes);
-  if (homeless_.size() > kMaxHomeless) homeless_.pop_front();
+  if (!resident_) hydrator_.returned().put(inode_, here_);
 }
 
-io::Task<void> ColdFile::run_fetch(uint64_t index, std::shared_ptr<Fetch> fetch, io::Gate::Entry) {
-  bool look_first = false;
-  {
-    std::lock_guard lock(mutex_);
-    look_first = std::exchange(states_[index], State::kAway) == State::kUnknown;
-  }
-  Result<Bytes> fetched = co_await do_fetch(index, look_first);
-  if (fetched) {
-    std::lock_guard lock(mutex_);
-    fetch->bytes = *fetched;
-  } else {
-    fetch->result = fail(std::move(fetched).error());
-  }
-  // Readers go on while the bytes are on their way to the local disk.
-  fetch->done.set();
-  fetch->here = fetch->result && (!fetch->bytes || co_await keep(index, fetch->bytes));
-  finish_fetch(index, fetch->here);
-  fetch->kept.set();
+// ---- what is on the local disk, and what comes ----
+
+bool ColdFile::has(uint64_t block, Need need) const {
+  return here_.has(block) || (need == Need::kToRead && find_homeless(block) != nullptr);
 }
 
-std::shared_ptr<ColdFile::Fetch> ColdFile::begin_fetch(uint64_t index) {
-  if (states_[index] == State::kHere) return nullptr;
-  if (const auto found = fetches_.find(index); found != fetches_.end()) return found->second;
+const ColdFile::Homeless* ColdFile::find_homeless(uint64_t block) const {
+  for (const Homeless& one : homeless_)
+    if (one.first <= block && block < one.end) return &one;
+  return nullptr;
+}
+
+ColdFile::FetchRef ColdFile::find_fetch(uint64_t block) const {
+  const auto of_chunk = fetches_.find(block / blocks_per_chunk_);
+  if (of_chunk == fetches_.end()) return nullptr;
+  for (const FetchRef& fetch : of_chunk->second)
+    if (fetch->first <= block && block < fetch->end) return fetch;
+  return nullptr;
+}
+
+ColdFile::FetchRef ColdFile::begin(uint64_t first, uint64_t end, bool by_chunk) {
   auto fetch = std::make_shared<Fetch>();
+  fetch->first = first;
+  fetch->end = end;
+  fetch->by_chunk = by_chunk;
   io::Gate::Entry entry = gate_.enter();
   if (!entry) {
     fetch->result = fail(Code::kInterrupted, "the file is being closed");
@@ -113,43 +90,203 @@ std::shared_ptr<ColdFile::Fetch> ColdFile::begin_fetch(uint64_t index) {
     fetch->kept.set();
     return fetch;
   }
-  fetches_.emplace(index, fetch);
-  ++ahead_;
-  io::detach([](ColdFile* self, uint64_t at, std::shared_ptr<Fetch> one, io::Gate::Entry held) -> io::Task<void> {
+  fetches_[first / blocks_per_chunk_].push_back(fetch);
+  if (by_chunk) ++ahead_;
+  io::detach([](ColdFile* self, FetchRef one, io::Gate::Entry held) -> io::Task<void> {
     co_await io::yield();  // begun under the lock
-    co_await self->run_fetch(at, std::move(one), std::move(held));
-  }(this, index, fetch, std::move(entry)));
+    co_await self->run_fetch(std::move(one), std::move(held));
+  }(this, fetch, std::move(entry)));
   return fetch;
 }
 
-io::Task<Result<ColdFile::Bytes>> ColdFile::chunk(uint64_t index) {
-  std::shared_ptr<Fetch> fetch;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [at, bytes] : homeless_)
-      if (at == index) co_return bytes;
-    fetch = begin_fetch(index);
-  }
-  if (!fetch) co_return Bytes();
-  co_await fetch->done.wait();
-  CO_TRY(fetch->result);
-  co_return fetch->bytes;
+ColdFile::FetchRef ColdFile::begin_chunk(uint64_t chunk, Need need) {
+  uint64_t first = first_of(chunk), end = end_of(chunk);
+  if (const auto of_chunk = fetches_.find(chunk); of_chunk != fetches_.end())
+    for (const FetchRef& fetch : of_chunk->second)
+      if (fetch->first == first && fetch->end == end) return nullptr;
+  const auto missing = [&](uint64_t block) { return !has(block, need) && !find_fetch(block); };
+  while (first < end && !missing(first)) ++first;
+  while (first < end && !missing(end - 1)) --end;
+  return first < end ? begin(first, end, /*by_chunk=*/true) : nullptr;
 }
 
-// The window doubles with every read that goes on where the last one ended, and closes when one does not.
-void ColdFile::look_ahead(uint64_t offset, uint64_t end) {
-  const bool sequential = offset <= next_offset_ + kSequentialSlack && end + kSequentialSlack >= next_offset_;
-  if (!sequential || offset == 0) window_ = 0;
-  const uint64_t most = std::max<uint64_t>(options_.readahead_bytes / options_.chunk_bytes, 1);
+void ColdFile::begin_blocks(uint64_t first, uint64_t end) {
+  while (first < end) {
+    if (has(first, Need::kToRead) || find_fetch(first)) {
+      ++first;
+      continue;
+    }
+    const uint64_t limit = std::min(end, end_of(first / blocks_per_chunk_));
+    uint64_t last = first + 1;
+    while (last < limit && !has(last, Need::kToRead) && !find_fetch(last)) ++last;
+    (void)begin(first, last, /*by_chunk=*/false);
+    first = last;
+  }
+}
+
+// ---- one fetch ----
+
+// What the backing holds may be a chunk from an earlier reading, or what a crash left of one: its checksum tells. Of a
+// part there is none to compare with.
+io::Task<void> ColdFile::look(const meta::Chunk& record) {
+  const uint64_t chunk = record.index.value, offset = chunk * options_.chunk_bytes, end = offset + record.bytes;
+  io::File& file = backing_->file();
+  const Result<uint64_t> data = co_await file.seek(io::Seek::kData, offset);
+  if (!data || *data >= end) {
+    // Nor is there anything in those up to where data begins.
+    const bool none = !data && data.error().code() == Code::kNoDevice;
+    const uint64_t next = data ? *data / options_.chunk_bytes : none ? chunk_count_ : chunk + 1;
+    std::lock_guard lock(mutex_);
+    for (uint64_t one = chunk; one < std::min(next, chunk_count_); ++one) known_[one] = true;
+    co_return;
+  }
+  const Result<uint64_t> hole = co_await file.seek(io::Seek::kHole, *data);
+  bool whole = *data == offset && hole && *hole >= end;
+  if (whole) {
+    std::string bytes(record.bytes, '\0');
+    const Result<size_t> got = co_await file.read(offset, std::as_writable_bytes(std::span(bytes)));
+    whole = got && *got == bytes.size() && checksum64(bytes) == record.checksum;
+  }
+  std::lock_guard lock(mutex_);
+  known_[chunk] = true;
+  if (whole) here_.add(first_of(chunk), end_of(chunk));
+}
+
+io::Task<bool> ColdFile::are_left(const meta::Chunk& record, const Fetch& fetch) {
+  const uint64_t chunk = record.index.value;
+  std::shared_ptr<io::Event> looking;
+  bool mine = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (known_[chunk]) co_return here_.has_all(fetch.first, fetch.end);
+    std::shared_ptr<io::Event>& slot = looks_[chunk];
+    mine = slot == nullptr;
+    if (mine) slot = std::make_shared<io::Event>();
+    looking = slot;
+  }
+  if (mine) {
+    co_await look(record);
+    std::unique_lock lock(mutex_);
+    looks_.erase(chunk);
+    lock.unlock();
+    looking->set();
+  } else {
+    co_await looking->wait();
+  }
+  std::lock_guard lock(mutex_);
+  co_return here_.has_all(fetch.first, fetch.end);
+}
+
+io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
+  const uint64_t chunk = fetch.first / blocks_per_chunk_, begin = chunk * options_.chunk_bytes;
+  meta::Chunk record = CO_TRY(co_await hydrator_.record_of(inode_, ChunkIndex(chunk)));
+  if (record.bytes != offset_of(end_of(chunk)) - begin)
+    co_return fail(Code::kCorrupt, "the record of chunk " + std::to_string(chunk) + " of inode " +
+                                       std::to_string(inode_.value) + " has another length than the file");
+  if (co_await are_left(record, fetch)) co_return Bytes();
+  const Extent range{.offset = offset_of(fetch.first) - begin, .bytes = offset_of(fetch.end) - offset_of(fetch.first)};
+  std::string bytes = CO_TRY(co_await hydrator_.fetch_range(inode_, std::move(record), range, &stopping_));
+  if (options_.arrived) options_.arrived(bytes.size());
+  co_return std::make_shared<const std::string>(std::move(bytes));
+}
+
+io::Task<bool> ColdFile::keep(const Fetch& fetch) {
+  if (options_.may_keep && !options_.may_keep()) co_return false;
+  const auto data = std::as_bytes(std::span(*fetch.bytes));
+  co_return (co_await backing_->file().write(offset_of(fetch.first), data)).has_value();
+}
+
+void ColdFile::finish_fetch(const FetchRef& fetch) {
+  std::lock_guard lock(mutex_);
+  const auto of_chunk = fetches_.find(fetch->first / blocks_per_chunk_);
+  std::erase(of_chunk->second, fetch);
+  if (of_chunk->second.empty()) fetches_.erase(of_chunk);
+  if (fetch->by_chunk) --ahead_;
+  if (fetch->here) here_.add(fetch->first, fetch->end);
+  if (fetch->bytes) no_room_ = !fetch->here;
+  if (fetch->here || !fetch->bytes) return;
+  // Whoever reads on in small pieces does not fetch it for each of them.
+  homeless_.push_back({fetch->first, fetch->end, fetch->bytes});
+  homeless_bytes_ += fetch->bytes->size();
+  while (homeless_bytes_ > kMaxHomelessChunks * options_.chunk_bytes) {
+    homeless_bytes_ -= homeless_.front().bytes->size();
+    homeless_.pop_front();
+  }
+}
+
+io::Task<void> ColdFile::run_fetch(FetchRef fetch, io::Gate::Entry) {
+  Result<Bytes> fetched = co_await do_fetch(*fetch);
+  if (fetched) {
+    fetch->bytes = *std::move(fetched);
+  } else {
+    fetch->result = fail(std::move(fetched).error());
+  }
+  // Readers go on while the bytes are on their way to the local disk.
+  fetch->done.set();
+  fetch->here = fetch->result && (!fetch->bytes || co_await keep(*fetch));
+  finish_fetch(fetch);
+  fetch->kept.set();
+}
+
+// ---- reading ----
+
+// The window doubles with every read that goes on where the last one ended, and closes when one does not. What begins
+// at the file's begin is taken for sequential; elsewhere a few reads must have gone on.
+bool ColdFile::note_read(uint64_t offset, uint64_t end) {
+  const uint64_t slack = std::min(kSequentialSlack, options_.chunk_bytes / 4);
+  const bool goes_on = offset <= next_offset_ + slack && end + slack >= next_offset_;
+  if (!goes_on || offset == 0) window_ = 0;
+  streak_ = goes_on ? streak_ + 1 : 0;
+  const bool sequential = offset == 0 || (goes_on && (window_ > 0 || streak_ >= kSequentialStreak));
+  // What has no place must be read before the next comes.
+  const uint64_t chunks = no_room_ ? 1 : options_.readahead_bytes / options_.chunk_bytes;
+  const uint64_t most = std::max<uint64_t>(chunks, 1);
   const uint64_t last = (end - 1) / options_.chunk_bytes;
   const bool new_chunk = next_offset_ == 0 || last != (next_offset_ - 1) / options_.chunk_bytes;
-  if (sequential && (new_chunk || window_ == 0)) window_ = std::min(std::max<uint64_t>(window_ * 2, 1), most);
-  next_offset_ = sequential ? std::max(next_offset_, end) : end;
-  if (!sequential) return;
-  for (uint64_t index = last + 1; index <= last + window_ && index < states_.size(); ++index) {
+  if (sequential && (new_chunk || window_ == 0)) window_ = std::max<uint64_t>(window_ * 2, 1);
+  window_ = std::min(window_, most);
+  next_offset_ = goes_on ? std::max(next_offset_, end) : end;
+  return sequential;
+}
+
+void ColdFile::begin_ahead(uint64_t end) {
+  const uint64_t last = (end - 1) / options_.chunk_bytes;
+  for (uint64_t chunk = last + 1; chunk <= last + window_ && chunk < chunk_count_; ++chunk) {
     if (ahead_ >= options_.chunks_in_flight) break;
-    (void)begin_fetch(index);
+    (void)begin_chunk(chunk, Need::kToRead);
   }
+}
+
+io::Task<Result<size_t>> ColdFile::read_backing(uint64_t offset, std::span<std::byte> target) {
+  if (CO_TRY(co_await backing_->file().read(offset, target)) == target.size()) co_return target.size();
+  co_return fail(Code::kIo, "the backing of inode " + std::to_string(inode_.value) + " is too short");
+}
+
+io::Task<Result<size_t>> ColdFile::read_some(uint64_t offset, std::span<std::byte> target) {
+  const uint64_t block = offset / block_bytes_;
+  const uint64_t wanted_end = divide_up(offset + target.size(), block_bytes_);
+  const auto up_to = [&](uint64_t end) { return target.first(std::min(target.size(), offset_of(end) - offset)); };
+  Homeless found;
+  FetchRef fetch;
+  {
+    std::lock_guard lock(mutex_);
+    if (here_.has(block)) {
+      found.end = here_.end_of_run(block, wanted_end);
+    } else if (const Homeless* homeless = find_homeless(block)) {
+      found = *homeless;
+    } else if (fetch = find_fetch(block); !fetch) {
+      fetch = begin(block, std::min(wanted_end, end_of(block / blocks_per_chunk_)), /*by_chunk=*/false);
+    }
+  }
+  if (fetch) {
+    co_await fetch->done.wait();
+    CO_TRY(fetch->result);
+    found = {fetch->first, fetch->end, fetch->bytes};
+  }
+  const std::span<std::byte> part = up_to(found.end);
+  if (!found.bytes) co_return co_await read_backing(offset, part);
+  std::memcpy(part.data(), found.bytes->data() + (offset - offset_of(found.first)), part.size());
+  co_return part.size();
 }
 
 io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> buffer) {
@@ -157,42 +294,56 @@ io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> bu
   const size_t count = std::min<uint64_t>(buffer.size(), bytes_ - offset);
   {
     std::lock_guard lock(mutex_);
-    (void)begin_fetch(offset / options_.chunk_bytes);  // before those that are only likely
-    look_ahead(offset, offset + count);
-  }
-  for (size_t done = 0; done < count;) {
-    const uint64_t at = offset + done, index = at / options_.chunk_bytes, within = at % options_.chunk_bytes;
-    const size_t piece = std::min<uint64_t>(count - done, bytes_of(index) - within);
-    const std::span<std::byte> target = buffer.subspan(done, piece);
-    if (const Bytes bytes = CO_TRY(co_await chunk(index))) {
-      std::memcpy(target.data(), bytes->data() + within, piece);
-    } else if (CO_TRY(co_await backing_->file().read(at, target)) != piece) {
-      co_return fail(Code::kIo, "the backing of inode " + std::to_string(inode_.value) + " is too short");
+    const bool sequential = note_read(offset, offset + count);
+    // A large read gets the rest as it goes on.
+    const uint64_t end = offset + std::min<uint64_t>(count, options_.chunks_in_flight * options_.chunk_bytes);
+    if (sequential) {
+      for (uint64_t chunk = offset / options_.chunk_bytes; chunk * options_.chunk_bytes < end; ++chunk)
+        (void)begin_chunk(chunk, Need::kToRead);  // before those that are only likely
+      begin_ahead(offset + count);
+    } else {
+      begin_blocks(offset / block_bytes_, divide_up(end, block_bytes_));
     }
-    done += piece;
   }
+  for (size_t done = 0; done < count;)
+    done += CO_TRY(co_await read_some(offset + done, buffer.subspan(done, count - done)));
   co_return count;
 }
 
-io::Task<Result<void>> ColdFile::make_resident(io::CancelToken* token) {
-  const uint64_t count = states_.size();
-  for (uint64_t index = 0; index < count; ++index) {
-    if (token != nullptr && token->cancelled()) co_return fail(Code::kInterrupted);
-    std::shared_ptr<Fetch> fetch;
-    {
-      std::lock_guard lock(mutex_);
-      fetch = begin_fetch(index);
-      for (uint64_t next = index + 1; next < count && ahead_ < options_.chunks_in_flight; ++next)
-        (void)begin_fetch(next);
-    }
-    if (!fetch) continue;
+// ---- all of it ----
+
+io::Task<Result<void>> ColdFile::bring_to_disk(uint64_t chunk, uint64_t& next) {
+  std::vector<FetchRef> under_way;
+  {
+    std::lock_guard lock(mutex_);
+    const FetchRef begun = begin_chunk(chunk, Need::kOnDisk);
+    if (const auto of_chunk = fetches_.find(chunk); of_chunk != fetches_.end()) under_way = of_chunk->second;
+    if (under_way.empty() && begun) under_way.push_back(begun);  // refused
+    for (next = std::max(next, chunk + 1); next < chunk_count_ && ahead_ < options_.chunks_in_flight; ++next)
+      (void)begin_chunk(next, Need::kOnDisk);
+  }
+  for (const FetchRef& fetch : under_way) {
     co_await fetch->kept.wait();
     CO_TRY(fetch->result);
     if (!fetch->here) co_return fail(Code::kNoSpace, "the local disk has no room for the file");
   }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> ColdFile::make_resident(io::CancelToken* token) {
+  uint64_t next = 0;
+  for (uint64_t chunk = 0; chunk < chunk_count_; ++chunk) {
+    if (token != nullptr && token->cancelled()) co_return fail(Code::kInterrupted);
+    CO_TRY(co_await bring_to_disk(chunk, next));
+  }
+  if (!complete()) co_return fail(Code::kIo, "not all of the file came back");
   // It may have been longer: a change of it that a power cut took back.
   CO_TRY(co_await backing_->file().truncate(bytes_));
   CO_TRY(co_await backing_->file().sync(/*data_only=*/true));
+  {
+    std::lock_guard lock(mutex_);
+    resident_ = true;
+  }
   co_return co_await hydrator_.mark_resident(inode_);
 }
 

@@ -1,4 +1,5 @@
-// ColdFile: a file whose backing has been emptied, while somebody reads it: what is read comes back, chunk by chunk.
+// ColdFile: a file whose backing has been emptied, while somebody reads it: what is read comes back, in whole chunks
+// where reading is sequential, else block by block.
 #pragma once
 
 #include <deque>
@@ -12,21 +13,30 @@
 #include "data/store.h"
 #include "io/cancel.h"
 #include "io/sync.h"
+#include "tier/block_set.h"
 #include "tier/hydrator.h"
 
 namespace firn::tier {
 
+// Blocks are numbered through the file; a chunk is a whole number of them, but for the file's last.
+//
 // Invariants:
-//  1. A chunk is kHere only when the backing's bytes are the chunk's: they were written by this object after they were
-//     verified, or their checksum was found to be the record's.
-//  2. There is at most one fetch of a chunk at a time; whoever wants the chunk waits for it.
-//  3. The record says "evicted" until make_resident(): after a crash nothing that this object did counts.
+//  1. A block is in here_ only when the backing's bytes are the block's: they were written after they were verified, by
+//     this object or by one before it that left word (Hydrator::returned), or those of its whole chunk were found to
+//     have the checksum that the record says.
+//  2. Nothing of a chunk is written before it is known_: before it was looked whether it had been left on the local
+//  disk
+//     as a whole. Parts of it that an earlier process left do not count.
+//  3. There is at most one fetch that was begun for a block at a time, and whoever wants the block waits for it; it may
+//     come along with others all the same. Fetches of other blocks of the chunk do not wait for one another.
+//  4. The record says "evicted" until make_resident(): after a crash nothing that this object did counts.
 // Thread-safe. The file must not be written, resized or evicted meanwhile. close() must have returned before it is
 // destroyed, and nothing be running.
 class ColdFile {
  public:
   struct Options {
     uint64_t chunk_bytes = 4 << 20;         // the volume's
+    uint64_t block_bytes = kBlockBytes;     // what is fetched at least; a chunk, where that is not a multiple of it
     uint64_t readahead_bytes = 64 << 20;    // how far sequential reading looks ahead, at most
     size_t chunks_in_flight = 8;            // fetched ahead at once
     std::function<bool()> may_keep;         // whether the local disk has room for what comes back; empty: it has
@@ -41,49 +51,85 @@ class ColdFile {
   // Everything onto the local disk, durably, and the record says so. On failure the file stays evicted, with what has
   // come back. `token` may be null.
   io::Task<Result<void>> make_resident(io::CancelToken* token);
-  // Whether every chunk is on the local disk.
+  // Whether every block is on the local disk.
   bool complete() const;
   // Ends what is fetched ahead.
   io::Task<void> close();
 
  private:
-  enum class State : uint8_t { kUnknown, kAway, kHere };
   using Bytes = std::shared_ptr<const std::string>;
+  // Blocks [first, end) of one chunk, on their way.
   struct Fetch {
+    uint64_t first = 0, end = 0;
+    bool by_chunk = false;  // one of those that ahead_ counts
     io::Event done;
     Result<void> result;
     Bytes bytes;        // null: they were on the local disk already
     io::Event kept;     // later: there was an attempt to write them to the local disk
     bool here = false;  // it succeeded
   };
+  using FetchRef = std::shared_ptr<Fetch>;
+  // Blocks [first, end) that have no place on the local disk.
+  struct Homeless {
+    uint64_t first = 0, end = 0;
+    Bytes bytes;
+  };
+  enum class Need : uint8_t { kToRead, kOnDisk };
 
-  size_t bytes_of(uint64_t index) const;
-  // Null: read it from the backing.
-  io::Task<Result<Bytes>> chunk(uint64_t index);
-  // Starts the fetch where there is none; null when the chunk is here. Under mutex_.
-  std::shared_ptr<Fetch> begin_fetch(uint64_t index);
-  io::Task<void> run_fetch(uint64_t index, std::shared_ptr<Fetch> fetch, io::Gate::Entry entry);
-  io::Task<Result<Bytes>> do_fetch(uint64_t index, bool look_first);
-  io::Task<Result<bool>> is_on_disk(const meta::Chunk& record);
+  // ---- without a lock ----
+  uint64_t offset_of(uint64_t block) const { return std::min(block * block_bytes_, bytes_); }
+  uint64_t first_of(uint64_t chunk) const { return chunk * blocks_per_chunk_; }
+  uint64_t end_of(uint64_t chunk) const;
+  io::Task<void> run_fetch(FetchRef fetch, io::Gate::Entry entry);
+  io::Task<Result<Bytes>> do_fetch(const Fetch& fetch);
+  // Whether an earlier life has left these blocks on the local disk: their chunk is looked at, once.
+  io::Task<bool> are_left(const meta::Chunk& record, const Fetch& fetch);
+  io::Task<void> look(const meta::Chunk& record);
   // Writes what was fetched to the backing; false: there is no room for it.
-  io::Task<bool> keep(uint64_t index, Bytes bytes);
-  void finish_fetch(uint64_t index, bool here);
-  void look_ahead(uint64_t offset, uint64_t end);
+  io::Task<bool> keep(const Fetch& fetch);
+  void finish_fetch(const FetchRef& fetch);
+  // Some of the bytes at `offset`, at least one; they lie in one chunk.
+  io::Task<Result<size_t>> read_some(uint64_t offset, std::span<std::byte> target);
+  io::Task<Result<size_t>> read_backing(uint64_t offset, std::span<std::byte> target);
+  // Those from `next` on are begun meanwhile, and `next` is where to go on with that.
+  io::Task<Result<void>> bring_to_disk(uint64_t chunk, uint64_t& next);
+
+  // ---- under mutex_ ----
+  bool has(uint64_t block, Need need) const;
+  const Homeless* find_homeless(uint64_t block) const;
+  FetchRef find_fetch(uint64_t block) const;
+  FetchRef begin(uint64_t first, uint64_t end, bool by_chunk);
+  // Begins what is missing of a chunk, in one fetch; null: nothing, or all of it is on its way.
+  FetchRef begin_chunk(uint64_t chunk, Need need);
+  // Begins what is missing of these blocks, in as many fetches as it takes.
+  void begin_blocks(uint64_t first, uint64_t end);
+  // Takes note of a read; whether reading is sequential.
+  bool note_read(uint64_t offset, uint64_t end);
+  void begin_ahead(uint64_t end);
 
   Hydrator& hydrator_;
   const InodeId inode_;
   const uint64_t bytes_;
   const data::ObjectRef backing_;
   const Options options_;
+  const uint64_t block_bytes_;
+  const uint64_t blocks_per_chunk_;
+  const uint64_t chunk_count_;
 
-  mutable std::mutex mutex_;  // guards the next seven
-  std::vector<State> states_;
-  size_t here_ = 0;
-  std::unordered_map<uint64_t, std::shared_ptr<Fetch>> fetches_;  // under way, or not yet written to the backing
-  std::deque<std::pair<uint64_t, Bytes>> homeless_;               // fetched lately, without a place on the local disk
-  uint64_t next_offset_ = 0;                                      // where sequential reading goes on
-  uint64_t window_ = 0;                                           // chunks to look ahead
-  size_t ahead_ = 0;                                              // fetches under way
+  mutable std::mutex mutex_;  // guards what follows, up to the empty line
+  BlockSet here_;
+  std::vector<bool> known_;                                         // chunks, see invariant 2
+  std::unordered_map<uint64_t, std::shared_ptr<io::Event>> looks_;  // by chunk: under way
+  // By chunk: under way, or not yet written to the backing.
+  std::unordered_map<uint64_t, std::vector<FetchRef>> fetches_;
+  std::deque<Homeless> homeless_;  // fetched lately
+  uint64_t homeless_bytes_ = 0;
+  bool resident_ = false;     // or about to be
+  bool no_room_ = false;      // for what came back last
+  uint64_t next_offset_ = 0;  // where sequential reading goes on
+  unsigned streak_ = 0;       // reads in a row that went on where the one before ended
+  uint64_t window_ = 0;       // chunks to look ahead
+  size_t ahead_ = 0;          // fetches by chunk under way
 
   io::CancelToken stopping_;
   io::Gate gate_;

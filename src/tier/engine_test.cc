@@ -64,8 +64,9 @@ class World {
         *engine_, meta::Options{.clock = &reactor_.clock(), .boot_session = 1, .tiered = true});
     CHECK(run(data_->start([](BackingId) { return true; })).has_value());
     const Tiers tiers = {{"near", *near.store}, {"far", *far.store}};
-    uploader = std::make_unique<Uploader>(Uploader::Parts{*meta_, *meta_, *data_, pool_, random, tiers},
-                                          UploadOptions{.chunk_bytes = kChunkBytes, .key = key, .blobs_in_flight = 2});
+    uploader = std::make_unique<Uploader>(
+        Uploader::Parts{*meta_, *meta_, *data_, pool_, random, tiers},
+        UploadOptions{.chunk_bytes = kChunkBytes, .block_bytes = 1024, .key = key, .blobs_in_flight = 2});
     hydrator = std::make_unique<Hydrator>(
         Hydrator::Parts{*meta_, *meta_, pool_, tiers},
         HydrateOptions{

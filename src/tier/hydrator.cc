@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/checksum.h"
 #include "io/reactor.h"
 #include "io/sync.h"
 #include "tier/blob/frame.h"
@@ -11,16 +10,24 @@ namespace firn::tier {
 
 namespace {
 
-constexpr uint64_t kLargestBlock = 64 << 10;
+constexpr uint64_t kLargestBlock = 64 << 10;  // of a file system
+
+std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key>& volume_key) {
+  return volume_key ? std::optional(blob_key(*volume_key, blob_id_of_name(chunk.blob))) : std::nullopt;
+}
 
 Result<std::string> open_verified(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
                                   const std::optional<Key>& volume_key) {
-  std::optional<Key> key;
-  if (volume_key) key = blob_key(*volume_key, blob_id_of_name(chunk.blob));
-  std::string plain = TRY(open_frame(frame, {inode, chunk.index, chunk.version}, key));
-  if (plain.size() != chunk.bytes || checksum64(plain) != chunk.checksum)
+  OpenedFrame opened = TRY(open_whole(frame, {inode, chunk.index, chunk.version}, key_of_blob(chunk, volume_key)));
+  if (opened.plain.size() != chunk.bytes || opened.checksum != chunk.checksum)
     return fail(Code::kCorrupt, "the chunk is another than its record says");
-  return plain;
+  return std::move(opened.plain);
+}
+
+// `part` of what starts at `begin`.
+std::string cut(std::string bytes, uint64_t begin, Extent part) {
+  if (begin == part.offset && bytes.size() == part.bytes) return bytes;
+  return bytes.substr(part.offset - begin, part.bytes);
 }
 
 // What the store has is not what was put there; that it does not answer is another thing.
@@ -28,32 +35,84 @@ bool is_damage(Code code) { return code == Code::kCorrupt || code == Code::kNotF
 
 }  // namespace
 
-io::Task<Result<std::string>> Hydrator::fetch_from(const Tier& tier, InodeId inode, const meta::Chunk& chunk,
-                                                   io::CancelToken* token) {
+Hydrator::Hydrator(Parts parts, HydrateOptions options)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      permits_(options_.chunks_in_flight * std::max<uint64_t>(options_.chunk_bytes / kBlockBytes, 1)),
+      in_flight_(permits_) {}
+
+size_t Hydrator::permits_for(uint64_t bytes) const {
+  return std::clamp<size_t>((bytes + kBlockBytes - 1) / kBlockBytes, 1, permits_);
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
+  const meta::Chunk& chunk = wanted.chunk;
   const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset,
                                                              chunk.frame_bytes, io::within(options_.get_ns, token)));
-  co_return co_await parts_.pool.run([&] { return open_verified(got.bytes, inode, chunk, options_.key); });
+  co_return co_await parts_.pool.run([&]() -> Result<std::string> {
+    return cut(TRY(open_verified(got.bytes, wanted.inode, chunk, options_.key)), 0, wanted.range);
+  });
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
+  const meta::Chunk& chunk = wanted.chunk;
+  const BlockRange blocks = wanted.map->covering(wanted.range);
+  const Extent place = wanted.map->place_of(blocks);
+  const object::Fetched got =
+      CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset + place.offset, place.bytes,
+                                     io::within(options_.get_ns, token)));
+  co_return co_await parts_.pool.run([&]() -> Result<std::string> {
+    const SomeBlocks which{
+        .id = {wanted.inode, chunk.index, chunk.version}, .plain_checksum = chunk.checksum, .blocks = blocks};
+    std::string plain = TRY(open_blocks(got.bytes, which, *wanted.map, key_of_blob(chunk, options_.key)));
+    return cut(std::move(plain), wanted.map->plain_of(blocks).offset, wanted.range);
+  });
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
+  if (wanted.map) {
+    Result<std::string> bytes = co_await fetch_blocks(tier, wanted, token);
+    // The frame tells of itself: that it is not as the record says need not be the tier's fault.
+    if (bytes || bytes.error().code() != Code::kCorrupt) co_return bytes;
+  }
+  co_return co_await fetch_frame(tier, wanted, token);
 }
 
 io::Task<Result<std::string>> Hydrator::fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token) {
-  const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
-  co_await in_flight_.acquire();
-  Result<std::string> bytes = co_await fetch_nearest(inode, chunk, blob.tiers, token);
-  in_flight_.release();
-  co_return bytes;
+  const Extent all{.offset = 0, .bytes = chunk.bytes};
+  return fetch_range(inode, std::move(chunk), all, token);
 }
 
-io::Task<Result<std::string>> Hydrator::fetch_nearest(InodeId inode, const meta::Chunk& chunk, uint32_t tiers,
-                                                      io::CancelToken* token) {
+io::Task<Result<std::string>> Hydrator::fetch_range(InodeId inode, meta::Chunk chunk, Extent range,
+                                                    io::CancelToken* token) {
+  if (range.bytes == 0 || range.offset > chunk.bytes || range.bytes > chunk.bytes - range.offset)
+    co_return fail(Code::kInvalid, "the chunk has no such range");
+  Wanted wanted{.inode = inode, .chunk = chunk, .range = range};
+  uint64_t bytes = chunk.bytes;
+  if (range.bytes < chunk.bytes) {
+    Result<BlockMap> map = decode_block_map(chunk.blocks, chunk.bytes, options_.key.has_value());
+    if (map && map->frame_bytes() == chunk.frame_bytes) {
+      bytes = map->plain_of(map->covering(range)).bytes;
+      wanted.map = *std::move(map);
+    }
+  }
+  const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
+  co_await in_flight_.acquire(permits_for(bytes));
+  Result<std::string> fetched = co_await fetch_nearest(wanted, blob.tiers, token);
+  in_flight_.release(permits_for(bytes));
+  co_return fetched;
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint32_t tiers, io::CancelToken* token) {
   Status failure(Code::kCorrupt, "no tier has the chunk");
   bool some_do_not_answer = false;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((tiers >> i & 1) == 0) continue;
     const Tier& tier = parts_.tiers[i];
-    Result<std::string> bytes = co_await fetch_from(tier, inode, chunk, token);
+    Result<std::string> bytes = co_await fetch_from(tier, wanted, token);
     if (bytes) co_return bytes;
     const bool damaged = is_damage(bytes.error().code());
-    if (damaged && options_.on_damage) options_.on_damage(tier.name, inode, chunk.index, bytes.error());
+    if (damaged && options_.on_damage) options_.on_damage(tier.name, wanted.inode, wanted.chunk.index, bytes.error());
     // That a tier may answer later is the better news.
     if (!damaged || !some_do_not_answer) failure = std::move(bytes).error().with_context("tier " + tier.name);
     some_do_not_answer |= !damaged;
@@ -63,6 +122,7 @@ io::Task<Result<std::string>> Hydrator::fetch_nearest(InodeId inode, const meta:
 }
 
 io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing) {
+  returned_.take(inode);
   const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode));
   // Were the record lost after the bytes, the file would be empty.
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
@@ -81,6 +141,7 @@ io::Task<Result<meta::Chunk>> Hydrator::record_of(InodeId inode, ChunkIndex inde
 }
 
 io::Task<Result<void>> Hydrator::mark_resident(InodeId inode) {
+  returned_.take(inode);
   CO_TRY(co_await parts_.tiering.mark_resident(inode));
   co_return Result<void>();
 }

@@ -9,7 +9,9 @@
 #include "io/sync.h"
 #include "meta/service.h"
 #include "meta/tiering.h"
+#include "tier/blob/blocks.h"
 #include "tier/blob/sealing.h"
+#include "tier/returned_blocks.h"
 #include "tier/tier.h"
 
 namespace firn::tier {
@@ -17,7 +19,7 @@ namespace firn::tier {
 struct HydrateOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   std::optional<Key> key;
-  size_t chunks_in_flight = 32;     // of all files together: what bounds memory
+  size_t chunks_in_flight = 32;     // of all files together, or as many bytes in parts: what bounds memory
   int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
   // A tier gave something else than what was put there, or has lost it. May be empty.
   std::function<void(const std::string& tier, InodeId inode, ChunkIndex chunk, const Status& what)> on_damage;
@@ -32,12 +34,15 @@ class Hydrator {
     io::BlockingPool& pool;  // for decompression
     Tiers tiers;
   };
-  Hydrator(Parts parts, HydrateOptions options)
-      : parts_(std::move(parts)), options_(std::move(options)), in_flight_(options_.chunks_in_flight) {}
+  Hydrator(Parts parts, HydrateOptions options);
 
   // The bytes of a recorded chunk, verified, from the nearest tier that has them. kCorrupt: every tier that answers has
   // something else. kUnavailable and the like: no tier answers.
   io::Task<Result<std::string>> fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token);
+  // The same of a part of it, `range` of its bytes: of the frame, the blocks that cover it are fetched and verified.
+  // All of the frame is, where the record does not say where they are, or what is there does not fit the record: only
+  // what is wrong as a whole, too, is damage. kInvalid: the chunk does not have that range, or it is empty.
+  io::Task<Result<std::string>> fetch_range(InodeId inode, meta::Chunk chunk, Extent range, io::CancelToken* token);
 
   // kCorrupt: there is none.
   io::Task<Result<meta::Chunk>> record_of(InodeId inode, ChunkIndex index);
@@ -49,15 +54,29 @@ class Hydrator {
   // The backing holds all of it again, durably.
   io::Task<Result<void>> mark_resident(InodeId inode);
 
+  // What has come back of files that are not open, in blocks of the caller's. evict() and mark_resident() forget it.
+  ReturnedBlocks& returned() { return returned_; }
+
  private:
-  io::Task<Result<std::string>> fetch_nearest(InodeId inode, const meta::Chunk& chunk, uint32_t tiers,
-                                              io::CancelToken* token);
-  io::Task<Result<std::string>> fetch_from(const Tier& tier, InodeId inode, const meta::Chunk& chunk,
-                                           io::CancelToken* token);
+  // What is to be fetched: all of a chunk, or a range of it.
+  struct Wanted {
+    InodeId inode;
+    const meta::Chunk& chunk;
+    Extent range;
+    std::optional<BlockMap> map;  // nullopt: the whole frame is to be read
+  };
+
+  size_t permits_for(uint64_t bytes) const;
+  io::Task<Result<std::string>> fetch_nearest(const Wanted& wanted, uint32_t tiers, io::CancelToken* token);
+  io::Task<Result<std::string>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<std::string>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<std::string>> fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
 
   const Parts parts_;
   const HydrateOptions options_;
-  io::Semaphore in_flight_;
+  const size_t permits_;
+  io::Semaphore in_flight_;  // a permit for each block of the usual size
+  ReturnedBlocks returned_;
 };
 
 }  // namespace firn::tier

@@ -25,6 +25,7 @@ io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::stri
   moved.blob = name_of(writer.id());
   moved.offset = ref->offset;
   moved.frame_bytes = ref->bytes;
+  moved.blocks = ref->blocks;
   packing_->chunks.push_back({inode, {std::move(chunk), std::move(moved)}});
   co_return Result<void>();
 }

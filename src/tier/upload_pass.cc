@@ -153,7 +153,8 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
 io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std::string bytes) {
   if (packing_ && !packing_->writer.has_room_for(bytes.size())) co_await send();
   if (!packing_)
-    packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key));
+    packing_ = std::make_unique<Packing>(
+        BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key, options_.block_bytes));
   BlobWriter& writer = packing_->writer;
   const FrameId id{files_[file].inode, index, files_[file].generation};
   const FrameRef ref = CO_TRY(co_await parts_.pool.run([&] { return writer.append(id, bytes); }));
@@ -164,7 +165,8 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
                                            .checksum = ref.plain_checksum,
                                            .blob = name_of(writer.id()),
                                            .offset = ref.offset,
-                                           .frame_bytes = ref.bytes});
+                                           .frame_bytes = ref.bytes,
+                                           .blocks = ref.blocks});
   ++summary_.chunks;
   summary_.chunk_bytes += bytes.size();
   co_return Result<void>();

@@ -18,6 +18,7 @@ namespace firn::tier {
 
 struct UploadOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's; at most kMaxFramePlainBytes
+  uint32_t block_bytes = kBlockBytes;
   Codec codec = Codec::kZstd;
   std::optional<Key> key;  // blobs are sealed with it
   // A blob is held in memory while it is filled and put: at most (blobs_in_flight + 1) * kMaxBlobBytes in all.

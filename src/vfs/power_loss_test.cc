@@ -51,6 +51,7 @@ class Workload {
     const int file = static_cast<int>(random_.below(kFiles));
     FileLedger& ledger = ledgers_[file];
     if (tiered_ && random_.below(3) == 0) co_return co_await settle(file);
+    if (random_.below(4) == 0) co_return co_await read_here_and_there(file, ledger);
     if (random_.below(8) == 0) {
       // It may come back after the cut, with any content of its own.
       ledger = FileLedger();
@@ -62,6 +63,28 @@ class Workload {
     if (!opened) co_return;
     const uint64_t operations = 1 + random_.below(4);
     for (uint64_t i = 0; i < operations; ++i) co_await operate(file, ledger, opened->handle);
+    (void)co_await world_.volume().release(opened->handle);
+  }
+
+  // A few blocks at a time, wherever the file is: what is read is what was written last.
+  io::Task<void> read_here_and_there(int file, const FileLedger& ledger) {
+    const auto attr = co_await world_.volume().lookup(root_, kRootInode, names_[file]);
+    if (!attr) co_return;
+    const auto opened = co_await world_.volume().open(root_, attr->inode, {.flags = O_RDONLY});
+    if (!opened) co_return;
+    for (uint64_t reads = 1 + random_.below(6); reads > 0; --reads) {
+      const uint64_t first = random_.below(24);
+      std::string data((1 + random_.below(2)) * kBlock, '?');
+      const auto got =
+          co_await world_.volume().read(opened->handle, first * kBlock, std::as_writable_bytes(std::span(data)));
+      if (!got) break;
+      for (uint64_t i = 0; (i + 1) * kBlock <= *got; ++i) {
+        Stamp stamp;
+        std::memcpy(&stamp, data.data() + i * kBlock, sizeof stamp);
+        const auto written = ledger.round.find(first + i);
+        EXPECT_EQ(stamp.round, written == ledger.round.end() ? 0 : written->second) << names_[file] << " " << first + i;
+      }
+    }
     (void)co_await world_.volume().release(opened->handle);
   }
 

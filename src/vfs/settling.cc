@@ -26,7 +26,7 @@ struct Candidate {
   bool operator<(const Candidate& other) const { return score < other.score; }
 };
 
-// What was used long ago scores low; of two, the larger goes first.
+// What was used long ago scores low.
 double score_of(const meta::Attr& attr, Timestamp now) {
   const int64_t used = std::max({attr.atime.seconds, attr.mtime.seconds});
   const double age_s = static_cast<double>(std::max<int64_t>(now.seconds - used, 0));

@@ -39,7 +39,7 @@ TestWorld::TestWorld(uint64_t seed, bool holds_in_memory, bool tiered)
     near_ = std::make_unique<Place>(random_, object::testing::Faults{.refused = 0.1, .answer_lost = 0.05});
     far_ = std::make_unique<Place>(random_, object::testing::Faults{});
   }
-  CHECK(run(meta::format(*engine_, {.id = "test", .inline_max_bytes = kInlineMax}, {})).has_value());
+  CHECK(run(meta::format(*engine_, {.id = "test", .chunk_bytes = kChunkBytes, .inline_max_bytes = kInlineMax}, {})).has_value());
 }
 
 TestWorld::~TestWorld() {
@@ -52,8 +52,12 @@ io::Task<Result<void>> TestWorld::open() {
   meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, "boot " + std::to_string(boots_)));
   store_ = data::make_hot_store({.disk = *disk_, .root = "/hot", .min_ready = 8, .max_ready = 32, .recent_objects = 4});
   service_ = std::make_unique<meta::LocalService>(
-      *engine_,
-      meta::Options{.clock = &reactor_->clock(), .boot_session = session.number, .hot_id = hot_id_, .tiered = tiered_});
+      *engine_, meta::Options{.clock = &reactor_->clock(),
+                              .inode_cache_entries = 256,  // taken at the start, and left behind by a power cut
+                              .dirent_cache_entries = 256,
+                              .boot_session = session.number,
+                               .hot_id = hot_id_,
+                              .tiered = tiered_});
   if (tiered_) make_tiers();
   volume_ = make_volume({.meta = *service_,
                          .data = *store_,
@@ -74,18 +78,18 @@ void TestWorld::lose_disk() {
 
 void TestWorld::make_tiers() {
   const tier::Tiers tiers = {{"near", *near_->store}, {"far", *far_->store}};
-  uploader_ =
-      std::make_unique<tier::Uploader>(tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
-                                       tier::UploadOptions{.chunk_bytes = kChunkBytes, .blobs_in_flight = 2});
+  uploader_ = std::make_unique<tier::Uploader>(
+      tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
+      tier::UploadOptions{.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .blobs_in_flight = 2});
   hydrator_ = std::make_unique<tier::Hydrator>(tier::Hydrator::Parts{*service_, *service_, *pool_, tiers},
                                                tier::HydrateOptions{.chunk_bytes = kChunkBytes});
-  tiers_ = std::make_unique<TierParts>(TierParts{{"near", "far"},
-                                                 *service_,
-                                                 *uploader_,
-                                                 *hydrator_,
-                                                 {.chunk_bytes = kChunkBytes, .readahead_bytes = 4 * kChunkBytes},
-                                                 {},
-                                                 {}});
+  tiers_ = std::make_unique<TierParts>(
+      TierParts{{"near", "far"},
+                *service_,
+                *uploader_,
+                *hydrator_,
+                {.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .readahead_bytes = 4 * kChunkBytes},
+                {}});
 }
 
 Result<void> TestWorld::unmount() {

@@ -23,6 +23,7 @@ class TestWorld {
   static constexpr uint64_t kInlineMax = 4096;
 
   static constexpr uint64_t kChunkBytes = 2048;
+  static constexpr uint32_t kBlockBytes = 512;
 
   // Small files being written are held in memory, or in scratch files. `tiered`: with two colder tiers.
   TestWorld(uint64_t seed, bool holds_in_memory, bool tiered = false);

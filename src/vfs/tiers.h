@@ -18,6 +18,7 @@ namespace firn::vfs {
 
 struct TierOptions {
   uint64_t chunk_bytes = 4 << 20;              // the volume's
+  uint64_t block_bytes = tier::kBlockBytes;    // what comes back at least
   uint64_t readahead_bytes = 64 << 20;         // of sequential reading of what is away
   size_t chunks_in_flight = 8;                 // of one file, on their way back
   int64_t flush_interval_ns = 30'000'000'000;  // uploads begin this often,

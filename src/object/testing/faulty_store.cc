@@ -40,6 +40,7 @@ io::Task<Result<void>> FaultyStore::put(std::string key, Content content, PutOpt
 io::Task<Result<Fetched>> FaultyStore::get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) {
   CO_TRY(co_await before(Kind::kGet, until));
   Result<Fetched> done = co_await inner_->get(std::move(key), offset, bytes, until);
+  if (done) got_bytes_.fetch_add(done->bytes.size());
   if (happens(faults_.truncated)) co_return fail(Code::kUnavailable, "injected: the body broke off");
   if (happens(faults_.answer_lost)) co_return lost();
   if (done && !done->bytes.empty() && happens(faults_.corrupted))

@@ -39,6 +39,8 @@ class FaultyStore final : public ObjectStore {
   void set_faults(const Faults& faults) { faults_ = faults; }
   // How many requests of a kind came, failed ones too.
   uint64_t requests(Kind kind) const { return requests_[static_cast<size_t>(kind)].load(); }
+  // How many bytes gets have answered with.
+  uint64_t got_bytes() const { return got_bytes_.load(); }
 
  private:
   // What happens before the inner store is asked; a failure: it is not.
@@ -50,6 +52,7 @@ class FaultyStore final : public ObjectStore {
   Random& random_;
   std::atomic<bool> down_ = false;
   std::array<std::atomic<uint64_t>, 4> requests_{};
+  std::atomic<uint64_t> got_bytes_ = 0;
 };
 
 }  // namespace firn::object::testing

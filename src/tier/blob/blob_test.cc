@@ -5,6 +5,7 @@
 #include "object/testing/noise.h"
 #include "tier/blob/compression.h"
 #include "tier/blob/frame.h"
+#include "tier/blob/verify.h"
 #include "tier/blob/writer.h"
 
 namespace firn::tier {
@@ -39,8 +40,9 @@ struct Made {
   std::vector<FrameRef> refs;
 };
 
-Made make(const std::vector<std::string>& chunks, Codec codec, std::optional<Key> key) {
-  BlobWriter writer(test_id(), codec, key);
+Made make(const std::vector<std::string>& chunks, Codec codec, std::optional<Key> key,
+          uint32_t block_bytes = kBlockBytes) {
+  BlobWriter writer(test_id(), codec, key, block_bytes);
   Made made;
   for (size_t i = 0; i < chunks.size(); ++i) made.refs.push_back(writer.append(frame(i), chunks[i]).value());
   const uint64_t expected = writer.bytes();
@@ -101,28 +103,90 @@ TEST_P(BlobTest, HasAnIndex) {
   EXPECT_EQ(short_tail->index_offset, tail->index_offset);
 }
 
+// Blocks [first, first + count) of chunk `number`, read as a hydrator would.
+Result<std::string> open_some(const Made& made, uint64_t number, const std::string& chunk, BlockRange blocks,
+                              const std::optional<Key>& key) {
+  const FrameRef& ref = made.refs[number];
+  const BlockMap map = TRY(decode_block_map(ref.blocks, static_cast<uint32_t>(chunk.size()), key.has_value()));
+  const Extent place = map.place_of(blocks);
+  return open_blocks(std::string_view(made.bytes).substr(ref.offset + place.offset, place.bytes),
+                     {.id = frame(number), .plain_checksum = ref.plain_checksum, .blocks = blocks}, map, key);
+}
+
+TEST_P(BlobTest, GivesBackBlocks) {
+  for (const uint32_t block_bytes : {kMinBlockBytes, kBlockBytes, kMaxBlockBytes >> 4}) {
+    const Made made = make(chunks(), codec(), volume_key(), block_bytes);
+    SeededRandom random(block_bytes);
+    for (size_t i = 0; i < chunks().size(); ++i) {
+      const uint32_t count = block_count(static_cast<uint32_t>(chunks()[i].size()), block_bytes);
+      ASSERT_EQ(made.refs[i].blocks.empty(), count < 2);
+      for (int attempt = 0; count >= 2 && attempt < 20; ++attempt) {
+        BlockRange some{.first = static_cast<uint32_t>(random.below(count))};
+        some.count = 1 + static_cast<uint32_t>(random.below(count - some.first));
+        const auto plain = open_some(made, i, chunks()[i], some, key());
+        ASSERT_TRUE(plain) << plain.error().to_string();
+        EXPECT_TRUE(*plain == chunks()[i].substr(uint64_t{some.first} * block_bytes, some.count * block_bytes));
+      }
+    }
+  }
+}
+
+TEST_P(BlobTest, ABlockIsOfItsChunkAlone) {
+  const std::vector<std::string> two = {prose(4096), prose(4096)};
+  const Made made = make(two, codec(), volume_key(), 1024);
+  const BlockMap map = decode_block_map(made.refs[0].blocks, 4096, key().has_value()).value();
+  const Extent place = map.place_of({.first = 2, .count = 1});
+  const auto bytes = std::string_view(made.bytes).substr(made.refs[0].offset + place.offset, place.bytes);
+  const SomeBlocks right{.id = frame(0), .plain_checksum = made.refs[0].plain_checksum, .blocks = {2, 1}};
+  EXPECT_TRUE(open_blocks(bytes, right, map, key()));
+  const auto refuses = [&](SomeBlocks which, const BlockMap& by) {
+    const auto opened = open_blocks(bytes, which, by, key());
+    EXPECT_EQ(opened.error(), Code::kCorrupt);
+  };
+  SomeBlocks wrong = right;
+  wrong.id = frame(1);
+  refuses(wrong, map);
+  wrong = right;
+  wrong.plain_checksum ^= 1;  // another state of the chunk
+  refuses(wrong, map);
+  wrong = right;
+  wrong.blocks.first = 1;
+  BlockMap same_lengths = map;
+  std::ranges::fill(same_lengths.stored_bytes, map.stored_bytes[2]);
+  refuses(wrong, same_lengths);
+  BlockMap other = map;
+  ++other.number;
+  refuses(right, other);
+}
+
 // Whatever byte is changed, no chunk comes back different.
 TEST_P(BlobTest, NoticesEveryChangedByte) {
-  const std::string chunk = prose(300);
-  const Made made = make({chunk}, codec(), volume_key());
+  const std::string chunk = prose(1500);
+  const Made made = make({chunk}, codec(), volume_key(), 512);
+  const FrameRef& ref = made.refs[0];
   for (size_t i = 0; i < made.bytes.size(); ++i) {
-    std::string damaged = made.bytes;
-    damaged[i] = static_cast<char>(damaged[i] ^ 0x20);
-    const auto plain =
-        open_frame(std::string_view(damaged).substr(made.refs[0].offset, made.refs[0].bytes), frame(0), key());
-    const bool in_frame = i >= made.refs[0].offset && i < made.refs[0].offset + made.refs[0].bytes;
-    EXPECT_EQ(plain.has_value(), !in_frame) << i;
-    const bool in_tail = i >= made.refs[0].offset + made.refs[0].bytes;
-    EXPECT_EQ(read_tail(damaged, damaged.size()).has_value(), !in_tail) << i;
-    EXPECT_EQ(decode_blob_header(std::string_view(damaged).substr(0, kBlobHeaderBytes)).has_value(),
+    Made damaged = made;
+    damaged.bytes[i] = static_cast<char>(damaged.bytes[i] ^ 0x20);
+    const auto bytes = std::string_view(damaged.bytes).substr(ref.offset, ref.bytes);
+    const bool in_frame = i >= ref.offset && i < ref.offset + ref.bytes;
+    EXPECT_EQ(open_frame(bytes, frame(0), key()).has_value(), !in_frame) << i;
+    EXPECT_EQ(verify_stored_frame(bytes).has_value(), !in_frame) << i;
+    EXPECT_EQ(verify_stored(damaged.bytes, test_id()).ok(), false) << i;
+    EXPECT_EQ(read_tail(damaged.bytes, damaged.bytes.size()).has_value(), i < ref.offset + ref.bytes) << i;
+    EXPECT_EQ(decode_blob_header(std::string_view(damaged.bytes).substr(0, kBlobHeaderBytes)).has_value(),
               i >= kBlobHeaderBytes)
         << i;
+    const Extent middle = decode_block_map(ref.blocks, 1500, key().has_value())->place_of({.first = 1, .count = 1});
+    const bool in_middle = i >= ref.offset + middle.offset && i < ref.offset + middle.offset + middle.bytes;
+    EXPECT_EQ(open_some(damaged, 0, chunk, {.first = 1, .count = 1}, key()).has_value(), !in_middle) << i;
   }
   for (size_t bytes = 0; bytes < made.bytes.size(); ++bytes) {
     const std::string_view cut = std::string_view(made.bytes).substr(0, bytes);
     EXPECT_FALSE(read_tail(cut, cut.size()));
-    if (bytes < made.refs[0].bytes) EXPECT_FALSE(open_frame(cut, frame(0), key()));
+    EXPECT_FALSE(verify_stored(cut, test_id()).ok());
+    if (bytes < ref.bytes) EXPECT_FALSE(open_frame(made.bytes.substr(ref.offset, bytes), frame(0), key()));
   }
+  EXPECT_TRUE(verify_stored(made.bytes, test_id()).ok());
 }
 
 TEST(Blob, StoresWhatDoesNotCompress) {
@@ -177,16 +241,18 @@ TEST(Blob, GoldenBytes) {
   encode(BlobHeader{.id = {}, .sealed = true}, header);
   encode(FrameHeader{.id = {InodeId(1), ChunkIndex(2), 3},
                      .codec = Codec::kZstd,
+                     .sealed = true,
+                     .block_bytes = 64 << 10,
                      .number = 4,
                      .plain_bytes = 5,
                      .stored_bytes = 6,
                      .plain_checksum = 7,
-                     .stored_checksum = 8},
+                     .table_checksum = 8},
          frame_header);
   encode(BlobFooter{.index_offset = 48, .frame_count = 1, .index_checksum = 2}, footer);
-  EXPECT_EQ(checksum64(header + frame_header + footer), 13102181554256962455u);
+  EXPECT_EQ(checksum64(header + frame_header + footer), 8388667225427106701u);
   EXPECT_EQ(header.substr(0, 16), std::string("firnblob\x01\x00\x01\x00\x00\x00\x00\x00", 16));
-  EXPECT_EQ(frame_header.substr(0, 44), std::string("FRAM\x02\x00\x00\x00"
+  EXPECT_EQ(frame_header.substr(0, 44), std::string("FRAM\x02\x10\x01\x00"
                                                     "\x01\x00\x00\x00\x00\x00\x00\x00"
                                                     "\x02\x00\x00\x00"
                                                     "\x04\x00\x00\x00"
@@ -201,6 +267,50 @@ TEST(Blob, GoldenBytes) {
                                               "\x02\x00\x00\x00\x00\x00\x00\x00"
                                               "firnindx",
                                               32));
+}
+
+// What does not depend on a compressor's version: blocks stored as they are, in the clear and sealed.
+TEST(Blob, GoldenFrames) {
+  const std::string chunk = noise(1300, 5);
+  const Made clear = make({chunk}, Codec::kStored, std::nullopt, 512);
+  const Made sealed = make({chunk}, Codec::kStored, test_key(), 512);
+  EXPECT_EQ(clear.refs[0].bytes, kFrameHeaderBytes + 3 * 4 + 1300 + 3 * 8);
+  EXPECT_EQ(sealed.refs[0].bytes, kFrameHeaderBytes + 3 * 4 + 24 + 1300 + 3 * (16 + 8));
+  const size_t table = kBlobHeaderBytes + kFrameHeaderBytes;
+  EXPECT_EQ(clear.bytes.substr(table, 12), std::string("\x00\x02\x00\x00\x00\x02\x00\x00\x14\x01\x00\x00", 12));
+  EXPECT_EQ(clear.bytes.substr(table + 12, 512), chunk.substr(0, 512));
+  EXPECT_EQ(checksum64(clear.bytes), 11456416781903723758u);
+  EXPECT_EQ(checksum64(sealed.bytes), 17352191993202351013u);
+}
+
+TEST(BlockMaps, GoldenBytes) {
+  BlockMap map{.codec = Codec::kZstd, .block_bytes = 64 << 10, .number = 3, .plain_bytes = 130'000};
+  map.stored_bytes = {65'536, 64'464};
+  EXPECT_EQ(encode(map), std::string("\x02\x10\x03\x00\x00\x00", 6));
+  map.stored_bytes = {65'536, 1};
+  EXPECT_EQ(encode(map), std::string("\x02\x10\x03\x00\x00\x00\xff\xff\x00\x00", 10));
+  map.block_bytes = 128 << 10;
+  map.plain_bytes = 140'000;
+  EXPECT_EQ(encode(map), std::string("\x02\x11\x03\x00\x00\x00\xff\xff\x00\x00\x00\x00", 12));
+  const auto back = decode_block_map(encode(map), 140'000, false);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->stored_bytes, map.stored_bytes);
+  EXPECT_EQ(back->number, 3u);
+}
+
+TEST(BlockMaps, RefuseWhatCannotBe) {
+  const std::string good("\x02\x10\x03\x00\x00\x00\xff\xff\x00\x00", 10);
+  EXPECT_TRUE(decode_block_map(good, 130'000, false));
+  EXPECT_TRUE(decode_block_map(good.substr(0, 6), 130'000, true));
+  EXPECT_FALSE(decode_block_map("", 130'000, false));
+  EXPECT_FALSE(decode_block_map(good.substr(0, 9), 130'000, false));
+  EXPECT_FALSE(decode_block_map(good + "x", 130'000, false));
+  EXPECT_FALSE(decode_block_map(good, 64'000, false));   // one block
+  EXPECT_FALSE(decode_block_map(good, 200'000, false));  // four
+  EXPECT_FALSE(decode_block_map(good, kMaxFramePlainBytes + 1, false));
+  EXPECT_FALSE(decode_block_map("\x03" + good.substr(1), 130'000, false));
+  EXPECT_FALSE(decode_block_map(good.substr(0, 1) + "\x30" + good.substr(2), 130'000, false));
+  EXPECT_FALSE(decode_block_map(good.substr(0, 1) + "\x08" + good.substr(2), 130'000, false));
 }
 
 TEST(Blob, RefusesWhatItDoesNotKnow) {

@@ -10,6 +10,8 @@ namespace firn::tier {
 namespace {
 
 constexpr int kZstdLevel = 3;  // zstd's own default
+// Of blocks: level 3 finds 1 to 4 % more in 64 KiB, and takes a quarter longer.
+constexpr int kZstdBlockLevel = 2;
 constexpr size_t kWorthwhile = 32;
 
 // Contexts are large and reusable.
@@ -23,28 +25,35 @@ ZSTD_DCtx* decompressor() {
 }
 
 // Bytes written, or 0 when it did not fit.
-size_t compress_into(std::string_view plain, Codec codec, char* to, size_t room) {
+size_t compress_into(std::string_view plain, Codec codec, int zstd_level, char* to, size_t room) {
   if (codec == Codec::kLz4)
     return static_cast<size_t>(
         LZ4_compress_default(plain.data(), to, static_cast<int>(plain.size()), static_cast<int>(room)));
-  const size_t written = ZSTD_compressCCtx(compressor(), to, room, plain.data(), plain.size(), kZstdLevel);
+  const size_t written = ZSTD_compressCCtx(compressor(), to, room, plain.data(), plain.size(), zstd_level);
   return ZSTD_isError(written) ? 0 : written;
 }
 
+}  // namespace
+
+size_t compress_into(std::string_view plain, Codec wanted, char* to) {
+  const size_t room = plain.size() - plain.size() / kWorthwhile;
+  return wanted == Codec::kStored || room == 0 ? 0 : compress_into(plain, wanted, kZstdBlockLevel, to, room);
+}
+
 bool decompress_into(std::string_view stored, Codec codec, char* to, size_t plain_bytes) {
+  if (codec == Codec::kStored) return false;
   if (codec == Codec::kLz4)
     return LZ4_decompress_safe(stored.data(), to, static_cast<int>(stored.size()), static_cast<int>(plain_bytes)) ==
            static_cast<int>(plain_bytes);
   return ZSTD_decompressDCtx(decompressor(), to, plain_bytes, stored.data(), stored.size()) == plain_bytes;
 }
 
-}  // namespace
-
 Compressed compress(std::string_view plain, Codec wanted) {
   Compressed result{.codec = Codec::kStored};
   const size_t room = plain.size() - plain.size() / kWorthwhile;
   if (wanted == Codec::kStored || room == 0) return result;
-  result.bytes.resize_and_overwrite(room, [&](char* to, size_t) { return compress_into(plain, wanted, to, room); });
+  result.bytes.resize_and_overwrite(
+      room, [&](char* to, size_t) { return compress_into(plain, wanted, kZstdLevel, to, room); });
   if (!result.bytes.empty()) result.codec = wanted;
   return result;
 }

@@ -1,5 +1,6 @@
 #include "tier/blob/format.h"
 
+#include <bit>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr std::string_view kHeaderMagic = "firnblob";
 constexpr std::string_view kFooterMagic = "firnindx";
 constexpr uint32_t kFrameMagic = 0x4d415246;  // "FRAM"
-constexpr uint16_t kSealedFlag = 1;
+constexpr uint16_t kSealedFlag = 1;           // of blobs, and of frames
 
 template <std::unsigned_integral T>
 void append(std::string& to, T value) {
@@ -86,8 +87,8 @@ void encode(const FrameHeader& header, std::string& to) {
   const size_t begin = to.size();
   append(to, kFrameMagic);
   append(to, static_cast<uint8_t>(header.codec));
-  append(to, uint8_t{0});
-  append(to, uint16_t{0});
+  append(to, static_cast<uint8_t>(std::countr_zero(header.block_bytes)));
+  append(to, header.sealed ? kSealedFlag : uint16_t{0});
   append(to, header.id.inode.value);
   append(to, static_cast<uint32_t>(header.id.chunk.value));
   append(to, header.number);
@@ -95,7 +96,7 @@ void encode(const FrameHeader& header, std::string& to) {
   append(to, header.plain_bytes);
   append(to, header.stored_bytes);
   append(to, header.plain_checksum);
-  append(to, header.stored_checksum);
+  append(to, header.table_checksum);
   append_checksum(to, begin);
   CHECK(to.size() - begin == kFrameHeaderBytes);
 }
@@ -109,7 +110,12 @@ Result<FrameHeader> decode_frame_header(std::string_view bytes) {
   if (codec > static_cast<uint8_t>(Codec::kZstd))
     return fail(Code::kNotSupported, "a frame is compressed in a way that this firn does not know");
   header.codec = static_cast<Codec>(codec);
-  (void)reader.take(3);
+  const auto block_log2 = reader.take<uint8_t>();
+  const auto flags = reader.take<uint16_t>();
+  if (block_log2 >= 32 || (header.block_bytes = uint32_t{1} << block_log2) < kMinBlockBytes ||
+      header.block_bytes > kMaxBlockBytes || (flags & ~kSealedFlag) != 0)
+    return fail(Code::kCorrupt, "a frame's header gives impossible blocks");
+  header.sealed = (flags & kSealedFlag) != 0;
   header.id.inode = InodeId(reader.take<uint64_t>());
   header.id.chunk = ChunkIndex(reader.take<uint32_t>());
   header.number = reader.take<uint32_t>();
@@ -117,7 +123,7 @@ Result<FrameHeader> decode_frame_header(std::string_view bytes) {
   header.plain_bytes = reader.take<uint32_t>();
   header.stored_bytes = reader.take<uint32_t>();
   header.plain_checksum = reader.take<uint64_t>();
-  header.stored_checksum = reader.take<uint64_t>();
+  header.table_checksum = reader.take<uint64_t>();
   if (header.plain_bytes > kMaxFramePlainBytes || header.stored_bytes > kMaxBlobBytes)
     return fail(Code::kCorrupt, "a frame's header gives an impossible size");
   return header;

@@ -1,4 +1,4 @@
-// The bytes of a blob: header, frames, index, footer. docs/formats/blob.md is the grammar; format_test.cc holds golden
+// The bytes of a blob: header, frames, index, footer. docs/formats/blob.md is the grammar; blob_test.cc holds golden
 // bytes.
 #pragma once
 
@@ -21,8 +21,13 @@ inline constexpr size_t kBlobFooterBytes = 40;
 inline constexpr uint64_t kMaxBlobBytes = 64 << 20;
 inline constexpr uint32_t kMaxFramePlainBytes = 16 << 20;
 inline constexpr uint32_t kMaxFrames = 1 << 18;
+// Of the plain bytes of a block, but a frame's last: a power of two between the two. What writers take says kBlockBytes
+// (docs/decisions/0008).
+inline constexpr uint32_t kMinBlockBytes = 1 << 9;
+inline constexpr uint32_t kMaxBlockBytes = 1 << 24;
+inline constexpr uint32_t kBlockBytes = 64 << 10;
 
-// How a frame's bytes are stored.
+// How a frame's blocks are stored, but for those that did not become smaller, which are stored as they are.
 enum class Codec : uint8_t { kStored = 0, kLz4 = 1, kZstd = 2 };
 
 // Which bytes a frame holds: a version of a chunk of a file. Authenticated with them.
@@ -41,11 +46,14 @@ struct BlobHeader {
 struct FrameHeader {
   FrameId id;
   Codec codec = Codec::kStored;
+  bool sealed = false;
+  uint32_t block_bytes = kBlockBytes;
   uint32_t number = 0;          // of the frame in its blob, from 0
   uint32_t plain_bytes = 0;     // of the chunk
-  uint32_t stored_bytes = 0;    // after the header, authentication tag included
-  uint64_t plain_checksum = 0;  // XXH3 of the chunk; 0 in a sealed blob, where it would tell about the content
-  uint64_t stored_checksum = 0;
+  uint32_t stored_bytes = 0;    // all that follows the header
+  uint64_t plain_checksum = 0;  // XXH3 of the chunk; 0 in a sealed frame, where it would tell about the content
+  uint64_t table_checksum = 0;  // of what is between the header and the first block
+  friend bool operator==(const FrameHeader&, const FrameHeader&) = default;
 };
 
 struct BlobFooter {

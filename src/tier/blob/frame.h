@@ -1,4 +1,4 @@
-// Frames as they are read: one by one by ranged GETs, or all of a blob by its index.
+// Frames as they are written and read: whole, or some blocks of them by ranged GETs; and the index of a blob.
 #pragma once
 
 #include <optional>
@@ -6,18 +6,46 @@
 #include <string_view>
 #include <vector>
 
+#include "tier/blob/blocks.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
 
 namespace firn::tier {
 
-// What is encrypted of a frame: the checksum of the chunk, then its (compressed) bytes. The header up to plain_bytes is
-// authenticated with them; `key` is the blob's, which stands for the blob's id.
-std::string seal_frame(std::string_view stored, uint64_t plain_checksum, const FrameHeader& header, const Key& key);
+struct MadeFrame {
+  FrameHeader header;
+  std::string bytes;  // header first
+  BlockMap map;
+  uint64_t plain_checksum = 0;  // also of a sealed one
+};
+
+// A frame of `plain`, at most kMaxFramePlainBytes. Of `what`, id, codec, block_bytes and number are taken. `key` is the
+// blob's; the frame is sealed when there is one, and (key, number) must then never have been used before.
+MadeFrame make_frame(FrameHeader what, std::string_view plain, const std::optional<Key>& key);
 
 // The chunk that `bytes` (a whole frame, header first) holds. Everything is verified: header, that it is the frame
-// `expected`, stored bytes, seal, chunk. kCorrupt otherwise. `key` is the blob's; needed exactly when it is sealed.
+// `expected`, stored bytes, seals, chunk. kCorrupt otherwise. `key` is the blob's; needed exactly when it is sealed.
 Result<std::string> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key);
+// The same, and the chunk's checksum, which was computed anyway.
+struct OpenedFrame {
+  std::string plain;
+  uint64_t checksum = 0;
+};
+Result<OpenedFrame> open_whole(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key);
+
+// Some blocks of a frame, as its chunk's record knows them.
+struct SomeBlocks {
+  FrameId id;
+  uint64_t plain_checksum = 0;  // of the whole chunk
+  BlockRange blocks;
+};
+// What these blocks hold (map.plain_of), from the bytes at map.place_of. A block is verified to be that block of a
+// frame of that chunk with that checksum; kCorrupt otherwise.
+Result<std::string> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
+                                const std::optional<Key>& key);
+
+// Header, table, and all blocks against their checksums, without a key, and without decompressing anything. kCorrupt.
+Result<FrameHeader> verify_stored_frame(std::string_view bytes);
 
 struct IndexEntry {
   uint64_t offset = 0;

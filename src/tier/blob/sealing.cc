@@ -1,5 +1,6 @@
 #include "tier/blob/sealing.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
@@ -17,20 +18,6 @@ constexpr size_t kNonceBytes = 12;
 
 const unsigned char* raw(const void* bytes) { return static_cast<const unsigned char*>(bytes); }
 unsigned char* raw(char* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
-
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)>;
-
-Cipher start(bool sealing, const Key& key, uint32_t nonce, std::string_view associated) {
-  std::array<unsigned char, kNonceBytes> iv{};
-  store_be(iv.data() + kNonceBytes - sizeof nonce, nonce);
-  Cipher cipher(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
-  CHECK(cipher &&
-        EVP_CipherInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw(key.data()), iv.data(), sealing) == 1);
-  int ignored = 0;
-  CHECK(EVP_CipherUpdate(cipher.get(), nullptr, &ignored, raw(associated.data()),
-                         static_cast<int>(associated.size())) == 1);
-  return cipher;
-}
 
 }  // namespace
 
@@ -52,30 +39,61 @@ Key blob_key(const Key& volume_key, const BlobId& blob) {
   return derive_key(volume_key, {reinterpret_cast<const char*>(blob.bytes.data()), blob.bytes.size()}, kPurpose);
 }
 
-std::string seal(std::string_view plain, const Key& key, uint32_t nonce, std::string_view associated) {
-  const Cipher cipher = start(true, key, nonce, associated);
-  std::string sealed(plain.size() + kTagBytes, '\0');
+struct Sealer::Context {
+  Key key;
+  std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)> cipher{EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free};
+  bool keyed = false;
+
+  ~Context() { OPENSSL_cleanse(key.data(), key.size()); }
+
+  // The key's schedule is computed once.
+  EVP_CIPHER_CTX* start(bool sealing, uint64_t nonce, std::string_view associated) {
+    std::array<unsigned char, kNonceBytes> iv{};
+    store_be(iv.data() + kNonceBytes - sizeof nonce, nonce);
+    if (!keyed) CHECK(EVP_CipherInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw(key.data()), nullptr, 1) == 1);
+    keyed = true;
+    CHECK(EVP_CipherInit_ex(cipher.get(), nullptr, nullptr, nullptr, iv.data(), sealing) == 1);
+    int ignored = 0;
+    CHECK(EVP_CipherUpdate(cipher.get(), nullptr, &ignored, raw(associated.data()),
+                           static_cast<int>(associated.size())) == 1);
+    return cipher.get();
+  }
+};
+
+Sealer::Sealer(const Key& key) : context_(new Context{.key = key}) {}
+Sealer::~Sealer() = default;
+
+void Sealer::seal(std::string_view plain, uint64_t nonce, std::string_view associated, char* to) {
+  EVP_CIPHER_CTX* cipher = context_->start(true, nonce, associated);
   int written = 0, last = 0;
-  CHECK(EVP_CipherUpdate(cipher.get(), raw(sealed.data()), &written, raw(plain.data()),
-                         static_cast<int>(plain.size())) == 1);
-  CHECK(EVP_CipherFinal_ex(cipher.get(), raw(sealed.data()) + written, &last) == 1);
-  CHECK(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, sealed.data() + plain.size()) == 1);
-  return sealed;
+  CHECK(EVP_CipherUpdate(cipher, raw(to), &written, raw(plain.data()), static_cast<int>(plain.size())) == 1);
+  CHECK(EVP_CipherFinal_ex(cipher, raw(to) + written, &last) == 1);
+  CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, kTagBytes, to + plain.size()) == 1);
 }
 
-Result<std::string> unseal(std::string_view sealed, const Key& key, uint32_t nonce, std::string_view associated) {
+Result<void> Sealer::unseal(std::string_view sealed, uint64_t nonce, std::string_view associated, char* to) {
   if (sealed.size() < kTagBytes) return fail(Code::kCorrupt, "a sealed frame is cut short");
-  const Cipher cipher = start(false, key, nonce, associated);
+  EVP_CIPHER_CTX* cipher = context_->start(false, nonce, associated);
   const size_t plain_bytes = sealed.size() - kTagBytes;
-  std::string plain(plain_bytes, '\0');
   std::array<char, kTagBytes> tag{};
   sealed.copy(tag.data(), kTagBytes, plain_bytes);
   int written = 0, last = 0;
-  CHECK(EVP_CipherUpdate(cipher.get(), raw(plain.data()), &written, raw(sealed.data()),
-                         static_cast<int>(plain_bytes)) == 1);
-  CHECK(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) == 1);
-  if (EVP_CipherFinal_ex(cipher.get(), raw(plain.data()) + written, &last) != 1)
+  CHECK(EVP_CipherUpdate(cipher, raw(to), &written, raw(sealed.data()), static_cast<int>(plain_bytes)) == 1);
+  CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) == 1);
+  if (EVP_CipherFinal_ex(cipher, raw(to) + written, &last) != 1)
     return fail(Code::kCorrupt, "a sealed frame fails its authentication: it is damaged, or the key is another");
+  return {};
+}
+
+std::string seal(std::string_view plain, const Key& key, uint64_t nonce, std::string_view associated) {
+  std::string sealed(plain.size() + kTagBytes, '\0');
+  Sealer(key).seal(plain, nonce, associated, sealed.data());
+  return sealed;
+}
+
+Result<std::string> unseal(std::string_view sealed, const Key& key, uint64_t nonce, std::string_view associated) {
+  std::string plain(sealed.size() < kTagBytes ? 0 : sealed.size() - kTagBytes, '\0');
+  TRY(Sealer(key).unseal(sealed, nonce, associated, plain.data()));
   return plain;
 }
 

@@ -1,6 +1,5 @@
 #include "tier/blob/verify.h"
 
-#include "base/checksum.h"
 #include "tier/blob/frame.h"
 
 namespace firn::tier {
@@ -14,16 +13,12 @@ Status verify_stored(std::string_view blob, const BlobId& id) {
   if (!tail) return tail.error();
   if (!tail->index) return Status(Code::kCorrupt, "the blob's index is beyond it");
   for (const IndexEntry& entry : *tail->index) {
-    const std::string_view frame = blob.substr(entry.offset);
-    const std::string where = "frame " + std::to_string(entry.header.number);
-    if (frame.size() < kFrameHeaderBytes + entry.header.stored_bytes)
-      return Status(Code::kCorrupt, where + " is beyond the blob's end");
-    std::string expected;
-    encode(entry.header, expected);
-    if (frame.substr(0, kFrameHeaderBytes) != expected)
-      return Status(Code::kCorrupt, where + " is not the one that the index names");
-    if (checksum64(frame.substr(kFrameHeaderBytes, entry.header.stored_bytes)) != entry.header.stored_checksum)
-      return Status(Code::kCorrupt, where + " has a wrong checksum");
+    const std::string_view rest = blob.substr(entry.offset);
+    const std::string where = "frame " + std::to_string(entry.header.number) + ": ";
+    const auto frame = verify_stored_frame(rest.substr(0, kFrameHeaderBytes + entry.header.stored_bytes));
+    if (!frame) return Status(Code::kCorrupt, where + frame.error().message());
+    if (!(*frame == entry.header)) return Status(Code::kCorrupt, where + "it is not the one that the index names");
+    if (frame->sealed != header->sealed) return Status(Code::kCorrupt, where + "it is not sealed as its blob is");
   }
   return {};
 }

@@ -10,18 +10,20 @@
 
 namespace firn::tier {
 
-// Where a frame is in its blob: all that a ranged GET needs.
+// Where a frame is in its blob, and its blocks are in the frame: all that a chunk's record needs to say.
 struct FrameRef {
   uint64_t offset = 0;
   uint32_t bytes = 0;           // header included
   uint64_t plain_checksum = 0;  // XXH3 of the chunk, also of a sealed one
+  std::string blocks;           // an encoded BlockMap; empty when there is no more than one
 };
 
 // Not thread-safe; does no I/O, but compresses: keep it off the reactor for large chunks.
 class BlobWriter {
  public:
-  // `volume_key`: the blob is sealed. `id` must never have been used before with that key.
-  BlobWriter(BlobId id, Codec codec, std::optional<Key> volume_key);
+  // `volume_key`: the blob is sealed. `id` must never have been used before with that key. `block_bytes`: a power of
+  // two within the format's limits.
+  BlobWriter(BlobId id, Codec codec, std::optional<Key> volume_key, uint32_t block_bytes = kBlockBytes);
 
   // Whether a chunk of `plain_bytes` fits, however badly it compresses.
   bool has_room_for(uint64_t plain_bytes) const;
@@ -43,6 +45,7 @@ class BlobWriter {
 
   const BlobId id_;
   const Codec codec_;
+  const uint32_t block_bytes_;
   const std::optional<Key> key_;  // of this blob
   object::Content content_;
   std::vector<Entry> index_;

@@ -12,10 +12,12 @@ namespace firn::vfs::internal {
 namespace {
 
 // Nothing is cached, for nothing is asked twice.
-meta::Options uncached() { return {.exclusive_owner = false}; }
+meta::Options uncached(const FsckOptions& options) {
+  return {.exclusive_owner = false, .hot_id = options.hot_id, .tiered = true};
+}
 
 io::Task<Result<tier::VerifyReport>> verify(kv::Engine& engine, const FsckOptions& options) {
-  meta::LocalService service(engine, uncached());
+  meta::LocalService service(engine, uncached(options));
   tier::VerifyOptions verify{.key = options.deep->key, .progress = nullptr};
   if (options.progress)
     verify.progress = [&options](uint64_t blobs) { options.progress("blobs in colder tiers", blobs); };
@@ -47,7 +49,7 @@ io::Task<Result<void>> check_deep(kv::Engine& engine, const FsckOptions& options
 io::Task<Result<void>> repair_deep(kv::Engine& engine, data::Store& store, const FsckOptions& options, Census& census) {
   if (std::ranges::none_of(census.findings, &Finding::deep)) co_return Result<void>();
   {
-    meta::LocalService service(engine, uncached());
+    meta::LocalService service(engine, uncached(options));
     tier::Scrubber scrubber({service, service, store, options.deep->pool, system_random(), options.deep->tiers},
                             {.chunk_bytes = census.chunk_bytes, .key = options.deep->key, .bytes_per_s = 0});
     std::string cursor;
