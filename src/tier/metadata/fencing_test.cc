@@ -184,6 +184,19 @@ TEST(BucketVolume, ReleaseLeavesNothingToDoubt) {
   EXPECT_FALSE(third.held.clean);
 }
 
+TEST(BucketVolume, ReleaseGivesUpInTime) {
+  BucketWorld world(16);
+  Session session(world);
+  ASSERT_TRUE(session.open({.root_log_objects = 4}).ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(session.put("k", std::to_string(i)).ok());
+  ASSERT_TRUE(session.commit("last", "one"));
+  session.way.faulty->set_down(true);
+  const int64_t start = world.now();
+  EXPECT_EQ(session.release(20 * kSecond).error(), Code::kTimedOut);
+  EXPECT_LE(world.now() - start, 21 * kSecond);
+  EXPECT_EQ(restored_state(world), (State{{"k", "2"}}));
+}
+
 TEST(BucketVolume, AnotherVolumeIsNotTakenForThis) {
   BucketWorld world(14);
   Session session(world);

@@ -254,23 +254,28 @@ ShipStatus MetadataShipper::status() const {
 
 // ---- the end
 
+io::Task<void> MetadataShipper::give_up_after(int64_t nanoseconds, io::Gate::Entry) {
+  if (co_await io::sleep_for(nanoseconds, &released_))
+    end(Status(Code::kTimedOut, "the bucket did not take what was left to ship"));
+}
+
 io::Task<Result<void>> MetadataShipper::release(int64_t within_ns) {
   CHECK(home_ != nullptr);
   io::Reactor* const caller = io::Reactor::current();
   co_await io::switch_to(*home_);
-  const int64_t deadline = monotonic_ns() + within_ns;
+  io::detach(give_up_after(within_ns, gate_.enter()));
   // The next opening would replay all of it.
   if (since_root_objects_ > options_.root_log_objects / 4 || since_root_bytes_ > options_.root_log_bytes / 4) {
     const Result<uint64_t> root = co_await publish_here();
-    if (!root) log::warning("metadata: no root at the end: {}", root.error().to_string());
+    if (!root && !ended()) log::warning("metadata: no root at the end: {}", root.error().to_string());
   }
   releasing_ = true;
   alarm_.ring();
-  co_await io::sleep_for(std::max<int64_t>(deadline - monotonic_ns(), 1), &released_);
+  co_await io::sleep_for(kForeverNs, &released_);
   Result<void> result;
   if (!has_released_) {
     std::lock_guard lock(state_mutex_);
-    result = fail(ended_.ok() ? Status(Code::kTimedOut, "the bucket did not take what was left to ship") : ended_);
+    result = fail(ended_);
   }
   co_await close();
   co_await io::switch_to(*caller);

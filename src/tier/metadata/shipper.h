@@ -138,6 +138,7 @@ class MetadataShipper {
   io::Task<Result<uint64_t>> collect_here();
   io::Task<Result<void>> wait_logged(kv::Version version, uint64_t breaks);
   io::Task<void> pause(int failures);
+  io::Task<void> give_up_after(int64_t nanoseconds, io::Gate::Entry entry);
 
   void advance();
   void wake_waiters(Status failure);
@@ -153,7 +154,7 @@ class MetadataShipper {
   Alarm alarm_, root_alarm_;
   LogQueue queue_;
   io::CancelToken token_;  // ends every wait and request
-  io::CancelToken released_;
+  io::CancelToken released_;  // at the end, whichever it is
   io::Gate gate_;
   io::Mutex publish_mutex_;  // held across awaits: one root, or collection, at a time
   io::Reactor* home_ = nullptr;
