@@ -39,7 +39,8 @@ TestWorld::TestWorld(uint64_t seed, bool holds_in_memory, bool tiered)
     near_ = std::make_unique<Place>(random_, object::testing::Faults{.refused = 0.1, .answer_lost = 0.05});
     far_ = std::make_unique<Place>(random_, object::testing::Faults{});
   }
-  CHECK(run(meta::format(*engine_, {.id = "test", .chunk_bytes = kChunkBytes, .inline_max_bytes = kInlineMax}, {})).has_value());
+  CHECK(run(meta::format(*engine_, {.id = "test", .chunk_bytes = kChunkBytes, .inline_max_bytes = kInlineMax}, {}))
+            .has_value());
 }
 
 TestWorld::~TestWorld() {
@@ -56,7 +57,7 @@ io::Task<Result<void>> TestWorld::open() {
                               .inode_cache_entries = 256,  // taken at the start, and left behind by a power cut
                               .dirent_cache_entries = 256,
                               .boot_session = session.number,
-                               .hot_id = hot_id_,
+                              .hot_id = hot_id_,
                               .tiered = tiered_});
   if (tiered_) make_tiers();
   volume_ = make_volume({.meta = *service_,

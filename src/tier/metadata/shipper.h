@@ -153,7 +153,7 @@ class MetadataShipper {
   MetadataCollector collector_;
   Alarm alarm_, root_alarm_;
   LogQueue queue_;
-  io::CancelToken token_;  // ends every wait and request
+  io::CancelToken token_;     // ends every wait and request
   io::CancelToken released_;  // at the end, whichever it is
   io::Gate gate_;
   io::Mutex publish_mutex_;  // held across awaits: one root, or collection, at a time

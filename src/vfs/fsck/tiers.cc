@@ -145,8 +145,8 @@ void check_file(Census& census, InodeId id, InodeFacts& facts) {
   if (!lacking && facts.pending_record && !facts.requeue)
     census.report(id, "is on the list of what to upload although colder tiers have all of it",
                   {{meta::pending_key(id).str(), std::nullopt}});
-  // After a restore it may be pending: then it is what was uploaded of it last, or lost.
-  if (content.evicted && (!facts.uploaded() || content.live) && !facts.pending_record)
+  // Of what a restore brought back and has no backing, some may be what was uploaded last, or lost.
+  if (content.evicted && content.backing && (!facts.uploaded() || content.live))
     census.report(id, "its content is said to be in colder tiers only, which do not have all of it");
   if (!facts.uploaded()) return;
   const uint64_t needed = (facts.size + census.chunk_bytes - 1) / census.chunk_bytes;
