@@ -1,0 +1,132 @@
+"""Stores that are away, a daemon that is killed at any moment, and two volumes on one bucket."""
+import os
+import shutil
+import threading
+import time
+import unittest
+
+from tiered import TieredTest
+
+KILLS = int(os.environ.get("FIRN_KILLS", "6"))
+
+
+class Faults(TieredTest):
+    def test_a_bucket_that_is_away_for_the_whole_workload(self):
+        self.make()
+        self.server.stop()
+        try:
+            self.write_tree()
+            self.refuse("tier", "flush", self.volume, words=["s3"])
+            self.assert_tree()
+            status = self.status()
+            self.assertNotEqual(status["health"], "ok")
+            self.assertTrue(any("s3" in reason or "coldest" in reason for reason in status["reasons"]), status["reasons"])
+            self.assertGreater(status["tiers"]["pending_files"], 0)
+            self.assertIn("large0", self.succeed("wal", self.volume))
+        finally:
+            self.server.start()
+        self.wait_until_drained()
+        self.succeed("tier", "evict", self.volume)
+        shutil.rmtree(self.nas)
+        self.assert_tree()
+
+    def test_a_share_that_is_unmounted_is_not_written_under(self):
+        self.make()
+        self.write("before", 3 << 20)
+        self.flush()
+        away = self.folder / "away"
+        self.nas.rename(away)
+        self.nas.mkdir()  # as an empty mount point is
+        self.write("meanwhile", 3 << 20)
+        self.refuse("tier", "flush", self.volume, words=["nas"])
+        self.assertEqual(list(self.nas.iterdir()), [])
+        self.nas.rmdir()
+        away.rename(self.nas)
+        self.wait_until_drained()
+        self.umount()
+        self.fsck_deep()
+
+    def test_killed_again_and_again(self):
+        """What an fsync acknowledged is there after every kill; in the end everything is uploaded, and nothing is left over."""
+        self.make()
+        for round_number in range(KILLS):
+            stop = threading.Event()
+
+            def push():
+                while not stop.is_set():
+                    self.firn(*self.random.choice([("tier", "flush", self.volume), ("tier", "evict", self.volume),
+                                                   ("gc", self.volume, "--grace", "0s"),
+                                                   ("tier", "warm", self.volume)]))
+
+            pusher = threading.Thread(target=push)
+            pusher.start()
+            killer = threading.Timer(0.3 + self.random.random(), self.kill_daemon, [self.volume])
+            killer.start()
+            try:
+                for i in range(10_000):
+                    name = f"d{i % 3}/f{self.random.randrange(12)}"
+                    sure = self.expected.get(name)
+                    try:
+                        self.write(name, self.random.choice([100, 20_000, 300_000, 5_000_000]))
+                    except OSError:
+                        # Any mixture of old and new: it goes from the ledger, and is made anew.
+                        if sure is not None or name in self.expected:
+                            self.expected.pop(name, None)
+                        doubtful = name
+                        break
+                else:
+                    self.fail("the daemon was never killed")
+            finally:
+                stop.set()
+                killer.join()
+                pusher.join()
+            self.run_program("umount", "-l", self.mount_point)
+            self.mount()
+            (self.mount_point / doubtful).unlink(missing_ok=True)
+            self.assert_tree()
+        self.wait_until_drained()
+        for _ in range(3):
+            self.succeed("gc", self.volume, "--grace", "0s")
+        self.succeed("tier", "evict", self.volume)
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_the_bucket_has_one_writer(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        other = self.folder / "other"
+        self.succeed("restore", self.url, other)
+        other_point = self.folder / "other-mnt"
+        other_point.mkdir()
+        self.mount(other, other_point)
+        self.assert_tree(other_point)
+        # The first one notices with its next change, goes on locally, and puts nothing there any more.
+        self.write("late", 3 << 20)
+        self.refuse("tier", "flush", self.volume, words=["taken over"])
+        status = self.status()
+        self.assertEqual(status["health"], "failing")
+        self.assertTrue(any("taken over" in reason for reason in status["reasons"]), status["reasons"])
+        self.assert_tree()
+        self.refuse("gc", self.volume, words=["taken over"])
+        self.expected.pop("late")
+        self.assert_tree(other_point)
+
+    def test_a_slow_start_of_the_bucket_does_not_keep_a_volume_from_being_mounted(self):
+        self.make()
+        self.write("f", 3 << 20)
+        self.flush()
+        self.umount()
+        self.server.stop()
+        try:
+            began = time.monotonic()
+            self.mount()
+            self.assertLess(time.monotonic() - began, 10)
+            self.assert_tree()
+        finally:
+            self.server.start()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

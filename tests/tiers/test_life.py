@@ -1,0 +1,134 @@
+"""The life of a volume with colder tiers: up, away, back, and from the bucket alone."""
+import os
+import shutil
+import unittest
+
+from tiered import TieredTest
+
+
+class Life(TieredTest):
+    def test_what_is_evicted_comes_back(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.assertEqual(self.status()["tiers"]["pending_files"], 0)
+        self.succeed("tier", "evict", self.volume)
+        self.assertLess(self.hot_bytes(), 1 << 20)
+        self.assertEqual(os.getxattr(self.mount_point / "large0", "user.firn.tiers"), b"6")
+        with open(self.mount_point / "large1", "rb") as file:  # here and there
+            for _ in range(20):
+                at = self.random.randrange(len(self.expected["large1"]))
+                file.seek(at)
+                self.assertEqual(file.read(100), self.expected["large1"][at:at + 100])
+        self.write("large2", 1000, at=12345)
+        self.assert_tree()
+        self.assert_tree()
+        self.flush()
+        self.assertEqual(os.getxattr(self.mount_point / "large2", "user.firn.tiers"), b"7")
+        self.umount()
+        self.fsck_deep()
+
+    def test_warm_brings_everything_back(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.succeed("tier", "evict", "--all")
+        self.succeed("tier", "warm", self.mount_point)
+        shutil.rmtree(self.nas)
+        self.server.stop()
+        try:
+            self.assert_tree()
+        finally:
+            self.server.start()
+
+    def test_the_bucket_alone_is_enough(self):
+        self.make()
+        self.write_tree()
+        os.symlink("large0", self.mount_point / "link")
+        os.link(self.mount_point / "large0", self.mount_point / "hard")
+        self.expected["hard"] = self.expected["link"] = self.expected["large0"]
+        os.setxattr(self.mount_point / "large1", "user.note", b"kept")
+        os.chmod(self.mount_point / "large1", 0o640)
+        before = os.stat(self.mount_point / "large1")
+        self.flush()
+        self.umount()
+        shutil.rmtree(self.volume)
+        shutil.rmtree(self.nas)
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mount()
+        self.assert_tree()
+        after = os.stat(self.mount_point / "large1")
+        self.assertEqual((before.st_mode, before.st_mtime_ns, before.st_ino), (after.st_mode, after.st_mtime_ns, after.st_ino))
+        self.assertEqual(os.getxattr(self.mount_point / "large1", "user.note"), b"kept")
+        self.assertEqual(os.stat(self.mount_point / "hard").st_nlink, 2)
+        self.write("new", 100_000)
+        self.write("large3", 500, at=4096)
+        self.assert_tree()
+        self.umount()
+        self.assertEqual(self.firn("fsck", self.volume).returncode, 0)
+
+    def test_an_encrypted_volume_shows_nothing_and_comes_back(self):
+        key = self.folder / "key"
+        key.write_text("not a passphrase but a file")
+        self.make("--encrypt", "--key-file", key)
+        self.write_tree()
+        secret = b"a very telling sentence. " * 2000
+        (self.mount_point / "telling-name").write_bytes(secret)
+        self.expected["telling-name"] = secret
+        self.flush()
+        self.umount()
+        for path in (self.server.bucket / self.prefix).rglob("*"):
+            if path.is_file():
+                content = path.read_bytes()
+                self.assertNotIn(b"telling", content, path)
+        shutil.rmtree(self.volume)
+        self.volume = self.folder / "restored"
+        wrong = self.folder / "wrong"
+        wrong.write_text("another")
+        self.refuse("restore", self.url, self.volume, "--key-file", wrong, words=["key|passphrase"])
+        self.succeed("restore", self.url, self.volume, "--key-file", key)
+        self.mount()
+        self.assert_tree()
+
+    def test_restore_refuses_what_is_no_volume(self):
+        self.refuse("restore", self.url, self.volume, words=["no volume"])
+        self.refuse("restore", self.folder / "nothing", self.volume)
+        self.make()
+        self.refuse("restore", self.nas, self.folder / "other", words=["last tier"])
+        self.refuse("restore", self.url, self.volume, words=["volume already"])
+
+    def test_garbage_goes_and_damage_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.assertGreater(len(self.blobs()), 0)
+        kept = {"large3": self.expected["large3"]}
+        shutil.rmtree(self.mount_point / "small")
+        for i in range(3):
+            os.unlink(self.mount_point / f"large{i}")
+        self.expected = kept
+        os.sync()
+        before = sum(path.stat().st_size for path in self.blobs())
+        self.succeed("gc", self.volume, "--dry-run")
+        self.assertEqual(sum(path.stat().st_size for path in self.blobs()), before)
+        for _ in range(3):
+            self.succeed("gc", self.volume, "--grace", "0s")
+        after = sum(path.stat().st_size for path in self.blobs())
+        self.assertLess(after, len(kept["large3"]) + (1 << 20))
+        blob = next(path for path in (self.nas / "blob").rglob("*") if path.is_file())
+        with open(blob, "r+b") as file:
+            file.seek(blob.stat().st_size // 2)
+            file.write(b"damage")
+        done = self.firn("scrub", self.volume)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("repaired", done.stdout)
+        self.assertIn("0 damaged", self.succeed("scrub", self.volume))
+        self.succeed("tier", "evict", self.volume)
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
