@@ -301,4 +301,14 @@ void FakeVolume::remove_observer(vfs::DoorId) {
 io::Task<Result<void>> FakeVolume::start() { co_return {}; }
 io::Task<Result<void>> FakeVolume::stop() { co_return {}; }
 
+// It has no colder tiers.
+io::Task<Result<tier::UploadSummary>> FakeVolume::flush_tiers(io::CancelToken*) { co_return fail(Code::kNotSupported); }
+io::Task<Result<uint64_t>> FakeVolume::evict(InodeId) { co_return fail(Code::kNotSupported); }
+io::Task<Result<uint64_t>> FakeVolume::warm(InodeId, io::CancelToken*) { co_return fail(Code::kNotSupported); }
+io::Task<Result<vfs::Residency>> FakeVolume::residency(InodeId) { co_return fail(Code::kNotSupported); }
+io::Task<Result<std::vector<vfs::PendingFile>>> FakeVolume::list_pending(InodeId, size_t) {
+  co_return fail(Code::kNotSupported);
+}
+io::Task<Result<bool>> FakeVolume::at_rest(InodeId, tier::AtRest) { co_return fail(Code::kNotSupported); }
+
 }  // namespace firn::fuse::testing

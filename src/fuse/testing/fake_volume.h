@@ -70,6 +70,14 @@ class FakeVolume final : public vfs::Volume {
   Reply<void> sync_all() override;
   Reply<vfs::StatFs> statfs() override;
   vfs::VolumeStatistics statistics() const override;
+  io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) override;
+  io::Task<Result<uint64_t>> evict(InodeId inode) override;
+  io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
+  io::Task<Result<vfs::Residency>> residency(InodeId inode) override;
+  io::Task<Result<std::vector<vfs::PendingFile>>> list_pending(InodeId after, size_t limit) override;
+  io::Task<Result<bool>> at_rest(InodeId inode, tier::AtRest then) override;
+  vfs::TierStatistics tier_statistics() const override { return {}; }
+
   void pin(InodeId inode) override;
   io::Task<void> unpin(InodeId inode, uint64_t count) override;
   void set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) override;
