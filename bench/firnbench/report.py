@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import inline, stores
+from . import inline, stores, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -84,6 +84,8 @@ def text(figures):
         parts.append(inline.table(figures.inline))
     if getattr(figures, "stores", None):
         parts.append(stores.table(figures.stores))
+    if getattr(figures, "tiers", None):
+        parts.append(tiers.table(figures.tiers))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -115,6 +117,7 @@ def save(figures, path, command, commit):
         "transports": getattr(figures, "transports", None),
         "inline": getattr(figures, "inline", None),
         "stores": getattr(figures, "stores", None),
+        "tiers": getattr(figures, "tiers", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,
