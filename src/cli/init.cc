@@ -59,9 +59,9 @@ Status check_combination(const InitOptions& options) {
     return Status(Code::kInvalid, "init: --encrypt seals what goes to colder tiers; give at least one --tier");
   if (!options.compression.empty() && options.tiers.empty())
     return Status(Code::kInvalid, "init: --compress is about what goes to colder tiers; give at least one --tier");
-  if (options.durability == "object" && options.tiers.empty())
+  if (options.durability == "object")
     return Status(Code::kInvalid,
-                  "init: --durability object needs a colder tier to wait for; give at least one --tier");
+                  "init: --durability object is not in this version: fsync waits for the local disk; leave it out");
   if (!options.key_file.empty() && !options.encrypt)
     return Status(Code::kInvalid, "init: --key-file goes with --encrypt");
   return {};
@@ -204,7 +204,9 @@ void add_init(CLI::App& app, Action* chosen) {
                      "Unit in which colder tiers hold a file (4MiB; at most 16MiB with tiers)");
   command.add_option("--tier", options->tiers, "NAME=URL: a colder tier; may be repeated, nearest first")
       ->allow_extra_args(false);
-  command.add_option("--durability", options->durability, "What fsync waits for: local, or object: a colder tier")
+  command
+      .add_option("--durability", options->durability,
+                  "What fsync waits for: local. (object, a colder tier, is not in this version)")
       ->check(CLI::IsMember({"local", "object"}));
   command.add_option("--compress", options->compression, "How what leaves this machine is compressed (zstd)")
       ->check(CLI::IsMember({"zstd", "lz4", "none"}));
