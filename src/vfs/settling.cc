@@ -116,7 +116,10 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
     all.first_failure = one.first_failure;
     if (one.files == 0 || !one.first_failure.ok()) break;
   }
-  if (parts_.tiers.ship_metadata) CO_TRY(co_await parts_.tiers.ship_metadata());
+  // That files did not arrive is the better reason.
+  if (!parts_.tiers.ship_metadata || !all.first_failure.ok()) co_return all;
+  const Result<void> shipped = co_await parts_.tiers.ship_metadata();
+  if (!shipped) all.first_failure = Status(shipped.error()).with_context("metadata, tier " + parts_.tiers.names.back());
   co_return all;
 }
 
