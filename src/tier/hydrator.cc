@@ -5,6 +5,8 @@
 #include "io/reactor.h"
 #include "io/sync.h"
 #include "tier/blob/frame.h"
+#include "tier/blob_check.h"
+#include "tier/recorded_chunk.h"
 
 namespace firn::tier {
 
@@ -12,26 +14,11 @@ namespace {
 
 constexpr uint64_t kLargestBlock = 64 << 10;  // of a file system
 
-std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key>& volume_key) {
-  return volume_key ? std::optional(blob_key(*volume_key, blob_id_of_name(chunk.blob))) : std::nullopt;
-}
-
-Result<std::string> open_verified(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
-                                  const std::optional<Key>& volume_key) {
-  OpenedFrame opened = TRY(open_whole(frame, {inode, chunk.index, chunk.version}, key_of_blob(chunk, volume_key)));
-  if (opened.plain.size() != chunk.bytes || opened.checksum != chunk.checksum)
-    return fail(Code::kCorrupt, "the chunk is another than its record says");
-  return std::move(opened.plain);
-}
-
 // `part` of what starts at `begin`.
 std::string cut(std::string bytes, uint64_t begin, Extent part) {
   if (begin == part.offset && bytes.size() == part.bytes) return bytes;
   return bytes.substr(part.offset - begin, part.bytes);
 }
-
-// What the store has is not what was put there; that it does not answer is another thing.
-bool is_damage(Code code) { return code == Code::kCorrupt || code == Code::kNotFound || code == Code::kNotSupported; }
 
 }  // namespace
 
@@ -50,7 +37,7 @@ io::Task<Result<std::string>> Hydrator::fetch_frame(const Tier& tier, const Want
   const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset,
                                                              chunk.frame_bytes, io::within(options_.get_ns, token)));
   co_return co_await parts_.pool.run([&]() -> Result<std::string> {
-    return cut(TRY(open_verified(got.bytes, wanted.inode, chunk, options_.key)), 0, wanted.range);
+    return cut(TRY(open_recorded(got.bytes, wanted.inode, chunk, options_.key)), 0, wanted.range);
   });
 }
 

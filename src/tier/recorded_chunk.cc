@@ -1,18 +1,19 @@
 #include "tier/recorded_chunk.h"
 
-#include "base/checksum.h"
 #include "tier/blob/frame.h"
 
 namespace firn::tier {
 
+std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key>& volume_key) {
+  return volume_key ? std::optional(blob_key(*volume_key, blob_id_of_name(chunk.blob))) : std::nullopt;
+}
+
 Result<std::string> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
                                   const std::optional<Key>& volume_key) {
-  std::optional<Key> key;
-  if (volume_key) key = blob_key(*volume_key, blob_id_of_name(chunk.blob));
-  std::string plain = TRY(open_frame(frame, {inode, chunk.index, chunk.version}, key));
-  if (plain.size() != chunk.bytes || checksum64(plain) != chunk.checksum)
+  OpenedFrame opened = TRY(open_whole(frame, {inode, chunk.index, chunk.version}, key_of_blob(chunk, volume_key)));
+  if (opened.plain.size() != chunk.bytes || opened.checksum != chunk.checksum)
     return fail(Code::kCorrupt, "the chunk is another than its record says");
-  return plain;
+  return std::move(opened.plain);
 }
 
 }  // namespace firn::tier

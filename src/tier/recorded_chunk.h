@@ -10,6 +10,9 @@
 
 namespace firn::tier {
 
+// The key of the blob that the chunk is in; none where the volume has none.
+std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key>& volume_key);
+
 // `frame`: what a tier has at the record's place. kCorrupt unless everything, the record's own checksum included, fits.
 Result<std::string> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
                                   const std::optional<Key>& volume_key);

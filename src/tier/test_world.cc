@@ -3,27 +3,14 @@
 #include "io/sim/abandon.h"
 #include "io/test_environment.h"
 #include "meta/volume.h"
-#include "object/testing/forwarding_store.h"
 
 namespace firn::tier::testing {
 
 namespace {
 
-// What two tiers have wrong at once, nobody has right.
-object::testing::Faults without_corruption(object::testing::Faults faults) {
-  faults.corrupted = 0;
-  return faults;
-}
-
 io::Task<void> sleep(int64_t ns) { (void)co_await io::sleep_for(ns); }
 
 }  // namespace
-
-Place::Place(std::shared_ptr<object::MemStore> there, object::testing::Faults faults, Random& random)
-    : mem(std::move(there)),
-      faulty(mem, faults, random),
-      store(
-          object::retrying(std::make_unique<object::testing::ForwardingStore>(faulty), {.max_attempts = 40}, random)) {}
 
 World::World(WorldOptions chosen)
     : options(chosen),
@@ -47,8 +34,8 @@ void World::start(Timestamp time) {
   auto near_mem = kept(near), far_mem = kept(far);
   io::abandon(near.release());
   io::abandon(far.release());
-  near = std::make_unique<Place>(std::move(near_mem), options.faults, *random);
-  far = std::make_unique<Place>(std::move(far_mem), without_corruption(options.faults), *random);
+  near = std::make_unique<Place>(*random, options.faults, std::move(near_mem));
+  far = std::make_unique<Place>(*random, object::testing::without_corruption(options.faults), std::move(far_mem));
   data = data::make_hot_store({.disk = *disk, .root = "/hot", .min_ready = 4, .max_ready = 16, .recent_objects = 4});
   meta = std::make_unique<meta::LocalService>(
       *engine, meta::Options{.clock = &reactor->clock(),
@@ -59,9 +46,12 @@ void World::start(Timestamp time) {
   CHECK(run(data->start([](BackingId) { return true; })).has_value());
   uploader = std::make_unique<Uploader>(
       Uploader::Parts{*meta, *meta, *data, *pool, *random, tiers()},
-      UploadOptions{.chunk_bytes = options.chunk_bytes, .key = options.key, .blobs_in_flight = 2});
+      UploadOptions{.chunk_bytes = options.chunk_bytes, .block_bytes = 1024, .key = options.key, .blobs_in_flight = 2});
   hydrator = std::make_unique<Hydrator>(Hydrator::Parts{*meta, *meta, *pool, tiers()},
-                                        HydrateOptions{.chunk_bytes = options.chunk_bytes, .key = options.key});
+                                        HydrateOptions{.chunk_bytes = options.chunk_bytes,
+                                                       .key = options.key,
+                                                       .on_damage = [this](const std::string& tier, InodeId, ChunkIndex,
+                                                                           const Status&) { ++damaged[tier]; }});
 }
 
 void World::restart(bool power_cut) {

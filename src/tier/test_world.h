@@ -16,22 +16,14 @@
 #include "io/sim/sim_reactor.h"
 #include "kv/mem/mem_engine.h"
 #include "meta/local_service.h"
-#include "object/mem/mem_store.h"
-#include "object/testing/faulty_store.h"
-#include "object/wrappers.h"
+#include "object/testing/place.h"
 #include "tier/cold_file.h"
 #include "tier/hydrator.h"
 #include "tier/uploader.h"
 
 namespace firn::tier::testing {
 
-// One colder tier: what is really there, what misbehaves in front of it, and what retries in front of that.
-struct Place {
-  Place(std::shared_ptr<object::MemStore> there, object::testing::Faults faults, Random& random);
-  std::shared_ptr<object::MemStore> mem;
-  object::testing::FaultyStore faulty;
-  std::unique_ptr<object::ObjectStore> store;
-};
+using object::testing::Place;
 
 struct WorldOptions {
   uint64_t seed = 1;
@@ -68,6 +60,9 @@ class World {
   void expect_to_come_back(const std::string& name, const std::string& content);
 
   meta::Attr stat(const std::string& name) { return run(meta->lookup({}, kRootInode, name)).value(); }
+  uint64_t allocated(const std::string& name) {
+    return run(data->stat(stat(name).content.backing)).value().allocated_bytes;
+  }
   // One of its backing's bytes is another, behind everybody's back.
   void rot_backing(const std::string& name, uint64_t offset) { run(do_rot(name, offset)); }
   std::vector<meta::Chunk> chunks(const std::string& name);
@@ -98,6 +93,7 @@ class World {
   std::unique_ptr<Place> near, far;
   std::unique_ptr<Uploader> uploader;
   std::unique_ptr<Hydrator> hydrator;
+  std::map<std::string, int> damaged;  // by tier: what the hydrator has met
 
  private:
   void start(Timestamp time);

@@ -2,32 +2,11 @@
 
 #include <limits>
 
-#include "object/testing/forwarding_store.h"
-#include "object/wrappers.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#include <sanitizer/lsan_interface.h>
-#define FIRN_IS_LEFT_BEHIND(object) __lsan_ignore_object(object)
-#endif
-#endif
-#ifndef FIRN_IS_LEFT_BEHIND
-#define FIRN_IS_LEFT_BEHIND(object) (void)(object)
-#endif
+#include "io/sim/abandon.h"
 
 namespace firn::vfs {
-namespace {
 
-// What it refers to is not a leak either.
-void abandon(const void* object) { FIRN_IS_LEFT_BEHIND(object); }
-
-}  // namespace
-
-TestWorld::Place::Place(Random& random, object::testing::Faults faults)
-    : mem(std::make_shared<object::MemStore>()),
-      faulty(mem, faults, random),
-      store(
-          object::retrying(std::make_unique<object::testing::ForwardingStore>(faulty), {.max_attempts = 40}, random)) {}
+using io::abandon;
 
 TestWorld::TestWorld(uint64_t seed, bool holds_in_memory, bool tiered)
     : seed_(seed), holds_in_memory_(holds_in_memory), tiered_(tiered), random_(seed) {

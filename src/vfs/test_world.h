@@ -12,8 +12,7 @@
 #include "kv/mem/mem_engine.h"
 #include "meta/local_service.h"
 #include "meta/volume.h"
-#include "object/mem/mem_store.h"
-#include "object/testing/faulty_store.h"
+#include "object/testing/place.h"
 #include "vfs/volume.h"
 
 namespace firn::vfs {
@@ -50,13 +49,7 @@ class TestWorld {
   meta::Service& service() { return *service_; }
   io::SimDisk& disk() { return *disk_; }
   io::SimReactor& reactor() { return *reactor_; }
-  // Of colder tiers: what is really there, and what misbehaves in front of it.
-  struct Place {
-    Place(Random& random, object::testing::Faults faults);
-    std::shared_ptr<object::MemStore> mem;
-    object::testing::FaultyStore faulty;
-    std::unique_ptr<object::ObjectStore> store;
-  };
+  using Place = object::testing::Place;
   Place& near() { return *near_; }
   Place& far() { return *far_; }
   static meta::Credentials root() { return {}; }

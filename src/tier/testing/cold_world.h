@@ -13,9 +13,7 @@
 #include "kv/mem/mem_engine.h"
 #include "meta/local_service.h"
 #include "meta/volume.h"
-#include "object/mem/mem_store.h"
-#include "object/testing/faulty_store.h"
-#include "object/testing/forwarding_store.h"
+#include "object/testing/place.h"
 #include "tier/cold_file.h"
 #include "tier/hydrator.h"
 #include "tier/uploader.h"
@@ -25,13 +23,8 @@ namespace firn::tier::testing {
 inline constexpr uint64_t kBlock = 512;
 inline constexpr uint64_t kChunk = 16 * kBlock;
 
-// One of them: what is really there, what counts in front of it, and what retries in front of that.
-struct ColdPlace {
-  ColdPlace(Random& random, object::testing::Faults faults)
-      : mem(std::make_shared<object::MemStore>()),
-        faulty(mem, faults, random),
-        store(object::retrying(std::make_unique<object::testing::ForwardingStore>(faulty), {.max_attempts = 40},
-                               random)) {}
+struct ColdPlace : object::testing::Place {
+  using Place::Place;
   uint64_t gets() const { return faulty.requests(object::Kind::kGet); }
   // A bit of the only object becomes another.
   void flip(uint64_t at) {
@@ -42,9 +35,6 @@ struct ColdPlace {
     got->bytes[at] ^= 1;
     CHECK(mem->overwrite(key, got->bytes));
   }
-  std::shared_ptr<object::MemStore> mem;
-  object::testing::FaultyStore faulty;
-  std::unique_ptr<object::ObjectStore> store;
 };
 
 class ColdWorld {
