@@ -83,7 +83,8 @@ Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& 
   mount.source = options.paths.root;
   if (settings.fuse_transport != "auto")
     mount.transport = settings.fuse_transport == "uring" ? fuse::TransportKind::kUring : fuse::TransportKind::kDev;
-  mount.passthrough = settings.fuse_passthrough;
+  // What the kernel writes by itself, nobody sees who could send it.
+  mount.passthrough = settings.fuse_passthrough && settings.tiers.durability != "object";
   TRY(fuse::parse_mount_options(options.mount_options, mount));
   // The volume's folder is how status and umount find the daemon of a mount.
   mount.source = options.paths.root;
@@ -104,7 +105,10 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   const uint64_t descriptors = fit_descriptors(settings);
   log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
   const OpenFlags flags{
-      .read_only = mount && mount->read_only, .no_atime = mount && mount->no_atime, .secret = options.secret};
+      .read_only = mount && mount->read_only,
+      .no_atime = mount && mount->no_atime,
+      .secret = options.secret,
+      .on_lost = [&stop] { stop.request(); }};
   std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
   if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
 

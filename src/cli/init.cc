@@ -7,10 +7,13 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "cli/cache_folder.h"
 #include "cli/command.h"
+#include "cli/files.h"
 #include "cli/new_volume.h"
 #include "cli/secret.h"
 #include "cli/stores.h"
+#include "cli/volume_object.h"
 #include "object/s3/s3_store.h"
 #include "tier/key_wrap.h"
 
@@ -31,15 +34,19 @@ constexpr const char* kManual =
     "--encrypt seals what leaves this machine with a key that a passphrase or a key file opens: asked for on the\n"
     "terminal, or FIRN_PASSPHRASE in the environment, or --key-file. Without it nobody can read the tiers: keep it.\n"
     "The content in VOLUME itself is not encrypted.\n\n"
+    "A VOLUME of the form s3://bucket/prefix lives in the bucket: names, attributes and content are there, fsync\n"
+    "returns when the bucket has what was written, and any machine can mount it, one at a time for writing. What it\n"
+    "keeps here is a cache, below $FIRN_CACHE_DIR or ~/.cache/firn, which may be removed whenever it is not mounted.\n\n"
     "An interrupted init leaves nothing of value; run it again.\n\n"
     "  firn init ./demo && firn mount ./demo ./mnt\n"
-    "  firn init ./demo --tier nas=/mnt/nas/demo --tier s3=s3://bucket/demo --encrypt";
+    "  firn init ./demo --tier nas=/mnt/nas/demo --tier s3=s3://bucket/demo --encrypt\n"
+    "  firn init s3://bucket/demo2 && firn mount s3://bucket/demo2 ./mnt";
 
 struct InitOptions {
   std::string volume;
   std::string chunk_size = "4MiB";
   std::vector<std::string> tiers;
-  std::string durability = "local";
+  std::string durability;
   std::string compression;
   std::string key_file;
   bool encrypt = false;
@@ -59,24 +66,13 @@ Status check_combination(const InitOptions& options) {
     return Status(Code::kInvalid, "init: --encrypt seals what goes to colder tiers; give at least one --tier");
   if (!options.compression.empty() && options.tiers.empty())
     return Status(Code::kInvalid, "init: --compress is about what goes to colder tiers; give at least one --tier");
-  if (options.durability == "object")
+  if (options.durability == "object" && options.tiers.size() != 1)
     return Status(Code::kInvalid,
-                  "init: --durability object is not in this version: fsync waits for the local disk; leave it out");
+                  "init: --durability object: fsync waits for the colder tier; give exactly one --tier, or make the "
+                  "volume in the bucket: firn init s3://bucket/prefix");
   if (!options.key_file.empty() && !options.encrypt)
     return Status(Code::kInvalid, "init: --key-file goes with --encrypt");
   return {};
-}
-
-// What a mount under another environment must not lose. Credentials are not ours to keep.
-void keep_environment(const object::s3::Environment& environment, S3Settings& settings) {
-  const auto first = [&](const char* one, const char* other) {
-    const std::string value = environment.get(one);
-    return value.empty() ? environment.get(other) : value;
-  };
-  settings.endpoint = first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
-  settings.region = first("AWS_REGION", "AWS_DEFAULT_REGION");
-  settings.ca_file = environment.get("AWS_CA_BUNDLE");
-  if (environment.get("AWS_ACCESS_KEY_ID").empty()) settings.profile = environment.get("AWS_PROFILE");
 }
 
 // Failures of this one are misuse: nothing has been touched.
@@ -97,10 +93,10 @@ Result<NewVolume> plan(const InitOptions& options) {
   if (!places) return wrong("--tier: " + places.error().message());
   volume.places = *std::move(places);
   if (!options.compression.empty()) settings.tiers.compression = options.compression;
-  settings.tiers.durability = options.durability;
+  if (!options.durability.empty()) settings.tiers.durability = options.durability;
   settings.tiers.encrypt = options.encrypt;
   if (!options.key_file.empty()) settings.tiers.key_file = absolute_path(options.key_file);
-  if (buckets) keep_environment(object::s3::Environment::of_process(), settings.s3);
+  if (buckets) keep_environment(settings.s3);
   if (const Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
     return wrong("--chunk-size: " + checked.message());
   // What is written must be readable, whatever bytes the names of folders have.
@@ -137,12 +133,12 @@ Status check_apart(const NewVolume& volume) {
   return {};
 }
 
-Result<std::string> make_wrapped_key(const InitOptions& options, const Settings& settings) {
+Status make_key(const std::string& name, NewVolume& volume) {
   const std::string secret =
-      TRY(read_new_secret({.key_file = settings.tiers.key_file, .question = "A passphrase for " + options.volume}));
-  const tier::Key key = tier::make_key(system_random());
-  const tier::WrappedKey wrapped = TRY(tier::wrap_key(key, secret, system_random()));
-  return tier::encode(wrapped);
+      TRY(read_new_secret({.key_file = volume.settings.tiers.key_file, .question = "A passphrase for " + name}));
+  volume.key = tier::make_key(system_random());
+  volume.record.wrapped_key = tier::encode(TRY(tier::wrap_key(*volume.key, secret, system_random())));
+  return {};
 }
 
 void fill_record(NewVolume& volume) {
@@ -166,31 +162,63 @@ void note_same_disk(const NewVolume& volume) {
       fmt::print("note: the tier {} is on the same disk as the volume\n", place.name);
 }
 
-// A volume that lives in a bucket, with a disposable local cache.
-Status init_bucket_volume(const std::string& url) {
+// The options of a volume that lives in a bucket: a folder, its cache, with the bucket as its one tier.
+Result<InitOptions> as_folder(InitOptions options) {
+  const std::string& url = options.volume;
+  if (!options.tiers.empty())
+    return wrong("--tier: a volume that lives in a bucket has no other tiers");
+  if (!options.durability.empty() && options.durability != "object")
+    return wrong("--durability: what lives in a bucket is durable there: object");
   if (const auto bucket = object::s3_options(url, object::s3::Environment::of_process()); !bucket)
-    return Status(Code::kInvalid, bucket.error().message());
-  return Status(
-      Code::kNotSupported,
-      fmt::format("{}: volumes that live in a bucket are not in this version; make a folder with a tier there: "
-                  "firn init ./volume --tier s3={}",
-                  url, url));
+    return wrong(bucket.error().message());
+  options.durability = "object";
+  options.tiers = {"s3=" + url};
+  Result<std::string> folder = cache_folder_of(url);
+  if (!folder) return wrong(folder.error().message());
+  options.volume = *std::move(folder);
+  return options;
 }
 
-Result<int> init(const InitOptions& options) {
-  if (options.volume.starts_with("s3://")) return fail(init_bucket_volume(options.volume));
-  Result<NewVolume> planned = plan(options);
+// A cache of what was at the URL once, and is no more. What is there now says so.
+Status remove_stale_cache(const NewVolume& volume, const InitOptions& given) {
+  if (find_holder(volume.paths))
+    return Status(Code::kBusy, fmt::format("{}: is served on this machine", given.volume));
+  const auto record = fetch_volume_object(volume.places.back(), volume.settings.s3);
+  if (record)
+    return Status(Code::kExists, fmt::format("{}: is a volume already; use it with: firn mount {} MOUNTPOINT",
+                                             given.volume, given.volume));
+  if (record.error() != Code::kNotFound) return record.error();
+  return remove_all(volume.paths.root);
+}
+
+Status make_room_for_cache(const NewVolume& volume, const InitOptions& given, Probe& probe) {
+  if (probe.state == FolderState::kVolume) {
+    TRY(remove_stale_cache(volume, given));
+    probe.state = FolderState::kMissing;
+  }
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(probe.paths.root).parent_path(), error);
+  return error ? Status::from_errno(error.value(), probe.paths.root) : Status();
+}
+
+Result<int> init(const InitOptions& given) {
+  const bool in_bucket = is_bucket_url(given.volume);
+  Result<InitOptions> options = in_bucket ? as_folder(given) : given;
+  if (!options) return misuse(options.error().message());
+  Result<NewVolume> planned = plan(*options);
   if (!planned) return misuse(planned.error().message());
   NewVolume volume = *std::move(planned);
-  const Probe probe = TRY(probe_folder(options.volume));
-  TRY(check_vacant(options.volume, probe));
+  Probe probe = TRY(probe_folder(options->volume));
   volume.paths = probe.paths;
+  if (in_bucket) TRY(make_room_for_cache(volume, given, probe));
+  TRY(check_vacant(given.volume, probe));
   TRY(check_apart(volume));
-  if (options.encrypt) volume.record.wrapped_key = TRY(make_wrapped_key(options, volume.settings));
+  if (options->encrypt) TRY(make_key(given.volume, volume));
   fill_record(volume);
+  if (in_bucket) volume.record.name = given.volume;
   TRY(make_volume(volume));
-  note_same_disk(volume);
-  fmt::print("made {}; mount it with: firn mount {} MOUNTPOINT\n", options.volume, options.volume);
+  if (!in_bucket) note_same_disk(volume);
+  fmt::print("made {}; mount it with: firn mount {} MOUNTPOINT\n", given.volume, given.volume);
   return kExitOk;
 }
 
@@ -199,7 +227,7 @@ Result<int> init(const InitOptions& options) {
 void add_init(CLI::App& app, Action* chosen) {
   CLI::App& command = add_command(app, "init", "Make a volume", kManual);
   auto options = std::make_shared<InitOptions>();
-  command.add_option("VOLUME", options->volume, "The folder to make")->required();
+  command.add_option("VOLUME", options->volume, "The folder to make, or s3://bucket/prefix for a volume that lives there")->required();
   command.add_option("--chunk-size", options->chunk_size,
                      "Unit in which colder tiers hold a file (4MiB; at most 16MiB with tiers)");
   command.add_option("--tier", options->tiers, "NAME=URL: a colder tier; may be repeated, nearest first")

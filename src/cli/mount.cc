@@ -1,6 +1,7 @@
 // firn mount: starts the daemon of a volume and mounts it.
 #include <fmt/format.h>
 
+#include "cli/cache_folder.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/daemonize.h"
@@ -26,10 +27,16 @@ constexpr const char* kManual =
     "As an ordinary user this needs fusermount3 (package fuse3). The daemon's log is VOLUME/firn.log.";
 
 struct MountArguments {
-  std::string volume, mount_point;
+  std::string volume, mount_point, cache, key_file;
   std::vector<std::string> options;
   bool foreground = false;
 };
+
+Result<VolumePaths> volume_of(const MountArguments& arguments) {
+  if (!is_bucket_url(arguments.volume)) return require_volume(arguments.volume);
+  const std::string key_file = arguments.key_file.empty() ? "" : absolute_path(arguments.key_file);
+  return open_cache_folder(arguments.volume, arguments.cache, key_file);
+}
 
 Result<int> mount(const MountArguments& arguments) {
   DaemonOptions options;
@@ -38,7 +45,9 @@ Result<int> mount(const MountArguments& arguments) {
   fuse::MountOptions checked;
   if (const Status status = fuse::parse_mount_options(options.mount_options, checked); !status.ok())
     return misuse(fmt::format("mount: {}; see: firn help mount", status.to_string()));
-  options.paths = TRY(require_volume(arguments.volume));
+  if (!is_bucket_url(arguments.volume) && (!arguments.cache.empty() || !arguments.key_file.empty()))
+    return misuse("mount: --cache and --key-file are for volumes that live in a bucket; a folder has tiers.key_file");
+  options.paths = TRY(volume_of(arguments));
   options.mount_point = absolute_path(arguments.mount_point);
   options.log_to_stderr = arguments.foreground;
   options.secret = TRY(secret_of(options.paths));
@@ -55,9 +64,13 @@ Result<int> mount(const MountArguments& arguments) {
 void add_mount(CLI::App& app, Action* chosen) {
   CLI::App& command = add_command(app, "mount", "Mount a volume", kManual);
   auto arguments = std::make_shared<MountArguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
+  command.add_option("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix")->required();
   command.add_option("MOUNTPOINT", arguments->mount_point, "An empty folder")->required();
   command.add_option("-o", arguments->options, "Mount options")->allow_extra_args(false);
+  command.add_option("--cache", arguments->cache, "The folder of the local cache of a volume that lives in a bucket");
+  command.add_option("--key-file", arguments->key_file,
+                     "What opens an encrypted volume that lives in a bucket, instead of a passphrase; kept in the "
+                     "cache's firn.toml");
   command.add_flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
   command.callback([chosen, arguments] { *chosen = [arguments] { return mount(*arguments); }; });
 }

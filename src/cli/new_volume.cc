@@ -12,6 +12,8 @@
 #include "base/hex.h"
 #include "base/random.h"
 #include "cli/claims.h"
+#include "cli/files.h"
+#include "cli/first_root.h"
 #include "io/block_on.h"
 #include "io/uring/uring_reactor.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -22,27 +24,6 @@ namespace {
 constexpr size_t kIdBytes = 16;
 constexpr const char* kMarkerText = "firn init is at work here, or was interrupted. Nothing is stored yet.\nid ";
 
-Status write_all(int fd, const std::string& path, const std::string& text) {
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t bytes = write(fd, text.data() + done, text.size() - done);
-    if (bytes < 0) return Status::from_errno(errno, path);
-    done += static_cast<size_t>(bytes);
-  }
-  return fsync(fd) == 0 ? Status() : Status::from_errno(errno, path);
-}
-
-Status write_file(const std::string& path, const std::string& text) {
-  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return Status::from_errno(errno, path);
-  return write_all(fd.get(), path, text);
-}
-
-Status sync_folder(const std::string& path) {
-  io::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) return Status::from_errno(errno, path);
-  return {};
-}
-
 // True: it was not there.
 Result<bool> make_folder(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0) return true;
@@ -52,11 +33,7 @@ Result<bool> make_folder(const std::string& path) {
 
 // The marker says that nothing else in the folder is of value, so what an interrupted init left may go.
 Status remove_leftovers(const VolumePaths& paths) {
-  for (const std::string& path : {paths.meta(), paths.hot(), paths.config(), paths.log()}) {
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-    if (error) return Status::from_errno(error.value(), path);
-  }
+  for (const std::string& path : {paths.meta(), paths.hot(), paths.config(), paths.log()}) TRY(remove_all(path));
   return {};
 }
 
@@ -186,6 +163,10 @@ Status make_volume(NewVolume volume) {
   }
   if (status.ok()) status = make_parts(volume, claims.get());
   if (!status.ok()) return undo(paths, marker, claims.get(), made_folder, std::move(status));
+  // What is in the bucket from here on is known by the marker's id.
+  if (volume.settings.tiers.durability == "object")
+    if (const Result<void> put = put_first_root(volume, volume.key); !put)
+      return Status(put.error().code(), put.error().to_string() + "; run the same firn init again");
   TRY(marker.remove());
   // The folder's own name, in whatever holds it.
   return sync_folder(paths.root + "/..");

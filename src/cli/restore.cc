@@ -1,25 +1,23 @@
 // firn restore: a volume from a colder tier alone.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "base/bytes.h"
 #include "base/hex.h"
 #include "cli/command.h"
+#include "cli/files.h"
 #include "cli/progress.h"
 #include "cli/running_volume.h"
 #include "cli/secret.h"
 #include "cli/stores.h"
+#include "cli/volume_object.h"
 #include "io/block_on.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "tier/metadata/restore.h"
 #include "tier/metadata/takeover.h"
-#include "tier/volume_record.h"
 
 namespace firn::cli {
 namespace {
@@ -41,24 +39,6 @@ struct Lost {
   uint64_t older = 0, gone = 0;
   std::string list;
 };
-
-Status write_text(const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) return Status(Code::kIo, path + ": cannot be written");
-  io::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  return fd && fsync(fd.get()) == 0 ? Status() : Status::from_errno(errno, path);
-}
-
-io::Task<Result<meta::VolumeSettings>> read_record(object::ObjectStore& store) {
-  constexpr int64_t kDeadlineNs = 60'000'000'000;
-  Result<std::string> bytes =
-      co_await object::get_all(store, tier::kVolumeObject, tier::kMaxVolumeObjectBytes, io::within(kDeadlineNs));
-  if (!bytes && bytes.error() == Code::kNotFound)
-    co_return fail(Code::kNotFound, store.describe() + ": there is no volume; is the prefix right?");
-  co_return tier::decode_volume_object(CO_TRY(std::move(bytes)));
-}
 
 // What came back of the files that were waiting to be uploaded.
 io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id) {
@@ -94,7 +74,7 @@ class Restore {
     store_ = TRY(open_place(place_, {}, "", *pool_, object::s3::Environment::of_process()));
     store_ = object::retrying(object::limited(std::move(store_), {}), {}, system_random());
     Result<void> done = restore();
-    io::block_on(*reactors_, close_store(*store_));
+    io::block_on(*reactors_, store_->close());
     reactors_->stop();
     return done;
   }
@@ -108,13 +88,8 @@ class Restore {
   }
 
  private:
-  static io::Task<Result<void>> close_store(object::ObjectStore& store) {
-    co_await store.close();
-    co_return {};
-  }
-
   Result<void> restore() {
-    record_ = TRY(io::block_on(*reactors_, read_record(*store_)));
+    record_ = TRY(io::block_on(*reactors_, read_volume_object(*store_)));
     std::optional<std::string> secret;
     if (!record_.wrapped_key.empty())
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
@@ -122,21 +97,17 @@ class Restore {
     TRY(begin_folder());
     const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
     TRY(io::block_on(*reactors_, bring_back(bucket)));
-    TRY(write_settings());
-    if (!lost_.list.empty()) TRY(write_text(paths_.root + "/restore.txt", lost_.list));
+    TRY(write_file(paths_.config(), render_settings(settings_of(record_, place_, arguments_.key_file))));
+    if (!lost_.list.empty()) TRY(write_file(paths_.root + "/restore.txt", lost_.list));
     if (unlink(paths_.marker().c_str()) != 0) return fail(Status::from_errno(errno, paths_.marker()));
     return {};
   }
 
   Status begin_folder() {
     if (mkdir(paths_.root.c_str(), 0700) != 0 && errno != EEXIST) return Status::from_errno(errno, paths_.root);
-    TRY(write_text(paths_.marker(), "firn restore is at work here, or was interrupted. Nothing is stored yet.\n"));
-    for (const std::string& path : {paths_.meta(), paths_.hot()}) {
-      std::error_code error;
-      std::filesystem::remove_all(path, error);
-      if (error) return Status::from_errno(error.value(), path);
-    }
-    for (const std::string& path : {paths_.hot_id(), paths_.database()}) unlink(path.c_str());
+    TRY(write_file(paths_.marker(), "firn restore is at work here, or was interrupted. Nothing is stored yet.\n"));
+    for (const std::string& path : {paths_.meta(), paths_.hot(), paths_.hot_id(), paths_.database()})
+      TRY(remove_all(path));
     if (mkdir(paths_.hot().c_str(), 0700) != 0) return Status::from_errno(errno, paths_.hot());
     do hot_id_ = system_random().next();
     while (hot_id_ == 0);
@@ -165,29 +136,6 @@ class Restore {
     const Result<void> closed = co_await restored.engine->close();
     lost_ = CO_TRY(std::move(lost));
     co_return closed;
-  }
-
-  // As the volume was made; the place that it came from is where that is now.
-  Status write_settings() {
-    Settings settings;
-    settings.chunk_bytes = record_.chunk_bytes;
-    settings.inline_max_bytes = record_.inline_max_bytes;
-    if (!record_.compression.empty()) settings.tiers.compression = record_.compression;
-    if (!record_.durability.empty()) settings.tiers.durability = record_.durability;
-    settings.tiers.encrypt = !record_.wrapped_key.empty();
-    settings.tiers.key_file = arguments_.key_file;
-    for (const meta::TierPlace& tier : record_.tiers) settings.tiers.stores.push_back(tier.name + "=" + tier.url);
-    if (!record_.tiers.empty()) settings.tiers.stores.back() = record_.tiers.back().name + "=" + place_.url;
-    const auto environment = object::s3::Environment::of_process();
-    const auto variable = [&](const char* name) {
-      const auto found = environment.variables.find(name);
-      return found == environment.variables.end() ? std::string() : found->second;
-    };
-    settings.s3.region = variable("AWS_REGION");
-    settings.s3.endpoint = variable("AWS_ENDPOINT_URL_S3");
-    if (settings.s3.endpoint.empty()) settings.s3.endpoint = variable("AWS_ENDPOINT_URL");
-    settings.s3.ca_file = variable("AWS_CA_BUNDLE");
-    return write_text(paths_.config(), render_settings(settings));
   }
 
   const Arguments arguments_;

@@ -16,7 +16,8 @@ tier::UploadOptions upload_options(const TierSettings& settings, uint64_t chunk_
   return {.chunk_bytes = chunk_bytes,
           .codec = codec_of(settings),
           .key = key,
-          .blobs_in_flight = static_cast<size_t>(settings.blobs_in_flight)};
+          .blobs_in_flight = static_cast<size_t>(settings.blobs_in_flight),
+          .only_current = settings.durability == "object"};
 }
 
 vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes) {
@@ -32,13 +33,13 @@ vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes
 
 }  // namespace
 
-RunningTiers::RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
+RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
                            std::optional<tier::Key> key)
-    : stores_(std::move(stores)),
+    : stores_(stores),
       key_(key),
-      uploader_({parts.meta, parts.meta, parts.data, parts.pool, system_random(), stores_->tiers()},
+      uploader_({parts.meta, parts.meta, parts.data, parts.pool, system_random(), stores_.tiers(), &hydrator_},
                 upload_options(settings.tiers, chunk_bytes, key)),
-      hydrator_({parts.meta, parts.meta, parts.pool, stores_->tiers()},
+      hydrator_({parts.meta, parts.meta, parts.pool, stores_.tiers()},
                 {.chunk_bytes = chunk_bytes,
                  .key = key,
                  .on_damage =
@@ -47,7 +48,7 @@ RunningTiers::RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Se
                        log::error("tier {}: chunk {} of inode {} is damaged: {}", tier, chunk.value, inode.value,
                                   what.to_string());
                      }}),
-      parts_{names_of(stores_->tiers()),
+      parts_{names_of(stores_.tiers()),
              parts.meta,
              uploader_,
              hydrator_,

@@ -26,20 +26,19 @@ class RunningTiers {
     io::BlockingPool& pool;
   };
   // What `parts` and `settings` refer to must outlive it. Asks nothing of the stores.
-  RunningTiers(std::unique_ptr<Stores> stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
+  RunningTiers(Stores& stores, Parts parts, const Settings& settings, uint64_t chunk_bytes,
                std::optional<tier::Key> key);
 
   const vfs::TierParts& parts() const { return parts_; }
-  Stores& stores() { return *stores_; }
+  Stores& stores() { return stores_; }
   const std::optional<tier::Key>& key() const { return key_; }
   // Chunks that a tier did not have right.
   uint64_t damaged() const { return damaged_.load(std::memory_order_relaxed); }
   // Before the volume uses parts().
   void ship_metadata(Shipping& shipping);
-  io::Task<void> close() { co_await stores_->close(); }
 
  private:
-  std::unique_ptr<Stores> stores_;
+  Stores& stores_;
   const std::optional<tier::Key> key_;
   std::atomic<uint64_t> damaged_ = 0;
   tier::Uploader uploader_;

@@ -11,7 +11,9 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "cli/files.h"
 #include "cli/secret.h"
+#include "cli/volume_object.h"
 #include "data/hot/hot_store.h"
 #include "io/uring/uring_disk.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -40,13 +42,15 @@ std::string advice_for(const Status& status, const VolumePaths& paths) {
   }
 }
 
+void log_rocksdb(std::string_view line) { log::warning("rocksdb: {}", line); }
+
 Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const Settings& settings,
                                                 io::BlockingPool& pool) {
   auto engine = kv::open_rocksdb({.path = paths.meta(),
                                   .block_cache_bytes = settings.block_cache_bytes,
                                   .memtable_bytes = settings.memtable_bytes,
                                   .blocking_pool = &pool,
-                                  .log = [](std::string_view line) { log::warning("rocksdb: {}", line); }});
+                                  .log = log_rocksdb});
   if (engine) return engine;
   return fail(engine.error().code(),
               fmt::format("{}: {}; {}", paths.meta(), engine.error().to_string(), advice_for(engine.error(), paths)));
@@ -59,19 +63,23 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 8 * kLargest);
 }
 
-io::Task<Result<void>> start_shipping(Shipping& shipping) {
-  shipping.start();
-  co_return {};
+// How long a change that nobody waits for stays here.
+int64_t log_interval(const Settings& settings) {
+  const bool in_bucket = settings.tiers.durability == "object";
+  return in_bucket ? settings.sync_interval_ns : settings.tiers.flush_interval_ns;
 }
 
-io::Task<Result<void>> close_stores(Stores& stores) {
-  co_await stores.close();
-  co_return {};
-}
-
-io::Task<Result<void>> close_tiers(RunningTiers& tiers) {
-  co_await tiers.close();
-  co_return {};
+// What the folder holds is worth nothing: another daemon may have changed the volume since. A new id for hot/ says so to
+// the records.
+Result<uint64_t> empty_cache(const VolumePaths& paths) {
+  for (const std::string& path : {paths.meta(), paths.hot(), paths.hot_id(), paths.database()}) TRY(remove_all(path));
+  std::error_code error;
+  std::filesystem::create_directory(paths.hot(), error);
+  if (error) return fail(Status::from_errno(error.value(), paths.hot()));
+  uint64_t id = 0;
+  while (id == 0) id = system_random().next();
+  TRY(write_hot_id(paths, id));
+  return id;
 }
 
 }  // namespace
@@ -117,30 +125,18 @@ RunningVolume::~RunningVolume() {
 }
 
 Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& settings, OpenFlags flags) {
-  if (!std::filesystem::is_directory(paths.hot()))
-    return fail(
-        Code::kNotFound,
-        fmt::format("{}: it holds the larger files' content and is missing; restore it from a backup", paths.hot()));
   blocking_pool_ = io::make_thread_pool(static_cast<unsigned>(settings.blocking_threads));
   reactors_ = TRY(io::ReactorPool::create({.reactors = static_cast<unsigned>(settings.reactor_threads),
                                            .spin_us = static_cast<unsigned>(settings.spin_us)}));
-  engine_ = TRY(open_engine(paths, settings, *blocking_pool_));
-  const uint64_t hot_id = TRY(read_hot_id(paths));
-  Result<void> loaded = io::block_on(*reactors_, load_record());
-  if (loaded) {
-    stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
-    loaded = io::block_on(*reactors_, start_metadata(settings, hot_id));
-  }
-  if (!loaded)
-    return fail(loaded.error().code(),
-                fmt::format("{}: {}; {}", paths.meta(), loaded.error().to_string(), advice_for(loaded.error(), paths)));
+  in_bucket_ = settings.tiers.durability == "object";
+  TRY(in_bucket_ ? open_from_bucket(paths, settings, flags) : open_here(paths, settings, flags));
   disk_ = io::make_uring_disk(*blocking_pool_);
   store_ = data::make_hot_store({.disk = *disk_,
                                  .root = paths.hot(),
                                  .min_ready = static_cast<size_t>(settings.scratch_min_files),
                                  .max_ready = static_cast<size_t>(settings.scratch_max_files),
                                  .recent_objects = static_cast<size_t>(settings.recent_files)});
-  TRY(open_tiers(paths, settings, flags));
+  open_tiers(settings);
   volume_ = vfs::make_volume({.meta = *meta_,
                               .data = *store_,
                               .clock = system_clock(),
@@ -151,13 +147,74 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                               .read_only = flags.read_only,
                               .no_atime = flags.no_atime,
                               .sync_interval_ns = settings.sync_interval_ns,
-                              .tiers = tiers_ ? &tiers_->parts() : nullptr});
+                              .tiers = tiers_ ? &tiers_->parts() : nullptr,
+                              .durable_in_tiers = in_bucket_});
   handover_ = std::make_unique<Handover>(*engine_, *blocking_pool_, settings.handover_interval_ns);
   handover_->start(*reactors_);
   TRY(io::block_on(*reactors_, volume_->start()));
-  if (shipping_) io::block_on(*reactors_, start_shipping(*shipping_));
+  if (shipping_ && !in_bucket_) io::block_on(*reactors_, attach());
   started_ = true;
   return {};
+}
+
+io::Task<void> RunningVolume::attach() {
+  shipping_->start(*engine_);
+  co_return;
+}
+
+Result<void> RunningVolume::open_here(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags) {
+  if (!std::filesystem::is_directory(paths.hot()))
+    return fail(
+        Code::kNotFound,
+        fmt::format("{}: it holds the larger files' content and is missing; restore it from a backup", paths.hot()));
+  engine_ = TRY(open_engine(paths, settings, *blocking_pool_));
+  const uint64_t hot_id = TRY(read_hot_id(paths));
+  Result<void> loaded = io::block_on(*reactors_, load_record());
+  if (loaded && record_.durability == "object")
+    return fail(Code::kInvalid, fmt::format("{}: tiers.durability is local, but the volume was made with object: what is "
+                                            "in this folder is a cache of {}; set it back",
+                                            paths.config(), record_.tiers.empty() ? "" : record_.tiers.back().url));
+  if (loaded) {
+    stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
+    loaded = io::block_on(*reactors_, start_metadata(settings, hot_id));
+  }
+  if (!loaded)
+    return fail(loaded.error().code(),
+                fmt::format("{}: {}; {}", paths.meta(), loaded.error().to_string(), advice_for(loaded.error(), paths)));
+  key_ = TRY(open_key(record_, flags.secret));
+  if (stores_->tiers().empty() || flags.read_only) return {};
+  const std::string id = TRY(database_id(paths));
+  tier::Bytes16 database{};
+  std::memcpy(database.data(), id.data(), database.size());
+  prepare_shipping(settings, flags, database);
+  return {};
+}
+
+Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Settings& settings,
+                                             const OpenFlags& flags) {
+  const std::vector<Place> places = TRY(parse_places(settings.tiers.stores));
+  record_ = TRY(fetch_volume_object(places.back(), settings.s3));
+  if (record_.durability != "object")
+    return fail(Code::kInvalid, fmt::format("{}: tiers.durability is object, but the volume in {} was made with local; "
+                                            "set it back",
+                                            paths.config(), places.back().url));
+  stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
+  key_ = TRY(open_key(record_, flags.secret));
+  const uint64_t hot_id = TRY(empty_cache(paths));
+  tier::Bytes16 database{};
+  system_random().fill(std::as_writable_bytes(std::span(database)));
+  prepare_shipping(settings, flags, database);
+  auto target = kv::make_rocksdb_restore_target({.path = paths.meta(),
+                                                 .create = true,
+                                                 .logged = false,
+                                                 .block_cache_bytes = settings.block_cache_bytes,
+                                                 .memtable_bytes = settings.memtable_bytes,
+                                                 .blocking_pool = blocking_pool_.get(),
+                                                 .log = log_rocksdb});
+  engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), {})));
+  log::info("took over {}: epoch {}, {}", stores_->info().back().store, shipping_->report().status.epoch,
+            "whoever served it before cannot change it any more");
+  return io::block_on(*reactors_, start_metadata(settings, hot_id));
 }
 
 io::Task<Result<void>> RunningVolume::load_record() {
@@ -165,34 +222,28 @@ io::Task<Result<void>> RunningVolume::load_record() {
   co_return {};
 }
 
-Result<void> RunningVolume::open_shipping(const VolumePaths& paths, const Settings& settings,
-                                          std::optional<tier::Key> key) {
-  const std::string database = TRY(database_id(paths));
-  Shipping::Options options{.bucket = {.store = tiers_->stores().tiers().back().store,
-                                       .pool = *blocking_pool_,
-                                       .random = system_random(),
-                                       .key = key,
-                                       .codec = codec_of(settings.tiers)},
-                            .volume_id = record_.id,
-                            .ship = {.flush_interval_ns = settings.tiers.flush_interval_ns,
-                                     .flush_bytes = settings.tiers.flush_bytes,
-                                     .drop_when_full = true,
-                                     .retention = {.grace_ns = settings.tiers.retention_ns},
-                                     .keep_lease = false}};
-  std::memcpy(options.database.data(), database.data(), options.database.size());
-  shipping_ = std::make_unique<Shipping>(std::move(options), *engine_);
-  tiers_->ship_metadata(*shipping_);
-  return {};
+void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database) {
+  shipping_ = std::make_unique<Shipping>(Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
+                                                                      .pool = *blocking_pool_,
+                                                                      .random = system_random(),
+                                                                      .key = key_,
+                                                                      .codec = codec_of(settings.tiers)},
+                                                           .volume_id = record_.id,
+                                                           .database = database,
+                                                           .ship = {.flush_interval_ns = log_interval(settings),
+                                                                    .flush_bytes = settings.tiers.flush_bytes,
+                                                                    .drop_when_full = !in_bucket_,
+                                                                    .retention = {.grace_ns = settings.tiers.retention_ns},
+                                                                    .keep_lease = in_bucket_},
+                                                           .on_lost = in_bucket_ ? flags.on_lost : nullptr});
 }
 
-Result<void> RunningVolume::open_tiers(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags) {
-  const auto key = open_key(record_, flags.secret);
-  if (!key) return fail(key.error());
-  if (stores_->tiers().empty()) return {};
+void RunningVolume::open_tiers(const Settings& settings) {
+  if (stores_->tiers().empty()) return;
   keep_freed_memory();
-  tiers_ = std::make_unique<RunningTiers>(std::move(stores_), RunningTiers::Parts{*meta_, *store_, *blocking_pool_},
-                                          settings, record_.chunk_bytes, *key);
-  return flags.read_only ? Result<void>() : open_shipping(paths, settings, *key);
+  tiers_ = std::make_unique<RunningTiers>(*stores_, RunningTiers::Parts{*meta_, *store_, *blocking_pool_}, settings,
+                                          record_.chunk_bytes, key_);
+  if (shipping_) tiers_->ship_metadata(*shipping_);
 }
 
 io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings, uint64_t hot_id) {
@@ -204,7 +255,8 @@ io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings, u
                               .dirent_cache_entries = static_cast<size_t>(settings.dirent_cache_entries),
                               .boot_session = boot_session_,
                               .hot_id = hot_id,
-                              .tiered = !stores_->tiers().empty()});
+                              .tiered = !stores_->tiers().empty(),
+                              .journals_inline = in_bucket_});
   co_return {};
 }
 
@@ -215,29 +267,32 @@ io::Task<Result<void>> RunningVolume::stop() {
   if (handover_) co_await handover_->stop();
   // A session that did not end cleanly is what tells the next start to recover.
   if (was_started && result) result = co_await meta::end_session(*engine_);
-  if (shipping_) co_await shipping_->stop();
+  if (!shipping_) co_return result;
+  const Result<void> shipped = co_await shipping_->stop();
+  if (in_bucket_ && result) result = shipped;
+  // Everything else that failed then failed because of this.
+  if (const Status permitted = shipping_->permitted(); in_bucket_ && !permitted.ok()) result = fail(permitted);
   co_return result;
 }
 
 Result<void> RunningVolume::close() {
   Result<void> result;
+  if (engine_ || shipping_) result = io::block_on(*reactors_, stop());
+  volume_.reset();
+  if (stores_) io::block_on(*reactors_, stores_->close());
+  store_.reset();
+  meta_.reset();
   if (engine_) {
-    result = io::block_on(*reactors_, stop());
-    volume_.reset();
-    if (stores_) io::block_on(*reactors_, close_stores(*stores_));
-    if (tiers_) io::block_on(*reactors_, close_tiers(*tiers_));
-    store_.reset();
-    meta_.reset();
     const Result<void> closed = io::block_on(*reactors_, engine_->close());
     if (result) result = closed;
   }
   if (reactors_) reactors_->stop();
-  shipping_.reset();
   tiers_.reset();
-  stores_.reset();
   handover_.reset();
   disk_.reset();
   engine_.reset();
+  shipping_.reset();
+  stores_.reset();
   reactors_.reset();
   blocking_pool_.reset();
   return result;

@@ -23,6 +23,8 @@ struct OpenFlags {
   bool read_only = false;
   bool no_atime = false;
   std::optional<std::string> secret;  // what opens an encrypted volume
+  // Somebody else has taken the volume over: nothing more can be kept. Called on any thread; must not wait.
+  std::function<void()> on_lost;
 };
 
 // open() and close() are for the main thread, which runs no reactor.
@@ -52,26 +54,33 @@ class RunningVolume {
  private:
   RunningVolume() = default;
   Result<void> start(const VolumePaths& paths, const Settings& settings, OpenFlags flags);
+  // Where the truth is in this folder.
+  Result<void> open_here(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
+  // Where it is in a bucket, and the folder a cache, which is made anew.
+  Result<void> open_from_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
   io::Task<Result<void>> load_record();
   io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
-  Result<void> open_tiers(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
-  Result<void> open_shipping(const VolumePaths& paths, const Settings& settings, std::optional<tier::Key> key);
+  void open_tiers(const Settings& settings);
+  void prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database);
+  io::Task<void> attach();
   io::Task<Result<void>> stop();
 
   // In order of construction; each uses those above it.
   std::unique_ptr<io::BlockingPool> blocking_pool_;
   std::unique_ptr<io::ReactorPool> reactors_;
+  std::unique_ptr<Stores> stores_;
+  std::unique_ptr<Shipping> shipping_;
   std::unique_ptr<kv::Engine> engine_;
   std::unique_ptr<io::Disk> disk_;
   std::unique_ptr<meta::LocalService> meta_;
   std::unique_ptr<data::Store> store_;
-  std::unique_ptr<Stores> stores_;  // until tiers_ has them
   std::unique_ptr<RunningTiers> tiers_;
-  std::unique_ptr<Shipping> shipping_;
   std::unique_ptr<vfs::Volume> volume_;
   std::unique_ptr<Handover> handover_;
 
   meta::VolumeSettings record_;
+  std::optional<tier::Key> key_;
+  bool in_bucket_ = false;  // durability is the bucket's
   uint64_t boot_session_ = 0;
   bool was_clean_ = true;
   bool started_ = false;  // volume_->start() succeeded

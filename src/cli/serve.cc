@@ -1,6 +1,7 @@
 // firn serve: a volume's doors without FUSE.
 #include <fmt/format.h>
 
+#include "cli/cache_folder.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/secret.h"
@@ -16,7 +17,7 @@ constexpr const char* kManual =
 Result<int> serve(const std::string& volume, const std::string& http, const std::string& nfs) {
   if (!http.empty() || !nfs.empty())
     return fail(Code::kNotSupported, "--http and --nfs are not in this version; VOLUME/firn.sock is always served");
-  const VolumePaths paths = TRY(require_volume(volume));
+  const VolumePaths paths = TRY(is_bucket_url(volume) ? open_cache_folder(volume, "", "") : require_volume(volume));
   const auto secret = TRY(secret_of(paths));
   TRY(run_daemon({.paths = paths, .log_to_stderr = true, .secret = secret},
                  [&volume] { fmt::print("serving {}\n", volume), std::fflush(stdout); }));
@@ -31,7 +32,7 @@ void add_serve(CLI::App& app, Action* chosen) {
     std::string volume, http, nfs;
   };
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
+  command.add_option("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix")->required();
   command.add_option("--http", arguments->http, "Address for HTTP over TCP (not in this version)");
   command.add_option("--nfs", arguments->nfs, "Address for NFS (not in this version)");
   command.callback([chosen, arguments] {

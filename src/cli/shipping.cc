@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "io/reactor.h"
+#include "tier/metadata/shipped_engine.h"
 
 namespace firn::cli {
 
@@ -14,7 +15,38 @@ constexpr int64_t kReleaseNs = 30'000'000'000;
 
 }  // namespace
 
-void Shipping::start() { io::detach(attach(gate_.enter())); }
+void Shipping::start(kv::Engine& engine) {
+  engine_ = &engine;
+  io::detach(attach(gate_.enter()));
+}
+
+io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
+    std::unique_ptr<kv::RestoreTarget> target, std::function<void(const tier::RestoreProgress&)> on_progress) {
+  if (CO_TRY(co_await tier::newest_root(options_.bucket, 0, &stopping_)) == 0)
+    co_return fail(Code::kNotFound, options_.bucket.store.describe() +
+                                        ": the volume was never made whole; run firn init again where it was begun, or "
+                                        "remove what is there");
+  tier::Writership held = CO_TRY(co_await tier::take_over(
+      options_.bucket, {.volume = options_.volume_id, .database = options_.database}, &stopping_));
+  tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
+      options_.bucket, std::move(target),
+      {.volume = options_.volume_id, .root_hint = held.root.number, .on_progress = std::move(on_progress)}, &stopping_));
+  auto shipper = make_shipper(std::move(held));
+  shipper->start(*restored.engine->shipping(), tier::StartFrom::kBucket);
+  auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);
+  engine_ = engine.get();
+  std::lock_guard lock(mutex_);
+  shipper_ = std::move(shipper);
+  failure_ = Status();
+  co_return engine;
+}
+
+std::unique_ptr<tier::MetadataShipper> Shipping::make_shipper(tier::Writership held) {
+  tier::ShipOptions ship = options_.ship;
+  ship.database = options_.database;
+  ship.on_fenced = [this](const Status& why) { note(why); };
+  return std::make_unique<tier::MetadataShipper>(options_.bucket, std::move(held), std::move(ship));
+}
 
 tier::MetadataShipper* Shipping::shipper() const {
   std::lock_guard lock(mutex_);
@@ -26,6 +58,7 @@ void Shipping::note(Status failure) {
   if (failure == Code::kNotPermitted && fenced_.ok()) {
     fenced_ = failure;
     log::error("{}; this daemon puts nothing there any more", failure.to_string());
+    if (options_.on_lost) options_.on_lost();
   } else if (failure_.message() != failure.message() && !failure.ok()) {
     log::warning("metadata cannot be shipped yet: {}", failure.to_string());
   }
@@ -36,12 +69,8 @@ io::Task<Result<void>> Shipping::try_attach() {
   tier::Writership held = CO_TRY(co_await tier::take_over(
       options_.bucket, {.volume = options_.volume_id, .database = options_.database, .from_others = false},
       &stopping_));
-  tier::ShipOptions ship = options_.ship;
-  ship.database = options_.database;
-  ship.on_fenced = [this](const Status& why) { note(why); };
-  auto shipper = std::make_unique<tier::MetadataShipper>(options_.bucket, std::move(held), std::move(ship));
-  kv::ShippingSource* source = engine_.shipping();
-  shipper->start(*source, tier::StartFrom::kDatabase);
+  auto shipper = make_shipper(std::move(held));
+  shipper->start(*engine_->shipping(), tier::StartFrom::kDatabase);
   std::lock_guard lock(mutex_);
   shipper_ = std::move(shipper);
   failure_ = Status();
@@ -58,18 +87,19 @@ io::Task<void> Shipping::attach(io::Gate::Entry) {
   }
 }
 
-io::Task<void> Shipping::stop() {
+io::Task<Result<void>> Shipping::stop() {
   stopping_.cancel();
   co_await gate_.close();
   tier::MetadataShipper* const running = shipper();
-  if (running == nullptr) co_return;
+  if (running == nullptr) co_return Result<void>();
   const Result<void> released = co_await running->release(kReleaseNs);
   if (!released) log::warning("the bucket lacks the newest metadata: {}", released.error().to_string());
+  co_return released;
 }
 
 io::Task<Result<void>> Shipping::ship() {
   tier::MetadataShipper* const running = shipper();
-  if (running) co_return co_await running->ship_through(engine_.last_version());
+  if (running) co_return co_await running->ship_through(engine_->last_version());
   std::lock_guard lock(mutex_);
   co_return fail(failure_);
 }

@@ -1,5 +1,5 @@
 // Shipping: the metadata of a running volume, on its way to the coldest of its tiers, from which firn restore brings it
-// back.
+// back; and where that tier is what durability means, from there.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 #include "io/cancel.h"
 #include "io/sync.h"
 #include "kv/kv.h"
+#include "tier/metadata/restore.h"
 #include "tier/metadata/shipper.h"
 
 namespace firn::cli {
@@ -21,15 +22,22 @@ class Shipping {
     std::string volume_id;
     tier::Bytes16 database{};  // this volume folder's own
     tier::ShipOptions ship;
+    // Somebody else has taken the volume over. Called once, on any thread; must not wait. May be empty.
+    std::function<void()> on_lost;
   };
-  // `engine` must outlive stop().
-  Shipping(Options options, kv::Engine& engine) : options_(std::move(options)), engine_(engine) {}
+  explicit Shipping(Options options) : options_(std::move(options)) {}
 
-  // Becomes the volume's writer in the bucket, and ships from then on; tries again while the bucket does not answer. On
-  // a reactor; returns at once.
-  void start();
+  // One of these two, once:
+  //
+  // For a volume whose truth is `engine`, which must outlive stop(). Becomes the volume's writer in the bucket, and
+  // ships from then on; tries again while the bucket does not answer. On a reactor; returns at once.
+  void start(kv::Engine& engine);
+  // For a volume whose truth is the bucket. Becomes its writer, whoever else was, and makes an engine of what is there,
+  // whose sync() waits for the bucket. It must be closed after stop(), and destroyed before this.
+  io::Task<Result<std::unique_ptr<kv::Engine>>> open(std::unique_ptr<kv::RestoreTarget> target,
+                                                     std::function<void(const tier::RestoreProgress&)> on_progress);
   // Ships what is left, for a while, and ends.
-  io::Task<void> stop();
+  io::Task<Result<void>> stop();
 
   // Until the bucket has everything that is committed now.
   io::Task<Result<void>> ship();
@@ -46,11 +54,12 @@ class Shipping {
  private:
   io::Task<void> attach(io::Gate::Entry entry);
   io::Task<Result<void>> try_attach();
+  std::unique_ptr<tier::MetadataShipper> make_shipper(tier::Writership held);
   tier::MetadataShipper* shipper() const;
   void note(Status failure);
 
   const Options options_;
-  kv::Engine& engine_;
+  kv::Engine* engine_ = nullptr;
   mutable std::mutex mutex_;  // guards the next three
   std::unique_ptr<tier::MetadataShipper> shipper_;
   Status failure_ = Status(Code::kUnavailable, "the bucket has not answered yet");

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "cli/cache_folder.h"
 #include "cli/mounts.h"
 
 namespace firn::cli {
@@ -24,7 +25,9 @@ std::string absolute_but_last(const std::string& path) {
 }  // namespace
 
 Result<Target> find_target(const std::string& argument) {
-  if (const size_t colon = argument.find(":/"); colon != std::string::npos && colon > 0) {
+  // The scheme of a URL has one, too.
+  const size_t from = is_bucket_url(argument) ? argument.find("//") : 0;
+  if (const size_t colon = argument.find(":/", from); colon != std::string::npos && colon > 0) {
     const auto probe = probe_folder(argument.substr(0, colon));
     if (probe && probe->state == FolderState::kVolume) return Target{probe->paths, argument.substr(colon + 1)};
   }

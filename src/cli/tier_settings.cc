@@ -39,7 +39,8 @@ void append_schema(TierSettings& s, config::Schema& schema) {
        {"tiers.compression", Text{&s.compression, {"zstd", "lz4", "none"}},
         "How what leaves this machine is compressed. What is already there stays as it is."},
        {"tiers.durability", Text{&s.durability, {"local", "object"}},
-        "What fsync waits for: local: this machine's disk. (object, a colder tier, is not in this version.)"},
+        "What fsync waits for. local: this machine's disk. object: the colder tier, of which there is one; then the "
+        "volume lives there, and its folder here is a cache. It is as the volume was made."},
        {"tiers.encrypt", Flag{&s.encrypt},
         "Whether what leaves this machine is encrypted. A note of how the volume was made, so that firn mount asks for "
         "the passphrase: changing it changes nothing else."},
@@ -92,8 +93,9 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
         Code::kInvalid,
         fmt::format("tiers.low_watermark is {} and tiers.high_watermark {}; the low one must be below the high one",
                     settings.low_watermark_percent, settings.high_watermark_percent));
-  if (settings.durability == "object")
-    return Status(Code::kInvalid, "tiers.durability: object is not in this version: fsync waits for the local disk");
+  if (settings.durability == "object" && settings.stores.size() != 1)
+    return Status(Code::kInvalid, fmt::format("tiers.durability: object goes with exactly one colder tier, there are {}",
+                                              settings.stores.size()));
   if (!settings.key_file.empty() && !settings.key_file.starts_with('/'))
     return Status(Code::kInvalid,
                   fmt::format("tiers.key_file: {} is a relative path; give an absolute one", settings.key_file));

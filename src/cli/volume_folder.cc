@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/random.h"
+#include "cli/cache_folder.h"
 
 namespace firn::cli {
 namespace {
@@ -79,7 +80,7 @@ std::string absolute_path(const std::string& path) {
 
 Result<Probe> probe_folder(const std::string& path) {
   Probe probe;
-  probe.paths.root = absolute_path(path);
+  probe.paths.root = is_bucket_url(path) ? TRY(cache_folder_of(path)) : absolute_path(path);
   const std::string& root = probe.paths.root;
   struct stat info{};
   if (stat(root.c_str(), &info) != 0) {
@@ -104,6 +105,9 @@ Result<VolumePaths> require_volume(const std::string& path) {
     case FolderState::kVolume:
       return probe.paths;
     case FolderState::kMissing:
+      if (is_bucket_url(path))
+        return fail(Code::kNotFound,
+                    fmt::format("{}: has never been mounted on this machine; firn mount {} MOUNTPOINT", path, path));
       return fail(Code::kNotFound,
                   fmt::format("{}: no such folder; make a volume there with: firn init {}", path, path));
     case FolderState::kNotFolder:

@@ -39,6 +39,22 @@ std::string chunk_name(ChunkIndex chunk) {
 
 Key chunk_key(InodeId inode, ChunkIndex chunk) { return {Prefix::kChunk, inode, chunk_name(chunk)}; }
 
+Key journal_key(InodeId inode, uint64_t block) {
+  std::string name;
+  append_be(name, block);
+  return {Prefix::kJournal, inode, name};
+}
+
+kv::Range journal_of(InodeId inode) {
+  const Key prefix(Prefix::kJournal, inode);
+  return {prefix.str(), kv::prefix_end(prefix)};
+}
+
+Result<uint64_t> block_of_journal_key(std::string_view key) {
+  if (key.size() != kKeyHeadBytes + sizeof(uint64_t)) return fail(Code::kCorrupt, "a journal's key has another length");
+  return load_be<uint64_t>(key.data() + kKeyHeadBytes);
+}
+
 Key blob_live_key(std::string_view name) { return {Prefix::kCounter, "blob" + std::string(name)}; }
 
 kv::Range chunks_from(InodeId inode, ChunkIndex first) {

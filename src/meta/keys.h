@@ -25,6 +25,7 @@ enum class Prefix : char {
   kChunk = 'C',
   kPending = 'P',
   kBlob = 'B',
+  kJournal = 'J',
 };
 
 inline constexpr size_t kKeyHeadBytes = 1 + sizeof(uint64_t);
@@ -55,6 +56,7 @@ inline Key orphan_key(InodeId inode) { return {Prefix::kOrphan, inode}; }
 inline Key live_key(InodeId inode) { return {Prefix::kLive, inode}; }
 inline Key pending_key(InodeId inode) { return {Prefix::kPending, inode}; }
 Key chunk_key(InodeId inode, ChunkIndex chunk);
+Key journal_key(InodeId inode, uint64_t block);
 // A blob's record, and the counter of its bytes that chunks refer to.
 inline Key blob_key(std::string_view name) { return {Prefix::kBlob, name}; }
 Key blob_live_key(std::string_view name);
@@ -74,10 +76,14 @@ kv::Range inodes_after(Prefix prefix, InodeId after);
 kv::Range chunks_from(InodeId inode, ChunkIndex first);
 kv::Range all_chunks_from(InodeId inode, ChunkIndex first);
 
+// The journal of a file.
+kv::Range journal_of(InodeId inode);
+
 // The parts of a stored key; kCorrupt when it is too short.
 Result<InodeId> inode_of_key(std::string_view key);
 Result<std::string_view> name_of_key(std::string_view key);
 Result<ChunkIndex> chunk_of_key(std::string_view key);
+Result<uint64_t> block_of_journal_key(std::string_view key);
 
 std::string encode_counter(uint64_t value);
 Result<uint64_t> decode_counter(std::string_view bytes);

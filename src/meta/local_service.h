@@ -63,6 +63,9 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes) override;
   io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) override;
   io::Task<Result<bool>> commit_upload(const Upload& upload) override;
+  io::Task<Result<Attr>> commit_journal(InodeId inode, const std::vector<JournalBlock>& blocks,
+                                        const ContentUpdate& update) override;
+  io::Task<Result<std::vector<JournalBlock>>> list_journal(InodeId inode) override;
   io::Task<Result<std::vector<Blob>>> list_blobs(std::string after, size_t limit) override;
   io::Task<Result<Blob>> get_blob(std::string name) override;
   io::Task<Result<void>> forget_blob(std::string name) override;

@@ -22,6 +22,9 @@ struct Options {
   uint64_t hot_id = 0;
   // Colder tiers are to have what is settled: changes are listed as pending.
   bool tiered = false;
+  // What is durable is in the log and in colder tiers, and backings are a cache: inline content that settles goes on
+  // being the durable version, in the file's journal, until another one is.
+  bool journals_inline = false;
 };
 
 }  // namespace firn::meta

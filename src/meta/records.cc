@@ -73,6 +73,7 @@ void write_attr(const Attr& a, record::Inode& m) {
   m.set_evicted(a.content.evicted);
   m.set_hot_id(a.content.hot_id);
   if (a.content.uploaded_size) m.set_uploaded_size(*a.content.uploaded_size);
+  m.set_journal_blocks(a.content.journal_blocks);
 }
 
 Attr read_attr(InodeId id, const record::Inode& m) {
@@ -94,7 +95,8 @@ Attr read_attr(InodeId id, const record::Inode& m) {
           .parent = InodeId(m.parent()),
           .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session(), m.generation(),
                       m.uploaded_generation(), m.evicted(),
-                      m.has_uploaded_size() ? std::optional(m.uploaded_size()) : std::nullopt, m.hot_id()}};
+                      m.has_uploaded_size() ? std::optional(m.uploaded_size()) : std::nullopt, m.hot_id(),
+                      m.journal_blocks()}};
 }
 
 }  // namespace

@@ -43,17 +43,6 @@ struct SetAttr {
       false;  // clear setuid, and setgid where group execute is set: a write or truncate by an unprivileged user
 };
 
-// A change of a regular file's bytes, committed as one transaction.
-struct ContentUpdate {
-  std::optional<uint64_t> size;
-  std::optional<uint64_t> allocated_bytes;
-  std::optional<std::string> inline_data;  // becomes the inline value; empty removes it
-  std::optional<Content> content;
-  std::optional<Timestamp> atime, mtime;
-  std::optional<Timestamp> ctime;  // raised to this when it is later than the stored one; absent: stays
-  bool kill_set_ids = false;
-};
-
 struct Removed {
   Attr attr;               // after the removal: nlink 0 means that an orphan record was written, unless
   bool reclaimed = false;  // the inode's records are gone too; the caller removes its backing

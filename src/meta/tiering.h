@@ -71,6 +71,20 @@ struct Upload {
   bool complete = false;
   uint64_t chunk_count = 0;
   uint64_t bytes = 0;
+  // Of a file that has changed since, nothing is recorded: uploads of one file may run side by side, and what an earlier
+  // one has read must not replace what a later one has recorded.
+  bool only_current = false;
+};
+
+// What fsync stores of a file where that is not worth an upload: whole blocks of it, over what the chunks hold. An
+// upload of the whole file ends them.
+inline constexpr uint64_t kJournalBlockBytes = 4096;
+// Of one file; some more are possible.
+inline constexpr uint32_t kMaxJournalBlocks = 512;
+
+struct JournalBlock {
+  uint64_t index = 0;
+  std::string bytes;  // kJournalBlockBytes, fewer at the file's end
 };
 
 // Thread-safe. The order that keeps every acknowledged byte and forgets no object: announce_blob, sync the log, put the
@@ -93,8 +107,16 @@ class Tiering {
   // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
   // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
   // whose content has moved inline the records are removed instead. kStale: one of the blobs is retired or forgotten;
-  // nothing was recorded.
+  // kBusy: the file has changed and the upload is `only_current`; nothing was recorded.
   virtual io::Task<Result<bool>> commit_upload(const Upload& upload) = 0;
+
+  // The blocks replace those that the journal has of the file; `update` is applied with them. What chunk records and
+  // journal are together from now on is a whole version of the file of update.size bytes: the caller sees to it that it
+  // is. kBusy: the content is inline, or evicted.
+  virtual io::Task<Result<Attr>> commit_journal(InodeId inode, const std::vector<JournalBlock>& blocks,
+                                                const ContentUpdate& update) = 0;
+  // In order.
+  virtual io::Task<Result<std::vector<JournalBlock>>> list_journal(InodeId inode) = 0;
 
   virtual io::Task<Result<std::vector<Blob>>> list_blobs(std::string after, size_t limit) = 0;
   // kNotFound: no such blob.

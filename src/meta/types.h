@@ -53,6 +53,9 @@ struct Content {
   // 8. Which folder of backings `backing` is in (Options::hot_id). In any other folder it means nothing: see
   // forget_foreign_backing().
   uint64_t hot_id = 0;
+  // 9. Volumes that live in a colder tier: at most so many blocks of the file are in its journal (Tiering), over the
+  // chunks: both together are the version of 7. Other content has none.
+  uint32_t journal_blocks = 0;
   friend bool operator==(const Content&, const Content&) = default;
 };
 
@@ -71,6 +74,17 @@ struct Attr {
   uint32_t xattr_count = 0;  // 0: getxattr need not look
   InodeId parent;            // directories only; the root's is itself
   Content content;           // regular files only
+};
+
+// A change of a regular file's bytes, committed as one transaction.
+struct ContentUpdate {
+  std::optional<uint64_t> size;
+  std::optional<uint64_t> allocated_bytes;
+  std::optional<std::string> inline_data;  // becomes the inline value; empty removes it
+  std::optional<Content> content;
+  std::optional<Timestamp> atime, mtime;
+  std::optional<Timestamp> ctime;  // raised to this when it is later than the stored one; absent: stays
+  bool kill_set_ids = false;
 };
 
 // Who asks.

@@ -177,17 +177,36 @@ io::Task<bool> ColdFile::are_left(const meta::Chunk& record, const Fetch& fetch)
   co_return here_.has_all(fetch.first, fetch.end);
 }
 
-io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
+io::Task<Result<ColdFile::Bytes>> ColdFile::fetch_base(const Fetch& fetch) {
+  const Journal& journal = options_.journal;
   const uint64_t chunk = fetch.first / blocks_per_chunk_, begin = chunk * options_.chunk_bytes;
+  const uint64_t wanted = offset_of(end_of(chunk)) - begin;
   meta::Chunk record = CO_TRY(co_await hydrator_.record_of(inode_, ChunkIndex(chunk)));
-  if (record.bytes != offset_of(end_of(chunk)) - begin)
+  const Result<uint64_t> base = journal.base_bytes(begin, wanted, record.bytes);
+  if (!base)
     co_return fail(Code::kCorrupt, "the record of chunk " + std::to_string(chunk) + " of inode " +
-                                       std::to_string(inode_.value) + " has another length than the file");
-  if (co_await are_left(record, fetch)) co_return Bytes();
-  const Extent range{.offset = offset_of(fetch.first) - begin, .bytes = offset_of(fetch.end) - offset_of(fetch.first)};
-  std::string bytes = CO_TRY(co_await hydrator_.fetch_range(inode_, std::move(record), range, &stopping_));
-  if (options_.arrived) options_.arrived(bytes.size());
-  co_return std::make_shared<const std::string>(std::move(bytes));
+                                       std::to_string(inode_.value) + ": " + base.error().message());
+  if (!journal.touches(begin, wanted) && co_await are_left(record, fetch)) co_return Bytes();
+  const uint64_t from = offset_of(fetch.first) - begin, until = std::min(offset_of(fetch.end) - begin, *base);
+  if (from >= until) co_return std::make_shared<const std::string>();
+  co_return std::make_shared<const std::string>(CO_TRY(
+      co_await hydrator_.fetch_range(inode_, std::move(record), {.offset = from, .bytes = until - from}, &stopping_)));
+}
+
+io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
+  const Journal& journal = options_.journal;
+  const uint64_t offset = offset_of(fetch.first), count = offset_of(fetch.end) - offset;
+  Bytes bytes = std::make_shared<const std::string>();
+  if (!journal.covers(offset, count)) {
+    bytes = CO_TRY(co_await fetch_base(fetch));
+    if (!bytes) co_return bytes;
+    if (options_.arrived) options_.arrived(bytes->size());
+  }
+  if (journal.empty()) co_return bytes;
+  std::string whole = *bytes;
+  whole.resize(count);
+  journal.lay_over(offset, whole);
+  co_return std::make_shared<const std::string>(std::move(whole));
 }
 
 io::Task<bool> ColdFile::keep(const Fetch& fetch) {

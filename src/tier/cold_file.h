@@ -15,6 +15,7 @@
 #include "io/sync.h"
 #include "tier/block_set.h"
 #include "tier/hydrator.h"
+#include "tier/journal.h"
 
 namespace firn::tier {
 
@@ -39,6 +40,7 @@ class ColdFile {
     uint64_t block_bytes = kBlockBytes;     // what is fetched at least; a chunk, where that is not a multiple of it
     uint64_t readahead_bytes = 64 << 20;    // how far sequential reading looks ahead, at most
     size_t chunks_in_flight = 8;            // fetched ahead at once
+    Journal journal;                        // lies over what is fetched
     std::function<bool()> may_keep;         // whether the local disk has room for what comes back; empty: it has
     std::function<void(uint64_t)> arrived;  // so many bytes came back; may be empty
   };
@@ -82,6 +84,8 @@ class ColdFile {
   uint64_t end_of(uint64_t chunk) const;
   io::Task<void> run_fetch(FetchRef fetch, io::Gate::Entry entry);
   io::Task<Result<Bytes>> do_fetch(const Fetch& fetch);
+  // The part of it that chunks hold; null: all of it is on the local disk.
+  io::Task<Result<Bytes>> fetch_base(const Fetch& fetch);
   // Whether an earlier life has left these blocks on the local disk: their chunk is looked at, once.
   io::Task<bool> are_left(const meta::Chunk& record, const Fetch& fetch);
   io::Task<void> look(const meta::Chunk& record);

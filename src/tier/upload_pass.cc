@@ -61,6 +61,16 @@ io::Task<Result<UploadSummary>> UploadPass::run() {
   co_return summary_;
 }
 
+io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
+  const meta::Attr attr = CO_TRY(co_await parts_.meta.getattr(inode));
+  if (!attr.content.settled || attr.content.evicted) co_return summary_;
+  CO_TRY(co_await add_settled(attr));
+  co_await send();
+  co_await gate_.close();
+  CO_TRY(co_await finish());
+  co_return summary_;
+}
+
 io::Task<Result<std::vector<meta::Pending>>> UploadPass::list() {
   std::vector<meta::Pending> all;
   for (InodeId after;;) {
@@ -85,22 +95,20 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
     ++summary_.postponed;
     co_return Result<void>();
   }
-  files_.push_back({.inode = inode, .generation = content.generation});
-  const size_t file = files_.size() - 1;
-  if (!content.settled) {
-    files_[file].read = true;  // inline now: finish() drops its chunks
-    co_return Result<void>();
-  }
-  files_[file].bytes = attr->size;
-  files_[file].replaces = content.uploaded_size.has_value();
-  files_[file].chunk_count = (attr->size + options_.chunk_bytes - 1) / options_.chunk_bytes;
-  Result<void> added = co_await add_chunks(file, attr->size, content.backing);
-  files_[file].read = added.has_value();
-  if (!added) {
-    files_[file].failed = true;
-    note_failure(added.error());
-  }
+  if (content.settled) co_return co_await add_settled(*attr);
+  // Inline now: finish() drops its chunks.
+  files_.push_back({.inode = inode, .generation = content.generation, .read = true});
   co_return Result<void>();
+}
+
+io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
+  files_.push_back({.inode = attr.inode,
+                    .generation = attr.content.generation,
+                    .chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes,
+                    .bytes = attr.size,
+                    .replaces = attr.content.uploaded_size.has_value()});
+  const size_t file = files_.size() - 1;
+  co_return co_await add_all(file, add_chunks(file, attr.size, attr.content.backing));
 }
 
 void UploadPass::forget_old_live_files() {
@@ -116,17 +124,54 @@ bool UploadPass::live_is_due(InodeId inode) {
   return true;
 }
 
-// It was pending where its backing was, and is now what had been uploaded of it.
+// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has.
 io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
-  File file{.inode = attr.inode, .generation = attr.content.generation, .bytes = attr.size, .read = true};
+  File file{.inode = attr.inode, .generation = attr.content.generation, .bytes = attr.size, .replaces = true};
   file.chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
+  Journal journal;
+  if (attr.content.journal_blocks > 0) journal = Journal(CO_TRY(co_await parts_.tiering.list_journal(attr.inode)));
+  std::vector<ChunkIndex> folded;
   Recorded recorded(parts_.tiering, attr.inode);
   for (uint64_t index = 0; index < file.chunk_count; ++index) {
-    if (CO_TRY(co_await recorded.find(ChunkIndex(index))) != nullptr) continue;
-    ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
-    co_return Result<void>();
+    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) {
+      folded.push_back(ChunkIndex(index));
+    } else if (CO_TRY(co_await recorded.find(ChunkIndex(index))) == nullptr) {
+      ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
+      co_return Result<void>();
+    }
   }
   files_.push_back(std::move(file));
+  co_return co_await add_all(files_.size() - 1, add_folded(files_.size() - 1, attr.size, journal, folded));
+}
+
+io::Task<Result<void>> UploadPass::add_folded(size_t file, uint64_t bytes, const Journal& journal,
+                                              const std::vector<ChunkIndex>& chunks) {
+  const InodeId inode = files_[file].inode;
+  for (const ChunkIndex index : chunks) {
+    const uint64_t offset = index.value * options_.chunk_bytes;
+    const uint64_t size = std::min<uint64_t>(options_.chunk_bytes, bytes - offset);
+    std::string chunk;
+    if (!journal.covers(offset, size)) {
+      if (parts_.hydrator == nullptr) co_return fail(Code::kNotSupported, "nothing brings back what it lies over");
+      const meta::Chunk record = CO_TRY(co_await parts_.hydrator->record_of(inode, index));
+      CO_TRY(journal.base_bytes(offset, size, record.bytes));
+      chunk = CO_TRY(co_await parts_.hydrator->fetch(inode, record, token_));
+    }
+    chunk.resize(size);
+    journal.lay_over(offset, chunk);
+    CO_TRY(co_await add_chunk(file, index, std::move(chunk)));
+  }
+  co_return Result<void>();
+}
+
+// What cannot be read of a file is that file's failure.
+io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> adding) {
+  Result<void> added = co_await std::move(adding);
+  files_[file].read = added.has_value();
+  if (!added) {
+    files_[file].failed = true;
+    note_failure(added.error());
+  }
   co_return Result<void>();
 }
 
@@ -267,10 +312,19 @@ io::Task<Result<void>> UploadPass::record(const Packing& packing) {
       file.chunks.insert(file.chunks.end(), part.chunks.begin(), part.chunks.end());
       continue;
     }
-    const meta::Upload upload{.inode = file.inode, .generation = file.generation, .chunks = part.chunks};
-    (void)CO_TRY(co_await parts_.tiering.commit_upload(upload));
+    (void)CO_TRY(co_await commit(file, {.chunks = part.chunks}));
   }
   co_return Result<void>();
+}
+
+io::Task<Result<bool>> UploadPass::commit(File& file, meta::Upload upload) {
+  upload.inode = file.inode;
+  upload.generation = file.generation;
+  upload.only_current = options_.only_current;
+  const Result<bool> committed = co_await parts_.tiering.commit_upload(upload);
+  file.outdated = !committed && committed.error() == Code::kBusy;
+  if (file.outdated) co_return false;
+  co_return committed;
 }
 
 io::Task<Result<void>> UploadPass::finish() {
@@ -279,16 +333,12 @@ io::Task<Result<void>> UploadPass::finish() {
       ++summary_.failed;
       continue;
     }
-    const meta::Upload upload{.inode = file.inode,
-                              .generation = file.generation,
-                              .chunks = std::move(file.chunks),
-                              .complete = true,
-                              .chunk_count = file.chunk_count,
-                              .bytes = file.bytes};
-    if (CO_TRY(co_await parts_.tiering.commit_upload(upload)))
-      ++summary_.files;
-    else
-      ++summary_.postponed;
+    const bool current = CO_TRY(co_await commit(file, {.chunks = std::move(file.chunks),
+                                                       .complete = true,
+                                                       .chunk_count = file.chunk_count,
+                                                       .bytes = file.bytes}));
+    ++(current ? summary_.files : summary_.postponed);
+    if (file.outdated) ++summary_.outdated;
   }
   co_return Result<void>();
 }
@@ -300,6 +350,14 @@ void UploadPass::note_failure(const Status& failure) {
 io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token) {
   UploadPass one(parts_, options_, memory_, token);
   co_return co_await one.run();
+}
+
+io::Task<Result<UploadSummary>> Uploader::upload(InodeId inode, io::CancelToken* token) {
+  UploadPass one(parts_, options_, memory_, token);
+  UploadSummary summary = CO_TRY(co_await one.run_for(inode));
+  if (!summary.first_failure.ok()) co_return fail(summary.first_failure);
+  if (summary.outdated > 0) co_return fail(Code::kConflict, "the file was changed while it was uploaded");
+  co_return summary;
 }
 
 }  // namespace firn::tier

@@ -6,6 +6,7 @@
 
 #include "io/sync.h"
 #include "tier/blob/writer.h"
+#include "tier/journal.h"
 #include "tier/uploader.h"
 
 namespace firn::tier {
@@ -17,6 +18,8 @@ class UploadPass {
       : parts_(parts), options_(options), token_(token), memory_(memory), in_flight_(options.blobs_in_flight) {}
 
   io::Task<Result<UploadSummary>> run();
+  // Just this file, open for writing or not. Leaves `memory` as it is, but for its atomics.
+  io::Task<Result<UploadSummary>> run_for(InodeId inode);
 
  private:
   struct File {
@@ -29,6 +32,7 @@ class UploadPass {
     std::vector<meta::Chunk> chunks;  // of that; those that are sent
     bool read = false;                // every chunk is on its way, or need not go
     bool failed = false;              // something of it did not arrive everywhere
+    bool outdated = false;            // it has changed, and only_current says that it is not recorded
   };
   // Chunks of a file in one blob.
   struct Part {
@@ -42,10 +46,15 @@ class UploadPass {
 
   io::Task<Result<std::vector<meta::Pending>>> list();
   io::Task<Result<void>> add_file(InodeId inode);
+  io::Task<Result<void>> add_settled(const meta::Attr& attr);
   io::Task<Result<void>> add_evicted(const meta::Attr& attr);
+  // Chunks of a file that has no backing, with what the journal lays over them.
+  io::Task<Result<void>> add_folded(size_t file, uint64_t bytes, const Journal& journal,
+                                    const std::vector<ChunkIndex>& chunks);
   void forget_old_live_files();
   // Whether a file that is open for writing is to be uploaded as it is now.
   bool live_is_due(InodeId inode);
+  io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
   io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
   io::Task<void> send();
@@ -57,6 +66,8 @@ class UploadPass {
   io::Task<Result<void>> catch_up();
   io::Task<bool> copy_blob(meta::Blob blob);
   io::Task<Result<void>> record(const Packing& packing);
+  // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
+  io::Task<Result<bool>> commit(File& file, meta::Upload upload);
   io::Task<Result<void>> finish();
   void note_failure(const Status& failure);
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }

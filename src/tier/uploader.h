@@ -12,6 +12,7 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
+#include "tier/hydrator.h"
 #include "tier/tier.h"
 
 namespace firn::tier {
@@ -27,11 +28,14 @@ struct UploadOptions {
   // A file that is open for writing is looked at this often.
   int64_t live_interval_ns = 600'000'000'000;
   int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included
+  // What was read of a file that has changed meanwhile is not recorded: needed where upload() is called.
+  bool only_current = false;
 };
 
 struct UploadSummary {
   uint64_t files = 0;      // that colder tiers have now
   uint64_t postponed = 0;  // that changed meanwhile, or are open for writing
+  uint64_t outdated = 0;   // of these, those of which nothing was recorded
   uint64_t failed = 0;
   uint64_t chunks = 0;       // that were sent
   uint64_t unchanged = 0;    // that colder tiers had already
@@ -42,7 +46,8 @@ struct UploadSummary {
   Status first_failure;
 };
 
-// Thread-safe, but for one pass at a time. What it refers to must outlive it.
+// Thread-safe, but for one pass at a time; upload() may run beside it, and beside others. What it refers to must outlive
+// it.
 class Uploader {
  public:
   struct Parts {
@@ -52,6 +57,8 @@ class Uploader {
     io::BlockingPool& pool;  // for compression
     Random& random;          // names of blobs; must be unpredictable where blobs are sealed
     Tiers tiers;
+    // For what has a journal and no backing, whose chunks come back to be sent anew. Null: nothing has.
+    Hydrator* hydrator = nullptr;
   };
   Uploader(Parts parts, UploadOptions options) : parts_(std::move(parts)), options_(options) {}
 
@@ -60,7 +67,7 @@ class Uploader {
     // Files that were open for writing when a pass looked at them, and when (monotonic) that was.
     std::unordered_map<InodeId, int64_t> live_files;
     // Some blobs are in some tiers only; nobody knows before the first pass has looked.
-    bool may_lag = true;
+    std::atomic<bool> may_lag = true;
     // Of chunks that passes have dealt with, sent or not; only grows.
     std::atomic<uint64_t> handled_bytes = 0;
   };
@@ -70,6 +77,10 @@ class Uploader {
   // once every tier has all of its chunks. What fails stays pending. The result fails only when the metadata cannot be
   // read or written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
+  // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
+  // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and recorded.
+  // kConflict: it was changed; its record has a newer generation. kStale: it is gone.
+  io::Task<Result<UploadSummary>> upload(InodeId inode, io::CancelToken* token);
   // How far passes are: grows while they run.
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 

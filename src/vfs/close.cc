@@ -231,7 +231,7 @@ io::Task<Result<void>> VolumeImpl::finish_settled(Node& node, const io::FileStat
 // bytes, and how much of its size, a power cut would leave.
 io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) {
   OpenState& open = *node.open;
-  if (open.inline_behind) CO_TRY(co_await open.object->file().sync(true));
+  if (open.inline_behind && durable_here()) CO_TRY(co_await open.object->file().sync(true));
   CO_TRY(co_await data_.settle(open.object));
   meta::ContentUpdate update;
   update.content = meta::Content{.backing = open.object->id(), .settled = true, .live = true};
@@ -277,7 +277,8 @@ io::Task<void> VolumeImpl::remove_backings() {
     removals.swap(removals_);
   }
   if (removals.empty()) co_return;
-  const bool synced = (co_await meta_.sync(meta_.last_version())).has_value();
+  // No record that a crash brings back refers to files of a cache.
+  const bool synced = !durable_here() || (co_await meta_.sync(meta_.last_version())).has_value();
   for (BackingId id : removals) {
     if (synced && co_await data_.remove(id)) continue;
     std::lock_guard lock(removals_mutex_);

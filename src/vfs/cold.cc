@@ -18,7 +18,8 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::cold_of(Node& node) {
   return node.open ? node.open->cold : nullptr;
 }
 
-std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::ObjectRef object) {
+std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::ObjectRef object,
+                                                      tier::Journal journal) {
   const TierOptions& tiers = options_.tiers->options;
   return std::make_shared<tier::ColdFile>(
       options_.tiers->hydrator, attr.inode, attr.size, std::move(object),
@@ -26,6 +27,7 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::Ob
                               .block_bytes = tiers.block_bytes,
                               .readahead_bytes = tiers.readahead_bytes,
                               .chunks_in_flight = tiers.chunks_in_flight,
+                              .journal = std::move(journal),
                               .may_keep = [this] { return settling_->has_room(); },
                               .arrived = [this](uint64_t bytes) { settling_->note_hydrated(bytes); }});
 }
@@ -48,7 +50,8 @@ io::Task<Result<void>> VolumeImpl::attach_cold(Node& node, const Attr& attr) {
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   set_object(node, object, /*lent=*/false, /*live=*/false);
-  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, std::move(object));
+  tier::Journal journal = CO_TRY(co_await journal_of(attr));
+  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, std::move(object), std::move(journal));
   {
     std::lock_guard lock(node.state_mutex);
     node.open->cold = std::move(cold);
@@ -68,7 +71,10 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   std::shared_ptr<tier::ColdFile> cold = cold_of(node);
   const bool own = cold == nullptr;
-  if (own) cold = make_cold(attr, CO_TRY(co_await backing_of_cold(node, attr)));
+  if (own) {
+    tier::Journal journal = CO_TRY(co_await journal_of(attr));
+    cold = make_cold(attr, CO_TRY(co_await backing_of_cold(node, attr)), std::move(journal));
+  }
   Result<void> back = co_await cold->make_resident(token);
   if (own) co_await cold->close();
   CO_TRY(std::move(back));
@@ -84,6 +90,7 @@ io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   co_await drop_cold(node);
   const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
+  note_rewritten(node);
   meta::ContentUpdate update;
   update.content = attr.content;
   update.content->backing = object->id();

@@ -16,7 +16,9 @@ io::Task<Result<void>> VolumeImpl::fsync(Handle* handle, bool data_only) {
 
 io::Task<Result<void>> VolumeImpl::make_durable(Node& node, bool data_only) {
   CO_TRY(co_await checkpoint(node));
-  if (node.open && node.open->object && !node.open->lent) {
+  if (!durable_here()) {
+    CO_TRY(co_await send(node));
+  } else if (node.open && node.open->object && !node.open->lent) {
     CO_TRY(co_await node.open->object->file().sync(data_only));
   }
   // A live record says "ask the backing file": size and times need no commit of their own.
@@ -83,9 +85,10 @@ io::Task<Result<void>> VolumeImpl::sync_all() {
   for (NodeRef& node : open_nodes()) {
     auto lock = co_await node->mutex.lock();
     CO_TRY(co_await checkpoint(*node));
+    if (!durable_here()) CO_TRY(co_await send(*node));
   }
   CO_TRY(co_await accesses_.save());
-  CO_TRY(co_await data_.sync_all());
+  CO_TRY(co_await (durable_here() ? data_.sync_all() : send_closed(nullptr)));
   co_return co_await meta_.sync(meta_.last_version());
 }
 
@@ -102,6 +105,8 @@ io::Task<void> VolumeImpl::checkpoint_open_files() {
       continue;
     } else if (open.lent) {
       (void)co_await checkpoint(*node);
+    } else if (!durable_here()) {
+      continue;
     } else if (Result<io::FileStat> stat = co_await open.object->file().stat();
                stat && stat->mtime != open.synced_mtime) {
       if (co_await open.object->file().sync(true)) open.synced_mtime = stat->mtime;
@@ -121,7 +126,8 @@ io::Task<Result<void>> VolumeImpl::sync_closed_files() {
     inodes.swap(unsynced_);
   }
   if (inodes.empty()) co_return Result<void>();
-  Result<void> result = co_await sync_backings(inodes);
+  Result<void> result;
+  if (durable_here()) result = co_await sync_backings(inodes);
   for (InodeId inode : inodes) {
     if (result) result = co_await end_live(inode);
     if (!result) mark_unsynced(inode);
@@ -168,7 +174,8 @@ io::Task<void> VolumeImpl::tick() {
   co_await checkpoint_open_files();
   co_await recycle();
   (void)co_await accesses_.save();
-  (void)co_await meta_.sync(meta_.last_version());
+  // Where a colder tier keeps the log, it goes there by itself, and nobody waits for that.
+  if (durable_here()) (void)co_await meta_.sync(meta_.last_version());
   co_await remove_backings();
   (void)co_await sync_closed_files();
 }

@@ -74,11 +74,35 @@ io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<
     in_memory = node.open->memory != nullptr;
     object = node.open->object;
   }
-  if (!in_memory && !append) co_return co_await object->file().write(offset, data);
+  if (!in_memory && !append) {
+    Result<void> written = co_await object->file().write(offset, data);
+    note_written(node, offset, data.size());
+    co_return written;
+  }
   auto lock = co_await node.mutex.lock();
   if (append) offset = CO_TRY(co_await node.open->object->file().stat()).bytes;
   if (node.open->memory && offset + data.size() > options_.inline_max_bytes) CO_TRY(co_await spill(node));
-  co_return co_await node.open->object->file().write(offset, data);
+  Result<void> written = co_await node.open->object->file().write(offset, data);
+  note_written(node, offset, data.size());
+  co_return written;
+}
+
+// After the bytes are there: who takes note of what is unsent sends them, or is told of them again.
+void VolumeImpl::note_written(Node& node, uint64_t offset, uint64_t bytes) {
+  if (durable_here()) return;
+  std::lock_guard lock(node.state_mutex);
+  node.unsent.note(offset, bytes);
+}
+
+void VolumeImpl::note_sent(Node& node) {
+  std::lock_guard lock(node.state_mutex);
+  (void)node.unsent.take();
+}
+
+void VolumeImpl::note_rewritten(Node& node) {
+  if (durable_here()) return;
+  std::lock_guard lock(node.state_mutex);
+  node.unsent.note_everything();
 }
 
 io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
@@ -112,6 +136,7 @@ io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, u
   update.kill_set_ids = true;
   CO_TRY(co_await meta_.update_content(node.inode, update));
   CO_TRY(co_await rebase(node));
+  note_rewritten(node);
   note_change(node);
   notify_inode(handle->door, node.inode, true);
   if (handle->syncs_writes()) CO_TRY(co_await make_durable(node, false));
@@ -151,6 +176,7 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
     content.resize(copied);
     CO_TRY(co_await destination->file().write(target_offset, std::as_bytes(std::span(content))));
   }
+  note_rewritten(to);
   notify_inode(target->door, to.inode, true);
   if (target->syncs_writes()) CO_TRY(co_await fsync(target, false));
   co_return copied;

@@ -104,6 +104,7 @@ io::Task<Result<void>> VolumeImpl::flush_before_replacing(const Attr& moved) {
   NodeRef node = nodes_.acquire(moved.inode);
   auto lock = co_await node->mutex.lock();
   CO_TRY(co_await checkpoint(*node));
+  if (!durable_here()) co_return co_await send(*node);
   if (node->open && node->open->live) {
     if (!node->open->lent) CO_TRY(co_await node->open->object->file().sync(true));
     co_return Result<void>();

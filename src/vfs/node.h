@@ -19,6 +19,7 @@
 #include "tier/cold_file.h"
 #include "vfs/memory_object.h"
 #include "vfs/size_predictor.h"
+#include "vfs/written_blocks.h"
 
 namespace firn::vfs {
 
@@ -76,6 +77,8 @@ struct Node {
   std::atomic<bool> orphan = false;      // no name is left
   std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content
 
+  // What the object may hold that has not been sent (VolumeOptions::durable_in_tiers); guarded by state_mutex.
+  WrittenBlocks unsent;
   std::unique_ptr<meta::Attr> tombstone;  // under state_mutex: what it was, once its records are gone
 
   // Guarded by the table's shard mutex.

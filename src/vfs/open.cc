@@ -181,6 +181,7 @@ io::Task<Result<void>> VolumeImpl::ensure_writable(Node& node, Attr& attr, bool 
     CO_TRY(co_await node.open->memory->truncate(0));
   } else if (truncate) {
     CO_TRY(co_await node.open->object->file().truncate(0));
+    note_rewritten(node);
     meta::ContentUpdate update;
     update.size = 0;
     update.mtime = options_.clock.now();
@@ -221,6 +222,7 @@ io::Task<Result<void>> VolumeImpl::lend_for(Node& node, Attr& attr, bool truncat
 io::Task<Result<void>> VolumeImpl::make_live(Node& node, Attr& attr, bool truncate) {
   data::ObjectRef object = node.open ? node.open->object : nullptr;
   if (!object) object = CO_TRY(co_await data_.open(attr.content.backing));
+  if (!attr.content.live && attr.content.generation == attr.content.uploaded_generation) note_sent(node);
   if (truncate || !attr.content.live) {
     meta::ContentUpdate update;
     update.content = attr.content;
@@ -234,6 +236,7 @@ io::Task<Result<void>> VolumeImpl::make_live(Node& node, Attr& attr, bool trunca
   }
   set_object(node, object, /*lent=*/false, /*live=*/true);
   if (truncate) CO_TRY(co_await object->file().truncate(0));
+  if (truncate) note_rewritten(node);
   co_return co_await rebase(node);
 }
 

@@ -120,9 +120,10 @@ io::Task<Result<void>> VolumeImpl::start_data() {
     after = page.last;
     undecodable += page.undecodable;
     for (const Attr& attr : page.inodes) {
-      if (!attr.content.backing) continue;
-      referenced.insert(attr.content.backing);
+      if (attr.content.backing) referenced.insert(attr.content.backing);
       if (attr.content.settled && !attr.content.evicted) hot_bytes += attr.allocated_bytes;
+      const bool never_sent = attr.content.settled && attr.content.evicted && !attr.content.uploaded_size;
+      if (!durable_here() && never_sent && !options_.read_only) CO_TRY(co_await forget_never_sent(attr));
       if (!options_.clean && attr.content.settled) CO_TRY(co_await check_against_backing(attr));
     }
     co_await io::yield();
@@ -144,8 +145,11 @@ io::Task<Result<void>> VolumeImpl::stop() {
     if (Result<void> finished = co_await finish(*node, Closing::kNow); !finished && result) result = finished;
   }
   if (Result<void> saved = co_await accesses_.save(); !saved && result) result = saved;
-  if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
+  if (durable_here())
+    if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;
   if (Result<void> synced = co_await sync_closed_files(); !synced && result) result = synced;
+  if (!durable_here() && !options_.read_only)
+    if (Result<void> sent = co_await send_closed(nullptr); !sent && result) result = sent;
   if (Result<void> synced = co_await meta_.sync(meta_.last_version()); !synced && result) result = synced;
   co_await recycle();
   co_await remove_backings();

@@ -29,6 +29,7 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
     object = CO_TRY(co_await data_.open(attr.content.backing));
   }
   CO_TRY(co_await object->file().truncate(size));
+  note_rewritten(node);
   if (attached && node.open->lent && size > options_.inline_max_bytes) {
     // What is sized beforehand is often mapped, and msync goes past us: it had better find a settled file.
     io::FileStat stat = CO_TRY(co_await object->file().stat());

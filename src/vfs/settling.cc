@@ -73,9 +73,9 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(io::CancelToken* token) {
   busy_ = true;
   const uint64_t closed = closed_bytes_.load();
   co_await parts_.before_upload();
-  const Status permitted = parts_.tiers.permitted ? parts_.tiers.permitted() : Status();
-  Result<tier::UploadSummary> summary = fail(permitted);
-  if (permitted.ok()) summary = co_await parts_.tiers.uploader.pass(token);
+  const Status allowed = permitted();
+  Result<tier::UploadSummary> summary = fail(allowed);
+  if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token);
   if (summary) {
     note(*summary);
     if (summary->first_failure.ok()) closed_bytes_.fetch_sub(closed);
@@ -100,6 +100,15 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
     const bool failed = !done || !done->first_failure.ok();
     pause_ns = failed ? std::clamp(2 * pause_ns, kFirstPauseNs, kLongestPauseNs) : 0;
   }
+}
+
+io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
+  if (const Status allowed = permitted(); !allowed.ok()) co_return fail(allowed);
+  const tier::UploadSummary done = CO_TRY(co_await parts_.tiers.uploader.upload(inode, token));
+  std::lock_guard lock(mutex_);
+  told_.uploaded_blobs += done.blobs;
+  told_.uploaded_bytes += done.blob_bytes;
+  co_return Result<void>();
 }
 
 io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {

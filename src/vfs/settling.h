@@ -40,6 +40,8 @@ class Settling {
   io::Task<void> upload_loop(io::CancelToken* token);
   io::Task<void> evict_loop(io::CancelToken* token);
 
+  // Uploads one file as it is now. As Uploader::upload().
+  io::Task<Result<void>> upload(InodeId inode, io::CancelToken* token);
   // Uploads what is pending now, one pass after another, until nothing is or nothing more can be.
   io::Task<Result<tier::UploadSummary>> flush(io::CancelToken* token);
 
@@ -54,6 +56,7 @@ class Settling {
     }
   };
   io::Task<Result<tier::UploadSummary>> pass(io::CancelToken* token);
+  Status permitted() const { return parts_.tiers.permitted ? parts_.tiers.permitted() : Status(); }
   io::Task<void> look_at_pending();
   void note(const tier::UploadSummary& summary);
   io::Task<Use> use() const;

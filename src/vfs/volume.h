@@ -103,6 +103,9 @@ struct VolumeOptions {
   uint64_t memory_min_available_bytes = uint64_t{512} << 20;
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
   const TierParts* tiers = nullptr;          // colder tiers; null: there are none
+  // What is durable is what the tiers have, with the log that meta.sync() waits for; the local disk is a cache that may
+  // be lost at any time. Without it: what the local disk has. Needs tiers, and doors without passthrough.
+  bool durable_in_tiers = false;
 };
 
 struct VolumeStatistics {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <list>
 #include <mutex>
+#include <set>
 #include <unordered_set>
 #include <utility>
 
@@ -161,6 +162,10 @@ class VolumeImpl final : public Volume {
   // ---- file_io.cc ----
   static data::ObjectRef object_of(Node& node);
   io::Task<Result<void>> store(Node& node, uint64_t offset, std::span<const std::byte> data, bool append);
+  // The content has changed there; or in any way.
+  void note_written(Node& node, uint64_t offset, uint64_t bytes);
+  void note_rewritten(Node& node);
+  void note_sent(Node& node);
   bool access_counts(const Attr& attr) const;
   void note_read(Node& node, const Attr& attr);
   io::Task<void> note_access(InodeId inode);
@@ -181,13 +186,30 @@ class VolumeImpl final : public Volume {
   // Before it is cut to nothing: nothing comes back.
   io::Task<Result<void>> forget_cold(Node& node, Attr& attr);
   io::Task<Result<data::ObjectRef>> backing_of_cold(Node& node, const Attr& attr);
-  std::shared_ptr<tier::ColdFile> make_cold(const Attr& attr, data::ObjectRef object);
+  std::shared_ptr<tier::ColdFile> make_cold(const Attr& attr, data::ObjectRef object, tier::Journal journal);
   io::Task<void> drop_cold(Node& node);
   static std::shared_ptr<tier::ColdFile> cold_of(Node& node);
   // Before an upload looks: what is closed is made durable, what is open is recorded as it is now.
   io::Task<void> record_for_upload();
   io::Task<void> record_open_files();
   void start_settling();
+
+  // ---- object_durability.cc ----
+  io::Task<Result<void>> send(Node& node);
+  io::Task<Result<void>> send_open(Node& node, const Attr& attr, const WrittenBlocks& unsent);
+  io::Task<Result<void>> upload_open(Node& node);
+  // Which blocks are to go into the journal; none: that will not do, it must be uploaded.
+  std::set<uint64_t> blocks_to_journal(const Attr& attr, const WrittenBlocks& unsent, uint64_t bytes) const;
+  io::Task<Result<void>> journal(Node& node, const std::set<uint64_t>& blocks, const io::FileStat& stat);
+  // An open file's size and times, as a change of its content.
+  meta::ContentUpdate changes_of(const Node& node, const io::FileStat& stat) const;
+  void note_recorded(Node& node, const io::FileStat& stat);
+  io::Task<Result<tier::Journal>> journal_of(const Attr& attr);
+  // All files that are closed.
+  io::Task<Result<void>> send_closed(io::CancelToken* token);
+  io::Task<Result<void>> forget_never_sent(const Attr& attr);
+  // On the way to the disk.
+  bool durable_here() const { return !options_.durable_in_tiers; }
 
   // ---- durability.cc ----
   io::Task<Result<void>> make_durable(Node& node, bool data_only);

@@ -2,6 +2,7 @@
 #include "meta/local_service.h"
 #include "meta/mutation.h"
 #include "meta/ops/chunks.h"
+#include "meta/ops/journal.h"
 #include "meta/tiering_records.h"
 
 namespace firn::meta {
@@ -23,7 +24,7 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
   if (!found && found.error().code() == Code::kStale) co_return false;
   Inode* inode = CO_TRY(Result<Inode*>(found));
   Content& content = inode->attr.content;
-  if (inode->attr.nlink == 0) co_return false;  // its chunks go with it
+  if (inode->attr.nlink == 0 && !upload.only_current) co_return false;  // its chunks go with it
   if (!content.settled) {
     // The content has moved inline.
     if (CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex()))) m.transaction().erase(pending_key(upload.inode));
@@ -32,12 +33,14 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
     CO_TRY(co_await m.commit());
     co_return false;
   }
+  if (upload.only_current && content.generation != upload.generation) co_return fail(Code::kBusy);
   CO_TRY(co_await expect_blobs(m, upload.chunks));
   for (const Chunk& chunk : upload.chunks) CO_TRY(co_await record(m, upload.inode, chunk));
   const bool current = content.generation == upload.generation && !content.live;
   if (upload.complete) {
     const bool all = CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)));
     content.uploaded_size = upload.bytes;
+    CO_TRY(co_await erase_journal(m, *inode));
     if (all && current) {
       content.uploaded_generation = upload.generation;
       m.transaction().erase(pending_key(upload.inode));

@@ -3,6 +3,7 @@
 #include "meta/local_service.h"
 #include "meta/mutation.h"
 #include "meta/ops/chunks.h"
+#include "meta/ops/journal.h"
 #include "meta/ops/remove.h"
 
 namespace firn::meta {
@@ -23,6 +24,7 @@ io::Task<Result<std::optional<Attr>>> attempt(Mutation& m, InodeId id) {
       co_return fail(Code::kWouldBlock);
     }
   }
+  CO_TRY(co_await erase_journal(m, *inode));
   CO_TRY(co_await erase_records(m, inode));
   CO_TRY(co_await m.commit());
   co_return inode->attr;

@@ -5,6 +5,7 @@
 #include "meta/mutation.h"
 #include "meta/new_node.h"
 #include "meta/ops/chunks.h"
+#include "meta/ops/journal.h"
 #include "meta/ops/kill_set_ids.h"
 #include "meta/permissions.h"
 
@@ -59,9 +60,15 @@ bool changes_content(const ContentUpdate& u) { return u.size || u.allocated_byte
 io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& update) {
   co_await m.lock({id});
   Inode* inode = CO_TRY(co_await m.inode(id));
-  const Content before = inode->attr.content;
+  Content before = inode->attr.content;
   if (changes_content(update)) {
     if (inode->attr.type != FileType::kRegular) co_return fail(Code::kInvalid);
+    const bool settles = update.content && update.content->settled && !before.settled;
+    if (settles && inode->has_inline && m.core().options.journals_inline) {
+      CO_TRY(co_await move_inline_to_journal(m, *inode));
+      before.journal_blocks = inode->attr.content.journal_blocks;
+      before.uploaded_size = inode->attr.content.uploaded_size;
+    }
     apply_content(m, update, *inode);
   }
   if (update.kill_set_ids) {
@@ -72,6 +79,9 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
   inode->attr.content.generation = before.generation;
   inode->attr.content.uploaded_generation = before.uploaded_generation;
   inode->attr.content.uploaded_size = before.uploaded_size;
+  inode->attr.content.journal_blocks = before.journal_blocks;
+  // What it lies over has nothing to do with what settles there next.
+  if (!inode->attr.content.settled) CO_TRY(co_await erase_journal(m, *inode));
   if (m.core().options.tiered && leaves_tiers_behind(update, before, inode->attr.content))
     CO_TRY(co_await mark_pending(m, *inode));
   m.update(inode);

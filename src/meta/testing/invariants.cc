@@ -23,7 +23,8 @@ class Checker {
     for (const auto& [id, count] : names_)
       if (!inodes_.contains(id)) complain(id, "is named but missing");
     for (Prefix prefix :
-         {Prefix::kInline, Prefix::kOrphan, Prefix::kLive, Prefix::kXattr, Prefix::kChunk, Prefix::kPending})
+         {Prefix::kInline, Prefix::kOrphan, Prefix::kLive, Prefix::kXattr, Prefix::kChunk, Prefix::kPending,
+          Prefix::kJournal})
       for (const auto& [id, count] : counts_[prefix])
         if (!inodes_.contains(id)) complain(id, std::string("has a left-over record ") + char(prefix));
     check_usage();

@@ -81,7 +81,7 @@ struct NameVisitor {
   }
 };
 
-// Records that belong to an inode: X, N, O, L.
+// Records that belong to an inode: X, N, O, L, J.
 struct BelongingVisitor {
   Census& census;
   Prefix prefix;
@@ -105,6 +105,11 @@ struct BelongingVisitor {
       case Prefix::kInline:
         facts->inline_found = true;
         facts->inline_bytes = pair.value.size();
+        break;
+      case Prefix::kJournal:
+        ++facts->journal_found;
+        if (facts->content.journal_blocks == 0 && !facts->undecodable)
+          census.report(*id, "has a block in its journal although it has none", {{pair.key, std::nullopt}});
         break;
       default:
         break;
@@ -152,7 +157,8 @@ io::Task<Result<void>> take_census(kv::Engine& engine, const FsckOptions& option
   for (auto [prefix, phase] : {std::pair{Prefix::kXattr, "extended attributes"},
                                {Prefix::kInline, "small files"},
                                {Prefix::kOrphan, "orphans"},
-                               {Prefix::kLive, "open files"}}) {
+                               {Prefix::kLive, "open files"},
+                               {Prefix::kJournal, "journals"}}) {
     BelongingVisitor visitor{census, prefix};
     CO_TRY(co_await for_each(engine, prefix, options, phase, visitor));
   }

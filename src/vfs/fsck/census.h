@@ -37,6 +37,7 @@ struct InodeFacts {
   bool orphan_record = false;
   bool live_record = false;
   bool pending_record = false;
+  uint64_t journal_found = 0;
   uint64_t chunks_in_place = 0;  // records of chunks that an uploaded file should have
 
   bool uploaded() const {

@@ -1,0 +1,24 @@
+// The local side of a volume that lives in a bucket: a folder that is its cache, and may be removed at any time that
+// nobody serves it.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "cli/volume_folder.h"
+
+namespace firn::cli {
+
+// Whether `volume`, an argument of the command line, names a bucket instead of a folder.
+bool is_bucket_url(std::string_view volume);
+
+// Where the cache of `url` is on this machine: below $FIRN_CACHE_DIR, else $XDG_CACHE_HOME/firn, else ~/.cache/firn.
+// One folder for each URL; nothing is made. kInvalid: the URL makes no sense.
+Result<std::string> cache_folder_of(const std::string& url);
+
+// The cache of the volume at `url`, ready to be served: `folder`, or where it is empty, cache_folder_of(url). Makes it
+// from what the bucket says of the volume, unless it is there. kNotFound: there is no volume. kInvalid: there is one, but
+// it lives on a machine, and has a tier here. kExists: the folder is another volume's.
+Result<VolumePaths> open_cache_folder(const std::string& url, const std::string& folder, const std::string& key_file);
+
+}  // namespace firn::cli

@@ -1,0 +1,120 @@
+// Volumes whose colder tier is where things are durable: fsync waits for it, and the local disk is a cache.
+#include "vfs/volume_impl.h"
+
+namespace firn::vfs {
+
+// What the colder tier lacks of a file goes there, and its record says so; the log that has the record is waited for
+// by the caller. Inline content needs nothing of this: the record has it. Under Node::mutex.
+io::Task<Result<void>> VolumeImpl::send(Node& node) {
+  const Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  if (!attr.content.settled || attr.content.evicted) co_return Result<void>();
+  if (!node.open || !node.open->live || node.open->lent) {
+    if (attr.content.generation == attr.content.uploaded_generation) co_return Result<void>();
+    CO_TRY(co_await settling_->upload(node.inode, &stopping_));
+    note_change(node);
+    co_return Result<void>();
+  }
+  WrittenBlocks unsent;
+  {
+    std::lock_guard lock(node.state_mutex);
+    unsent = node.unsent.take();
+  }
+  if (unsent.empty()) co_return Result<void>();
+  Result<void> sent = co_await send_open(node, attr, unsent);
+  if (!sent) note_rewritten(node);
+  note_change(node);  // what fsync waits for in the log
+  co_return sent;
+}
+
+io::Task<Result<void>> VolumeImpl::send_open(Node& node, const Attr& attr, const WrittenBlocks& unsent) {
+  const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+  const std::set<uint64_t> blocks = blocks_to_journal(attr, unsent, stat.bytes);
+  if (blocks.empty()) co_return co_await upload_open(node);
+  co_return co_await journal(node, blocks, stat);
+}
+
+// Chunks and journal must make up the whole file, of `bytes`: either the blocks are all of it, or it had a whole version,
+// was not cut, and the blocks hold all by which it has grown.
+std::set<uint64_t> VolumeImpl::blocks_to_journal(const Attr& attr, const WrittenBlocks& unsent, uint64_t bytes) const {
+  constexpr uint64_t kBlock = meta::kJournalBlockBytes;
+  const uint64_t count = (bytes + kBlock - 1) / kBlock;
+  const meta::Content& content = attr.content;
+  std::set<uint64_t> blocks;
+  if (unsent.everything()) {
+    if (count > WrittenBlocks::kMost) return {};
+    for (uint64_t block = 0; block < count; ++block) blocks.insert(block);
+  } else {
+    if (!content.uploaded_size || bytes < *content.uploaded_size) return {};
+    blocks = unsent.blocks();
+    blocks.erase(blocks.lower_bound(count), blocks.end());
+    if (bytes > *content.uploaded_size)
+      for (uint64_t block = *content.uploaded_size / kBlock; block < count; ++block)
+        if (!blocks.contains(block)) return {};
+  }
+  return content.journal_blocks + blocks.size() <= meta::kMaxJournalBlocks ? blocks : std::set<uint64_t>();
+}
+
+io::Task<Result<void>> VolumeImpl::journal(Node& node, const std::set<uint64_t>& blocks, const io::FileStat& stat) {
+  constexpr uint64_t kBlock = meta::kJournalBlockBytes;
+  std::vector<meta::JournalBlock> written;
+  for (const uint64_t index : blocks) {
+    std::string bytes(std::min(kBlock, stat.bytes - index * kBlock), '\0');
+    CO_TRY(co_await node.open->object->file().read(index * kBlock, std::as_writable_bytes(std::span(bytes))));
+    written.push_back({index, std::move(bytes)});
+  }
+  CO_TRY(co_await options_.tiers->tiering.commit_journal(node.inode, written, changes_of(node, stat)));
+  note_recorded(node, stat);
+  co_return Result<void>();
+}
+
+// Whatever was written before the record gets its new generation is read, and sent, after that.
+io::Task<Result<void>> VolumeImpl::upload_open(Node& node) {
+  constexpr int kAttempts = 16;  // times it may be touched by others meanwhile
+  for (int attempt = 1;; ++attempt) {
+    const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+    CO_TRY(co_await meta_.update_content(node.inode, changes_of(node, stat)));
+    note_recorded(node, stat);
+    const Result<void> sent = co_await settling_->upload(node.inode, &stopping_);
+    if (sent || sent.error() != Code::kConflict || attempt == kAttempts) co_return sent;
+  }
+}
+
+meta::ContentUpdate VolumeImpl::changes_of(const Node& node, const io::FileStat& stat) const {
+  meta::ContentUpdate update;
+  update.size = stat.bytes;
+  update.allocated_bytes = stat.allocated_bytes;
+  add_times(*node.open, stat, update);
+  return update;
+}
+
+void VolumeImpl::note_recorded(Node& node, const io::FileStat& stat) {
+  note_change(node);
+  std::lock_guard state(node.state_mutex);
+  node.open->base_mtime = stat.mtime;
+  node.open->base_atime = stat.atime;
+}
+
+io::Task<Result<tier::Journal>> VolumeImpl::journal_of(const Attr& attr) {
+  if (attr.content.journal_blocks == 0) co_return tier::Journal();
+  co_return tier::Journal(CO_TRY(co_await options_.tiers->tiering.list_journal(attr.inode)));
+}
+
+io::Task<Result<void>> VolumeImpl::send_closed(io::CancelToken* token) {
+  const tier::UploadSummary sent = CO_TRY(co_await flush_tiers(token));
+  if (!sent.first_failure.ok()) co_return fail(sent.first_failure);
+  co_return Result<void>();
+}
+
+// Its content was never sent whole, and what there was of it went with the cache: as after a crash of any file system
+// that allocates late, it is empty.
+io::Task<Result<void>> VolumeImpl::forget_never_sent(const Attr& attr) {
+  meta::ContentUpdate update;
+  update.content = meta::Content{};
+  update.inline_data = "";
+  update.size = 0;
+  update.allocated_bytes = 0;
+  CO_TRY(co_await meta_.update_content(attr.inode, update));
+  co_return Result<void>();
+}
+
+}  // namespace firn::vfs
