@@ -21,9 +21,7 @@ std::string environment_or(const char* variable, const std::string& otherwise) {
   return value && *value ? value : otherwise;
 }
 
-Result<Place> place_of(const std::string& url) {
-  return parse_place(fmt::format("{}={}", kTierName, url));
-}
+Result<Place> place_of(const std::string& url) { return parse_place(fmt::format("{}={}", kTierName, url)); }
 
 Status check_lives_here(const meta::VolumeSettings& record, const std::string& url) {
   if (record.durability == "object") return {};
@@ -66,7 +64,8 @@ Result<VolumePaths> open_cache_folder(const std::string& url, const std::string&
       return paths;
     case FolderState::kNotFolder:
     case FolderState::kForeign:
-      return fail(Code::kExists, fmt::format("{}: is not empty and no cache; give --cache an empty folder", paths.root));
+      return fail(Code::kExists,
+                  fmt::format("{}: is not empty and no cache; give --cache an empty folder", paths.root));
     case FolderState::kHalfMade:
       return fail(Code::kInvalid, fmt::format("{}: firn init was interrupted; run it again: firn init {}", url, url));
     case FolderState::kMissing:

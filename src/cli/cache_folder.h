@@ -17,8 +17,8 @@ bool is_bucket_url(std::string_view volume);
 Result<std::string> cache_folder_of(const std::string& url);
 
 // The cache of the volume at `url`, ready to be served: `folder`, or where it is empty, cache_folder_of(url). Makes it
-// from what the bucket says of the volume, unless it is there. kNotFound: there is no volume. kInvalid: there is one, but
-// it lives on a machine, and has a tier here. kExists: the folder is another volume's.
+// from what the bucket says of the volume, unless it is there. kNotFound: there is no volume. kInvalid: there is one,
+// but it lives on a machine, and has a tier here. kExists: the folder is another volume's.
 Result<VolumePaths> open_cache_folder(const std::string& url, const std::string& folder, const std::string& key_file);
 
 }  // namespace firn::cli

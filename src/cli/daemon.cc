@@ -104,11 +104,10 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   const uint64_t descriptors = fit_descriptors(settings);
   log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
-  const OpenFlags flags{
-      .read_only = mount && mount->read_only,
-      .no_atime = mount && mount->no_atime,
-      .secret = options.secret,
-      .on_lost = [&stop] { stop.request(); }};
+  const OpenFlags flags{.read_only = mount && mount->read_only,
+                        .no_atime = mount && mount->no_atime,
+                        .secret = options.secret,
+                        .on_lost = [&stop] { stop.request(); }};
   std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
   if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
 

@@ -28,8 +28,7 @@ io::Task<Result<void>> ship_all(kv::Engine& engine, tier::Bucket bucket, std::st
 Result<void> put_first_root(const NewVolume& volume, const std::optional<tier::Key>& key) {
   const auto pool = io::make_thread_pool(2);
   const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
-  const auto stores =
-      TRY(Stores::open(volume.settings.tiers, volume.settings.s3, volume.record, {.pool = *pool}));
+  const auto stores = TRY(Stores::open(volume.settings.tiers, volume.settings.s3, volume.record, {.pool = *pool}));
   const auto engine = TRY(kv::open_rocksdb({.path = volume.paths.meta(), .blocking_pool = pool.get()}));
   const tier::Bucket bucket{.store = stores->tiers().back().store,
                             .pool = *pool,

@@ -5,8 +5,8 @@
 
 namespace firn::cli {
 
-// Puts what meta/ holds into the volume's tier, as its first root, whole. Those of an interrupted init of the same volume
-// are followed by another. Nobody else has meta/ open.
+// Puts what meta/ holds into the volume's tier, as its first root, whole. Those of an interrupted init of the same
+// volume are followed by another. Nobody else has meta/ open.
 Result<void> put_first_root(const NewVolume& volume, const std::optional<tier::Key>& key);
 
 }  // namespace firn::cli

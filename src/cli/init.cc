@@ -36,7 +36,8 @@ constexpr const char* kManual =
     "The content in VOLUME itself is not encrypted.\n\n"
     "A VOLUME of the form s3://bucket/prefix lives in the bucket: names, attributes and content are there, fsync\n"
     "returns when the bucket has what was written, and any machine can mount it, one at a time for writing. What it\n"
-    "keeps here is a cache, below $FIRN_CACHE_DIR or ~/.cache/firn, which may be removed whenever it is not mounted.\n\n"
+    "keeps here is a cache, below $FIRN_CACHE_DIR or ~/.cache/firn, which may be removed whenever it is not "
+    "mounted.\n\n"
     "An interrupted init leaves nothing of value; run it again.\n\n"
     "  firn init ./demo && firn mount ./demo ./mnt\n"
     "  firn init ./demo --tier nas=/mnt/nas/demo --tier s3=s3://bucket/demo --encrypt\n"
@@ -165,8 +166,7 @@ void note_same_disk(const NewVolume& volume) {
 // The options of a volume that lives in a bucket: a folder, its cache, with the bucket as its one tier.
 Result<InitOptions> as_folder(InitOptions options) {
   const std::string& url = options.volume;
-  if (!options.tiers.empty())
-    return wrong("--tier: a volume that lives in a bucket has no other tiers");
+  if (!options.tiers.empty()) return wrong("--tier: a volume that lives in a bucket has no other tiers");
   if (!options.durability.empty() && options.durability != "object")
     return wrong("--durability: what lives in a bucket is durable there: object");
   if (const auto bucket = object::s3_options(url, object::s3::Environment::of_process()); !bucket)
@@ -181,8 +181,7 @@ Result<InitOptions> as_folder(InitOptions options) {
 
 // A cache of what was at the URL once, and is no more. What is there now says so.
 Status remove_stale_cache(const NewVolume& volume, const InitOptions& given) {
-  if (find_holder(volume.paths))
-    return Status(Code::kBusy, fmt::format("{}: is served on this machine", given.volume));
+  if (find_holder(volume.paths)) return Status(Code::kBusy, fmt::format("{}: is served on this machine", given.volume));
   const auto record = fetch_volume_object(volume.places.back(), volume.settings.s3);
   if (record)
     return Status(Code::kExists, fmt::format("{}: is a volume already; use it with: firn mount {} MOUNTPOINT",
@@ -227,7 +226,9 @@ Result<int> init(const InitOptions& given) {
 void add_init(CLI::App& app, Action* chosen) {
   CLI::App& command = add_command(app, "init", "Make a volume", kManual);
   auto options = std::make_shared<InitOptions>();
-  command.add_option("VOLUME", options->volume, "The folder to make, or s3://bucket/prefix for a volume that lives there")->required();
+  command
+      .add_option("VOLUME", options->volume, "The folder to make, or s3://bucket/prefix for a volume that lives there")
+      ->required();
   command.add_option("--chunk-size", options->chunk_size,
                      "Unit in which colder tiers hold a file (4MiB; at most 16MiB with tiers)");
   command.add_option("--tier", options->tiers, "NAME=URL: a colder tier; may be repeated, nearest first")

@@ -69,8 +69,8 @@ int64_t log_interval(const Settings& settings) {
   return in_bucket ? settings.sync_interval_ns : settings.tiers.flush_interval_ns;
 }
 
-// What the folder holds is worth nothing: another daemon may have changed the volume since. A new id for hot/ says so to
-// the records.
+// What the folder holds is worth nothing: another daemon may have changed the volume since. A new id for hot/ says so
+// to the records.
 Result<uint64_t> empty_cache(const VolumePaths& paths) {
   for (const std::string& path : {paths.meta(), paths.hot(), paths.hot_id(), paths.database()}) TRY(remove_all(path));
   std::error_code error;
@@ -171,9 +171,10 @@ Result<void> RunningVolume::open_here(const VolumePaths& paths, const Settings& 
   const uint64_t hot_id = TRY(read_hot_id(paths));
   Result<void> loaded = io::block_on(*reactors_, load_record());
   if (loaded && record_.durability == "object")
-    return fail(Code::kInvalid, fmt::format("{}: tiers.durability is local, but the volume was made with object: what is "
-                                            "in this folder is a cache of {}; set it back",
-                                            paths.config(), record_.tiers.empty() ? "" : record_.tiers.back().url));
+    return fail(Code::kInvalid,
+                fmt::format("{}: tiers.durability is local, but the volume was made with object: what is "
+                            "in this folder is a cache of {}; set it back",
+                            paths.config(), record_.tiers.empty() ? "" : record_.tiers.back().url));
   if (loaded) {
     stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
     loaded = io::block_on(*reactors_, start_metadata(settings, hot_id));
@@ -223,19 +224,20 @@ io::Task<Result<void>> RunningVolume::load_record() {
 }
 
 void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database) {
-  shipping_ = std::make_unique<Shipping>(Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
-                                                                      .pool = *blocking_pool_,
-                                                                      .random = system_random(),
-                                                                      .key = key_,
-                                                                      .codec = codec_of(settings.tiers)},
-                                                           .volume_id = record_.id,
-                                                           .database = database,
-                                                           .ship = {.flush_interval_ns = log_interval(settings),
-                                                                    .flush_bytes = settings.tiers.flush_bytes,
-                                                                    .drop_when_full = !in_bucket_,
-                                                                    .retention = {.grace_ns = settings.tiers.retention_ns},
-                                                                    .keep_lease = in_bucket_},
-                                                           .on_lost = in_bucket_ ? flags.on_lost : nullptr});
+  shipping_ =
+      std::make_unique<Shipping>(Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
+                                                              .pool = *blocking_pool_,
+                                                              .random = system_random(),
+                                                              .key = key_,
+                                                              .codec = codec_of(settings.tiers)},
+                                                   .volume_id = record_.id,
+                                                   .database = database,
+                                                   .ship = {.flush_interval_ns = log_interval(settings),
+                                                            .flush_bytes = settings.tiers.flush_bytes,
+                                                            .drop_when_full = !in_bucket_,
+                                                            .retention = {.grace_ns = settings.tiers.retention_ns},
+                                                            .keep_lease = in_bucket_},
+                                                   .on_lost = in_bucket_ ? flags.on_lost : nullptr});
 }
 
 void RunningVolume::open_tiers(const Settings& settings) {

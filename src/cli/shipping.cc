@@ -30,7 +30,8 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
       options_.bucket, {.volume = options_.volume_id, .database = options_.database}, &stopping_));
   tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
       options_.bucket, std::move(target),
-      {.volume = options_.volume_id, .root_hint = held.root.number, .on_progress = std::move(on_progress)}, &stopping_));
+      {.volume = options_.volume_id, .root_hint = held.root.number, .on_progress = std::move(on_progress)},
+      &stopping_));
   auto shipper = make_shipper(std::move(held));
   shipper->start(*restored.engine->shipping(), tier::StartFrom::kBucket);
   auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);

@@ -94,8 +94,9 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
         fmt::format("tiers.low_watermark is {} and tiers.high_watermark {}; the low one must be below the high one",
                     settings.low_watermark_percent, settings.high_watermark_percent));
   if (settings.durability == "object" && settings.stores.size() != 1)
-    return Status(Code::kInvalid, fmt::format("tiers.durability: object goes with exactly one colder tier, there are {}",
-                                              settings.stores.size()));
+    return Status(Code::kInvalid,
+                  fmt::format("tiers.durability: object goes with exactly one colder tier, there are {}",
+                              settings.stores.size()));
   if (!settings.key_file.empty() && !settings.key_file.starts_with('/'))
     return Status(Code::kInvalid,
                   fmt::format("tiers.key_file: {} is a relative path; give an absolute one", settings.key_file));

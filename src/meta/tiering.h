@@ -71,8 +71,8 @@ struct Upload {
   bool complete = false;
   uint64_t chunk_count = 0;
   uint64_t bytes = 0;
-  // Of a file that has changed since, nothing is recorded: uploads of one file may run side by side, and what an earlier
-  // one has read must not replace what a later one has recorded.
+  // Of a file that has changed since, nothing is recorded: uploads of one file may run side by side, and what an
+  // earlier one has read must not replace what a later one has recorded.
   bool only_current = false;
 };
 

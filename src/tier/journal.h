@@ -25,8 +25,8 @@ class Journal {
   // Replaces what it has of `bytes`, which are those at `offset` of the file.
   void lay_over(uint64_t offset, std::string& bytes) const;
 
-  // How much of a chunk at `offset`, which is to have `wanted` bytes, has to come from its record with `recorded` bytes.
-  // kCorrupt: record and journal together do not make up the chunk.
+  // How much of a chunk at `offset`, which is to have `wanted` bytes, has to come from its record with `recorded`
+  // bytes. kCorrupt: record and journal together do not make up the chunk.
   Result<uint64_t> base_bytes(uint64_t offset, uint64_t wanted, uint64_t recorded) const;
 
  private:

@@ -333,10 +333,9 @@ io::Task<Result<void>> UploadPass::finish() {
       ++summary_.failed;
       continue;
     }
-    const bool current = CO_TRY(co_await commit(file, {.chunks = std::move(file.chunks),
-                                                       .complete = true,
-                                                       .chunk_count = file.chunk_count,
-                                                       .bytes = file.bytes}));
+    const bool current = CO_TRY(co_await commit(
+        file,
+        {.chunks = std::move(file.chunks), .complete = true, .chunk_count = file.chunk_count, .bytes = file.bytes}));
     ++(current ? summary_.files : summary_.postponed);
     if (file.outdated) ++summary_.outdated;
   }

@@ -46,8 +46,8 @@ struct UploadSummary {
   Status first_failure;
 };
 
-// Thread-safe, but for one pass at a time; upload() may run beside it, and beside others. What it refers to must outlive
-// it.
+// Thread-safe, but for one pass at a time; upload() may run beside it, and beside others. What it refers to must
+// outlive it.
 class Uploader {
  public:
   struct Parts {
@@ -78,8 +78,8 @@ class Uploader {
   // read or written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
-  // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and recorded.
-  // kConflict: it was changed; its record has a newer generation. kStale: it is gone.
+  // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
+  // recorded. kConflict: it was changed; its record has a newer generation. kStale: it is gone.
   io::Task<Result<UploadSummary>> upload(InodeId inode, io::CancelToken* token);
   // How far passes are: grows while they run.
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }

@@ -18,8 +18,7 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::cold_of(Node& node) {
   return node.open ? node.open->cold : nullptr;
 }
 
-std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::ObjectRef object,
-                                                      tier::Journal journal) {
+std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::ObjectRef object, tier::Journal journal) {
   const TierOptions& tiers = options_.tiers->options;
   return std::make_shared<tier::ColdFile>(
       options_.tiers->hydrator, attr.inode, attr.size, std::move(object),

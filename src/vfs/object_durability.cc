@@ -33,15 +33,15 @@ io::Task<Result<void>> VolumeImpl::send_open(Node& node, const Attr& attr, const
   co_return co_await journal(node, blocks, stat);
 }
 
-// Chunks and journal must make up the whole file, of `bytes`: either the blocks are all of it, or it had a whole version,
-// was not cut, and the blocks hold all by which it has grown.
+// Chunks and journal must make up the whole file, of `bytes`: either the blocks are all of it, or it had a whole
+// version, was not cut, and the blocks hold all by which it has grown.
 std::set<uint64_t> VolumeImpl::blocks_to_journal(const Attr& attr, const WrittenBlocks& unsent, uint64_t bytes) const {
   constexpr uint64_t kBlock = meta::kJournalBlockBytes;
   const uint64_t count = (bytes + kBlock - 1) / kBlock;
   const meta::Content& content = attr.content;
   std::set<uint64_t> blocks;
   if (unsent.everything()) {
-    if (count > WrittenBlocks::kMost) return {};
+    if (count > options_.journal_blocks_at_once) return {};
     for (uint64_t block = 0; block < count; ++block) blocks.insert(block);
   } else {
     if (!content.uploaded_size || bytes < *content.uploaded_size) return {};
@@ -51,7 +51,9 @@ std::set<uint64_t> VolumeImpl::blocks_to_journal(const Attr& attr, const Written
       for (uint64_t block = *content.uploaded_size / kBlock; block < count; ++block)
         if (!blocks.contains(block)) return {};
   }
-  return content.journal_blocks + blocks.size() <= meta::kMaxJournalBlocks ? blocks : std::set<uint64_t>();
+  const bool fits = blocks.size() <= options_.journal_blocks_at_once &&
+                    content.journal_blocks + blocks.size() <= options_.journal_blocks;
+  return fits ? blocks : std::set<uint64_t>();
 }
 
 io::Task<Result<void>> VolumeImpl::journal(Node& node, const std::set<uint64_t>& blocks, const io::FileStat& stat) {

@@ -178,10 +178,13 @@ class Workload {
   uint64_t rounds_ = 0;
 };
 
-void run_seed(uint64_t seed) {
+void run_seed(uint64_t seed, bool in_bucket) {
   SCOPED_TRACE("seed " + std::to_string(seed));
-  const bool tiered = seed % 4 >= 2;
-  TestWorld world(seed, seed % 2 == 0, tiered);
+  const bool tiered = in_bucket || seed % 4 >= 2;
+  TestWorld world(seed, seed % 2 == 0,
+                  in_bucket ? TestWorld::Tiers::kBucket
+                  : tiered  ? TestWorld::Tiers::kTwo
+                            : TestWorld::Tiers::kNone);
   ASSERT_TRUE(world.mount().has_value());
   SeededRandom random(seed * 7919);
   auto& workload = *new Workload(world, seed, tiered);  // frames of the cut run refer to it
@@ -201,13 +204,18 @@ void run_seed(uint64_t seed) {
 }
 
 // FIRN_SEEDS raises the number of seeds for a soak, FIRN_SEED runs one alone.
-TEST(PowerLoss, SyncedDataSurvivesAndNothingForeignAppears) {
+void run_seeds(bool in_bucket) {
   const char* one = std::getenv("FIRN_SEED");
   const char* many = std::getenv("FIRN_SEEDS");
-  if (one) return run_seed(std::strtoull(one, nullptr, 10));
+  if (one) return run_seed(std::strtoull(one, nullptr, 10), in_bucket);
   const uint64_t seeds = many ? std::strtoull(many, nullptr, 10) : 200;
-  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run_seed(seed);
+  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run_seed(seed, in_bucket);
 }
+
+TEST(PowerLoss, SyncedDataSurvivesAndNothingForeignAppears) { run_seeds(/*in_bucket=*/false); }
+
+// Where the bucket is all that a power cut leaves.
+TEST(PowerLoss, WhatLivesInABucketSurvivesTheLossOfTheMachine) { run_seeds(/*in_bucket=*/true); }
 
 }  // namespace
 }  // namespace firn::vfs

@@ -13,6 +13,7 @@
 #include "meta/local_service.h"
 #include "meta/volume.h"
 #include "object/testing/place.h"
+#include "tier/metadata/shipper.h"
 #include "vfs/volume.h"
 
 namespace firn::vfs {
@@ -24,8 +25,13 @@ class TestWorld {
   static constexpr uint64_t kChunkBytes = 2048;
   static constexpr uint32_t kBlockBytes = 512;
 
-  // Small files being written are held in memory, or in scratch files. `tiered`: with two colder tiers.
-  TestWorld(uint64_t seed, bool holds_in_memory, bool tiered = false);
+  enum class Tiers : uint8_t {
+    kNone,
+    kTwo,
+    kBucket,  // one, in which the volume lives: a power cut takes the local disk with it
+  };
+  // Small files being written are held in memory, or in scratch files.
+  TestWorld(uint64_t seed, bool holds_in_memory, Tiers tiers = Tiers::kNone);
   ~TestWorld();
 
   // Runs the task to its end on the simulated reactor.
@@ -44,7 +50,7 @@ class TestWorld {
   void cut_power();
 
   Volume& volume() { return *volume_; }
-  kv::Engine& engine() { return *engine_; }
+  kv::Engine& engine() { return in_bucket() ? *cache_ : *engine_; }
   data::Store& store() { return *store_; }
   meta::Service& service() { return *service_; }
   io::SimDisk& disk() { return *disk_; }
@@ -55,12 +61,17 @@ class TestWorld {
   static meta::Credentials root() { return {}; }
 
  private:
+  bool in_bucket() const { return tiers_kind_ == Tiers::kBucket; }
+  tier::Bucket bucket() { return {.store = *far_->store, .pool = *pool_, .random = random_}; }
   io::Task<Result<void>> open();
+  // Fails as the store does.
+  io::Task<Result<void>> open_from_bucket();
+  io::Task<Result<void>> format_in_bucket();
   void make_tiers();
 
   uint64_t seed_;
   bool holds_in_memory_;
-  bool tiered_;
+  const Tiers tiers_kind_;
   SeededRandom random_;
   uint64_t boots_ = 0;
   uint64_t hot_id_ = 0;
@@ -68,6 +79,9 @@ class TestWorld {
   std::unique_ptr<io::SimBlockingPool> pool_;
   std::unique_ptr<io::SimDisk> disk_;
   std::unique_ptr<kv::MemEngine> engine_;
+  // Of a volume that lives in a bucket, instead: remade at each mount.
+  std::unique_ptr<tier::MetadataShipper> shipper_;
+  std::unique_ptr<kv::Engine> cache_;
   std::unique_ptr<data::Store> store_;
   std::unique_ptr<meta::LocalService> service_;
   std::unique_ptr<Place> near_, far_;

@@ -65,7 +65,7 @@ class TiersTest : public testing::Test {
   }
 
   const meta::Credentials root_;
-  TestWorld world_{1, false, true};
+  TestWorld world_{1, false, TestWorld::Tiers::kTwo};
 };
 
 TEST_F(TiersTest, WhatIsEvictedReadsTheSame) {

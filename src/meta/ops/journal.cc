@@ -72,7 +72,8 @@ io::Task<Result<std::vector<JournalBlock>>> LocalService::list_journal(InodeId i
     for (const kv::Pair& pair : pairs) {
       const uint64_t index = CO_TRY(block_of_journal_key(pair.key));
       if (pair.value.empty() || pair.value.size() > kJournalBlockBytes || index > UINT64_MAX / kJournalBlockBytes)
-        co_return fail(Code::kCorrupt, "a block of the journal of inode " + std::to_string(inode.value) + " is malformed");
+        co_return fail(Code::kCorrupt,
+                       "a block of the journal of inode " + std::to_string(inode.value) + " is malformed");
       blocks.push_back({index, pair.value});
     }
     if (pairs.size() < kPage) co_return blocks;

@@ -22,9 +22,8 @@ class Checker {
     for (const auto& [id, inode] : inodes_) check_inode(id, inode);
     for (const auto& [id, count] : names_)
       if (!inodes_.contains(id)) complain(id, "is named but missing");
-    for (Prefix prefix :
-         {Prefix::kInline, Prefix::kOrphan, Prefix::kLive, Prefix::kXattr, Prefix::kChunk, Prefix::kPending,
-          Prefix::kJournal})
+    for (Prefix prefix : {Prefix::kInline, Prefix::kOrphan, Prefix::kLive, Prefix::kXattr, Prefix::kChunk,
+                          Prefix::kPending, Prefix::kJournal})
       for (const auto& [id, count] : counts_[prefix])
         if (!inodes_.contains(id)) complain(id, std::string("has a left-over record ") + char(prefix));
     check_usage();
