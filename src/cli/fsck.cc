@@ -1,20 +1,24 @@
 // firn fsck: checks, and with --repair mends, a volume that nobody uses.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
 #include "cli/command.h"
+#include "cli/files.h"
 #include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/stores.h"
 #include "cli/volume_folder.h"
+#include "cli/volume_object.h"
 #include "data/hot/hot_store.h"
 #include "io/uring/reactor_pool.h"
 #include "io/uring/uring_disk.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "meta/volume.h"
+#include "tier/metadata/restore.h"
 #include "vfs/fsck/fsck.h"
 
 namespace firn::cli {
@@ -41,11 +45,12 @@ io::Task<Result<vfs::FsckReport>> check(kv::Engine& engine, data::Store& store, 
 }
 
 io::Task<Result<void>> close(kv::Engine& engine) { co_return co_await engine.close(); }
+
 // With everything that colder tiers hold, read and verified.
-Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const meta::VolumeSettings& record,
-                                   io::ReactorPool& reactors, io::BlockingPool& pool, kv::Engine& engine,
-                                   data::Store& store, vfs::FsckOptions options) {
-  const Settings settings = TRY(load_settings(paths.config()));
+Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const Settings& settings,
+                                   const meta::VolumeSettings& record, io::ReactorPool& reactors,
+                                   io::BlockingPool& pool, kv::Engine& engine, data::Store& store,
+                                   vfs::FsckOptions options) {
   const std::optional<std::string> secret = TRY(secret_of(paths));
   const std::optional<tier::Key> key = TRY(open_key(record, secret));
   const std::unique_ptr<Stores> stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = pool}));
@@ -56,18 +61,55 @@ Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const meta::VolumeS
   return report;
 }
 
-Result<vfs::FsckReport> run(const VolumePaths& paths, const Arguments& arguments) {
+// Of a volume that lives in a bucket: what is there now goes into a folder of the cache. Whoever serves the volume goes
+// on.
+Result<std::unique_ptr<kv::Engine>> fetch_engine(const VolumePaths& paths, const VolumePaths& target,
+                                                 const Settings& settings, io::ReactorPool& reactors,
+                                                 io::BlockingPool& pool) {
+  const Place place = TRY(parse_places(settings.tiers.stores)).back();
+  const meta::VolumeSettings record = TRY(fetch_volume_object(place, settings.s3));
+  const std::optional<std::string> secret = TRY(secret_of(paths));
+  const std::optional<tier::Key> key = TRY(open_key(record, secret));
+  const auto stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = pool}));
+  TRY(remove_all(target.root));
+  for (const std::string& folder : {target.root, target.hot()})
+    if (mkdir(folder.c_str(), 0700) != 0) return fail(Status::from_errno(errno, folder));
+  const tier::Bucket bucket{.store = stores->tiers().back().store, .pool = pool, .random = system_random(), .key = key};
+  auto restored = io::block_on(
+      reactors, tier::restore_metadata(
+                    bucket,
+                    kv::make_rocksdb_restore_target(
+                        {.path = target.meta(), .create = true, .logged = false, .blocking_pool = &pool}),
+                    {.volume = record.id}));
+  io::block_on(reactors, stores->close());
+  if (!restored) return fail(restored.error());
+  return std::move(restored->engine);
+}
+
+Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, bool read_only, io::BlockingPool& pool) {
+  // A checker that writes nothing opens nothing for writing: it runs on a read-only disk too.
+  auto engine = kv::open_rocksdb({.path = paths.meta(), .read_only = read_only, .blocking_pool = &pool});
+  if (engine) return engine;
+  return fail(engine.error().code(),
+              fmt::format("{}: {}; restore meta/ from a backup", paths.meta(), engine.error().to_string()));
+}
+
+Result<vfs::FsckReport> run(const VolumePaths& volume, const Arguments& arguments) {
+  const Settings settings = TRY(load_settings(volume.config()));
+  const bool in_bucket = settings.tiers.durability == "object";
+  if (in_bucket && arguments.repair)
+    return fail(Code::kNotSupported, "--repair of a volume that lives in a bucket is not in this version");
+  const VolumePaths paths{in_bucket ? volume.root + "/fsck" : volume.root};
   const auto pool = io::make_thread_pool(2);
   const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
-  // A checker that writes nothing opens nothing for writing: it runs on a read-only disk too.
-  auto engine = kv::open_rocksdb({.path = paths.meta(), .read_only = !arguments.repair, .blocking_pool = pool.get()});
-  if (!engine)
-    return fail(engine.error().code(),
-                fmt::format("{}: {}; restore meta/ from a backup", paths.meta(), engine.error().to_string()));
+  auto engine = in_bucket ? fetch_engine(volume, paths, settings, *reactors, *pool)
+                          : open_engine(paths, !arguments.repair, *pool);
+  if (!engine) return fail(engine.error());
   const auto disk = io::make_uring_disk(*pool);
   auto store = data::make_hot_store({.disk = *disk, .root = paths.hot()});
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  vfs::FsckOptions options{.repair = arguments.repair, .hot_id = TRY(read_hot_id(paths))};
+  // No backing in a cache is of the bucket's files.
+  vfs::FsckOptions options{.repair = arguments.repair, .hot_id = in_bucket ? ~uint64_t{0} : TRY(read_hot_id(paths))};
   if (terminal)
     options.progress = [](std::string_view phase, uint64_t count) {
       fmt::print(stderr, "\r{}: {}\x1b[K", phase, count);
@@ -77,13 +119,15 @@ Result<vfs::FsckReport> run(const VolumePaths& paths, const Arguments& arguments
   if (!record) {
     report = fail(record.error());
   } else if (arguments.deep) {
-    report = check_deep(paths, *record, *reactors, *pool, **engine, *store, std::move(options));
+    report = check_deep(volume, settings, *record, *reactors, *pool, **engine, *store, std::move(options));
   } else {
     report = io::block_on(*reactors, check(**engine, *store, std::move(options)));
   }
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   store.reset();
   const Result<void> closed = io::block_on(*reactors, close(**engine));
+  engine->reset();
+  if (in_bucket) TRY(remove_all(paths.root));
   if (report && !closed) return fail(closed.error());
   return report;
 }

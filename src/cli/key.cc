@@ -6,6 +6,7 @@
 #include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/stores.h"
+#include "cli/volume_object.h"
 #include "cli/volume_folder.h"
 #include "io/uring/reactor_pool.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -91,13 +92,17 @@ Result<std::string> wrapped_anew(const Arguments& arguments, const Settings& set
   return tier::encode(TRY(tier::wrap_key(**key, fresh, system_random())));
 }
 
+Status check_encrypted(const meta::VolumeSettings& record, const Arguments& arguments) {
+  if (!record.wrapped_key.empty()) return {};
+  return Status(Code::kInvalid,
+                fmt::format("{}: is not encrypted; that is chosen when a volume is made: firn init --encrypt",
+                            arguments.volume));
+}
+
 Result<void> change_with(kv::Engine& engine, io::ReactorPool& reactors, io::BlockingPool& pool,
                          const Arguments& arguments, const Settings& settings) {
   const meta::VolumeSettings record = TRY(io::block_on(reactors, meta::load_volume(engine)));
-  if (record.wrapped_key.empty())
-    return fail(Code::kInvalid,
-                fmt::format("{}: is not encrypted; that is chosen when a volume is made: firn init --encrypt",
-                            arguments.volume));
+  TRY(check_encrypted(record, arguments));
   const auto stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = pool}));
   const std::string wrapped = TRY(wrapped_anew(arguments, settings, record));
   const Result<void> done = io::block_on(reactors, rewrap(&engine, stores.get(), record, wrapped));
@@ -105,7 +110,23 @@ Result<void> change_with(kv::Engine& engine, io::ReactorPool& reactors, io::Bloc
   return done;
 }
 
+// Of a volume that lives in a bucket: its object there is all that says what opens it.
+Result<void> change_in_bucket(const Arguments& arguments, const Settings& settings) {
+  const auto pool = io::make_thread_pool(2);
+  const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
+  const Place place = TRY(parse_places(settings.tiers.stores)).back();
+  meta::VolumeSettings record = TRY(fetch_volume_object(place, settings.s3));
+  TRY(check_encrypted(record, arguments));
+  const auto stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = *pool}));
+  record.wrapped_key = TRY(wrapped_anew(arguments, settings, record));
+  const std::string object = TRY(tier::encode_volume_object(record));
+  const Result<void> done = io::block_on(*reactors, rewrap_tiers(stores.get(), object));
+  io::block_on(*reactors, stores->close());
+  return done;
+}
+
 Result<void> change_in(const VolumePaths& paths, const Arguments& arguments, const Settings& settings) {
+  if (settings.tiers.durability == "object") return change_in_bucket(arguments, settings);
   const auto pool = io::make_thread_pool(2);
   const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
   const auto engine = TRY(kv::open_rocksdb({.path = paths.meta(), .blocking_pool = pool.get()}));

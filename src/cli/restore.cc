@@ -63,6 +63,13 @@ io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id) {
   co_return lost;
 }
 
+io::Task<Result<void>> keep_wrapped_key(kv::Engine& engine, std::string wrapped_key) {
+  meta::VolumeSettings record = CO_TRY(co_await meta::load_volume(engine));
+  if (record.wrapped_key == wrapped_key) co_return Result<void>();
+  record.wrapped_key = std::move(wrapped_key);
+  co_return co_await meta::save_volume(engine, std::move(record));
+}
+
 class Restore {
  public:
   Restore(const Arguments& arguments, VolumePaths paths) : arguments_(arguments), paths_(std::move(paths)) {}
@@ -90,6 +97,10 @@ class Restore {
  private:
   Result<void> restore() {
     record_ = TRY(io::block_on(*reactors_, read_volume_object(*store_)));
+    if (record_.durability == "object")
+      return fail(Code::kInvalid, fmt::format("{}: the volume lives there, there is nothing to restore; use it with: firn "
+                                              "mount {} MOUNTPOINT",
+                                              arguments_.url, arguments_.url));
     std::optional<std::string> secret;
     if (!record_.wrapped_key.empty())
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
@@ -132,9 +143,12 @@ class Restore {
         bucket, kv::make_rocksdb_restore_target({.path = paths_.meta(), .create = true, .blocking_pool = pool_.get()}),
         options));
     bar.clear();
+    // The log may be older than the last change of what opens the volume.
+    Result<void> kept = co_await keep_wrapped_key(*restored.engine, record_.wrapped_key);
     Result<Lost> lost = co_await look_for_losses(*restored.engine, hot_id_);
     const Result<void> closed = co_await restored.engine->close();
     lost_ = CO_TRY(std::move(lost));
+    CO_TRY(std::move(kept));
     co_return closed;
   }
 

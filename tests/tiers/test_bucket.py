@@ -1,0 +1,244 @@
+"""Volumes that live in a bucket: what fsync acknowledged is there whatever becomes of the machine, and one daemon at a
+time can change it."""
+import os
+import shutil
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from tiered import TieredTest
+
+KILLS = int(os.environ.get("FIRN_KILLS", "6"))
+LONG_S = 60
+
+
+class Bucket(TieredTest):
+    def make(self, *options):
+        self.succeed("init", self.url, *options)
+        self.mount()
+
+    def setUp(self):
+        super().setUp()
+        self.environment["FIRN_CACHE_DIR"] = str(self.folder / "caches")
+        self.volume = self.folder / "cache"  # a disposable folder for each machine
+
+    def mount(self, volume=None, mount_point=None, *options):
+        volume, mount_point = volume or self.volume, mount_point or self.mount_point
+        self.mounted.append((volume, mount_point))
+        self.succeed("mount", self.url, mount_point, "--cache", volume, *options)
+
+    def lose_machine(self):
+        """The daemon dies, and its disk with it; the volume is mounted elsewhere."""
+        self.kill_daemon(self.volume)
+        self.run_program("umount", "-l", self.mount_point)
+        shutil.rmtree(self.volume)
+        self.mount()
+
+    def fsync_elsewhere(self, name):
+        """Appends to an open file, without waiting: what becomes of the fsync."""
+        outcome = {}
+
+        def append():
+            try:
+                with open(self.mount_point / name, "ab", buffering=0) as file:
+                    file.write(b"more")
+                    os.fsync(file.fileno())
+                outcome["error"] = None
+            except OSError as error:
+                outcome["error"] = error
+        thread = threading.Thread(target=append)
+        thread.start()
+        return thread, outcome
+
+    def test_the_machine_is_disposable(self):
+        self.make()
+        self.write_tree()
+        self.lose_machine()
+        self.assert_tree()
+        # Small changes inside files that are in the bucket already, and at their ends.
+        for name in list(self.expected):
+            size = len(self.expected[name])
+            self.write(name, 100, at=self.random.randrange(1, size + 1))
+            self.write(name, 5000, at=len(self.expected[name]))
+        self.lose_machine()
+        self.assert_tree()
+        self.flush()
+        self.assertEqual(self.status()["tiers"]["pending_files"], 0)
+        self.lose_machine()
+        self.assert_tree()
+        self.umount()
+        shutil.rmtree(self.volume)
+        self.mount()
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_names_and_attributes(self):
+        self.make()
+        self.write("d/a", 100)
+        os.rename(self.mount_point / "d/a", self.mount_point / "d/b")
+        self.expected["d/b"] = self.expected.pop("d/a")
+        os.chmod(self.mount_point / "d/b", 0o604)
+        os.symlink("b", self.mount_point / "d/link")
+        os.setxattr(self.mount_point / "d/b", "user.note", b"kept")
+        folder = os.open(self.mount_point / "d", os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+        self.lose_machine()
+        self.assertEqual((self.mount_point / "d/b").stat().st_mode & 0o777, 0o604)
+        self.assertEqual(os.readlink(self.mount_point / "d/link"), "b")
+        self.assertEqual(os.getxattr(self.mount_point / "d/b", "user.note"), b"kept")
+        self.assertEqual((self.mount_point / "d/b").read_bytes(), self.expected["d/b"])
+
+    def test_replaced_by_rename_it_is_the_old_or_the_new(self):
+        self.make()
+        self.write("config", 300_000)
+        (self.mount_point / "config.new").write_bytes(b"n" * 200_000)
+        os.rename(self.mount_point / "config.new", self.mount_point / "config")
+        self.lose_machine()
+        self.assertIn((self.mount_point / "config").read_bytes(), (self.expected["config"], b"n" * 200_000))
+
+    def test_killed_again_and_again(self):
+        self.make()
+        for _ in range(KILLS):
+            killer = threading.Timer(0.2 + self.random.random(), self.kill_daemon, [self.volume])
+            killer.start()
+            doubtful = None
+            for i in range(10_000):
+                name = f"d{i % 3}/f{self.random.randrange(12)}"
+                at = self.random.choice([0, len(self.expected.get(name, b""))])
+                try:
+                    self.write(name, self.random.choice([100, 4096, 20_000, 300_000, 5_000_000]), at=at)
+                except OSError:
+                    self.expected.pop(name, None)
+                    doubtful = name
+                    break
+            else:
+                self.fail("the daemon was never killed")
+            killer.join()
+            self.lose_machine()
+            if (self.mount_point / doubtful).exists():
+                (self.mount_point / doubtful).unlink()
+            self.assert_tree()
+        self.wait_until_drained()
+        self.umount()
+        self.fsck_deep()
+
+    def test_one_writer(self):
+        self.make()
+        self.write("a", 50_000)
+        other, elsewhere = self.folder / "other", self.folder / "elsewhere"
+        elsewhere.mkdir()
+        self.mount(other, elsewhere)
+        thread, outcome = self.fsync_elsewhere("a")
+        thread.join(LONG_S)
+        self.assertIsInstance(outcome["error"], OSError)
+        self.wait_for_end(self.volume)
+        log = (self.volume / "firn.log").read_text()
+        self.assertIn("another daemon has taken over this volume", log)
+        self.assertEqual((elsewhere / "a").read_bytes(), self.expected["a"])
+        (elsewhere / "b").write_bytes(b"theirs")
+        self.succeed("umount", elsewhere)
+        self.mount()
+        self.assertEqual((self.mount_point / "b").read_bytes(), b"theirs")
+
+    def wait_for_end(self, volume):
+        """Until its daemon has ended by itself."""
+        done = self.run_program("flock", "--timeout", str(LONG_S // 2), volume / "firn.lock", "true")
+        self.assertEqual(done.returncode, 0, "the daemon still runs")
+
+    def test_fsync_waits_for_a_bucket_that_is_away(self):
+        self.make()
+        self.write("a", 50_000)
+        self.server.stop()
+        try:
+            thread, outcome = self.fsync_elsewhere("a")
+            thread.join(3)
+            self.assertTrue(thread.is_alive(), "fsync returned while the bucket was away")
+            self.assertEqual((self.mount_point / "a").stat().st_size, 50_004)
+        finally:
+            self.server.start()
+        thread.join(LONG_S)
+        self.assertFalse(thread.is_alive())
+        self.assertIsNone(outcome["error"])
+        self.expected["a"] += b"more"
+        self.lose_machine()
+        self.assert_tree()
+
+    def test_the_cache_is_bounded(self):
+        self.make()
+        self.umount()
+        settings = self.volume / "firn.toml"
+        settings.write_text(settings.read_text().replace('#hot_max = "0B"', 'hot_max = "16MiB"'))
+        self.assertIn("16MiB", settings.read_text())
+        self.mount()
+        for i in range(12):
+            self.write(f"large{i}", 4 << 20)
+        self.wait_until_drained()
+        deadline = time.monotonic() + LONG_S
+        while self.hot_bytes() > 16 << 20:
+            self.assertLess(time.monotonic(), deadline, "the cache stays too large")
+            time.sleep(0.2)
+        self.assert_tree()
+
+    def test_encrypted(self):
+        self.environment["FIRN_PASSPHRASE"] = "correct horse"
+        self.make("--encrypt")
+        self.write("secret", 100_000)
+        self.write("small", 50)
+        self.umount()
+        needle = self.expected["small"][:20]
+        for path in (self.server.bucket / self.prefix).rglob("*"):
+            if path.is_file():
+                self.assertNotIn(needle, path.read_bytes())
+        self.environment["FIRN_NEW_PASSPHRASE"] = "battery staple"
+        self.succeed("key", "change", self.volume)
+        self.refuse("mount", self.url, self.mount_point, "--cache", self.volume, words=["passphrase|secret"])
+        self.environment["FIRN_PASSPHRASE"] = "battery staple"
+        shutil.rmtree(self.volume)
+        self.mount()
+        self.assert_tree()
+
+    def test_the_usual_place_of_the_cache(self):
+        self.succeed("init", self.url)
+        self.succeed("mount", self.url, self.mount_point)
+        caches = list((self.folder / "caches").iterdir())
+        self.assertEqual(len(caches), 1)
+        self.mounted.append((caches[0], self.mount_point))
+        self.assertIn(str(caches[0]), self.succeed("status", self.url))
+        (self.mount_point / "f").write_bytes(b"content")
+        self.assertEqual(self.succeed("cat", f"{self.url}:/f"), "content")
+        self.succeed("tier", "flush", self.url)
+        self.succeed("umount", self.url)
+        self.assertFalse(os.path.ismount(self.mount_point))
+        self.succeed("fsck", self.url)
+
+    def test_refusals(self):
+        self.refuse("mount", self.url, self.mount_point, words=["there is no volume", "firn init"])
+        self.refuse("init", self.url, "--durability", "local", words=["durable there"], code=2)
+        self.refuse("init", self.url, "--tier", f"nas={self.nas}", words=["no other tiers"], code=2)
+        self.refuse("init", "s3://", words=["s3://bucket/prefix"], code=2)
+        self.refuse("mount", self.volume, self.mount_point, "--cache", "x", words=["--cache"], code=2)
+        self.refuse("status", self.url, words=["never been mounted on this machine", "firn mount"])
+        self.succeed("init", self.url)
+        self.refuse("init", self.url, words=["is a volume already", "firn mount"])
+        self.refuse("restore", self.url, self.folder / "restored", words=["lives there", "firn mount"])
+        (self.folder / "foreign").mkdir()
+        (self.folder / "foreign" / "file").write_text("mine")
+        self.refuse("mount", self.url, self.mount_point, "--cache", self.folder / "foreign", words=["not empty"])
+        self.refuse("fsck", "--repair", self.url, words=["not in this version"])
+        # A volume that lives in a folder, and has a tier there.
+        local, place = self.folder / "local", self.server.url(self.prefix + "-tier")
+        self.succeed("init", local, "--tier", f"s3={place}")
+        self.refuse("mount", place, self.mount_point, words=["firn restore"])
+        # Settings that contradict how a volume was made.
+        settings = local / "firn.toml"
+        text = settings.read_text()
+        settings.write_text(text.replace('#durability = "local"', 'durability = "object"'))
+        self.assertNotEqual(settings.read_text(), text)
+        self.refuse("mount", local, self.mount_point, words=["made with local", "set it back"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
