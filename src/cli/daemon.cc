@@ -86,6 +86,8 @@ Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& 
   // What the kernel writes by itself, nobody sees who could send it.
   mount.passthrough = settings.fuse_passthrough && settings.tiers.durability != "object";
   TRY(fuse::parse_mount_options(options.mount_options, mount));
+  constexpr uint64_t kFollowedValidS = 1;
+  if (mount.read_only && settings.tiers.durability == "object") mount.valid_s = kFollowedValidS;
   // The volume's folder is how status and umount find the daemon of a mount.
   mount.source = options.paths.root;
   return mount;

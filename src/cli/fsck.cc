@@ -76,11 +76,11 @@ Result<std::unique_ptr<kv::Engine>> fetch_engine(const VolumePaths& paths, const
     if (mkdir(folder.c_str(), 0700) != 0) return fail(Status::from_errno(errno, folder));
   const tier::Bucket bucket{.store = stores->tiers().back().store, .pool = pool, .random = system_random(), .key = key};
   auto restored = io::block_on(
-      reactors, tier::restore_metadata(
-                    bucket,
-                    kv::make_rocksdb_restore_target(
-                        {.path = target.meta(), .create = true, .logged = false, .blocking_pool = &pool}),
-                    {.volume = record.id}));
+      reactors,
+      tier::restore_metadata(bucket,
+                             kv::make_rocksdb_restore_target(
+                                 {.path = target.meta(), .create = true, .logged = false, .blocking_pool = &pool}),
+                             {.volume = record.id}));
   io::block_on(reactors, stores->close());
   if (!restored) return fail(restored.error());
   return std::move(restored->engine);

@@ -6,8 +6,8 @@
 #include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/stores.h"
-#include "cli/volume_object.h"
 #include "cli/volume_folder.h"
+#include "cli/volume_object.h"
 #include "io/uring/reactor_pool.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "tier/key_wrap.h"
@@ -94,9 +94,9 @@ Result<std::string> wrapped_anew(const Arguments& arguments, const Settings& set
 
 Status check_encrypted(const meta::VolumeSettings& record, const Arguments& arguments) {
   if (!record.wrapped_key.empty()) return {};
-  return Status(Code::kInvalid,
-                fmt::format("{}: is not encrypted; that is chosen when a volume is made: firn init --encrypt",
-                            arguments.volume));
+  return Status(
+      Code::kInvalid,
+      fmt::format("{}: is not encrypted; that is chosen when a volume is made: firn init --encrypt", arguments.volume));
 }
 
 Result<void> change_with(kv::Engine& engine, io::ReactorPool& reactors, io::BlockingPool& pool,

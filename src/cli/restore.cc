@@ -98,9 +98,10 @@ class Restore {
   Result<void> restore() {
     record_ = TRY(io::block_on(*reactors_, read_volume_object(*store_)));
     if (record_.durability == "object")
-      return fail(Code::kInvalid, fmt::format("{}: the volume lives there, there is nothing to restore; use it with: firn "
-                                              "mount {} MOUNTPOINT",
-                                              arguments_.url, arguments_.url));
+      return fail(Code::kInvalid,
+                  fmt::format("{}: the volume lives there, there is nothing to restore; use it with: firn "
+                              "mount {} MOUNTPOINT",
+                              arguments_.url, arguments_.url));
     std::optional<std::string> secret;
     if (!record_.wrapped_key.empty())
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));

@@ -63,6 +63,12 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 8 * kLargest);
 }
 
+Status make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directory(path, error);
+  return error ? Status::from_errno(error.value(), path) : Status();
+}
+
 // How long a change that nobody waits for stays here.
 int64_t log_interval(const Settings& settings) {
   const bool in_bucket = settings.tiers.durability == "object";
@@ -73,9 +79,7 @@ int64_t log_interval(const Settings& settings) {
 // to the records.
 Result<uint64_t> empty_cache(const VolumePaths& paths) {
   for (const std::string& path : {paths.meta(), paths.hot(), paths.hot_id(), paths.database()}) TRY(remove_all(path));
-  std::error_code error;
-  std::filesystem::create_directory(paths.hot(), error);
-  if (error) return fail(Status::from_errno(error.value(), paths.hot()));
+  TRY(make_folder(paths.hot()));
   uint64_t id = 0;
   while (id == 0) id = system_random().next();
   TRY(write_hot_id(paths, id));
@@ -129,7 +133,7 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
   reactors_ = TRY(io::ReactorPool::create({.reactors = static_cast<unsigned>(settings.reactor_threads),
                                            .spin_us = static_cast<unsigned>(settings.spin_us)}));
   in_bucket_ = settings.tiers.durability == "object";
-  TRY(in_bucket_ ? open_from_bucket(paths, settings, flags) : open_here(paths, settings, flags));
+  TRY(in_bucket_ ? open_bucket(paths, settings, flags) : open_here(paths, settings, flags));
   disk_ = io::make_uring_disk(*blocking_pool_);
   store_ = data::make_hot_store({.disk = *disk_,
                                  .root = paths.hot(),
@@ -148,9 +152,10 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                               .no_atime = flags.no_atime,
                               .sync_interval_ns = settings.sync_interval_ns,
                               .tiers = tiers_ ? &tiers_->parts() : nullptr,
-                              .durable_in_tiers = in_bucket_});
-  handover_ = std::make_unique<Handover>(*engine_, *blocking_pool_, settings.handover_interval_ns);
-  handover_->start(*reactors_);
+                              .durable_in_tiers = in_bucket_,
+                              .follows = follower_ != nullptr});
+  handover_ = std::make_unique<Handover>(engine(), *blocking_pool_, settings.handover_interval_ns);
+  if (!follower_) handover_->start(*reactors_);  // there is nothing of its own to hand over
   TRY(io::block_on(*reactors_, volume_->start()));
   if (shipping_ && !in_bucket_) io::block_on(*reactors_, attach());
   started_ = true;
@@ -191,8 +196,7 @@ Result<void> RunningVolume::open_here(const VolumePaths& paths, const Settings& 
   return {};
 }
 
-Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Settings& settings,
-                                             const OpenFlags& flags) {
+Result<void> RunningVolume::open_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags) {
   const std::vector<Place> places = TRY(parse_places(settings.tiers.stores));
   record_ = TRY(fetch_volume_object(places.back(), settings.s3));
   if (record_.durability != "object")
@@ -202,20 +206,55 @@ Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Set
   stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
   key_ = TRY(open_key(record_, flags.secret));
   const uint64_t hot_id = TRY(empty_cache(paths));
+  if (flags.read_only) {
+    TRY(follow(paths, settings));
+  } else {
+    TRY(open_from_bucket(paths, settings, flags));
+  }
+  return io::block_on(*reactors_, start_metadata(settings, hot_id));
+}
+
+// The database that is made of what the bucket has.
+kv::RocksdbOptions RunningVolume::cached_database(const std::string& path, const Settings& settings) {
+  return {.path = path,
+          .create = true,
+          .logged = false,
+          .block_cache_bytes = settings.block_cache_bytes,
+          .memtable_bytes = settings.memtable_bytes,
+          .blocking_pool = blocking_pool_.get(),
+          .log = log_rocksdb};
+}
+
+Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Settings& settings,
+                                             const OpenFlags& flags) {
   tier::Bytes16 database{};
   system_random().fill(std::as_writable_bytes(std::span(database)));
   prepare_shipping(settings, flags, database);
-  auto target = kv::make_rocksdb_restore_target({.path = paths.meta(),
-                                                 .create = true,
-                                                 .logged = false,
-                                                 .block_cache_bytes = settings.block_cache_bytes,
-                                                 .memtable_bytes = settings.memtable_bytes,
-                                                 .blocking_pool = blocking_pool_.get(),
-                                                 .log = log_rocksdb});
+  auto target = kv::make_rocksdb_restore_target(cached_database(paths.meta(), settings));
   engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), {})));
-  log::info("took over {}: epoch {}, {}", stores_->info().back().store, shipping_->report().status.epoch,
-            "whoever served it before cannot change it any more");
-  return io::block_on(*reactors_, start_metadata(settings, hot_id));
+  log::info("took over {}: epoch {}; whoever served it before cannot change it any more", stores_->info().back().store,
+            shipping_->report().status.epoch);
+  return {};
+}
+
+Result<void> RunningVolume::follow(const VolumePaths& paths, const Settings& settings) {
+  if (const Status made = make_folder(paths.meta()); !made.ok()) return fail(made);
+  auto make_target = [this, settings, folder = paths.meta(), number = 0]() mutable {
+    return kv::make_rocksdb_restore_target(cached_database(fmt::format("{}/{}", folder, number++), settings));
+  };
+  follower_ = std::make_unique<Following>(bucket(settings), record_.id, settings.tiers.follow_interval_ns,
+                                          std::move(make_target));
+  TRY(io::block_on(*reactors_, follower_->open()));
+  log::info("following {}", stores_->info().back().store);
+  return {};
+}
+
+tier::Bucket RunningVolume::bucket(const Settings& settings) {
+  return {.store = stores_->tiers().back().store,
+          .pool = *blocking_pool_,
+          .random = system_random(),
+          .key = key_,
+          .codec = codec_of(settings.tiers)};
 }
 
 io::Task<Result<void>> RunningVolume::load_record() {
@@ -249,11 +288,14 @@ void RunningVolume::open_tiers(const Settings& settings) {
 }
 
 io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings, uint64_t hot_id) {
-  const meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, boot_id()));
-  boot_session_ = session.number;
-  was_clean_ = session.clean;
+  if (!follower_) {
+    const meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, boot_id()));
+    boot_session_ = session.number;
+    was_clean_ = session.clean;
+  }
   meta_ = std::make_unique<meta::LocalService>(
-      *engine_, meta::Options{.inode_cache_entries = static_cast<size_t>(settings.inode_cache_entries),
+      engine(), meta::Options{.exclusive_owner = !follower_,
+                              .inode_cache_entries = static_cast<size_t>(settings.inode_cache_entries),
                               .dirent_cache_entries = static_cast<size_t>(settings.dirent_cache_entries),
                               .boot_session = boot_session_,
                               .hot_id = hot_id,
@@ -267,6 +309,10 @@ io::Task<Result<void>> RunningVolume::stop() {
   const bool was_started = std::exchange(started_, false);
   if (was_started) result = co_await volume_->stop();
   if (handover_) co_await handover_->stop();
+  if (follower_) {
+    co_await follower_->close();
+    co_return result;
+  }
   // A session that did not end cleanly is what tells the next start to recover.
   if (was_started && result) result = co_await meta::end_session(*engine_);
   if (!shipping_) co_return result;
@@ -279,7 +325,7 @@ io::Task<Result<void>> RunningVolume::stop() {
 
 Result<void> RunningVolume::close() {
   Result<void> result;
-  if (engine_ || shipping_) result = io::block_on(*reactors_, stop());
+  if (engine_ || shipping_ || follower_) result = io::block_on(*reactors_, stop());
   volume_.reset();
   if (stores_) io::block_on(*reactors_, stores_->close());
   store_.reset();
@@ -293,6 +339,7 @@ Result<void> RunningVolume::close() {
   handover_.reset();
   disk_.reset();
   engine_.reset();
+  follower_.reset();
   shipping_.reset();
   stores_.reset();
   reactors_.reset();

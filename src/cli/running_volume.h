@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/following.h"
 #include "cli/handover.h"
 #include "cli/running_tiers.h"
 #include "cli/settings.h"
@@ -13,6 +14,7 @@
 #include "io/disk.h"
 #include "io/uring/reactor_pool.h"
 #include "kv/kv.h"
+#include "kv/rocksdb/rocksdb_engine.h"
 #include "meta/local_service.h"
 #include "meta/volume.h"
 #include "vfs/volume.h"
@@ -40,7 +42,9 @@ class RunningVolume {
   vfs::Volume& volume() { return *volume_; }
   meta::Service& meta() { return *meta_; }
   data::Store& store() { return *store_; }
-  kv::Engine& engine() { return *engine_; }
+  kv::Engine& engine() { return follower_ ? follower_->engine() : *engine_; }
+  // Null: this is not a read-only mount of a volume that lives in a bucket.
+  Following* following() { return follower_.get(); }
   Handover& handover() { return *handover_; }
   // Null: the volume has no colder tiers.
   RunningTiers* tiers() { return tiers_.get(); }
@@ -57,7 +61,11 @@ class RunningVolume {
   // Where the truth is in this folder.
   Result<void> open_here(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
   // Where it is in a bucket, and the folder a cache, which is made anew.
+  Result<void> open_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
   Result<void> open_from_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
+  Result<void> follow(const VolumePaths& paths, const Settings& settings);
+  kv::RocksdbOptions cached_database(const std::string& path, const Settings& settings);
+  tier::Bucket bucket(const Settings& settings);
   io::Task<Result<void>> load_record();
   io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
   void open_tiers(const Settings& settings);
@@ -70,6 +78,7 @@ class RunningVolume {
   std::unique_ptr<io::ReactorPool> reactors_;
   std::unique_ptr<Stores> stores_;
   std::unique_ptr<Shipping> shipping_;
+  std::unique_ptr<Following> follower_;  // instead of an engine
   std::unique_ptr<kv::Engine> engine_;
   std::unique_ptr<io::Disk> disk_;
   std::unique_ptr<meta::LocalService> meta_;

@@ -65,6 +65,9 @@ void print_status(const json& body) {
   row("disk", fmt::format("{} available of {}", human_size(disk.value("available_bytes", uint64_t{0})),
                           human_size(disk.value("total_bytes", uint64_t{0}))));
   if (body.contains("tiers")) print_tiers(body["tiers"]);
+  if (body.contains("following"))
+    row("following", fmt::format("what another machine writes, {} ms behind at most",
+                                 body["following"].value("behind_ms", int64_t{0})));
   const json unsynced = body.value("unsynced", json::object());
   row("unsynced",
       fmt::format("{} commits, the oldest {} ms old", unsynced.value("commits", 0), unsynced.value("age_ms", 0)));

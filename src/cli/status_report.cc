@@ -61,7 +61,8 @@ io::Task<std::string> StatusSource::report() const {
   const kv::Version synced = running_.engine().synced_version();
   body["unsynced"] = {{"commits", last > synced ? last - synced : 0}, {"age_ms", age_ns / 1'000'000}};
   if (age_ns > settings_.sync_interval_ns * 10)
-    reasons.push_back(fmt::format("changes have waited {} ms for the disk; it is slow or stuck", age_ns / 1'000'000));
+    reasons.push_back(fmt::format("changes have waited {} ms for the {}; it is slow or stuck", age_ns / 1'000'000,
+                                  settings_.tiers.durability == "object" ? "bucket" : "disk"));
   if (running_.handover().failing()) {
     failing = true;
     reasons.push_back(fmt::format("the metadata log cannot be written; see {}", paths_.log()));
@@ -73,6 +74,13 @@ io::Task<std::string> StatusSource::report() const {
   if (Shipping* shipping = running_.shipping()) {
     body["tiers"]["metadata"] = describe_shipping(shipping->report(), shipping->permitted(), reasons);
     failing |= !shipping->permitted().ok();
+  }
+  if (Following* following = running_.following()) {
+    const Following::Report report = following->report();
+    body["following"] = {{"behind_ms", report.behind_ns / 1'000'000}};
+    if (!report.failure.ok())
+      reasons.push_back(
+          fmt::format("what is shown is {} s old: {}", report.behind_ns / 1'000'000'000, report.failure.to_string()));
   }
   const data::StoreStatistics store = running_.store().statistics();
   body["scratch"] = {

@@ -69,7 +69,10 @@ void append_schema(TierSettings& s, config::Schema& schema) {
        {"tiers.scrub_rate", Size{&s.scrub_bytes_per_s, 0, 10240 * kMiB},
         "Once a day all stored data is read again and verified, at so many bytes a second; 0: only by firn scrub. "
         "Stores "
-        "may charge for requests and traffic."}});
+        "may charge for requests and traffic."},
+       {"tiers.follow_interval", Duration{&s.follow_interval_ns, kSecond / 10, kHour},
+        "How often a read-only mount of a volume that lives in a bucket asks for what has changed: one request each "
+        "time."}});
 }
 
 void append_schema(S3Settings& s, config::Schema& schema) {

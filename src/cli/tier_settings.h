@@ -32,6 +32,7 @@ struct TierSettings {
 
   int64_t retention_ns = int64_t{24} * 3600 * 1'000'000'000;
   uint64_t scrub_bytes_per_s = 0;
+  int64_t follow_interval_ns = 2'000'000'000;
 };
 
 // What is empty comes from the environment and the AWS tools' shared files.

@@ -29,6 +29,9 @@ struct MountOptions {
   bool passthrough = true;
   uint32_t max_write = kDefaultWriteBytes;
   bool cache_directories = false;
+  // For how long the kernel may believe names and attributes; unset: until it is told otherwise. For volumes that
+  // change without anybody saying so.
+  std::optional<uint64_t> valid_s;
 };
 
 // Adds `text` (comma-separated) to `options`. kInvalid names the option and what is allowed.

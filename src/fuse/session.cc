@@ -99,6 +99,7 @@ void Session::open_door() {
   options.read_only = options_.read_only;
   options.passthrough = agreed_.passthrough;
   options.cache_directories = options_.cache_directories;
+  if (options_.valid_s) options.entry_valid_s = options.negative_valid_s = options.attr_valid_s = *options_.valid_s;
   door_ = std::make_unique<Door>(volume_, options);
   door_->set_agreed(agreed_);
   if (agreed_.passthrough) {

@@ -10,7 +10,7 @@ io::Task<Result<Inode>> Core::load_inode(kv::Transaction& transaction, InodeId i
   const auto stored = CO_TRY(co_await transaction.get(key, isolation));
   if (!stored) co_return fail(Code::kStale);
   Inode inode = CO_TRY(decode_inode(id, *stored));
-  forget_foreign_backing(inode, options.hot_id);
+  forget_foreign_backing(inode, options.hot_id, options.journals_inline);
   co_return inode;
 }
 

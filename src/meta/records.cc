@@ -74,6 +74,7 @@ void write_attr(const Attr& a, record::Inode& m) {
   m.set_hot_id(a.content.hot_id);
   if (a.content.uploaded_size) m.set_uploaded_size(*a.content.uploaded_size);
   m.set_journal_blocks(a.content.journal_blocks);
+  m.set_uploaded_version(a.content.uploaded_version);
 }
 
 Attr read_attr(InodeId id, const record::Inode& m) {
@@ -96,7 +97,7 @@ Attr read_attr(InodeId id, const record::Inode& m) {
           .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session(), m.generation(),
                       m.uploaded_generation(), m.evicted(),
                       m.has_uploaded_size() ? std::optional(m.uploaded_size()) : std::nullopt, m.hot_id(),
-                      m.journal_blocks()}};
+                      m.journal_blocks(), m.uploaded_version()}};
 }
 
 }  // namespace
@@ -132,14 +133,14 @@ Result<Inode> decode_inode(InodeId id, std::string_view bytes) {
   return inode;
 }
 
-void forget_foreign_backing(Inode& inode, uint64_t hot_id) {
+void forget_foreign_backing(Inode& inode, uint64_t hot_id, bool lost_is_empty) {
   Content& content = inode.attr.content;
   if (!content.backing || content.hot_id == hot_id) return;
   content.backing = BackingId();
   content.hot_id = hot_id;
   if (!content.settled) return;
   content.evicted = true;
-  if (content.uploaded_size) inode.attr.size = *content.uploaded_size;
+  if (content.uploaded_size || lost_is_empty) inode.attr.size = content.uploaded_size.value_or(0);
 }
 
 std::string_view encode_dirent(const Dirent& dirent) {

@@ -13,8 +13,9 @@ namespace firn::meta {
 std::string_view encode_inode(const Inode& inode);
 Result<Inode> decode_inode(InodeId id, std::string_view bytes);
 // What a record means where its backing is not: a settled file is what was last uploaded of it, another one is its
-// inline value. `hot_id`: of the folder of backings that is here.
-void forget_foreign_backing(Inode& inode, uint64_t hot_id);
+// inline value. `hot_id`: of the folder of backings that is here. `lost_is_empty`: what was never uploaded whole has no
+// bytes, instead of bytes that cannot be read.
+void forget_foreign_backing(Inode& inode, uint64_t hot_id, bool lost_is_empty = false);
 
 std::string_view encode_dirent(const Dirent& dirent);
 Result<Dirent> decode_dirent(std::string_view bytes);

@@ -56,6 +56,8 @@ struct Content {
   // 9. Volumes that live in a colder tier: at most so many blocks of the file are in its journal (Tiering), over the
   // chunks: both together are the version of 7. Other content has none.
   uint32_t journal_blocks = 0;
+  // Grows whenever chunk records and journal become another version.
+  uint64_t uploaded_version = 0;
   friend bool operator==(const Content&, const Content&) = default;
 };
 

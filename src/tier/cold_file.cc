@@ -200,6 +200,7 @@ io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
   if (!journal.covers(offset, count)) {
     bytes = CO_TRY(co_await fetch_base(fetch));
     if (!bytes) co_return bytes;
+    if (options_.still_so) CO_TRY(co_await options_.still_so());
     if (options_.arrived) options_.arrived(bytes->size());
   }
   if (journal.empty()) co_return bytes;

@@ -36,11 +36,13 @@ namespace firn::tier {
 class ColdFile {
  public:
   struct Options {
-    uint64_t chunk_bytes = 4 << 20;         // the volume's
-    uint64_t block_bytes = kBlockBytes;     // what is fetched at least; a chunk, where that is not a multiple of it
-    uint64_t readahead_bytes = 64 << 20;    // how far sequential reading looks ahead, at most
-    size_t chunks_in_flight = 8;            // fetched ahead at once
-    Journal journal;                        // lies over what is fetched
+    uint64_t chunk_bytes = 4 << 20;       // the volume's
+    uint64_t block_bytes = kBlockBytes;   // what is fetched at least; a chunk, where that is not a multiple of it
+    uint64_t readahead_bytes = 64 << 20;  // how far sequential reading looks ahead, at most
+    size_t chunks_in_flight = 8;          // fetched ahead at once
+    Journal journal;                      // lies over what is fetched
+    // Asked after every fetch, whether the file still is what it was: its failure is the fetch's. May be empty.
+    std::function<io::Task<Result<void>>()> still_so;
     std::function<bool()> may_keep;         // whether the local disk has room for what comes back; empty: it has
     std::function<void(uint64_t)> arrived;  // so many bytes came back; may be empty
   };

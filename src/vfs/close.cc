@@ -93,7 +93,7 @@ io::Task<Result<void>> VolumeImpl::finish(Node& node, Closing closing) {
   if (open.cold) {
     co_await open.cold->close();
     // All of it has been read: the next open can go past us.
-    if (open.cold->complete() && !node.orphan) {
+    if (open.cold->complete() && !node.orphan && !followed_) {
       Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
       if (attr.content.evicted) (void)co_await bring_back(node, attr, nullptr);
     }

@@ -4,6 +4,9 @@
 namespace firn::vfs {
 
 void VolumeImpl::start_settling() {
+  if (followed_)
+    io::detach(
+        [](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> { co_await self->follow_loop(); }(this, gate_.enter()));
   if (!settling_ || options_.read_only) return;
   io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
     co_await self->settling_->upload_loop(&self->stopping_);
@@ -27,16 +30,21 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::Ob
                               .readahead_bytes = tiers.readahead_bytes,
                               .chunks_in_flight = tiers.chunks_in_flight,
                               .journal = std::move(journal),
+                              .still_so = followed_ ? check_of_version(attr) : nullptr,
                               .may_keep = [this] { return settling_->has_room(); },
-                              .arrived = [this](uint64_t bytes) { settling_->note_hydrated(bytes); }});
+                              .arrived =
+                                  [this](uint64_t bytes) {
+                                    settling_->note_hydrated(bytes);
+                                    if (followed_) followed_->note_arrived(bytes);
+                                  }});
 }
 
 // What came back with the metadata from a bucket has none yet.
 io::Task<Result<data::ObjectRef>> VolumeImpl::backing_of_cold(Node& node, const Attr& attr) {
+  if (followed_) co_return co_await followed_->backing_of(attr);
   if (attr.content.backing) co_return co_await data_.open(attr.content.backing);
   data::ObjectRef object = CO_TRY(co_await data_.lend(true));
   CO_TRY(co_await data_.settle(object));
-  if (options_.read_only) co_return object;  // for as long as it is open
   meta::ContentUpdate update;
   update.content = attr.content;
   update.content->backing = object->id();

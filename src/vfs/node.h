@@ -64,6 +64,14 @@ struct OpenState {
   bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
 };
 
+// What tells versions of a file apart that is written elsewhere.
+struct FollowedVersion {
+  uint64_t uploaded = 0;
+  uint64_t bytes = 0;
+  Timestamp mtime, ctime;
+  friend bool operator==(const FollowedVersion&, const FollowedVersion&) = default;
+};
+
 struct Node {
   explicit Node(InodeId id) : inode(id) {}
 
@@ -79,6 +87,7 @@ struct Node {
 
   // What the object may hold that has not been sent (VolumeOptions::durable_in_tiers); guarded by state_mutex.
   WrittenBlocks unsent;
+  FollowedVersion followed;               // what was last opened (VolumeOptions::follows); guarded by state_mutex
   std::unique_ptr<meta::Attr> tombstone;  // under state_mutex: what it was, once its records are gone
 
   // Guarded by the table's shard mutex.

@@ -275,6 +275,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
     ++open.cached_opens;
     // A read that the page cache answers is one that nobody counts: the first one after a change has to come here.
     opened.keep_cache = node->page_cache_valid.exchange(true) && !access_counts(attr);
+    if (followed_) opened.keep_cache = seen_before(*node, attr) && opened.keep_cache;
   }
   ++open.opens;
   ++open_files_;

@@ -9,6 +9,12 @@ constexpr size_t kPage = 512;
 }
 
 io::Task<Result<void>> VolumeImpl::start() {
+  if (followed_) {
+    // Whatever there is to recover is its writer's.
+    CO_TRY(co_await data_.start([](BackingId) { return false; }));
+    start_settling();
+    co_return Result<void>();
+  }
   CO_TRY(co_await recover());
   CO_TRY(co_await start_data());
   co_await look_at_disk();
@@ -144,6 +150,7 @@ io::Task<Result<void>> VolumeImpl::stop() {
     if (!node->open) continue;
     if (Result<void> finished = co_await finish(*node, Closing::kNow); !finished && result) result = finished;
   }
+  if (followed_) co_await followed_->make_room();
   if (Result<void> saved = co_await accesses_.save(); !saved && result) result = saved;
   if (durable_here())
     if (Result<void> synced = co_await data_.sync_all(); !synced && result) result = synced;

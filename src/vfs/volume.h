@@ -106,6 +106,9 @@ struct VolumeOptions {
   // What is durable is what the tiers have, with the log that meta.sync() waits for; the local disk is a cache that may
   // be lost at any time. Without it: what the local disk has. Needs tiers, and doors without passthrough.
   bool durable_in_tiers = false;
+  // Another machine writes the volume, whose records change without anybody saying so. With durable_in_tiers and
+  // read_only; `meta` holds nothing in a cache and accepts nothing.
+  bool follows = false;
   // Then: what fsync has to send of a file goes into its journal where it is so little, or into an object of its own;
   // in blocks of meta::kJournalBlockBytes, at once and in all. WrittenBlocks::kMost bounds the former, too.
   uint32_t journal_blocks_at_once = 64;

@@ -12,6 +12,7 @@ VolumeImpl::VolumeImpl(VolumeOptions options) : options_(options), meta_(options
       .evict = [this](InodeId inode) { return evict(inode); },
       .before_upload = [this] { return record_for_upload(); },
   });
+  if (options.follows) followed_ = std::make_unique<FollowedFiles>(data_, options.tiers->hydrator.returned());
 }
 
 std::unique_ptr<Volume> make_volume(VolumeOptions options) { return std::make_unique<VolumeImpl>(options); }

@@ -12,6 +12,7 @@
 #include "io/cancel.h"
 #include "io/sync.h"
 #include "vfs/access_times.h"
+#include "vfs/followed_files.h"
 #include "vfs/handle.h"
 #include "vfs/node.h"
 #include "vfs/settling.h"
@@ -211,6 +212,11 @@ class VolumeImpl final : public Volume {
   // On the way to the disk.
   bool durable_here() const { return !options_.durable_in_tiers; }
 
+  // ---- following.cc ----
+  std::function<io::Task<Result<void>>()> check_of_version(const Attr& attr);
+  bool seen_before(Node& node, const Attr& attr);
+  io::Task<void> follow_loop();
+
   // ---- durability.cc ----
   io::Task<Result<void>> make_durable(Node& node, bool data_only);
   // Saves what a lent object holds to where a power cut does not reach it, without waiting for the log.
@@ -259,7 +265,8 @@ class VolumeImpl final : public Volume {
   std::atomic<DoorId> observer_ =
       0;  // the only observer's door, 0 for none, or kManyObservers: spares changes the lock
 
-  std::unique_ptr<Settling> settling_;  // null: no colder tiers
+  std::unique_ptr<Settling> settling_;       // null: no colder tiers
+  std::unique_ptr<FollowedFiles> followed_;  // null: nobody else writes the volume
   SizePredictor sizes_;
   AccessTimes accesses_{meta_};
   // False while the disk is nearly full: a write that has no place must fail, not be accepted into memory.

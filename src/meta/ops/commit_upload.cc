@@ -40,6 +40,7 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
   if (upload.complete) {
     const bool all = CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)));
     content.uploaded_size = upload.bytes;
+    ++content.uploaded_version;
     CO_TRY(co_await erase_journal(m, *inode));
     if (all && current) {
       content.uploaded_generation = upload.generation;

@@ -26,6 +26,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const std::vector<Journa
   if (update.ctime) attr.ctime = std::max(attr.ctime, *update.ctime);
   attr.content.journal_blocks += static_cast<uint32_t>(blocks.size());
   attr.content.uploaded_size = attr.size;
+  ++attr.content.uploaded_version;
   CO_TRY(co_await mark_pending(m, *inode));
   m.update(inode);
   CO_TRY(co_await m.commit());
@@ -56,6 +57,7 @@ io::Task<Result<void>> move_inline_to_journal(Mutation& m, Inode& inode) {
     m.transaction().put(journal_key(id, blocks), content.substr(offset, kJournalBlockBytes));
   inode.attr.content.journal_blocks = blocks;
   inode.attr.content.uploaded_size = content.size();
+  ++inode.attr.content.uploaded_version;
   co_return Result<void>();
 }
 

@@ -14,7 +14,7 @@ io::Task<Result<InodePage>> LocalService::list_inodes(InodeId after, size_t limi
   for (const kv::Pair& pair : pairs) {
     page.last = CO_TRY(inode_of_key(pair.key));
     if (auto inode = decode_inode(page.last, pair.value)) {
-      forget_foreign_backing(*inode, core_->options.hot_id);
+      forget_foreign_backing(*inode, core_->options.hot_id, core_->options.journals_inline);
       page.inodes.push_back(inode->attr);
     } else {
       ++page.undecodable;

@@ -38,7 +38,7 @@ io::Task<Result<void>> fill_attributes(Core& core, std::vector<DirEntry>& entrie
     if (!stored[i]) continue;
     DirEntry& entry = entries[missing.positions[i]];
     Inode inode = CO_TRY(decode_inode(entry.inode, *stored[i]));
-    forget_foreign_backing(inode, core.options.hot_id);
+    forget_foreign_backing(inode, core.options.hot_id, core.options.journals_inline);
     core.inodes.fill(inode, missing.tickets[i]);
     entry.attr = inode.attr;
   }

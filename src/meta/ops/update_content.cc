@@ -68,6 +68,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
       CO_TRY(co_await move_inline_to_journal(m, *inode));
       before.journal_blocks = inode->attr.content.journal_blocks;
       before.uploaded_size = inode->attr.content.uploaded_size;
+      before.uploaded_version = inode->attr.content.uploaded_version;
     }
     apply_content(m, update, *inode);
   }
@@ -80,6 +81,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
   inode->attr.content.uploaded_generation = before.uploaded_generation;
   inode->attr.content.uploaded_size = before.uploaded_size;
   inode->attr.content.journal_blocks = before.journal_blocks;
+  inode->attr.content.uploaded_version = before.uploaded_version;
   // What it lies over has nothing to do with what settles there next.
   if (!inode->attr.content.settled) CO_TRY(co_await erase_journal(m, *inode));
   if (m.core().options.tiered && leaves_tiers_behind(update, before, inode->attr.content))
