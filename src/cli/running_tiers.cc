@@ -37,7 +37,7 @@ RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings
                            std::optional<tier::Key> key)
     : stores_(stores),
       key_(key),
-      uploader_({parts.meta, parts.meta, parts.data, parts.pool, system_random(), stores_.tiers(), &hydrator_},
+      uploader_({parts.meta, parts.meta, parts.data, parts.pool, system_random(), stores_.tiers()},
                 upload_options(settings.tiers, chunk_bytes, key)),
       hydrator_({parts.meta, parts.meta, parts.pool, stores_.tiers()},
                 {.chunk_bytes = chunk_bytes,

@@ -66,6 +66,11 @@ inline Key counter_key(std::string_view name) { return {Prefix::kCounter, name};
 inline constexpr std::string_view kNextInodeCounter = "next_inode";
 inline constexpr std::string_view kInodesCounter = "inodes";
 inline constexpr std::string_view kBytesCounter = "bytes";
+// Settled files that the local disk keeps: pinned ones, and those that skip every colder tier.
+inline constexpr std::string_view kPinnedFilesCounter = "pinned_files";
+inline constexpr std::string_view kPinnedBytesCounter = "pinned_bytes";
+inline constexpr std::string_view kLocalFilesCounter = "local_files";
+inline constexpr std::string_view kLocalBytesCounter = "local_bytes";
 inline constexpr std::string_view kSessionName = "session";
 
 // Keys with this prefix and inode whose name is greater than `after` (empty: all of them).

@@ -46,6 +46,8 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<std::vector<std::string>>> listxattr(const Credentials& who, InodeId inode) override;
   io::Task<Result<void>> removexattr(const Credentials& who, InodeId inode, std::string_view name) override;
 
+  io::Task<Result<Attr>> set_policy(const Credentials& who, InodeId inode, PolicyChange change) override;
+
   io::Task<Result<std::string>> read_inline(InodeId inode) override;
   io::Task<Result<Attr>> update_content(InodeId inode, const ContentUpdate& update) override;
   io::Task<Result<void>> record_accesses(std::span<const Access> accesses) override;
@@ -60,7 +62,7 @@ class LocalService final : public Service, public Tiering {
 
   io::Task<Result<std::vector<Pending>>> list_pending(InodeId after, size_t limit) override;
   io::Task<Result<std::vector<Chunk>>> list_chunks(InodeId inode, ChunkIndex first, size_t limit) override;
-  io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes) override;
+  io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes, uint32_t skip) override;
   io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) override;
   io::Task<Result<bool>> commit_upload(const Upload& upload) override;
   io::Task<Result<Attr>> commit_journal(InodeId inode, const std::vector<JournalBlock>& blocks,

@@ -41,7 +41,7 @@ io::Task<Result<Inode*>> Mutation::inode(InodeId id) {
   slot.existed = true;
   slot.was_orphan = slot.inode.attr.nlink == 0;
   slot.was_live = slot.inode.attr.content.live;
-  slot.was_allocated = slot.inode.attr.allocated_bytes;
+  slot.was_share = share_of(slot.inode.attr);
   co_return &slot.inode;
 }
 
@@ -128,16 +128,15 @@ void Mutation::write_inode(const Slot& slot) {
 }
 
 void Mutation::write_usage() {
-  int64_t inodes = 0, bytes = 0;
+  UsageShare change = {};
   for (size_t i = 0; i < slot_count_; ++i) {
     const Slot& slot = *slots_[i];
     if (slot.fate == Fate::kUnchanged) continue;
-    const bool stays = slot.fate == Fate::kPut;
-    inodes += int64_t(stays) - int64_t(slot.existed);
-    bytes += (stays ? int64_t(slot.inode.attr.allocated_bytes) : 0) - int64_t(slot.was_allocated);
+    const UsageShare share = slot.fate == Fate::kPut ? share_of(slot.inode.attr) : UsageShare{};
+    for (size_t k = 0; k < change.size(); ++k) change[k] += share[k] - slot.was_share[k];
   }
-  if (inodes != 0) transaction_->add(counter_key(kInodesCounter), inodes);
-  if (bytes != 0) transaction_->add(counter_key(kBytesCounter), bytes);
+  for (size_t k = 0; k < change.size(); ++k)
+    if (change[k] != 0) transaction_->add(counter_key(kUsageCounters[k]), change[k]);
 }
 
 void Mutation::publish() {

@@ -9,6 +9,7 @@
 
 #include "kv/kv.h"
 #include "meta/core.h"
+#include "meta/usage.h"
 
 namespace firn::meta {
 
@@ -21,7 +22,7 @@ struct Slot {
   bool existed = false;
   bool was_orphan = false;
   bool was_live = false;
-  uint64_t was_allocated = 0;
+  UsageShare was_share = {};
 };
 }  // namespace internal
 
@@ -29,7 +30,7 @@ struct Slot {
 // Invariants, kept for every inode that is written here:
 //  1. There is an orphan record exactly when nlink is 0.
 //  2. There is a live record exactly when its content is live.
-//  3. The usage counters follow the inodes and their allocated bytes.
+//  3. The usage counters follow the inodes: share_of().
 // Not thread-safe. With an exclusive owner, everything that is read must be locked, or immutable, or hold the tree
 // mutex: reads may come from the caches and do not conflict.
 class Mutation {

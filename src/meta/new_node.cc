@@ -74,6 +74,7 @@ Inode make_inode(const Credentials& who, const Inode& parent, InodeId id, const 
   attr.uid = who.uid;
   attr.gid = parent.attr.mode & kSetGid ? parent.attr.gid : who.gid;
   attr.atime = attr.mtime = attr.ctime = attr.btime = now;
+  if (may_have_policy(spec.type)) attr.policy = parent.attr.policy;
   set_type_facts(parent, spec, inode);
   uint32_t mode = requested_mode(who, parent, spec);
   if (spec.type != FileType::kSymlink) {

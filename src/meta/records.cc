@@ -37,6 +37,7 @@ const char* problem_of(const record::Inode& m) {
   if (m.target().size() > kMaxSymlinkBytes) return "symlink target too long";
   if (!m.access_acl().empty() && !parse_acl(m.access_acl())) return "malformed access ACL";
   if (!m.default_acl().empty() && !parse_acl(m.default_acl())) return "malformed default ACL";
+  if (m.skip_tiers() > kEveryTier) return "policy of unknown tiers";
   return nullptr;
 }
 
@@ -75,6 +76,8 @@ void write_attr(const Attr& a, record::Inode& m) {
   if (a.content.uploaded_size) m.set_uploaded_size(*a.content.uploaded_size);
   m.set_journal_blocks(a.content.journal_blocks);
   m.set_uploaded_version(a.content.uploaded_version);
+  m.set_skip_tiers(a.policy.skip);
+  m.set_pinned(a.policy.pinned);
 }
 
 Attr read_attr(InodeId id, const record::Inode& m) {
@@ -97,7 +100,8 @@ Attr read_attr(InodeId id, const record::Inode& m) {
           .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session(), m.generation(),
                       m.uploaded_generation(), m.evicted(),
                       m.has_uploaded_size() ? std::optional(m.uploaded_size()) : std::nullopt, m.hot_id(),
-                      m.journal_blocks(), m.uploaded_version()}};
+                      m.journal_blocks(), m.uploaded_version()},
+          .policy = {.skip = m.skip_tiers(), .pinned = m.pinned()}};
 }
 
 }  // namespace

@@ -89,11 +89,20 @@ TEST(Records, GoldenInode) {
             "b9014d00000000000000c00101c80101d00105");
 }
 
+TEST(Records, GoldenPolicy) {
+  Inode inode;
+  inode.attr.policy = {.skip = 6, .pinned = true};
+  EXPECT_EQ(hex(encode_inode(inode)),
+            "080198020"
+            "6a00201");
+}
+
 TEST(Records, GoldenDirent) { EXPECT_EQ(hex(encode_dirent({InodeId(300), FileType::kDirectory})), "08ac021002"); }
 
 TEST(Records, InodesSurviveTheRoundTrip) {
   Inode inode = full_inode();
   inode.has_inline = inode.unnamed = true;
+  inode.attr.policy = {.skip = kEveryTier, .pinned = true};
   inode.set_extra(&Extras::target, std::string("a\0b", 3));
   const auto back = decode_inode(InodeId(42), encode_inode(inode));
   ASSERT_TRUE(back);
@@ -101,6 +110,7 @@ TEST(Records, InodesSurviveTheRoundTrip) {
   EXPECT_EQ(back->attr.btime, inode.attr.btime);
   EXPECT_EQ(back->attr.content, inode.attr.content);
   EXPECT_EQ(back->attr.mode, inode.attr.mode);
+  EXPECT_EQ(back->attr.policy, inode.attr.policy);
   EXPECT_EQ(back->target(), inode.target());
   EXPECT_TRUE(back->has_inline && back->unnamed);
   EXPECT_EQ(encode_inode(*back), encode_inode(inode));
@@ -120,6 +130,9 @@ TEST(Records, DamageIsCorrupt) {
   EXPECT_EQ(decode_inode(InodeId(1), encode_inode(inode)).error().code(), Code::kCorrupt);
   inode = full_inode();
   inode.attr.mtime.nanoseconds = 1'000'000'000;
+  EXPECT_EQ(decode_inode(InodeId(1), encode_inode(inode)).error().code(), Code::kCorrupt);
+  inode = full_inode();
+  inode.attr.policy.skip = kEveryTier + 1;
   EXPECT_EQ(decode_inode(InodeId(1), encode_inode(inode)).error().code(), Code::kCorrupt);
   inode = full_inode();
   inode.set_extra(&Extras::access_acl, "nonsense");

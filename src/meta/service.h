@@ -74,6 +74,8 @@ enum class XattrMode : uint8_t { kEither, kCreate, kReplace };
 struct Usage {
   uint64_t inodes = 0;
   uint64_t bytes = 0;  // allocated, inline content included
+  // Settled files that are pinned to the local disk, and those that no colder tier is to have.
+  uint64_t pinned_files = 0, pinned_bytes = 0, local_files = 0, local_bytes = 0;
 };
 
 struct Access {
@@ -128,6 +130,10 @@ class Service {
                                           std::string_view value, XattrMode mode) = 0;
   virtual io::Task<Result<std::vector<std::string>>> listxattr(const Credentials& who, InodeId inode) = 0;
   virtual io::Task<Result<void>> removexattr(const Credentials& who, InodeId inode, std::string_view name) = 0;
+
+  // What is wanted of colder tiers for a file, or for what a directory will hold. For its owner. kNotPermitted also for
+  // what has none: symlinks and the like. A file that tiers lack something of by then is pending, another is not.
+  virtual io::Task<Result<Attr>> set_policy(const Credentials& who, InodeId inode, PolicyChange change) = 0;
 
   // The inline value; empty when there is none.
   virtual io::Task<Result<std::string>> read_inline(InodeId inode) = 0;

@@ -39,6 +39,7 @@ struct Blob {
   uint64_t bytes = 0;
   uint64_t live_bytes = 0;  // of frames that chunks refer to
   uint32_t tiers = 0;       // a bit for each colder tier that has it
+  uint32_t skip = 0;        // and for each that is not to have it: so says the policy of the files in it
   Timestamp since;
   // Retired then: no chunk referred to it, and none may from then on.
   std::optional<Timestamp> dead_since;
@@ -99,15 +100,17 @@ class Tiering {
   // In order, from `first`.
   virtual io::Task<Result<std::vector<Chunk>>> list_chunks(InodeId inode, ChunkIndex first, size_t limit) = 0;
 
-  // A blob of that name is about to be put: should it never be confirmed, the collector knows what to remove.
-  virtual io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes) = 0;
+  // A blob of that name is about to be put to all tiers but `skip`: should it never be confirmed, the collector knows
+  // what to remove.
+  virtual io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes, uint32_t skip) = 0;
   // `tiers` have it now, too. kStale: it was retired, or forgotten, since it was announced; it is on record as retired
   // (again), so that its objects are removed (again).
   virtual io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) = 0;
   // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
   // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
-  // whose content has moved inline the records are removed instead. kStale: one of the blobs is retired or forgotten;
-  // kBusy: the file has changed and the upload is `only_current`; nothing was recorded.
+  // whose content has moved inline, or which has changed since no tier is to have it, the records are removed instead.
+  // kStale: one of the blobs is retired or forgotten; kBusy: the file has changed and the upload is `only_current`;
+  // nothing was recorded.
   virtual io::Task<Result<bool>> commit_upload(const Upload& upload) = 0;
 
   // The blocks replace those that the journal has of the file; `update` is applied with them. What chunk records and
@@ -146,7 +149,8 @@ class Tiering {
   // is pending. How many went. kBusy: the file is evicted. One transaction, as above.
   virtual io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) = 0;
 
-  // The backing is about to be emptied. kBusy: colder tiers lack something, or the file is open for writing.
+  // The backing is about to be emptied. kBusy: colder tiers lack something, the file is open for writing, or its policy
+  // keeps it where it is.
   virtual io::Task<Result<Attr>> mark_evicted(InodeId inode) = 0;
   // The backing holds everything again, durably.
   virtual io::Task<Result<Attr>> mark_resident(InodeId inode) = 0;

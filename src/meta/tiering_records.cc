@@ -71,6 +71,7 @@ std::string encode_blob(const Blob& blob) {
   record::Blob m;
   m.set_bytes(blob.bytes);
   m.set_tiers(blob.tiers);
+  m.set_skip_tiers(blob.skip);
   m.set_since_seconds(blob.since.seconds);
   m.set_since_nanoseconds(blob.since.nanoseconds);
   if (blob.dead_since) {
@@ -83,11 +84,12 @@ std::string encode_blob(const Blob& blob) {
 Result<Blob> decode_blob(std::string_view name, std::string_view bytes) {
   record::Blob m;
   if (!parse(m, bytes) || name.size() != kBlobNameBytes || m.since_nanoseconds() >= kNanosecondsPerSecond ||
-      m.dead_since_nanoseconds() >= kNanosecondsPerSecond)
+      m.dead_since_nanoseconds() >= kNanosecondsPerSecond || m.skip_tiers() > kEveryTier)
     return fail(Code::kCorrupt, "malformed blob record");
   Blob blob{.name = std::string(name),
             .bytes = m.bytes(),
             .tiers = m.tiers(),
+            .skip = m.skip_tiers(),
             .since = {m.since_seconds(), m.since_nanoseconds()}};
   if (m.dead_since_seconds() != 0 || m.dead_since_nanoseconds() != 0)
     blob.dead_since = Timestamp{m.dead_since_seconds(), m.dead_since_nanoseconds()};

@@ -49,7 +49,7 @@ class TieringTest : public testing::ServiceTest {
   std::vector<Pending> pending() { return run(service().list_pending(InodeId(), 100)).value(); }
   std::vector<Chunk> chunks(InodeId inode) { return run(service().list_chunks(inode, ChunkIndex(), 10'000)).value(); }
   uint64_t live_bytes(char blob) { return run(service().get_blob(blob_name(blob))).value().live_bytes; }
-  void announce(char blob) { ASSERT_TRUE(run(service().announce_blob(blob_name(blob), 10'000))); }
+  void announce(char blob) { ASSERT_TRUE(run(service().announce_blob(blob_name(blob), 10'000, 0))); }
   bool commit(const Upload& upload) { return run(service().commit_upload(upload)).value(); }
   Content content(InodeId inode) { return volume().stat(inode).content; }
 };
@@ -365,6 +365,10 @@ TEST(TieringRecords, GoldenBytes) {
   blob.dead_since = Timestamp{5, 6};
   EXPECT_EQ(encode_blob(blob), std::string("\x08\x01\x10\x03\x18\x06\x25\x04\0\0\0\x28\x0a\x35\x06\0\0\0", 18));
   EXPECT_EQ(decode_blob(blob.name, encode_blob(blob)).value().dead_since, blob.dead_since);
+  const Blob narrow{.name = blob_name('x'), .bytes = 1, .tiers = 1, .skip = 2};
+  EXPECT_EQ(encode_blob(narrow), "\x08\x01\x10\x01\x38\x02");
+  EXPECT_EQ(decode_blob(narrow.name, encode_blob(narrow)).value().skip, 2u);
+  EXPECT_FALSE(decode_blob(narrow.name, encode_blob({.name = narrow.name, .skip = kEveryTier + 1})));
 }
 
 }  // namespace

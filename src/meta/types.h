@@ -43,8 +43,9 @@ struct Content {
   bool settled = false;
   bool live = false;
   uint64_t boot_session = 0;
-  // Tiered volumes, settled content. 5. uploaded_generation <= generation; equal: colder tiers have every chunk.
-  // 6. Evicted content has been uploaded, is not live, and its backing holds nothing.
+  // Tiered volumes, settled content. 5. uploaded_generation <= generation; equal: every colder tier that is to have the
+  // file has every chunk.
+  // 6. Evicted content has been uploaded (to the tiers of then), is not live, and its backing holds nothing.
   uint64_t generation = 0;
   uint64_t uploaded_generation = 0;
   bool evicted = false;
@@ -59,6 +60,25 @@ struct Content {
   // Grows whenever chunk records and journal become another version.
   uint64_t uploaded_version = 0;
   friend bool operator==(const Content&, const Content&) = default;
+};
+
+// What is wanted of colder tiers for a file. A folder's is what is made in it begins with.
+inline constexpr uint32_t kEveryTier = 0xff;  // however many there are
+struct Policy {
+  uint32_t skip = 0;    // a bit for each tier that is not to have the file, nearest first; kEveryTier: none is
+  bool pinned = false;  // the local disk keeps it
+  bool skips_every_tier() const { return skip == kEveryTier; }
+  // It is not evicted.
+  bool stays_hot() const { return pinned || skips_every_tier(); }
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+inline bool may_have_policy(FileType type) { return type == FileType::kRegular || type == FileType::kDirectory; }
+
+// Absent: stays as it is.
+struct PolicyChange {
+  std::optional<uint32_t> skip;
+  std::optional<bool> pinned;
 };
 
 struct Attr {
@@ -76,6 +96,7 @@ struct Attr {
   uint32_t xattr_count = 0;  // 0: getxattr need not look
   InodeId parent;            // directories only; the root's is itself
   Content content;           // regular files only
+  Policy policy;             // regular files and directories only
 };
 
 // A change of a regular file's bytes, committed as one transaction.

@@ -79,7 +79,7 @@ io::Task<Result<void>> CollectPass::judge_dead(meta::Blob blob) {
     }
     co_return Result<void>();
   }
-  const bool everywhere = (~blob.tiers & all_of(parts_.tiers)) == 0;
+  const bool everywhere = (~blob.tiers & wanted_of(parts_.tiers, blob.skip)) == 0;
   bool retired =
       is_past(blob.since, everywhere ? options_.grace_ns : std::max(options_.grace_ns, options_.in_flight_ns));
   if (retired && !options_.dry_run) retired = CO_TRY(co_await parts_.tiering.retire_blob(blob.name));
@@ -167,11 +167,13 @@ io::Task<void> CollectPass::remove(meta::Blob blob, io::Gate::Entry) {
   removing_.release();
 }
 
-// From every tier: one that it was never confirmed for may have it all the same.
+// From every tier but those that it was not to go to: one that it was never confirmed for may have it all the same.
 io::Task<Result<void>> CollectPass::remove_objects(const meta::Blob& blob) {
   const std::string key = key_of(blob_id_of_name(blob.name));
   Result<void> done;
+  const uint32_t anywhere = wanted_of(parts_.tiers, blob.skip) | blob.tiers;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    if ((anywhere >> i & 1) == 0) continue;
     Result<void> removed = co_await parts_.tiers[i].store.remove(key, io::within(options_.remove_ns, token_));
     if (removed && (blob.tiers >> i & 1) != 0) summary_.removed_bytes[i] += blob.bytes;
     if (!removed && done) done = fail(std::move(removed).error().with_context("tier " + parts_.tiers[i].name));

@@ -39,7 +39,7 @@ bool CollectPass::is_candidate(const meta::BlobCount& count) const {
 
 io::Task<Result<void>> CollectPass::repack_candidates() {
   std::ranges::sort(candidates_, {}, [](const meta::BlobCount& one) {
-    return std::tuple(one.blob.tiers, live_fraction(one), std::string_view(one.blob.name));
+    return std::tuple(one.blob.tiers, one.blob.skip, live_fraction(one), std::string_view(one.blob.name));
   });
   uint64_t bytes = 0;
   for (const meta::BlobCount& one : candidates_) {
@@ -135,7 +135,7 @@ io::Task<Result<void>> CollectPass::repack_run(const meta::Blob& blob, std::span
     // Whatever is wrong with it there, another tier may have it.
     if (!plain) plain = co_await hydrator_.fetch(frame.inode, frame.chunk, token_);
     if (!plain) co_return fail(std::move(plain).error());
-    CO_TRY(co_await repacker_.add(frame.inode, frame.chunk, *std::move(plain), tiers));
+    CO_TRY(co_await repacker_.add(frame.inode, frame.chunk, *std::move(plain), blob));
   }
   co_return Result<void>();
 }

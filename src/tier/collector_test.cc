@@ -83,7 +83,7 @@ TEST(Collector, WithoutAGraceOnePassIsEnough) {
 TEST(Collector, RemovesWhatNobodyConfirmedFromEveryTier) {
   World world({.seed = 3});
   const BlobId id = BlobId::make(*world.random);
-  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100)));
+  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0)));
   ASSERT_TRUE(world.run(world.far->mem->put(key_of(id), object::Content("half of it"), {}, {})));
   world.pass_time(kGrace - kHour);
   EXPECT_EQ(collect(world).waiting, 1u);  // an uploader may be at it
@@ -98,7 +98,7 @@ TEST(Collector, APutThatWasStalledForLongerCommitsNothingAndLeaksNothing) {
   World world({.seed = 4});
   world.write("f", noise(kChunkBytes, 4));
   const BlobId id = BlobId::make(*world.random);
-  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100)));
+  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0)));
   world.pass_time(kGrace);
   EXPECT_EQ(collect(world).removed, 1u);
   // The machine wakes up, and the put goes on.

@@ -10,10 +10,13 @@ constexpr size_t kMovesPerTransaction = 256;
 
 }  // namespace
 
-io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::string plain, uint32_t tiers) {
-  if (packing_ && (packing_->tiers != tiers || !packing_->writer.has_room_for(plain.size()))) CO_TRY(co_await flush());
+io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::string plain, const meta::Blob& former) {
+  const uint32_t tiers = former.tiers & all_of(parts_.tiers), skip = former.skip;
+  if (packing_ && (packing_->tiers != tiers || packing_->skip != skip || !packing_->writer.has_room_for(plain.size())))
+    CO_TRY(co_await flush());
   if (!packing_)
-    packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers);
+    packing_ =
+        std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers, skip);
   BlobWriter& writer = packing_->writer;
   const FrameId id{inode, chunk.index, chunk.version};
   const auto ref = co_await parts_.pool.run([&] { return writer.append(id, plain); });
@@ -41,7 +44,7 @@ io::Task<Result<void>> Repacker::put(Packing& packing) {
   const std::string name = name_of(packing.writer.id());
   const std::string key = key_of(packing.writer.id());
   const object::Content content = packing.writer.finish();
-  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes()));
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   uint32_t arrived = 0;
   Result<void> done;

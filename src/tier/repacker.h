@@ -40,9 +40,10 @@ class Repacker {
   Repacker(Parts parts, RepackOptions options, io::CancelToken* token)
       : parts_(std::move(parts)), options_(options), token_(token) {}
 
-  // `plain`: the chunk, verified. `tiers`: the bits of those that are to have it. Puts a blob when one is full, or its
-  // tiers are others. After a failure, which concerns what was added before, too, nothing is left to flush.
-  io::Task<Result<void>> add(InodeId inode, meta::Chunk chunk, std::string plain, uint32_t tiers);
+  // `plain`: the chunk, verified. Its new blob goes to the tiers that have `former`, in which it is, and skips those
+  // that this skips. Puts a blob when one is full, or its tiers are others. After a failure, which concerns what was
+  // added before, too, nothing is left to flush.
+  io::Task<Result<void>> add(InodeId inode, meta::Chunk chunk, std::string plain, const meta::Blob& former);
   // Every tier of the blob has it, or its chunks stay where they are.
   io::Task<Result<void>> flush();
 
@@ -56,6 +57,7 @@ class Repacker {
   struct Packing {
     BlobWriter writer;
     uint32_t tiers;
+    uint32_t skip;
     std::vector<Packed> chunks;
   };
   io::Task<Result<void>> put(Packing& packing);

@@ -48,8 +48,7 @@ io::Task<Result<bool>> Scrubber::rescue_chunk(InodeId inode, meta::Chunk chunk) 
   Result<std::string> bytes = co_await hydrator_.fetch(inode, chunk, token_);
   if (bytes) {
     const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
-    Result<void> added =
-        co_await repacker_->add(inode, std::move(chunk), *std::move(bytes), blob.tiers & all_of(parts_.tiers));
+    Result<void> added = co_await repacker_->add(inode, std::move(chunk), *std::move(bytes), blob);
     if (!added) note_failure(added.error());
     co_return added.has_value();
   }

@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "meta/types.h"
 #include "object/store.h"
 
 namespace firn::tier {
 
 inline constexpr size_t kMaxTiers = 8;
+static_assert(meta::kEveryTier == (1u << kMaxTiers) - 1);
 
 struct Tier {
   std::string name;
@@ -21,5 +23,7 @@ using Tiers = std::vector<Tier>;
 
 // The bits of all of them.
 inline uint32_t all_of(const Tiers& tiers) { return (uint32_t{1} << tiers.size()) - 1; }
+// Of those that are to have what skips some.
+inline uint32_t wanted_of(const Tiers& tiers, uint32_t skip) { return all_of(tiers) & ~skip; }
 
 }  // namespace firn::tier

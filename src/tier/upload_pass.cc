@@ -1,6 +1,7 @@
 #include "tier/upload_pass.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/checksum.h"
 #include "io/reactor.h"
@@ -48,10 +49,9 @@ class Recorded {
 io::Task<Result<UploadSummary>> UploadPass::run() {
   forget_old_live_files();
   Result<void> done;
-  if (memory_.may_lag) CO_TRY(co_await catch_up());
-  for (const meta::Pending& pending : CO_TRY(co_await list())) {
+  for (const InodeId inode : CO_TRY(co_await list())) {
     if (cancelled()) break;
-    done = co_await add_file(pending.inode);
+    done = co_await add_file(inode);
     if (!done) break;
   }
   co_await send();
@@ -71,16 +71,22 @@ io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
   co_return summary_;
 }
 
-io::Task<Result<std::vector<meta::Pending>>> UploadPass::list() {
-  std::vector<meta::Pending> all;
+// Files of one policy together, for they share blobs; of those, what has waited longest first.
+io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
+  std::vector<std::tuple<uint32_t, Timestamp, InodeId>> all;
   for (InodeId after;;) {
-    std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
-    all.insert(all.end(), page.begin(), page.end());
+    const std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
+    for (const meta::Pending& one : page) {
+      const Result<meta::Attr> attr = co_await parts_.meta.getattr(one.inode);
+      all.emplace_back(attr ? attr->policy.skip : 0, one.since, one.inode);
+    }
     if (page.size() < kPage || all.size() >= options_.files_per_pass) break;
     after = page.back().inode;
   }
-  std::ranges::sort(all, {}, [](const meta::Pending& one) { return std::pair(one.since, one.inode); });
-  co_return all;
+  std::ranges::sort(all);
+  std::vector<InodeId> inodes;
+  for (const auto& [skip, since, inode] : all) inodes.push_back(inode);
+  co_return inodes;
 }
 
 io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
@@ -91,13 +97,17 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   const bool not_now = content.live && (!content.settled || !live_is_due(inode));
   if (!content.live) memory_.live_files.erase(inode);
   if (content.evicted) co_return co_await add_evicted(*attr);
+  if (attr->policy.skips_every_tier() && attr->nlink > 0) {
+    files_.push_back({.inode = inode, .generation = content.generation, .leaves = true, .read = true});
+    co_return Result<void>();
+  }
   if (not_now || attr->nlink == 0) {
     ++summary_.postponed;
     co_return Result<void>();
   }
   if (content.settled) co_return co_await add_settled(*attr);
   // Inline now: finish() drops its chunks.
-  files_.push_back({.inode = inode, .generation = content.generation, .read = true});
+  files_.push_back({.inode = inode, .generation = content.generation, .skip = attr->policy.skip, .read = true});
   co_return Result<void>();
 }
 
@@ -106,6 +116,7 @@ io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
                     .generation = attr.content.generation,
                     .chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes,
                     .bytes = attr.size,
+                    .skip = attr.policy.skip,
                     .replaces = attr.content.uploaded_size.has_value()});
   const size_t file = files_.size() - 1;
   co_return co_await add_all(file, add_chunks(file, attr.size, attr.content.backing));
@@ -124,44 +135,39 @@ bool UploadPass::live_is_due(InodeId inode) {
   return true;
 }
 
-// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has.
+// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has; or its policy
+// is another.
 io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
-  File file{.inode = attr.inode, .generation = attr.content.generation, .bytes = attr.size, .replaces = true};
-  file.chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
+  const uint64_t chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
   Journal journal;
   if (attr.content.journal_blocks > 0) journal = Journal(CO_TRY(co_await parts_.tiering.list_journal(attr.inode)));
-  std::vector<ChunkIndex> folded;
-  Recorded recorded(parts_.tiering, attr.inode);
-  for (uint64_t index = 0; index < file.chunk_count; ++index) {
-    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) {
-      folded.push_back(ChunkIndex(index));
-    } else if (CO_TRY(co_await recorded.find(ChunkIndex(index))) == nullptr) {
-      ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
-      co_return Result<void>();
-    }
+  if (!CO_TRY(co_await all_recorded(attr.inode, chunk_count, journal))) {
+    ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
+    co_return Result<void>();
   }
-  files_.push_back(std::move(file));
-  co_return co_await add_all(files_.size() - 1, add_folded(files_.size() - 1, attr.size, journal, folded));
+  files_.push_back({.inode = attr.inode,
+                    .generation = attr.content.generation,
+                    .chunk_count = chunk_count,
+                    .bytes = attr.size,
+                    .skip = attr.policy.skip,
+                    .replaces = true});
+  const size_t file = files_.size() - 1;
+  co_return co_await add_all(file, add_evicted_chunks(file, journal));
 }
 
-io::Task<Result<void>> UploadPass::add_folded(size_t file, uint64_t bytes, const Journal& journal,
-                                              const std::vector<ChunkIndex>& chunks) {
-  const InodeId inode = files_[file].inode;
-  for (const ChunkIndex index : chunks) {
-    const uint64_t offset = index.value * options_.chunk_bytes;
-    const uint64_t size = std::min<uint64_t>(options_.chunk_bytes, bytes - offset);
-    std::string chunk;
-    if (!journal.covers(offset, size)) {
-      if (parts_.hydrator == nullptr) co_return fail(Code::kNotSupported, "nothing brings back what it lies over");
-      const meta::Chunk record = CO_TRY(co_await parts_.hydrator->record_of(inode, index));
-      CO_TRY(journal.base_bytes(offset, size, record.bytes));
-      chunk = CO_TRY(co_await parts_.hydrator->fetch(inode, record, token_));
-    }
-    chunk.resize(size);
-    journal.lay_over(offset, chunk);
-    CO_TRY(co_await add_chunk(file, index, std::move(chunk)));
+// A chunk with what the journal lays over it.
+io::Task<Result<void>> UploadPass::add_folded(size_t file, ChunkIndex index, const Journal& journal) {
+  const uint64_t offset = index.value * options_.chunk_bytes;
+  const uint64_t size = std::min<uint64_t>(options_.chunk_bytes, files_[file].bytes - offset);
+  std::string chunk;
+  if (!journal.covers(offset, size)) {
+    const meta::Chunk record = CO_TRY(co_await hydrator_.record_of(files_[file].inode, index));
+    CO_TRY(journal.base_bytes(offset, size, record.bytes));
+    chunk = CO_TRY(co_await hydrator_.fetch(files_[file].inode, record, token_));
   }
-  co_return Result<void>();
+  chunk.resize(size);
+  journal.lay_over(offset, chunk);
+  co_return co_await add_chunk(file, index, std::move(chunk));
 }
 
 // What cannot be read of a file is that file's failure.
@@ -175,6 +181,52 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
   co_return Result<void>();
 }
 
+io::Task<Result<bool>> UploadPass::all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal) {
+  Recorded recorded(parts_.tiering, inode);
+  for (uint64_t index = 0; index < chunk_count; ++index) {
+    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) continue;
+    if (CO_TRY(co_await recorded.find(ChunkIndex(index))) == nullptr) co_return false;
+  }
+  co_return true;
+}
+
+// What is in a blob that does not go where the file is to go comes from a tier, and is sent again.
+io::Task<Result<void>> UploadPass::add_evicted_chunks(size_t file, const Journal& journal) {
+  const InodeId inode = files_[file].inode;
+  Recorded recorded(parts_.tiering, inode);
+  for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
+    if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
+    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) {
+      CO_TRY(co_await add_folded(file, ChunkIndex(index), journal));
+      continue;
+    }
+    const meta::Chunk* const known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
+    if (known == nullptr) co_return fail(Code::kInterrupted, "the file has changed");
+    const Reach reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
+    if (reach == Reach::kLagging) files_[file].failed = true;
+    if (reach != Reach::kElsewhere) continue;
+    std::string chunk = CO_TRY(co_await hydrator_.fetch(inode, *known, token_));
+    memory_.handled_bytes.fetch_add(chunk.size(), std::memory_order_relaxed);
+    CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(uint32_t skip, std::string name) {
+  meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(name));
+  const uint32_t lacking = wanted_of(parts_.tiers, skip) & ~blob.tiers;
+  if (lacking == 0) co_return Reach::kAll;
+  if ((lacking & ~out_of_reach_) == 0) co_return Reach::kLagging;
+  // Not the blob as it is: what else is in it may have to stay out of that tier.
+  if ((lacking & blob.skip) != 0) co_return Reach::kElsewhere;
+  if (uncopied_.contains(name)) co_return Reach::kLagging;
+  co_await in_flight_.acquire();  // it is one more blob in memory
+  const bool copied = co_await copy_blob(std::move(blob), lacking);
+  in_flight_.release();
+  if (!copied) uncopied_.insert(std::move(name));
+  co_return copied ? Reach::kAll : Reach::kLagging;
+}
+
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
   Recorded recorded(parts_.tiering, files_[file].inode);
@@ -185,9 +237,12 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     std::string chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
     memory_.handled_bytes.fetch_add(size, std::memory_order_relaxed);
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
-    if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk)) {
+    Reach reach = Reach::kElsewhere;
+    if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk))
+      reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
+    if (reach == Reach::kLagging) files_[file].failed = true;
+    if (reach != Reach::kElsewhere) {
       ++summary_.unchanged;
-      if (lagging_.contains(known->blob)) files_[file].failed = true;
       continue;
     }
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
@@ -196,10 +251,11 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
 }
 
 io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std::string bytes) {
-  if (packing_ && !packing_->writer.has_room_for(bytes.size())) co_await send();
+  const uint32_t skip = files_[file].skip;
+  if (packing_ && (packing_->skip != skip || !packing_->writer.has_room_for(bytes.size()))) co_await send();
   if (!packing_)
     packing_ = std::make_unique<Packing>(
-        BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key, options_.block_bytes));
+        BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key, options_.block_bytes), skip);
   BlobWriter& writer = packing_->writer;
   const FrameId id{files_[file].inode, index, files_[file].generation};
   const FrameRef ref = CO_TRY(co_await parts_.pool.run([&] { return writer.append(id, bytes); }));
@@ -237,17 +293,16 @@ io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::
 io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   const std::string name = name_of(packing.writer.id());
   const object::Content content = packing.writer.finish();
-  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes()));
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
-  const uint32_t arrived = co_await put_to(all_of(parts_.tiers), name, content);
+  const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);
+  const uint32_t arrived = co_await put_to(wanted, name, content);
   if (arrived == 0) co_return fail(summary_.first_failure);
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   ++summary_.blobs;
   summary_.blob_bytes += content.bytes();
-  if (arrived == all_of(parts_.tiers)) co_return Result<void>();
+  if (arrived == wanted) co_return Result<void>();
   // The chunks are recorded all the same: the tiers that lack the blob get it from those that have it.
-  lagging_.insert(name);
-  memory_.may_lag = true;
   for (const Part& part : packing.parts) files_[part.file].failed = true;
   co_return Result<void>();
 }
@@ -269,40 +324,30 @@ io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::
   co_return arrived;
 }
 
-io::Task<bool> UploadPass::copy_blob(meta::Blob blob) {
+io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
+  Status failure(Code::kCorrupt, "no tier has it");
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((blob.tiers >> i & 1) == 0) continue;
     const std::string key = key_of(blob_id_of_name(blob.name));
     Result<std::string> bytes =
         co_await object::get_all(parts_.tiers[i].store, key, kMaxBlobBytes, io::within(options_.put_ns, token_));
-    if (!bytes) continue;
+    if (!bytes) {
+      failure = std::move(bytes).error().with_context("tier " + parts_.tiers[i].name);
+      continue;
+    }
     // Damage is not to be copied.
     const Status sound = co_await parts_.pool.run([&] { return verify_stored(*bytes, blob_id_of_name(blob.name)); });
-    if (!sound.ok() || bytes->size() != blob.bytes) continue;
-    const uint32_t missing = all_of(parts_.tiers) & ~blob.tiers;
-    const uint32_t arrived = co_await put_to(missing, blob.name, object::Content(*std::move(bytes)));
+    if (!sound.ok() || bytes->size() != blob.bytes) {
+      failure = Status(Code::kCorrupt, "tier " + parts_.tiers[i].name + ": what another tier lacks is damaged there");
+      continue;
+    }
+    const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
     if (arrived != 0 && !co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
     if (arrived != 0) ++summary_.copied_blobs;
-    co_return arrived == missing;
+    co_return arrived == lacking;
   }
+  note_failure(failure);
   co_return false;
-}
-
-io::Task<Result<void>> UploadPass::catch_up() {
-  for (std::string after;;) {
-    std::vector<meta::Blob> page = CO_TRY(co_await parts_.tiering.list_blobs(after, kPage));
-    for (meta::Blob& blob : page) {
-      const uint32_t missing = all_of(parts_.tiers) & ~blob.tiers;
-      // Of no tier: announced by a run that ended; the collector's.
-      if (missing == 0 || blob.tiers == 0 || cancelled()) continue;
-      const bool hopeless = (missing & ~out_of_reach_) == 0;
-      if (hopeless || !co_await copy_blob(blob)) lagging_.insert(blob.name);
-    }
-    if (page.size() < kPage || cancelled()) break;
-    after = page.back().name;
-  }
-  if (!cancelled()) memory_.may_lag = !lagging_.empty();
-  co_return Result<void>();
 }
 
 io::Task<Result<void>> UploadPass::record(const Packing& packing) {
@@ -336,7 +381,10 @@ io::Task<Result<void>> UploadPass::finish() {
     const bool current = CO_TRY(co_await commit(
         file,
         {.chunks = std::move(file.chunks), .complete = true, .chunk_count = file.chunk_count, .bytes = file.bytes}));
-    ++(current ? summary_.files : summary_.postponed);
+    if (current)
+      ++summary_.files;
+    else if (!file.leaves)
+      ++summary_.postponed;
     if (file.outdated) ++summary_.outdated;
   }
   co_return Result<void>();

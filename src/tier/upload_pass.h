@@ -6,6 +6,7 @@
 
 #include "io/sync.h"
 #include "tier/blob/writer.h"
+#include "tier/hydrator.h"
 #include "tier/journal.h"
 #include "tier/uploader.h"
 
@@ -15,7 +16,13 @@ class UploadPass {
  public:
   UploadPass(const Uploader::Parts& parts, const UploadOptions& options, Uploader::Memory& memory,
              io::CancelToken* token)
-      : parts_(parts), options_(options), token_(token), memory_(memory), in_flight_(options.blobs_in_flight) {}
+      : parts_(parts),
+        options_(options),
+        token_(token),
+        memory_(memory),
+        hydrator_({parts.meta, parts.tiering, parts.pool, parts.tiers},
+                  {.chunk_bytes = options.chunk_bytes, .key = options.key}),
+        in_flight_(options.blobs_in_flight) {}
 
   io::Task<Result<UploadSummary>> run();
   // Just this file, open for writing or not. Leaves `memory` as it is, but for its atomics.
@@ -27,6 +34,9 @@ class UploadPass {
     uint64_t generation = 0;
     uint64_t chunk_count = 0;
     uint64_t bytes = 0;
+    uint32_t skip = 0;  // its policy: tiers that are not to have it
+    // No tier is to have it: what they have goes.
+    bool leaves = false;
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
     std::vector<meta::Chunk> chunks;  // of that; those that are sent
@@ -41,16 +51,25 @@ class UploadPass {
   };
   struct Packing {
     BlobWriter writer;
+    uint32_t skip;  // as all of its files
     std::vector<Part> parts;
   };
+  // Whether the tiers that are to have a chunk have it.
+  enum class Reach : uint8_t {
+    kAll,
+    kLagging,    // one that its blob should be in lacks it
+    kElsewhere,  // its blob does not go to all of them: the files that it was made of were kept out of some
+  };
 
-  io::Task<Result<std::vector<meta::Pending>>> list();
+  io::Task<Result<std::vector<InodeId>>> list();
   io::Task<Result<void>> add_file(InodeId inode);
   io::Task<Result<void>> add_settled(const meta::Attr& attr);
   io::Task<Result<void>> add_evicted(const meta::Attr& attr);
-  // Chunks of a file that has no backing, with what the journal lays over them.
-  io::Task<Result<void>> add_folded(size_t file, uint64_t bytes, const Journal& journal,
-                                    const std::vector<ChunkIndex>& chunks);
+  io::Task<Result<void>> add_folded(size_t file, ChunkIndex index, const Journal& journal);
+  io::Task<Result<bool>> all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal);
+  io::Task<Result<void>> add_evicted_chunks(size_t file, const Journal& journal);
+  // Of a chunk that need not be sent for its content: what is missing is copied, where that is possible.
+  io::Task<Result<Reach>> bring_to(uint32_t skip, std::string blob);
   void forget_old_live_files();
   // Whether a file that is open for writing is to be uploaded as it is now.
   bool live_is_due(InodeId inode);
@@ -62,9 +81,8 @@ class UploadPass {
   io::Task<Result<void>> put_to_tiers(Packing& packing);
   // Puts the blob to those of `tiers` that are within reach: those that have it now.
   io::Task<uint32_t> put_to(uint32_t tiers, std::string name, object::Content content);
-  // Blobs that a tier missed while it was away are copied to it.
-  io::Task<Result<void>> catch_up();
-  io::Task<bool> copy_blob(meta::Blob blob);
+  // What these tiers missed while they were away is copied to them. False: not to all of them.
+  io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);
   io::Task<Result<void>> record(const Packing& packing);
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
@@ -76,10 +94,11 @@ class UploadPass {
   const UploadOptions& options_;
   io::CancelToken* const token_;
   Uploader::Memory& memory_;
+  Hydrator hydrator_;
   io::Semaphore in_flight_;
   io::Gate gate_;
-  uint32_t out_of_reach_ = 0;                // tiers that did not answer: not asked again in this pass
-  std::unordered_set<std::string> lagging_;  // blobs that some tier lacks
+  uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this pass
+  std::unordered_set<std::string> uncopied_;  // blobs that could not be brought to where they lack: nor tried again
   std::vector<File> files_;
   std::unique_ptr<Packing> packing_;
   UploadSummary summary_;

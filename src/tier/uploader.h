@@ -12,7 +12,6 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
-#include "tier/hydrator.h"
 #include "tier/tier.h"
 
 namespace firn::tier {
@@ -57,8 +56,6 @@ class Uploader {
     io::BlockingPool& pool;  // for compression
     Random& random;          // names of blobs; must be unpredictable where blobs are sealed
     Tiers tiers;
-    // For what has a journal and no backing, whose chunks come back to be sent anew. Null: nothing has.
-    Hydrator* hydrator = nullptr;
   };
   Uploader(Parts parts, UploadOptions options) : parts_(std::move(parts)), options_(options) {}
 
@@ -66,16 +63,15 @@ class Uploader {
   struct Memory {
     // Files that were open for writing when a pass looked at them, and when (monotonic) that was.
     std::unordered_map<InodeId, int64_t> live_files;
-    // Some blobs are in some tiers only; nobody knows before the first pass has looked.
-    std::atomic<bool> may_lag = true;
     // Of chunks that passes have dealt with, sent or not; only grows.
     std::atomic<uint64_t> handled_bytes = 0;
   };
 
   // One round over the files that are pending now, those that have waited longest first. Chunks whose checksum is the
-  // recorded one are not sent again; the others are packed into blobs, many files to a blob. A file counts as uploaded
-  // once every tier has all of its chunks. What fails stays pending. The result fails only when the metadata cannot be
-  // read or written. `token` may be null.
+  // recorded one are not sent again; the others are packed into blobs, many files of one policy to a blob. A file
+  // counts as uploaded once every tier that its policy does not skip has all of its chunks: a tier that missed a blob
+  // is given it, and a chunk in a blob that does not go to such a tier is sent again. What fails stays pending. The
+  // result fails only when the metadata cannot be read or written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and

@@ -57,9 +57,9 @@ io::Task<Result<void>> forget(kv::Transaction& transaction, std::string_view nam
 
 }  // namespace
 
-io::Task<Result<void>> LocalService::announce_blob(std::string name, uint64_t bytes) {
+io::Task<Result<void>> LocalService::announce_blob(std::string name, uint64_t bytes, uint32_t skip) {
   if (name.size() != kBlobNameBytes) co_return fail(Code::kInvalid);
-  const Blob blob{.name = std::move(name), .bytes = bytes, .since = core_->now()};
+  const Blob blob{.name = std::move(name), .bytes = bytes, .skip = skip, .since = core_->now()};
   co_return co_await kv::transact<void>(core_->engine, [&blob](kv::Transaction& t) { return announce(t, blob); });
 }
 

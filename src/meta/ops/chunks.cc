@@ -44,18 +44,29 @@ io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunk
   co_return Result<void>();
 }
 
+io::Task<Result<bool>> concerns_tiers(Mutation& m, const Inode& inode) {
+  if (!inode.attr.policy.skips_every_tier()) co_return true;
+  if (inode.attr.content.evicted) co_return false;
+  const kv::Range chunks = chunks_from(inode.attr.inode, ChunkIndex());
+  co_return !CO_TRY(co_await m.transaction().scan(chunks, 1, m.isolation())).empty();
+}
+
 io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode) {
   const InodeId id = inode.attr.inode;
   Content& content = inode.attr.content;
   Pending pending{id, content.generation + 1, m.now()};
   // What has been waiting goes on waiting since then.
+  const Key key = pending_key(id);
+  std::optional<std::string> waiting;
   if (content.generation != content.uploaded_generation) {
-    const Key key = pending_key(id);
-    if (const auto stored = CO_TRY(co_await m.transaction().get(key, m.isolation())))
-      pending.since = CO_TRY(decode_pending(id, *stored)).since;
+    waiting = CO_TRY(co_await m.transaction().get(key, m.isolation()));
+    if (waiting) pending.since = CO_TRY(decode_pending(id, *waiting)).since;
   }
   content.generation = pending.generation;
-  m.transaction().put(pending_key(id), encode_pending(pending));
+  if (CO_TRY(co_await concerns_tiers(m, inode)))
+    m.transaction().put(key, encode_pending(pending));
+  else if (waiting)
+    m.transaction().erase(key);
   co_return Result<void>();
 }
 

@@ -24,6 +24,9 @@ void put_chunk(Mutation& m, InodeId inode, ChunkIndex index, const std::optional
 // kStale unless chunks may come to refer to these blobs. That stays so until the commit, or it conflicts.
 io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunks);
 
+// Whether a file that has changed is to be pending: tiers are to have it, or one has a former version that is to go.
+io::Task<Result<bool>> concerns_tiers(Mutation& m, const Inode& inode);
+
 // Colder tiers may lack something of the file from now on. To be followed by update().
 io::Task<Result<void>> mark_pending(Mutation& m, Inode& inode);
 

@@ -25,8 +25,9 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
   Inode* inode = CO_TRY(Result<Inode*>(found));
   Content& content = inode->attr.content;
   if (inode->attr.nlink == 0 && !upload.only_current) co_return false;  // its chunks go with it
-  if (!content.settled) {
-    // The content has moved inline.
+  const bool changed = content.generation != content.uploaded_generation && !content.evicted;
+  if (!content.settled || (changed && inode->attr.policy.skips_every_tier())) {
+    // The content has moved inline, or tiers are not to have it.
     if (CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex()))) m.transaction().erase(pending_key(upload.inode));
     content.uploaded_size.reset();
     m.update(inode);

@@ -10,7 +10,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, bool evicted) {
   Inode* inode = CO_TRY(co_await m.inode(id));
   Content& content = inode->attr.content;
   const bool uploaded = content.settled && content.generation > 0 && content.uploaded_generation == content.generation;
-  if (evicted && (!uploaded || content.live)) co_return fail(Code::kBusy);
+  if (evicted && (!uploaded || content.live || inode->attr.policy.stays_hot())) co_return fail(Code::kBusy);
   if (content.evicted == evicted) co_return inode->attr;
   content.evicted = evicted;
   m.update(inode);

@@ -21,7 +21,11 @@ io::Task<Result<uint64_t>> read_counter(kv::Transaction& transaction, std::strin
 io::Task<Result<Usage>> LocalService::usage() {
   const auto transaction = core_->engine.begin();
   co_return Usage{.inodes = CO_TRY(co_await read_counter(*transaction, kInodesCounter)),
-                  .bytes = CO_TRY(co_await read_counter(*transaction, kBytesCounter))};
+                  .bytes = CO_TRY(co_await read_counter(*transaction, kBytesCounter)),
+                  .pinned_files = CO_TRY(co_await read_counter(*transaction, kPinnedFilesCounter)),
+                  .pinned_bytes = CO_TRY(co_await read_counter(*transaction, kPinnedBytesCounter)),
+                  .local_files = CO_TRY(co_await read_counter(*transaction, kLocalFilesCounter)),
+                  .local_bytes = CO_TRY(co_await read_counter(*transaction, kLocalBytesCounter))};
 }
 
 }  // namespace firn::meta

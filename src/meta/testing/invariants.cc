@@ -6,6 +6,7 @@
 #include "kv/testing/engine_host.h"
 #include "meta/keys.h"
 #include "meta/records.h"
+#include "meta/usage.h"
 
 namespace firn::meta::testing {
 
@@ -67,8 +68,8 @@ class Checker {
     expect(id, "inline record", counts_[Prefix::kInline][id], inode.has_inline);
     const unsigned lists = !inode.access_acl().empty() + !inode.default_acl().empty();
     expect(id, "xattrs", attr.xattr_count, counts_[Prefix::kXattr][id] + lists);
-    inodes_seen_ += 1;
-    bytes_seen_ += attr.allocated_bytes;
+    const UsageShare share = share_of(attr);
+    for (size_t k = 0; k < share.size(); ++k) usage_[k] += share[k];
   }
 
   void check_directory(InodeId id, const Attr& attr) {
@@ -81,10 +82,11 @@ class Checker {
 
   void check_usage() {
     const auto counter = [&](std::string_view name) {
-      return *decode_counter(run(transaction_->get(counter_key(name)))->value());
+      const auto stored = *run(transaction_->get(counter_key(name)));
+      return stored ? *decode_counter(*stored) : 0;
     };
-    expect(InodeId(), "inode usage", counter(kInodesCounter), inodes_seen_);
-    expect(InodeId(), "byte usage", counter(kBytesCounter), bytes_seen_);
+    for (size_t k = 0; k < usage_.size(); ++k)
+      expect(InodeId(), std::string(kUsageCounters[k]), counter(kUsageCounters[k]), static_cast<uint64_t>(usage_[k]));
   }
 
   void expect(InodeId id, const std::string& what, uint64_t stored, uint64_t counted) {
@@ -100,7 +102,7 @@ class Checker {
   std::map<InodeId, uint64_t> names_, children_, subdirectories_;
   std::map<InodeId, InodeId> parents_;
   std::map<Prefix, std::map<InodeId, uint64_t>> counts_;
-  uint64_t inodes_seen_ = 0, bytes_seen_ = 0;
+  UsageShare usage_ = {};
   std::vector<std::string> problems_;
 };
 
