@@ -1,6 +1,7 @@
 // Attributes: the record's, with what an open object knows better on top.
 #include <algorithm>
 
+#include "vfs/policy.h"
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
@@ -148,9 +149,27 @@ io::Task<Result<std::string>> VolumeImpl::tiers_attribute(InodeId inode) {
   co_return std::to_string(CO_TRY(co_await residency(inode)).bits);
 }
 
+io::Task<Result<std::string>> VolumeImpl::policy_attribute(InodeId inode) {
+  const Attr attr = CO_TRY(co_await meta_.getattr(inode));
+  if (attr.policy == meta::Policy()) co_return fail(Code::kNoAttribute);
+  co_return policy_text(attr.policy, tier_names());
+}
+
+io::Task<Result<void>> VolumeImpl::set_policy_attribute(const Credentials& who, InodeId inode, std::string_view text,
+                                                        meta::XattrMode mode) {
+  const meta::PolicyChange change = CO_TRY(parse_policy(text, tier_names()));
+  const bool is_set = CO_TRY(co_await meta_.getattr(inode)).policy != meta::Policy();
+  if (is_set && mode == meta::XattrMode::kCreate) co_return fail(Code::kExists);
+  if (!is_set && mode == meta::XattrMode::kReplace) co_return fail(Code::kNoAttribute);
+  CO_TRY(co_await set_policy(who, inode, whole_policy(change)));
+  co_return Result<void>();
+}
+
 io::Task<Result<std::string>> VolumeImpl::getxattr(const Credentials& who, InodeId inode, std::string_view name) {
   if (settling_ && name == kTiersAttribute) [[unlikely]]
     return tiers_attribute(inode);
+  if (settling_ && name == kPolicyAttribute) [[unlikely]]
+    return policy_attribute(inode);
   return meta_.getxattr(who, inode, name);
 }
 
@@ -164,14 +183,19 @@ io::Task<Result<void>> VolumeImpl::note_xattr_change(const Credentials& who, Ino
 io::Task<Result<void>> VolumeImpl::setxattr(const Credentials& who, InodeId inode, std::string_view name,
                                             std::string_view value, meta::XattrMode mode) {
   if (settling_ && name == kTiersAttribute) co_return fail(Code::kNotPermitted);
+  if (settling_ && name == kPolicyAttribute) co_return co_await set_policy_attribute(who, inode, value, mode);
   co_return co_await note_xattr_change(who, inode, co_await meta_.setxattr(who, inode, name, value, mode));
 }
 
 io::Task<Result<std::vector<std::string>>> VolumeImpl::listxattr(const Credentials& who, InodeId inode) {
-  return meta_.listxattr(who, inode);
+  std::vector<std::string> names = CO_TRY(co_await meta_.listxattr(who, inode));
+  if (settling_ && CO_TRY(co_await meta_.getattr(inode)).policy != meta::Policy()) names.emplace_back(kPolicyAttribute);
+  co_return names;
 }
 
 io::Task<Result<void>> VolumeImpl::removexattr(const Credentials& who, InodeId inode, std::string_view name) {
+  if (settling_ && name == kPolicyAttribute)
+    co_return co_await set_policy_attribute(who, inode, "", meta::XattrMode::kReplace);
   co_return co_await note_xattr_change(who, inode, co_await meta_.removexattr(who, inode, name));
 }
 

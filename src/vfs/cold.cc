@@ -1,4 +1,5 @@
 // Files whose bytes are in colder tiers only, and their way there and back.
+#include "vfs/policy.h"
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
@@ -119,6 +120,7 @@ io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
   if (attr.type != meta::FileType::kRegular || !attr.content.settled) co_return uint64_t{0};
   if (!attr.content.backing) co_return uint64_t{0};
+  if (attr.policy.stays_hot()) co_return fail(Code::kBusy, "the file's policy keeps it on the local disk");
   if (node->open) co_return fail(Code::kBusy, "the file is open");
   const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
   // A mapping made by passthrough outlives its descriptor; it would see zeros.
@@ -161,14 +163,33 @@ io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
   Residency residency;
   residency.is_inline = !content.backing && !content.settled;
   residency.hot = !content.evicted;
-  residency.uploaded = content.settled && content.generation > 0 && content.generation == content.uploaded_generation;
+  residency.local_only = content.settled && !content.evicted && attr.policy.skips_every_tier();
+  residency.uploaded = content.settled && content.generation > 0 && content.generation == content.uploaded_generation &&
+                       !residency.local_only;
   if (content.evicted && content.backing) {
     const Result<io::FileStat> stat = co_await data_.stat(content.backing);
     residency.partly_hot = stat && stat->allocated_bytes > 0;
   }
   if (residency.hot) residency.bits |= 1;
-  if (residency.uploaded && options_.tiers) residency.bits |= ((uint32_t{1} << options_.tiers->names.size()) - 1) << 1;
+  if (!options_.tiers) co_return residency;
+  const std::vector<std::string>& tiers = options_.tiers->names;
+  if (residency.uploaded) residency.bits |= (((uint32_t{1} << tiers.size()) - 1) & ~attr.policy.skip) << 1;
+  residency.policy = policy_text(attr.policy, tiers);
   co_return residency;
+}
+
+const std::vector<std::string>& VolumeImpl::tier_names() const {
+  static const std::vector<std::string> kNone;
+  return options_.tiers ? options_.tiers->names : kNone;
+}
+
+io::Task<Result<Attr>> VolumeImpl::set_policy(const Credentials& who, InodeId inode, meta::PolicyChange change) {
+  if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  if (options_.read_only) co_return fail(Code::kReadOnly);
+  Attr attr = CO_TRY(co_await meta_.set_policy(who, inode, change));
+  if (NodeRef node = nodes_.find(inode)) note_change(*node);
+  notify_inode(who.door, inode, false);
+  co_return attr;
 }
 
 io::Task<Result<std::vector<PendingFile>>> VolumeImpl::list_pending(InodeId after, size_t limit) {

@@ -156,6 +156,7 @@ io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
       const meta::Content& content = attr.content;
       if (!content.settled || content.evicted) continue;
       hot += attr.allocated_bytes;
+      if (attr.policy.stays_hot()) continue;
       if (content.live || content.uploaded_generation != content.generation || content.generation == 0) continue;
       lowest.push({score_of(attr, parts_.clock.now()), attr.inode, attr.allocated_bytes});
       gathered += attr.allocated_bytes;

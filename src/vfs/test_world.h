@@ -40,6 +40,8 @@ class TestWorld {
     return io::run_to_end(*reactor_, std::move(task));
   }
 
+  // From the next mount on, files on the local disk are evicted beyond about so much. With `tiered`.
+  void set_hot_max(uint64_t bytes) { hot_max_bytes_ = bytes; }
   // Opens the volume: a new boot of the machine, or only of the process.
   Result<void> mount();
   // A clean end.
@@ -72,6 +74,7 @@ class TestWorld {
   uint64_t seed_;
   bool holds_in_memory_;
   const Tiers tiers_kind_;
+  uint64_t hot_max_bytes_ = 0;
   SeededRandom random_;
   uint64_t boots_ = 0;
   uint64_t hot_id_ = 0;

@@ -60,9 +60,11 @@ struct TierStatistics {
 struct Residency {
   bool hot = false;         // all of it is on the local disk (or in the metadata)
   bool partly_hot = false;  // some of it is, of what is away
-  bool uploaded = false;    // colder tiers have all of it
+  bool uploaded = false;    // colder tiers have all of it, but for those that its policy skips
+  bool local_only = false;  // no colder tier is to have it
   bool is_inline = false;   // in the metadata
   uint32_t bits = 0;        // 1: the local disk, 2: the nearest colder tier, 4: the next, …
+  std::string policy;       // policy_text()
 };
 
 // What waits to be uploaded.

@@ -193,11 +193,15 @@ class Volume {
   // Uploads what is pending until nothing is, or nothing more can be: the summary says why.
   virtual io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) = 0;
   // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: colder tiers lack something
-  // of it, or somebody has it open.
+  // of it, somebody has it open, or its policy keeps it.
   virtual io::Task<Result<uint64_t>> evict(InodeId inode) = 0;
   // Brings all of a file back to the local disk. The bytes that were away.
   virtual io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) = 0;
   virtual io::Task<Result<Residency>> residency(InodeId inode) = 0;
+  // Nearest first; none where there are no tiers.
+  virtual const std::vector<std::string>& tier_names() const = 0;
+  // meta::Service's. Attr has the policy; vfs/policy.h says it in words.
+  virtual io::Task<Result<Attr>> set_policy(const Credentials& who, InodeId inode, meta::PolicyChange change) = 0;
   // In order of inode numbers, above `after`.
   virtual io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) = 0;
   // Runs `then` while nobody opens the file. False: somebody has it open, or it is gone, or has no backing.

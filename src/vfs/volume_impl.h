@@ -75,6 +75,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<Residency>> residency(InodeId inode) override;
+  const std::vector<std::string>& tier_names() const override;
+  io::Task<Result<Attr>> set_policy(const Credentials& who, InodeId inode, meta::PolicyChange change) override;
   io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) override;
   io::Task<Result<bool>> at_rest(InodeId inode, tier::AtRest then) override;
   TierStatistics tier_statistics() const override;
@@ -99,6 +101,10 @@ class VolumeImpl final : public Volume {
   void note_change(Node& node) { node.version = meta_.last_version(); }
   static constexpr std::string_view kTiersAttribute = "user.firn.tiers";
   io::Task<Result<std::string>> tiers_attribute(InodeId inode);
+  static constexpr std::string_view kPolicyAttribute = "user.firn.policy";
+  io::Task<Result<std::string>> policy_attribute(InodeId inode);
+  io::Task<Result<void>> set_policy_attribute(const Credentials& who, InodeId inode, std::string_view text,
+                                              meta::XattrMode mode);
   io::Task<Result<void>> note_xattr_change(const Credentials& who, InodeId inode, Result<void> result);
 
   // ---- names.cc ----

@@ -306,6 +306,9 @@ io::Task<Result<tier::UploadSummary>> FakeVolume::flush_tiers(io::CancelToken*) 
 io::Task<Result<uint64_t>> FakeVolume::evict(InodeId) { co_return fail(Code::kNotSupported); }
 io::Task<Result<uint64_t>> FakeVolume::warm(InodeId, io::CancelToken*) { co_return fail(Code::kNotSupported); }
 io::Task<Result<vfs::Residency>> FakeVolume::residency(InodeId) { co_return fail(Code::kNotSupported); }
+io::Task<Result<meta::Attr>> FakeVolume::set_policy(Who, InodeId, meta::PolicyChange) {
+  co_return fail(Code::kNotSupported);
+}
 io::Task<Result<std::vector<vfs::PendingFile>>> FakeVolume::list_pending(InodeId, size_t) {
   co_return fail(Code::kNotSupported);
 }

@@ -74,6 +74,8 @@ class FakeVolume final : public vfs::Volume {
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<vfs::Residency>> residency(InodeId inode) override;
+  const std::vector<std::string>& tier_names() const override { return tier_names_; }
+  Reply<meta::Attr> set_policy(Who who, InodeId inode, meta::PolicyChange change) override;
   io::Task<Result<std::vector<vfs::PendingFile>>> list_pending(InodeId after, size_t limit) override;
   io::Task<Result<bool>> at_rest(InodeId inode, tier::AtRest then) override;
   vfs::TierStatistics tier_statistics() const override { return {}; }
@@ -100,6 +102,7 @@ class FakeVolume final : public vfs::Volume {
   OpenFile* add_open(const NodeRef& node);
   void remove_open(OpenFile* file);
 
+  const std::vector<std::string> tier_names_;
   mutable std::mutex mutex_;
   uint64_t next_inode_ = 2;
   uint64_t next_cookie_ = 3;

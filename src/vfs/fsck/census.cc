@@ -19,6 +19,7 @@ InodeFacts facts_of(const meta::Inode& inode) {
   facts.allocated_bytes = inode.attr.allocated_bytes;
   facts.parent = inode.attr.parent;
   facts.content = inode.attr.content;
+  facts.policy = inode.attr.policy;
   facts.has_inline = inode.has_inline;
   facts.xattr_count = inode.attr.xattr_count;
   facts.acl_count = (inode.access_acl().empty() ? 0u : 1u) + (inode.default_acl().empty() ? 0u : 1u);
@@ -162,8 +163,8 @@ io::Task<Result<void>> take_census(kv::Engine& engine, const FsckOptions& option
     BelongingVisitor visitor{census, prefix};
     CO_TRY(co_await for_each(engine, prefix, options, phase, visitor));
   }
-  census.counted_inodes = CO_TRY(co_await counter(engine, meta::kInodesCounter));
-  census.counted_bytes = CO_TRY(co_await counter(engine, meta::kBytesCounter));
+  for (size_t i = 0; i < census.counted.size(); ++i)
+    census.counted[i] = static_cast<int64_t>(CO_TRY(co_await counter(engine, meta::kUsageCounters[i])));
   co_return Result<void>();
 }
 

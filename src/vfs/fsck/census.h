@@ -9,6 +9,7 @@
 
 #include "kv/kv.h"
 #include "meta/inode.h"
+#include "meta/usage.h"
 #include "vfs/fsck/fsck.h"
 
 namespace firn::vfs::internal {
@@ -21,6 +22,7 @@ struct InodeFacts {
   uint64_t allocated_bytes = 0;
   InodeId parent;  // the record's, of a directory
   meta::Content content;
+  meta::Policy policy;
   bool has_inline = false;   // the record says so
   uint32_t xattr_count = 0;  // the record's; ACLs included
   uint32_t acl_count = 0;
@@ -40,6 +42,8 @@ struct InodeFacts {
   uint64_t journal_found = 0;
   uint64_t chunks_in_place = 0;  // records of chunks that an uploaded file should have
 
+  // What colder tiers need not have: it waits for nothing.
+  bool is_local() const { return policy.skips_every_tier(); }
   bool uploaded() const {
     return content.settled && content.generation > 0 && content.generation == content.uploaded_generation;
   }
@@ -87,8 +91,7 @@ struct Census {
   uint64_t chunk_bytes = 0;                          // the volume's
   uint64_t hot_id = 0;                               // of the folder of backings
   uint64_t chunks = 0;
-  uint64_t counted_inodes = 0;  // the volume's own counters
-  uint64_t counted_bytes = 0;
+  meta::UsageShare counted = {};  // the volume's own counters
   uint64_t names = 0;
   bool clean_end = true;    // the last run ended cleanly; otherwise the next mount asks the backings for sizes
   uint64_t unfinished = 0;  // files of which it will find another size

@@ -126,17 +126,27 @@ void check_inodes(Census& census) {
 }
 
 void check_counters(Census& census) {
-  uint64_t bytes = 0;
-  for (auto& [id, facts] : census.inodes) bytes += facts.allocated_bytes;
-  if (census.counted_inodes != census.inodes.size())
-    census.report(
-        {}, "the volume counts " + number(census.counted_inodes) + " inodes but has " + number(census.inodes.size()),
-        {{meta::counter_key(meta::kInodesCounter).str(), meta::encode_counter(census.inodes.size())}});
-  if (census.counted_bytes != bytes)
-    census.report(
-        {},
-        "the volume counts " + number(census.counted_bytes) + " allocated bytes but its inodes have " + number(bytes),
-        {{meta::counter_key(meta::kBytesCounter).str(), meta::encode_counter(bytes)}});
+  constexpr std::array<std::string_view, meta::kUsageCounters.size()> kWhat = {"inodes",
+                                                                               "allocated bytes",
+                                                                               "pinned files",
+                                                                               "bytes of pinned files",
+                                                                               "files that skip every tier",
+                                                                               "bytes of files that skip every tier"};
+  meta::UsageShare found = {};
+  for (auto& [id, facts] : census.inodes) {
+    meta::Attr attr{.type = facts.type, .allocated_bytes = facts.allocated_bytes, .content = facts.content};
+    attr.policy = facts.policy;
+    const meta::UsageShare share = meta::share_of(attr);
+    for (size_t i = 0; i < found.size(); ++i) found[i] += share[i];
+  }
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (census.counted[i] == found[i]) continue;
+    const auto bytes = static_cast<uint64_t>(found[i]);
+    census.report({},
+                  "the volume counts " + std::to_string(census.counted[i]) + " " + std::string(kWhat[i]) + " but has " +
+                      number(bytes),
+                  {{meta::counter_key(meta::kUsageCounters[i]).str(), meta::encode_counter(bytes)}});
+  }
 }
 
 }  // namespace firn::vfs::internal

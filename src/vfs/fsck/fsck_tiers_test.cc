@@ -283,5 +283,44 @@ TEST_F(FsckDeep, ATierThatDoesNotAnswerFailsIt) {
   EXPECT_EQ(report.error(), Code::kUnavailable);
 }
 
+TEST_F(FsckTiers, FilesThatAreKeptOutOfTiersAreRight) {
+  const auto set = [this](const char* name, uint32_t skipped) {
+    ASSERT_TRUE(world.run(world.meta->set_policy({}, inode(name), {.skip = skipped, .pinned = true})));
+  };
+  world.write("local", noise(kChunkBytes, 3));
+  world.write("near", noise(kChunkBytes, 4));
+  set("local", meta::kEveryTier);
+  set("near", 2);
+  set("g", meta::kEveryTier);
+  EXPECT_TRUE(fsck().clean());
+  world.upload();
+  ASSERT_TRUE(world.evict("f"));
+  const auto expect_clean = [this] {
+    const DeepCheck deep{.tiers = world.tiers(), .key = std::nullopt, .pool = *world.pool};
+    for (const FsckProblem& problem : fsck({.deep = &deep}).problems) ADD_FAILURE() << problem.what;
+  };
+  expect_clean();
+  // Waiting because of another policy, where all the content is in tiers.
+  ASSERT_TRUE(world.run(world.meta->set_policy({}, inode("f"), {.skip = 1})));
+  ASSERT_TRUE(world.run(world.meta->set_policy({}, inode("f"), {.skip = 0})));
+  EXPECT_EQ(world.pending(), 1u);
+  expect_clean();
+  set("f", meta::kEveryTier);
+  expect_clean();
+  world.write("g", noise(kChunkBytes, 5));
+  expect_clean();
+  world.upload();
+  expect_clean();
+}
+
+TEST_F(FsckTiers, CountsOfWhatIsKeptAreMended) {
+  ASSERT_TRUE(world.run(world.meta->set_policy({}, inode("g"), {.skip = meta::kEveryTier, .pinned = true})));
+  change_inode("g", [](meta::Attr& attr) { attr.policy.pinned = false; });
+  const FsckReport found = fsck({.repair = true});
+  EXPECT_EQ(found.problems.size(), 1u);
+  EXPECT_TRUE(found.all_repaired());
+  EXPECT_TRUE(fsck().clean());
+}
+
 }  // namespace
 }  // namespace firn::vfs

@@ -141,14 +141,15 @@ void check_file(Census& census, InodeId id, InodeFacts& facts) {
   if (content.journal_blocks > 0 && facts.journal_found == 0)
     census.report(id, "the journal of what fsync stored of it is missing");
   const bool lacking = content.generation != content.uploaded_generation;
-  if (content.settled && lacking && !facts.pending_record)
+  if (content.settled && lacking && !facts.pending_record && !facts.is_local())
     census.report(id, "is not on the list of what to upload although colder tiers lack something of it",
                   {pending_fix(id, content.generation)});
   if (!lacking && facts.pending_record && !facts.requeue)
     census.report(id, "is on the list of what to upload although colder tiers have all of it",
                   {{meta::pending_key(id).str(), std::nullopt}});
-  // Of what a restore brought back and has no backing, some may be what was uploaded last, or lost.
-  if (content.evicted && content.backing && content.journal_blocks == 0 && (!facts.uploaded() || content.live))
+  // Of what a restore brought back and has no backing, some may be what was uploaded last, or lost. What another policy
+  // made pending is what was uploaded.
+  if (content.evicted && content.backing && (content.live || content.uploaded_size != facts.size))
     census.report(id, "its content is said to be in colder tiers only, which do not have all of it");
   if (!facts.uploaded()) return;
   const uint64_t needed = (facts.size + census.chunk_bytes - 1) / census.chunk_bytes;
