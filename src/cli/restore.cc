@@ -26,8 +26,8 @@ constexpr const char* kManual =
     "Makes the folder VOLUME from what a volume's coldest tier holds: its metadata, to the newest state that arrived "
     "there.\n"
     "Files come back as they are read, or all at once with firn tier warm. A file of which the newest version had not\n"
-    "arrived is what was uploaded of it last; one that was never uploaded cannot be read, and is listed in\n"
-    "VOLUME/restore.txt.\n\n"
+    "arrived is what was uploaded of it last; one that was never uploaded, or that its policy kept out of this tier\n"
+    "(firn tier set --skip), cannot be read from it. All of these are listed in VOLUME/restore.txt.\n\n"
     "If the volume that all this came from still runs, it can put nothing into the tier from then on.\n\n"
     "  firn restore s3://bucket/prefix ./vol2 && firn mount ./vol2 /mnt/firn";
 
@@ -36,29 +36,65 @@ struct Arguments {
 };
 
 struct Lost {
-  uint64_t older = 0, gone = 0;
+  uint64_t older = 0;      // the version before the newest is there
+  uint64_t gone = 0;       // nothing is, it had not arrived
+  uint64_t elsewhere = 0;  // this tier was not to have it, another was
+  uint64_t local = 0;      // no tier was to have it
   std::string list;
+
+  uint64_t count() const { return older + gone + elsewhere + local; }
 };
 
-// What came back of the files that were waiting to be uploaded.
-io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id) {
+// Whether the last tier has what was uploaded of the file.
+io::Task<Result<bool>> is_in_last_tier(meta::LocalService& service, InodeId inode, uint32_t last_tier) {
+  constexpr size_t kPage = 256;
+  std::string blob;
+  for (ChunkIndex first;;) {
+    const std::vector<meta::Chunk> page = CO_TRY(co_await service.list_chunks(inode, first, kPage));
+    for (const meta::Chunk& chunk : page) {
+      if (chunk.blob == blob) continue;
+      blob = chunk.blob;
+      if ((CO_TRY(co_await service.get_blob(blob)).tiers & last_tier) == 0) co_return false;
+    }
+    if (page.size() < kPage) co_return true;
+    first = ChunkIndex(page.back().index.value + 1);
+  }
+}
+
+// What of a file is not there; empty: all of it is.
+io::Task<Result<std::string>> what_is_lost(meta::LocalService& service, const meta::Attr& attr, uint32_t last_tier,
+                                           Lost* lost) {
+  const meta::Content& content = attr.content;
+  const bool changed = content.generation != content.uploaded_generation;
+  if (attr.nlink == 0 || !content.settled || (!changed && attr.policy.skip == 0)) co_return "";
+  if (!content.uploaded_size) {
+    const bool local = attr.policy.skips_every_tier();
+    (local ? lost->local : lost->gone) += 1;
+    co_return local ? "was to be in no tier, and was on the local disk only" : "was never uploaded whole";
+  }
+  if (!CO_TRY(co_await is_in_last_tier(service, attr.inode, last_tier))) {
+    ++lost->elsewhere;
+    co_return "was kept out of this tier; what was uploaded of it is in others";
+  }
+  if (!changed) co_return "";
+  ++lost->older;
+  co_return "is the version that was uploaded last";
+}
+
+// What came back of files that tiers did not have as they were, or were not to have.
+io::Task<Result<Lost>> look_for_losses(kv::Engine& engine, uint64_t hot_id, uint32_t last_tier) {
   constexpr size_t kPage = 512;
   constexpr size_t kListed = 10'000;
   meta::LocalService service(engine, {.hot_id = hot_id, .tiered = true});
   Lost lost;
   for (InodeId after;;) {
-    const auto page = CO_TRY(co_await service.list_pending(after, kPage));
-    for (const meta::Pending& one : page) {
-      const Result<meta::Attr> attr = co_await service.getattr(one.inode);
-      if (!attr || attr->nlink == 0 || !attr->content.settled) continue;
-      const bool whole = attr->content.uploaded_size.has_value();
-      (whole ? lost.older : lost.gone) += 1;
-      if (lost.older + lost.gone <= kListed)
-        lost.list += fmt::format("inode {}: {}\n", one.inode.value,
-                                 whole ? "is the version that was uploaded last" : "was never uploaded whole");
+    const meta::InodePage page = CO_TRY(co_await service.list_inodes(after, kPage));
+    for (const meta::Attr& attr : page.inodes) {
+      const std::string what = CO_TRY(co_await what_is_lost(service, attr, last_tier, &lost));
+      if (!what.empty() && lost.count() <= kListed) lost.list += fmt::format("inode {}: {}\n", attr.inode.value, what);
     }
-    if (page.size() < kPage) break;
-    after = page.back().inode;
+    if (!page.last) break;
+    after = page.last;
   }
   co_return lost;
 }
@@ -90,8 +126,14 @@ class Restore {
     fmt::print("restored {} from {}{}; mount it with: firn mount {} MOUNTPOINT\n", arguments_.volume, arguments_.url,
                record_.name.empty() ? "" : fmt::format(" (made as {})", record_.name), arguments_.volume);
     if (lost_.older + lost_.gone > 0)
-      fmt::print("{} files are the version that was uploaded last, {} were never uploaded whole; see {}/restore.txt\n",
-                 lost_.older, lost_.gone, arguments_.volume);
+      fmt::print("{} files are the version that was uploaded last, {} were never uploaded whole\n", lost_.older,
+                 lost_.gone);
+    if (lost_.elsewhere > 0)
+      fmt::print("{} files were kept out of this tier: they can be read while a tier that has them is within reach\n",
+                 lost_.elsewhere);
+    if (lost_.local > 0)
+      fmt::print("{} files were kept out of every tier: they were on the local disk only\n", lost_.local);
+    if (lost_.count() > 0) fmt::print("see {}/restore.txt\n", arguments_.volume);
   }
 
  private:
@@ -146,7 +188,8 @@ class Restore {
     bar.clear();
     // The log may be older than the last change of what opens the volume.
     Result<void> kept = co_await keep_wrapped_key(*restored.engine, record_.wrapped_key);
-    Result<Lost> lost = co_await look_for_losses(*restored.engine, hot_id_);
+    const uint32_t last_tier = record_.tiers.empty() ? 1 : uint32_t{1} << (record_.tiers.size() - 1);
+    Result<Lost> lost = co_await look_for_losses(*restored.engine, hot_id_, last_tier);
     const Result<void> closed = co_await restored.engine->close();
     lost_ = CO_TRY(std::move(lost));
     CO_TRY(std::move(kept));

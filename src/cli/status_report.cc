@@ -49,8 +49,8 @@ io::Task<std::string> StatusSource::report() const {
                {"uptime_s", (system_clock().monotonic_ns() - started_ns_) / 1'000'000'000},
                {"recovered", !running_.was_clean()}};
 
-  if (const auto usage = co_await running_.meta().usage())
-    body["usage"] = {{"inodes", usage->inodes}, {"bytes", usage->bytes}};
+  const auto usage = co_await running_.meta().usage();
+  if (usage) body["usage"] = {{"inodes", usage->inodes}, {"bytes", usage->bytes}};
   if (const auto disk = co_await running_.store().usage()) {
     body["disk"] = {{"total_bytes", disk->total_bytes}, {"available_bytes", disk->available_bytes}};
     if (disk->available_bytes < kLowSpaceBytes)
@@ -71,6 +71,7 @@ io::Task<std::string> StatusSource::report() const {
   if (RunningTiers* tiers = running_.tiers())
     body["tiers"] = describe_tiers(tiers->stores().info(), running_.volume().tier_statistics(), system_clock().now(),
                                    tiers->damaged(), reasons);
+  if (usage && running_.tiers()) describe_kept(*usage, body["tiers"]);
   if (Shipping* shipping = running_.shipping()) {
     body["tiers"]["metadata"] = describe_shipping(shipping->report(), shipping->permitted(), reasons);
     failing |= !shipping->permitted().ok();

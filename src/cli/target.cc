@@ -42,6 +42,14 @@ Result<Target> find_target(const std::string& argument) {
   return Target{VolumePaths{mount->source}, std::move(inner)};
 }
 
+Result<Target> find_tree(const std::string& argument) {
+  if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
+    return Target{{mount->source}, "/"};
+  if (const auto probe = probe_folder(argument); probe && probe->state == FolderState::kVolume)
+    return Target{probe->paths, "/"};
+  return find_target(argument);
+}
+
 Result<VolumePaths> served_volume(const std::string& argument) {
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
     return VolumePaths{mount->source};

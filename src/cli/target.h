@@ -16,6 +16,9 @@ struct Target {
 // A path inside a mounted volume, or VOLUME:/PATH. The last component need not exist and is not followed.
 Result<Target> find_target(const std::string& argument);
 
+// The same, but a volume's folder or mount point stands for all of it.
+Result<Target> find_tree(const std::string& argument);
+
 // The volume that `argument` is: its folder, or where it is mounted.
 Result<VolumePaths> served_volume(const std::string& argument);
 

@@ -1,11 +1,15 @@
 // firn tier: moves files between the local disk and colder tiers, and tells where they are.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/daemon_work.h"
 #include "cli/mounts.h"
 #include "cli/target.h"
+#include "cli/tier_set.h"
 
 namespace firn::cli {
 namespace {
@@ -18,7 +22,9 @@ constexpr const char* kManual =
     "not\n"
     "  firn tier flush PATH   uploads what is pending in the volume, and returns when colder tiers have it\n"
     "  firn tier evict PATH   frees the local disk's copies of files that colder tiers have; reading brings them back\n"
-    "  firn tier warm PATH    brings files back to the local disk\n\n"
+    "  firn tier warm PATH    brings files back to the local disk\n"
+    "  firn tier set PATH     says which files stay on the local disk, and which tiers they are kept out of; see\n"
+    "                         firn tier set --help\n\n"
     "PATH is a path inside a mounted volume, or VOLUME:/PATH; --all instead of it means every file of the volume that "
     "is\n"
     "mounted, when there is one.";
@@ -31,14 +37,7 @@ struct Arguments {
 
 // "--all": the one volume that is mounted here.
 Result<Target> target_of(const Arguments& arguments) {
-  if (!arguments.path.empty()) {
-    // A volume's folder or mount point stands for all of it.
-    if (const auto mount = find_mount(absolute_path(arguments.path)); mount && mount->type == kMountType)
-      return Target{{mount->source}, "/"};
-    if (const auto probe = probe_folder(arguments.path); probe && probe->state == FolderState::kVolume)
-      return Target{probe->paths, "/"};
-    return find_target(arguments.path);
-  }
+  if (!arguments.path.empty()) return find_tree(arguments.path);
   const std::vector<Mount> mounts = TRY(list_mounts());
   if (mounts.size() == 1) return Target{{mounts[0].source}, "/"};
   return fail(Code::kInvalid, mounts.empty() ? "no volume is mounted; name one: firn tier evict VOLUME"
@@ -54,6 +53,12 @@ Result<json> work(const Arguments& arguments, const std::string& name, const std
 }
 
 std::string size_of(const json& body, const char* name) { return human_size(body.value(name, uint64_t{0})); }
+
+// Nothing of what is not there.
+std::string count_of(const json& body, const char* name, const char* format) {
+  const auto count = body.value(name, uint64_t{0});
+  return count > 0 ? fmt::format(fmt::runtime(format), count) : "";
+}
 
 Result<int> flush(const Arguments& arguments) {
   const json done = TRY(work(arguments, "flush", "uploading"));
@@ -73,11 +78,10 @@ Result<int> evict(const Arguments& arguments) {
   if (arguments.json)
     fmt::print("{}\n", done.dump());
   else
-    fmt::print("evicted {} files, {} freed{}\n", done.value("evicted_files", 0), size_of(done, "evicted_bytes"),
-               done.value("busy", 0) > 0
-                   ? fmt::format("; {} stay: they are open, or not in every colder tier yet (firn tier flush)",
-                                 done.value("busy", 0))
-                   : "");
+    fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", 0), size_of(done, "evicted_bytes"),
+               count_of(done, "pinned", "; {} stay: they are pinned"),
+               count_of(done, "local_only", "; {} stay: they skip every tier"),
+               count_of(done, "busy", "; {} stay: they are open, or not in every colder tier yet (firn tier flush)"));
   return kExitOk;
 }
 
@@ -90,14 +94,23 @@ Result<int> warm(const Arguments& arguments) {
   return kExitOk;
 }
 
-void print_entry(const json& entry) {
-  if (entry.value("directory", false)) {
-    fmt::print("{:>12}  {:<6} {:<8} {}/\n", "", "-", "-", entry.value("name", ""));
-    return;
-  }
-  const char* colder = entry.value("inline", false) ? "metadata" : entry.value("uploaded", false) ? "all" : "not yet";
-  fmt::print("{:>12}  {:<6} {:<8} {}\n", entry.value("size", uint64_t{0}), entry.value("hot", "-"), colder,
-             entry.value("name", ""));
+// A line of `firn tier ls`; the policy's column is there when one is set.
+void print_row(const std::string& size, const std::string& hot, const std::string& colder,
+               const std::optional<std::string>& policy, const std::string& name) {
+  const std::string column = policy ? fmt::format("{:<24} ", *policy) : "";
+  fmt::print("{:>12}  {:<6} {:<8} {}{}\n", size, hot, colder, column, name);
+}
+
+void print_entry(const json& entry, bool policies) {
+  std::optional<std::string> policy;
+  if (policies) policy = entry.value("policy", "-");
+  if (entry.value("directory", false)) return print_row("", "-", "-", policy, entry.value("name", "") + "/");
+  const char* colder = entry.value("inline", false)       ? "metadata"
+                       : entry.value("local_only", false) ? "never"
+                       : entry.value("uploaded", false)   ? "all"
+                                                          : "not yet";
+  print_row(std::to_string(entry.value("size", uint64_t{0})), entry.value("hot", "-"), colder, policy,
+            entry.value("name", ""));
 }
 
 Result<int> list(const Arguments& arguments) {
@@ -107,12 +120,15 @@ Result<int> list(const Arguments& arguments) {
   if (!reply) return fail(on(arguments.path, std::move(reply).error()));
   const json body = json::parse(reply->body, nullptr, false);
   if (!body.is_object()) return fail(Code::kIo, "the daemon's answer is not JSON");
-  if (!arguments.json) fmt::print("{:>12}  {:<6} {:<8} {}\n", "size", "hot", "colder", "name");
-  for (const json& entry : body.at("entries")) {
+  const json& entries = body.at("entries");
+  const bool policies = std::ranges::any_of(entries, [](const json& entry) { return entry.contains("policy"); });
+  if (!arguments.json)
+    print_row("size", "hot", "colder", policies ? std::optional<std::string>("policy") : std::nullopt, "name");
+  for (const json& entry : entries) {
     if (arguments.json)
       fmt::print("{}\n", entry.dump());
     else
-      print_entry(entry);
+      print_entry(entry, policies);
   }
   return kExitOk;
 }
@@ -139,6 +155,7 @@ void add_tier(CLI::App& app, Action* chosen) {
   add(command, chosen, "flush", "Upload what is pending", flush);
   add(command, chosen, "evict", "Free the local disk's copies", evict);
   add(command, chosen, "warm", "Bring files back to the local disk", warm);
+  add_tier_set(command, chosen);
 }
 
 }  // namespace firn::cli

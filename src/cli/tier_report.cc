@@ -74,6 +74,13 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
   return body;
 }
 
+void describe_kept(const meta::Usage& usage, json& tiers) {
+  tiers["pinned_files"] = usage.pinned_files;
+  tiers["pinned_bytes"] = usage.pinned_bytes;
+  tiers["local_only_files"] = usage.local_files;
+  tiers["local_only_bytes"] = usage.local_bytes;
+}
+
 json describe_shipping(const Shipping::Report& report, const Status& permitted, json& reasons) {
   const tier::ShipStatus& status = report.status;
   const int64_t age_ms = status.oldest_pending_ns / 1'000'000;
@@ -113,6 +120,12 @@ void print_tiers(const json& tiers) {
                      : fmt::format("{} files, the oldest for {}{}", number("pending_files"),
                                    format_duration(static_cast<int64_t>(number("oldest_pending_s")) * 1'000'000'000),
                                    tiers.value("uploading", false) ? "; uploading" : ""));
+  if (number("pinned_files") > 0)
+    row("pinned",
+        fmt::format("{} files, {}, which are not evicted", number("pinned_files"), human_size(number("pinned_bytes"))));
+  if (number("local_only_files") > 0)
+    row("local only", fmt::format("{} files, {}, which skip every tier: they are on this disk and nowhere else",
+                                  number("local_only_files"), human_size(number("local_only_bytes"))));
   if (tiers.contains("metadata")) {
     const json& metadata = tiers["metadata"];
     const uint64_t commits = metadata.value("pending_commits", uint64_t{0});

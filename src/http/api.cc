@@ -54,12 +54,13 @@ io::Task<Result<void>> Api::route(Exchange& exchange) {
   if (path == "/v1/mkdir" && post) return make_directory(exchange);
   if (path == "/v1/move" && post) return move(exchange);
   if (path == "/v1/tiers" && get) return list_tiers(exchange);
+  if (path == "/v1/policy" && get) return show_policy(exchange);
   if (path == "/v1/wal" && get) return list_pending(exchange);
   if (path.starts_with(kWork) && post) return long_work(exchange, path.substr(kWork.size()));
   if (path.starts_with(kAdmin) && post) return admin(exchange, path.substr(kAdmin.size()));
 
-  for (const char* known :
-       {"/v1/ls", "/v1/stat", "/v1/status", "/v1/metrics", "/metrics", "/v1/mkdir", "/v1/move", "/v1/tiers", "/v1/wal"})
+  for (const char* known : {"/v1/ls", "/v1/stat", "/v1/status", "/v1/metrics", "/metrics", "/v1/mkdir", "/v1/move",
+                            "/v1/tiers", "/v1/policy", "/v1/wal"})
     if (path == known) return exchange.respond(problem(405, fmt::format("{} is not for {}", method, path)));
   if (is_file || path.starts_with(kAdmin) || path.starts_with(kWork))
     return exchange.respond(problem(405, fmt::format("{} is not for {}", method, path)));

@@ -55,6 +55,11 @@ class Api {
   io::Task<Result<void>> long_work(Exchange& exchange, std::string_view what);
   std::optional<Work> work_of(std::string_view what, std::string path);
 
+  // ---- api_policy.cc ----
+  io::Task<Result<void>> show_policy(Exchange& exchange);
+  // For a whole tree. kInvalid: the request does not say what.
+  Result<Work> policy_work(const Request& request, std::string path);
+
   // ---- api_admin.cc ----
   io::Task<Result<void>> status(Exchange& exchange);
   io::Task<Result<void>> show_metrics(Exchange& exchange);

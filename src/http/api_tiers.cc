@@ -8,6 +8,7 @@
 #include "http/json.h"
 #include "http/path_walk.h"
 #include "http/tree_walk.h"
+#include "vfs/policy.h"
 
 namespace firn::http {
 
@@ -20,12 +21,15 @@ constexpr size_t kPage = 512;
 Response json_response(const nlohmann::json& body) { return {200, "application/json", dump_json(body), {}}; }
 
 nlohmann::json json_of(const vfs::Residency& residency) {
-  return {{"tiers", residency.bits},
-          {"hot", residency.hot          ? "all"
-                  : residency.partly_hot ? "some"
-                                         : "none"},
-          {"uploaded", residency.uploaded},
-          {"inline", residency.is_inline}};
+  nlohmann::json body = {{"tiers", residency.bits},
+                         {"hot", residency.hot          ? "all"
+                                 : residency.partly_hot ? "some"
+                                                        : "none"},
+                         {"uploaded", residency.uploaded},
+                         {"inline", residency.is_inline}};
+  if (residency.local_only) body["local_only"] = true;
+  if (!residency.policy.empty()) body["policy"] = residency.policy;
+  return body;
 }
 
 // Counts first, so that there is a total to measure the rest by.
@@ -42,13 +46,17 @@ io::Task<Result<void>> count(vfs::Volume& volume, std::string path, WorkProgress
 }
 
 struct Outcome {
-  std::atomic<uint64_t> bytes = 0, files = 0, busy = 0;
+  std::atomic<uint64_t> bytes = 0, files = 0, busy = 0, pinned = 0, local = 0;
 };
 
 io::Task<Result<void>> evict_one(vfs::Volume* volume, vfs::Attr attr, WorkProgress* progress, Outcome* outcome) {
-  Result<uint64_t> freed = co_await volume->evict(attr.inode);
   progress->files += 1;
   progress->bytes += attr.size;
+  if (attr.policy.stays_hot()) {
+    (attr.policy.pinned ? outcome->pinned : outcome->local) += 1;
+    co_return Result<void>();
+  }
+  Result<uint64_t> freed = co_await volume->evict(attr.inode);
   if (freed) {
     outcome->bytes += *freed;
     outcome->files += *freed > 0 ? 1 : 0;
@@ -68,8 +76,9 @@ io::Task<Result<std::string>> evict_all(vfs::Volume& volume, std::string path, W
         return evict_one(&volume, std::move(attr), &progress, &outcome);
       }};
   CO_TRY(co_await walk_files(walk, std::move(path)));
-  co_return fmt::format(R"({{"evicted_files":{},"evicted_bytes":{},"busy":{}}})", outcome.files.load(),
-                        outcome.bytes.load(), outcome.busy.load());
+  co_return fmt::format(R"({{"evicted_files":{},"evicted_bytes":{},"busy":{},"pinned":{},"local_only":{}}})",
+                        outcome.files.load(), outcome.bytes.load(), outcome.busy.load(), outcome.pinned.load(),
+                        outcome.local.load());
 }
 
 io::Task<Result<void>> warm_one(vfs::Volume* volume, vfs::Attr attr, WorkProgress* progress, Outcome* outcome) {
@@ -171,6 +180,8 @@ io::Task<Result<void>> Api::list_tiers(Exchange& exchange) {
       nlohmann::json line = nlohmann::json::object();
       if (entry.type == meta::FileType::kRegular)
         if (const auto residency = co_await options_.volume.residency(entry.inode)) line = json_of(*residency);
+      if (entry.type == meta::FileType::kDirectory && entry.attr && entry.attr->policy != meta::Policy())
+        line["policy"] = vfs::policy_text(entry.attr->policy, options_.volume.tier_names());
       line["directory"] = entry.type == meta::FileType::kDirectory;
       if (entry.attr) line["size"] = entry.attr->size;
       put_name(line, entry.name);
@@ -210,7 +221,9 @@ io::Task<Result<void>> Api::long_work(Exchange& exchange, std::string_view what)
   const uint32_t uid = exchange.peer().uid;
   if (uid != 0 && uid != options_.owner_uid)
     co_return fail(Code::kNotPermitted, "only root and the daemon's owner may do this");
-  std::optional<Work> work = work_of(what, std::string(exchange.request().parameter("path").value_or("/")));
+  const std::string path(exchange.request().parameter("path").value_or("/"));
+  std::optional<Work> work = work_of(what, path);
+  if (what == "policy") work = CO_TRY(policy_work(exchange.request(), path));
   if (!work && options_.work) work = options_.work(what, exchange.request());
   if (!work) co_return co_await exchange.respond(problem(404, fmt::format("no such work: {}", what)));
   co_return co_await respond_with_work(exchange, std::move(*work));

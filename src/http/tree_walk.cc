@@ -49,6 +49,11 @@ class Walker {
   }
 
   io::Task<Result<void>> list(const Folder& folder) {
+    if (walk_.enter) {
+      Result<void> entered = co_await walk_.enter(folder.inode);
+      if (!entered && is_gone(entered.error())) co_return Result<void>();
+      CO_TRY(std::move(entered));
+    }
     Result<vfs::DirHandle*> handle = co_await walk_.volume.open_directory({}, folder.inode);
     if (!handle && (is_gone(handle.error()) || handle.error() == Code::kNotDirectory)) co_return Result<void>();
     vfs::DirHandle* const opened = CO_TRY(std::move(handle));

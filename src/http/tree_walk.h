@@ -15,6 +15,8 @@ struct TreeWalk {
   size_t at_once = 1;
   // A regular file, and its path. Its failure ends the walk.
   std::function<io::Task<Result<void>>(std::string path, vfs::Attr attr)> visit;
+  // A folder, before its entries are listed. The same. May be empty.
+  std::function<io::Task<Result<void>>(InodeId folder)> enter = {};
 };
 
 // `path` may be a file. Symbolic links are not followed. What vanishes meanwhile is passed over. As the superuser.

@@ -226,6 +226,50 @@ class Mount(TierTest):
         self.refuse("mount", self.volume, self.mount_point, words=[r"firn.toml:\d+", "tiers.stores", "s3://bucket"])
 
 
+class Policies(TierTest):
+    def test_refusals(self):
+        self.succeed("init", self.volume, *self.tier_nas(), *self.tier_s3())
+        self.mount()
+        file = self.mount_point / "file"
+        file.write_bytes(b"content" * 10000)
+        os.symlink("file", self.mount_point / "link")
+        for options in (["--pin", "nas"], ["--pin", ""], ["--pin"], ["--skip"], ["--pin", "hot", "--clear"], ["--clear", "--skip", "s3"],
+                        ["--skip", "s3", "--pin", "cold"], ["--unknown"], ["more"]):
+            with self.subTest(options):
+                self.refuse("tier", "set", file, *options, code=2)
+        self.refuse("tier", "set", code=2)
+        self.refuse("tier", "set", "--pin", "hot", code=2)
+        for options in (["--skip", "moon"], ["--skip", "s3", "--skip", "S3"], ["--skip", "nas,s3"], ["--skip", ""]):
+            with self.subTest(options):
+                self.refuse("tier", "set", file, *options, words=["no tier of that name", "nas, s3"], code=2)
+        for options in ([], ["--pin", "hot"], ["--skip", "s3"], ["--clear"]):
+            with self.subTest(options):
+                self.refuse("tier", "set", self.mount_point / "missing", *options, words=["missing", "not found"])
+                self.refuse("tier", "set", self.mount_point / "link", *options, words=["link"])
+                self.refuse("tier", "set", self.folder, *options, words=["not inside a mounted"])
+        for text in (b"pin=nas", b"skip=moon", b"skip=nas skip=s3", b"pin", b"\xff\xfe", b"x" * 60000):
+            with self.subTest(text):
+                with self.assertRaisesRegex(OSError, "Invalid argument"):
+                    os.setxattr(file, "user.firn.policy", text)
+        with self.assertRaises(OSError):
+            os.getxattr(file, "user.firn.policy")
+        self.assertEqual(self.succeed("tier", "set", file), "the default\n")
+
+    def test_a_volume_without_tiers(self):
+        self.init()
+        self.mount()
+        for options in ([], ["--pin", "hot"], ["--skip", "s3"], ["--clear"]):
+            self.refuse("tier", "set", self.mount_point, *options, words=["no colder tiers"])
+        self.umount()
+        self.refuse("tier", "set", self.volume, "--pin", "hot", words=["mount"])
+
+    def test_a_volume_that_is_only_read(self):
+        self.succeed("init", self.volume, *self.tier_nas())
+        self.mounted.append((self.volume, self.mount_point))
+        self.succeed("mount", self.volume, self.mount_point, "-o", "ro")
+        self.refuse("tier", "set", self.mount_point, "--pin", "hot", words=["read-only"])
+
+
 class Encryption(TierTest):
     def encrypted(self, passphrase="correct horse", *more):
         self.environment["FIRN_PASSPHRASE"] = passphrase
