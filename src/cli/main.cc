@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <span>
 
+#include "base/failpoint.h"
 #include "cli/command.h"
 #include "cli/version.h"
 
@@ -51,6 +52,7 @@ int run(int argc, char** argv) {
   CLI::App app("firn: a POSIX file system", "firn");
   Action chosen;
   build(app, &chosen);
+  if (const Status armed = failpoints::arm_from_environment(); !armed.ok()) return misuse(armed.to_string());
   if (argc < 2) {
     std::fputs(app.help().c_str(), stderr);
     return kExitMisuse;
