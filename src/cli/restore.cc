@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/failpoint.h"
 #include "base/hex.h"
 #include "cli/command.h"
 #include "cli/files.h"
@@ -149,11 +150,15 @@ class Restore {
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
     const std::optional<tier::Key> key = TRY(open_key(record_, secret));
     TRY(begin_folder());
+    failpoint("restore.after_marker");
     const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
     TRY(io::block_on(*reactors_, bring_back(bucket)));
+    failpoint("restore.after_metadata");
     TRY(write_file(paths_.config(), render_settings(settings_of(record_, place_, arguments_.key_file))));
     if (!lost_.list.empty()) TRY(write_file(paths_.root + "/restore.txt", lost_.list));
+    failpoint("restore.before_end");
     if (unlink(paths_.marker().c_str()) != 0) return fail(Status::from_errno(errno, paths_.marker()));
+    failpoint("restore.after_end");
     return {};
   }
 
@@ -176,6 +181,7 @@ class Restore {
       co_return fail(Code::kNotFound,
                      bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
     (void)CO_TRY(co_await tier::take_over(bucket, take));
+    failpoint("restore.after_takeover");
     ProgressBar bar("restoring");
     tier::RestoreOptions options{
         .volume = record_.id, .on_progress = [&bar](const tier::RestoreProgress& now) {

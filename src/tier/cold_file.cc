@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/failpoint.h"
 #include "io/reactor.h"
 
 namespace firn::tier {
@@ -237,6 +238,7 @@ void ColdFile::finish_fetch(const FetchRef& fetch) {
 io::Task<void> ColdFile::run_fetch(FetchRef fetch, io::Gate::Entry) {
   Result<Bytes> fetched = co_await do_fetch(*fetch);
   if (fetched) {
+    failpoint("hydrate.after_fetch");
     fetch->bytes = *std::move(fetched);
   } else {
     fetch->result = fail(std::move(fetched).error());
@@ -244,6 +246,7 @@ io::Task<void> ColdFile::run_fetch(FetchRef fetch, io::Gate::Entry) {
   // Readers go on while the bytes are on their way to the local disk.
   fetch->done.set();
   fetch->here = fetch->result && (!fetch->bytes || co_await keep(*fetch));
+  failpoint("hydrate.after_place");
   finish_fetch(fetch);
   fetch->kept.set();
 }
@@ -364,7 +367,10 @@ io::Task<Result<void>> ColdFile::make_resident(io::CancelToken* token) {
     std::lock_guard lock(mutex_);
     resident_ = true;
   }
-  co_return co_await hydrator_.mark_resident(inode_);
+  failpoint("hydrate.before_record");
+  CO_TRY(co_await hydrator_.mark_resident(inode_));
+  failpoint("hydrate.after_record");
+  co_return Result<void>();
 }
 
 }  // namespace firn::tier

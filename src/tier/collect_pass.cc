@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
 #include "io/reactor.h"
 
 namespace firn::tier {
@@ -39,6 +40,7 @@ io::Task<Result<std::vector<meta::BlobCount>>> CollectPass::count(std::string af
 
 io::Task<Result<void>> CollectPass::collect(const std::string& after, const std::vector<meta::BlobCount>& counts) {
   for (const meta::BlobCount& one : counts) CO_TRY(co_await judge(one));
+  failpoint("collect.after_retire");
   if (!retired_.empty()) CO_TRY(co_await prove_retired(after));
   co_return co_await remove_due();
 }
@@ -145,6 +147,7 @@ io::Task<Result<void>> CollectPass::remove_due() {
       co_return Result<void>();
     }
   }
+  failpoint("collect.before_remove");
   io::Gate gate;
   for (const meta::Blob& blob : due) {
     if (cancelled()) break;
@@ -157,7 +160,9 @@ io::Task<Result<void>> CollectPass::remove_due() {
 
 io::Task<void> CollectPass::remove(meta::Blob blob, io::Gate::Entry) {
   Result<void> done = co_await remove_objects(blob);
+  failpoint("collect.after_remove");
   if (done) done = co_await parts_.tiering.forget_blob(blob.name);
+  failpoint("collect.after_forget");
   if (done) {
     progress("removing", ++summary_.removed);
   } else {
@@ -174,6 +179,7 @@ io::Task<Result<void>> CollectPass::remove_objects(const meta::Blob& blob) {
   const uint32_t anywhere = wanted_of(parts_.tiers, blob.skip) | blob.tiers;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((anywhere >> i & 1) == 0) continue;
+    if (i > 0) failpoint("collect.between_tiers");
     Result<void> removed = co_await parts_.tiers[i].store.remove(key, io::within(options_.remove_ns, token_));
     if (removed && (blob.tiers >> i & 1) != 0) summary_.removed_bytes[i] += blob.bytes;
     if (!removed && done) done = fail(std::move(removed).error().with_context("tier " + parts_.tiers[i].name));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
 #include "io/reactor.h"
 #include "io/sync.h"
 #include "tier/blob/frame.h"
@@ -111,12 +112,16 @@ io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint
 io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing) {
   returned_.take(inode);
   const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode));
+  failpoint("evict.after_mark");
   // Were the record lost after the bytes, the file would be empty.
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   if (attr.size == 0) co_return Result<void>();
   // Whole blocks, whatever the file system's: only those are given back.
   const uint64_t whole = (attr.size + kLargestBlock - 1) / kLargestBlock * kLargestBlock;
-  co_return co_await backing.file().allocate(io::Allocate::kPunchHole, 0, whole);
+  failpoint("evict.before_empty");
+  CO_TRY(co_await backing.file().allocate(io::Allocate::kPunchHole, 0, whole));
+  failpoint("evict.after_empty");
+  co_return Result<void>();
 }
 
 io::Task<Result<meta::Chunk>> Hydrator::record_of(InodeId inode, ChunkIndex index) {

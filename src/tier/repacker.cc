@@ -1,5 +1,6 @@
 #include "tier/repacker.h"
 
+#include "base/failpoint.h"
 #include "io/reactor.h"
 
 namespace firn::tier {
@@ -46,15 +47,19 @@ io::Task<Result<void>> Repacker::put(Packing& packing) {
   const object::Content content = packing.writer.finish();
   CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  failpoint("repack.before_put");
   uint32_t arrived = 0;
   Result<void> done;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((packing.tiers >> i & 1) == 0) continue;
+    if (arrived != 0) failpoint("repack.between_tiers");
     Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
     if (put) arrived |= uint32_t{1} << i;
     if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
   }
+  failpoint("repack.after_put");
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
+  failpoint("repack.after_confirm");
   if (done) ++counts_.blobs;
   co_return done;
 }
@@ -71,6 +76,7 @@ io::Task<Result<void>> Repacker::move(const Packing& packing) {
       bytes += moves.back().to.frame_bytes;
     }
     counts_.chunks += CO_TRY(co_await parts_.tiering.move_chunks(inode, std::move(moves)));
+    failpoint("repack.after_move");
     counts_.bytes += bytes;
     begin = end;
   }

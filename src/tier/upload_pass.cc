@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/checksum.h"
+#include "base/failpoint.h"
 #include "io/reactor.h"
 #include "tier/blob/verify.h"
 
@@ -295,8 +296,10 @@ io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   const object::Content content = packing.writer.finish();
   CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  failpoint("upload.before_put");
   const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);
   const uint32_t arrived = co_await put_to(wanted, name, content);
+  failpoint("upload.after_put");
   if (arrived == 0) co_return fail(summary_.first_failure);
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   ++summary_.blobs;
@@ -312,6 +315,7 @@ io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     const uint32_t bit = uint32_t{1} << i;
     if ((tiers & ~out_of_reach_ & bit) == 0) continue;
+    if (arrived != 0) failpoint("upload.between_tiers");
     const std::string key = key_of(blob_id_of_name(name));
     Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
     if (put) {
@@ -342,6 +346,7 @@ io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
       continue;
     }
     const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
+    failpoint("upload.after_copy");
     if (arrived != 0 && !co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
     if (arrived != 0) ++summary_.copied_blobs;
     co_return arrived == lacking;
@@ -357,7 +362,9 @@ io::Task<Result<void>> UploadPass::record(const Packing& packing) {
       file.chunks.insert(file.chunks.end(), part.chunks.begin(), part.chunks.end());
       continue;
     }
+    failpoint("upload.before_chunks");
     (void)CO_TRY(co_await commit(file, {.chunks = part.chunks}));
+    failpoint("upload.after_chunks");
   }
   co_return Result<void>();
 }
@@ -378,6 +385,7 @@ io::Task<Result<void>> UploadPass::finish() {
       ++summary_.failed;
       continue;
     }
+    failpoint("upload.before_complete");
     const bool current = CO_TRY(co_await commit(
         file,
         {.chunks = std::move(file.chunks), .complete = true, .chunk_count = file.chunk_count, .bytes = file.bytes}));
@@ -386,6 +394,7 @@ io::Task<Result<void>> UploadPass::finish() {
     else if (!file.leaves)
       ++summary_.postponed;
     if (file.outdated) ++summary_.outdated;
+    failpoint("upload.after_complete");
   }
   co_return Result<void>();
 }

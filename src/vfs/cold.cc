@@ -1,4 +1,5 @@
 // Files whose bytes are in colder tiers only, and their way there and back.
+#include "base/failpoint.h"
 #include "vfs/policy.h"
 #include "vfs/volume_impl.h"
 
@@ -46,6 +47,7 @@ io::Task<Result<data::ObjectRef>> VolumeImpl::backing_of_cold(Node& node, const 
   if (attr.content.backing) co_return co_await data_.open(attr.content.backing);
   data::ObjectRef object = CO_TRY(co_await data_.lend(true));
   CO_TRY(co_await data_.settle(object));
+  failpoint("hydrate.after_backing");
   meta::ContentUpdate update;
   update.content = attr.content;
   update.content->backing = object->id();
@@ -86,6 +88,7 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   Result<void> back = co_await cold->make_resident(token);
   if (own) co_await cold->close();
   CO_TRY(std::move(back));
+  failpoint("bring_back.after_resident");
   co_await drop_cold(node);
   if (node.open && node.open->object) CO_TRY(co_await rebase(node));
   settling_->note_hot(static_cast<int64_t>(attr.allocated_bytes));
@@ -99,6 +102,7 @@ io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
   note_rewritten(node);
+  failpoint("forget.after_empty");
   meta::ContentUpdate update;
   update.content = attr.content;
   update.content->backing = object->id();
@@ -109,6 +113,7 @@ io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   update.mtime = options_.clock.now();
   update.ctime = update.mtime;
   attr = CO_TRY(co_await meta_.update_content(node.inode, update));
+  failpoint("forget.after_record");
   mark_unsynced(node.inode);
   co_return Result<void>();
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/failpoint.h"
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
@@ -233,6 +234,7 @@ io::Task<Result<void>> VolumeImpl::make_live(Node& node, Attr& attr, bool trunca
       update.ctime = update.mtime;
     }
     attr = CO_TRY(co_await meta_.update_content(node.inode, update));
+    failpoint("bring_back.after_live");
   }
   set_object(node, object, /*lent=*/false, /*live=*/true);
   if (truncate) CO_TRY(co_await object->file().truncate(0));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
 #include "tier/metadata/concurrently.h"
 
 namespace firn::tier {
@@ -31,11 +32,15 @@ io::Task<Result<uint64_t>> MetadataCollector::pass(FoundRoot& root, io::CancelTo
   CO_TRY(co_await log_.confirm(token));
   const int64_t now_seconds = io::Reactor::current()->clock().now().seconds;
   const Removable removable = strike_old_roots(root.root, root.number, options_, now_seconds);
+  failpoint("root.before_collect");
   CO_TRY(co_await remove_logs(root.root, removable.log_end, token));
+  failpoint("root.after_logs");
   CO_TRY(co_await remove_tables(root.root, removable.root_end, token));
+  failpoint("root.after_dropped");
   CO_TRY(co_await remove_roots(root, token));
   CO_TRY(co_await remove_fences(root.root, now_seconds, token));
   CO_TRY(co_await sweep(root.root, now_seconds, token));
+  failpoint("root.after_collect");
   co_return removed_;
 }
 

@@ -1,5 +1,7 @@
 #include "tier/metadata/log_writer.h"
 
+#include "base/failpoint.h"
+
 namespace firn::tier {
 
 namespace {
@@ -29,8 +31,10 @@ io::Task<LogWriter::Prepared> LogWriter::prepare(LogKind kind, std::string paylo
 io::Task<Result<void>> LogWriter::put(Prepared object, io::CancelToken* token) {
   if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
   const int64_t sent = monotonic_ns();
+  failpoint("log.before_put");
   const auto other = CO_TRY(
       co_await claim(bucket_, log_key(object.envelope.number), std::move(object.content), object.envelope, token));
+  failpoint("log.after_put");
   if (other) co_return fail(fence_by(*other));
   next_.store(object.envelope.number + 1, std::memory_order_release);
   lease_until_ns_.store(sent + lease_ns_, std::memory_order_release);

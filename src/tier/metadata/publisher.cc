@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/checksum.h"
+#include "base/failpoint.h"
 #include "tier/metadata/concurrently.h"
 
 namespace firn::tier {
@@ -66,6 +67,7 @@ io::Task<Result<void>> Publisher::send(kv::Checkpoint& checkpoint, size_t index,
                           .plain_bytes = ref.bytes};
   object::Content content = CO_TRY(co_await make_table(checkpoint, index, envelope, name, ref.checksum));
   const auto other = CO_TRY(co_await claim(bucket_, name, std::move(content), envelope, token));
+  failpoint("root.after_table");
   // An earlier attempt of this writer, of the same table, serves as well.
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   begun_.erase(ref.identity);
@@ -139,7 +141,9 @@ io::Task<Result<bool>> Publisher::put_once(Root next, io::CancelToken* token) {
   const std::string name = root_key(envelope.number);
   object::Content content =
       co_await bucket_.pool.run([&] { return make_object(envelope, name, payload, bucket_.codec, bucket_.key); });
+  failpoint("root.before_put");
   const auto other = CO_TRY(co_await claim(bucket_, name, std::move(content), envelope, token));
+  failpoint("root.after_put");
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   if (other) {
     root_ = CO_TRY(co_await read_root(bucket_, envelope.number, token));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
 #include "tier/metadata/concurrently.h"
 #include "tier/metadata/publisher.h"
 
@@ -32,6 +33,7 @@ class Restore {
     CO_TRY(co_await concurrently(root.tables.size(), options_.tables_in_flight,
                                  [&](size_t index) { return fetch(root.tables[index]); }));
     Restored restored;
+    failpoint("restore.after_tables");
     restored.engine = CO_TRY(co_await target_.finish(root.manifest));
     restored.position = {
         .root = newest, .next_log = root.first_log, .epoch = 0, .root_seconds = root.seconds, .at_break = false};
@@ -42,6 +44,7 @@ class Restore {
           report();
         },
         token_));
+    failpoint("restore.after_replay");
     CO_TRY(co_await restored.engine->sync(restored.engine->last_version()));
     co_return restored;
   }
@@ -69,6 +72,7 @@ class Restore {
     if (reader.envelope().plain_bytes != table.bytes || checksum.value() != table.checksum)
       co_return fail(Code::kCorrupt, "the object " + name + " holds another table than its root says");
     if (table.bytes == 0) CO_TRY(co_await target_.append(table.name, {}));
+    failpoint("restore.after_table");
     ++progress_.tables_done;
     report();
     co_return Result<void>();

@@ -1,4 +1,5 @@
 // MetadataShipper's roots: when, and in which order with the log.
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "tier/metadata/shipper.h"
 
@@ -51,7 +52,9 @@ io::Task<Result<uint64_t>> MetadataShipper::publish_here() {
   kv::Version through = 0;
   {
     const std::unique_ptr<kv::Checkpoint> checkpoint = CO_TRY(co_await source_->checkpoint());
+    failpoint("root.before_tables");
     tables = CO_TRY(co_await publisher_.upload(*checkpoint, &token_));
+    failpoint("root.after_tables");
     manifest = checkpoint->manifest();
     through = checkpoint->through();
   }

@@ -1,5 +1,6 @@
 #include "tier/metadata/takeover.h"
 
+#include "base/failpoint.h"
 #include "base/hex.h"
 
 namespace firn::tier {
@@ -30,6 +31,7 @@ class TakeOver {
       hint = newest;
     }
     CO_TRY(co_await put_fence());
+    failpoint("takeover.after_fence");
     // Whoever put a later root is going to put a later fence, or has; better to know now. And only this tells somebody
     // who slept between reading a root and putting the next one for so long that its place was free again.
     const uint64_t newest = CO_TRY(co_await newest_root(bucket_, held_.root.number, token_));
@@ -75,7 +77,9 @@ class TakeOver {
     const std::string name = root_key(next.number);
     object::Content content = co_await bucket_.pool.run(
         [&] { return make_object(next.envelope, name, payload, bucket_.codec, bucket_.key); });
+    failpoint("takeover.before_root");
     if (CO_TRY(co_await claim(bucket_, name, std::move(content), next.envelope, token_))) co_return false;
+    failpoint("takeover.after_root");
     held_.root = std::move(next);
     co_return true;
   }
