@@ -75,6 +75,7 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   RunningTiers& tiers = *running_.tiers();
   tier::CollectOptions options;
   options.grace_ns = what.grace_ns;
+  options.putting_since = began_;
   options.dry_run = what.dry_run;
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();

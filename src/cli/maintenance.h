@@ -37,6 +37,7 @@ class Maintenance {
 
   RunningVolume& running_;
   const Settings settings_;
+  const Timestamp began_ = system_clock().now();
   io::Mutex busy_;  // one at a time; held across awaits
   io::CancelToken stopping_;
   io::Gate gate_;

@@ -82,8 +82,9 @@ io::Task<Result<void>> CollectPass::judge_dead(meta::Blob blob) {
     co_return Result<void>();
   }
   const bool everywhere = (~blob.tiers & wanted_of(parts_.tiers, blob.skip)) == 0;
+  const bool in_flight = !everywhere && !(blob.since < options_.putting_since);
   bool retired =
-      is_past(blob.since, everywhere ? options_.grace_ns : std::max(options_.grace_ns, options_.in_flight_ns));
+      is_past(blob.since, in_flight ? std::max(options_.grace_ns, options_.in_flight_ns) : options_.grace_ns);
   if (retired && !options_.dry_run) retired = CO_TRY(co_await parts_.tiering.retire_blob(blob.name));
   if (retired) blob.dead_since = now_;
   if (!retired || !is_due(blob)) {

@@ -32,6 +32,9 @@ struct CollectOptions {
   int64_t grace_ns = 24LL * 3600 * 1'000'000'000;
   // A blob that some tier lacks stays for this long at least, for its put may be under way: longer than any put lasts.
   int64_t in_flight_ns = 3600LL * 1'000'000'000;
+  // When this process came to be the one that puts blobs: nobody is at what was announced before that any more, and the
+  // grace is enough. The beginning of time: not known.
+  Timestamp putting_since;
   bool dry_run = false;        // nothing is written, anywhere
   bool mend_counters = false;  // those that a count found wrong; until then their blobs stay
   // Blobs of which less than this fraction is live, that are older than the grace and of that size, are repacked. 0:
