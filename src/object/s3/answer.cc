@@ -29,14 +29,17 @@ constexpr std::array kKnown = {
     Known{"TokenRefreshRequired", Code::kAccessDenied, Remedy::kRenewCredentials},
     Known{"InvalidToken", Code::kAccessDenied, Remedy::kRenewCredentials},
     Known{"InvalidAccessKeyId", Code::kAccessDenied, Remedy::kRenewCredentials},
-    Known{"RequestTimeTooSkewed", Code::kAccessDenied, Remedy::kCorrectClock},
+    Known{"XAdminUserNotFound", Code::kAccessDenied, Remedy::kRenewCredentials},  // versitygw's word for it
+    Known{"RequestTimeTooSkewed", Code::kInvalid, Remedy::kCorrectClock},
     Known{"QuotaExceeded", Code::kNoSpace},
     Known{"EntityTooLarge", Code::kInvalid},
     Known{"NotImplemented", Code::kNotSupported},
 };
 
-Code meaning_of_status(long status) {
-  if (status == 404) return Code::kNotFound;
+Code meaning_of(const HttpResponse& answer) {
+  const long status = answer.status;
+  // Whoever else is not found, or says so in a page of its own, has told nothing of the object.
+  if (status == 404) return answer.body.empty() ? Code::kNotFound : Code::kInvalid;
   if (status == 412) return Code::kExists;
   if (status == 401 || status == 403) return Code::kAccessDenied;
   if (status == 507) return Code::kNoSpace;
@@ -78,12 +81,13 @@ Refusal refusal(const HttpResponse& answer, const std::string& what) {
   if (code == "PermanentRedirect" || code == "TemporaryRedirect" || code == "AuthorizationHeaderMalformed" ||
       (answer.status >= 300 && answer.status < 400))
     return {moved(answer, what)};
-  Refusal refusal{Status(meaning_of_status(answer.status))};
+  Refusal refusal{Status(meaning_of(answer))};
   for (const Known& known : kKnown)
     if (known.code == code) refusal = {Status(known.meaning), known.remedy};
   std::string why = "HTTP status " + std::to_string(answer.status);
   if (!code.empty()) why += ", " + code;
   if (const std::string message = xml_text(answer.body, "Message"); !message.empty()) why += ": " + message;
+  if (refusal.remedy == Remedy::kCorrectClock) why += "; the clock of this machine or of the server is wrong";
   refusal.status = Status(refusal.status.code(), what + ": " + why);
   return refusal;
 }

@@ -35,7 +35,9 @@ TEST(Answer, TellsWhatToDo) {
         Case{403, "AccessDenied", Code::kAccessDenied, Remedy::kNone},
         Case{403, "SignatureDoesNotMatch", Code::kAccessDenied, Remedy::kNone},
         Case{400, "ExpiredToken", Code::kAccessDenied, Remedy::kRenewCredentials},
-        Case{403, "RequestTimeTooSkewed", Code::kAccessDenied, Remedy::kCorrectClock},
+        Case{404, "XAdminUserNotFound", Code::kAccessDenied, Remedy::kRenewCredentials},
+        Case{404, "NoSuchUpload", Code::kInvalid, Remedy::kNone},
+        Case{403, "RequestTimeTooSkewed", Code::kInvalid, Remedy::kCorrectClock},
         Case{507, "", Code::kNoSpace, Remedy::kNone}, Case{400, "BadDigest", Code::kUnavailable, Remedy::kNone},
         Case{418, "Teapot", Code::kInvalid, Remedy::kNone}}) {
     const Refusal found = refusal(error_answer(one.status, one.code), "get k");
@@ -48,6 +50,11 @@ TEST(Answer, TellsWhatToDo) {
 TEST(Answer, QuotesTheServer) {
   EXPECT_EQ(refusal(error_answer(403, "AccessDenied"), "get k").status.message(),
             "get k: HTTP status 403, AccessDenied: It's <so>");
+}
+
+TEST(Answer, OnlyTheStoreSaysThatAnObjectIsMissing) {
+  EXPECT_EQ(refusal({.status = 404}, "get k").status, Code::kNotFound);
+  EXPECT_EQ(refusal({.status = 404, .body = "<html>nginx</html>"}, "get k").status, Code::kInvalid);
 }
 
 TEST(Answer, NamesTheRegion) {
