@@ -81,8 +81,9 @@ io::Task<Result<void>> Shipping::try_attach() {
 io::Task<void> Shipping::attach(io::Gate::Entry) {
   for (int64_t wait_ns = kFirstRetryNs;; wait_ns = std::min(2 * wait_ns, kLongestRetryNs)) {
     const Result<void> attached = co_await try_attach();
+    if (!attached && !stopping_.cancelled()) note(attached.error());
+    tried_.set();
     if (attached || stopping_.cancelled()) co_return;
-    note(attached.error());
     if (attached.error() == Code::kNotPermitted || attached.error() == Code::kCorrupt) co_return;
     if (!co_await io::sleep_for(wait_ns, &stopping_)) co_return;
   }
@@ -99,6 +100,7 @@ io::Task<Result<void>> Shipping::stop() {
 }
 
 io::Task<Result<void>> Shipping::ship() {
+  co_await tried_.wait();
   tier::MetadataShipper* const running = shipper();
   if (running) co_return co_await running->ship_through(engine_->last_version());
   std::lock_guard lock(mutex_);

@@ -39,7 +39,7 @@ class Shipping {
   // Ships what is left, for a while, and ends.
   io::Task<Result<void>> stop();
 
-  // Until the bucket has everything that is committed now.
+  // Until the bucket has everything that is committed now. Just after the start: once the bucket has been asked.
   io::Task<Result<void>> ship();
   // Not ok: another daemon has taken the volume over in the bucket. Nothing may be put there or removed any more.
   Status permitted() const;
@@ -64,6 +64,7 @@ class Shipping {
   std::unique_ptr<tier::MetadataShipper> shipper_;
   Status failure_ = Status(Code::kUnavailable, "the bucket has not answered yet");
   Status fenced_;
+  io::Event tried_;  // to become the writer, at least once
   io::CancelToken stopping_;
   io::Gate gate_;
 };

@@ -113,6 +113,15 @@ class Faults(TieredTest):
         self.expected.pop("late")
         self.assert_tree(other_point)
 
+    def test_a_flush_right_after_the_mount_waits_for_the_bucket(self):
+        self.make()
+        for i in range(5):
+            self.write(f"f{i}", 1000)
+            self.umount()
+            self.mount()
+            self.flush()
+            self.assertEqual(self.status()["reasons"], [])
+
     def test_a_slow_start_of_the_bucket_does_not_keep_a_volume_from_being_mounted(self):
         self.make()
         self.write("f", 3 << 20)
