@@ -26,7 +26,7 @@ class TieredTest(FirnTest):
     def setUp(self):
         super().setUp()
         TieredTest.prefixes += 1
-        self.seed = random.randrange(1 << 32)
+        self.seed = int(os.environ.get("FIRN_SEED") or random.randrange(1 << 32))
         print(f"{self.id()}: seed {self.seed}", flush=True)
         self.random = random.Random(self.seed)
         self.prefix = f"prefix{TieredTest.prefixes}"

@@ -1,0 +1,294 @@
+"""The daemon dies at every named step of moving data and metadata (src/base/failpoint.h), and nothing is lost or left over."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+from firn_cli import FIRN
+from tiered import TieredTest
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+DEATH_S = 30
+CHUNK_BYTES = 256 << 10
+
+
+def points(prefix=""):
+    """As the program itself lists them."""
+    said = subprocess.run([FIRN, "version"], env={**os.environ, "FIRN_FAILPOINT": "?"}, text=True, capture_output=True)
+    assert said.returncode == 2, said
+    return [name for name in said.stderr.split("there are: ")[1].split() if name.startswith(prefix)]
+
+
+class Failpoints(TieredTest):
+    def init(self):
+        """Nothing happens by itself before long, and nothing dead is kept."""
+        self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}",
+                     "--chunk-size", str(CHUNK_BYTES))
+        settings = self.volume / "firn.toml"
+        text, changed = re.subn(r'(?m)^#? ?(flush_interval|retention) = .*$',
+                                lambda found: f'{found[1]} = "{"24h" if found[1] == "flush_interval" else "0s"}"',
+                                settings.read_text())
+        self.assertEqual(changed, 2, text)
+        settings.write_text(text)
+
+    # ---- files ----
+    def write_some(self, count=3):
+        for _ in range(count):
+            name = f"f{self.random.randrange(8)}"
+            try:
+                self.write(name, self.random.choice([90, 9_000, 400_000, 1_500_000]))
+            except OSError:
+                # It may be any mixture of old and new.
+                self.doubtful.add(name)
+                raise
+
+    def write_large(self, prefix, count):
+        for i in range(count):
+            self.write(f"{prefix}{i}", self.random.randrange(600_000, 1_200_000))
+
+    def remove(self, name):
+        os.unlink(self.mount_point / name)
+        del self.expected[name]
+
+    def large_files(self):
+        return [name for name, content in self.expected.items() if len(content) > 300_000]
+
+    def evict_all(self):
+        """As the armed daemon is to find it."""
+        self.mount()
+        self.write_large("cold", 3)
+        self.flush()
+        self.succeed("tier", "evict", self.volume)
+        self.umount()
+
+    def try_to_flush(self):
+        """The daemon may die of it."""
+        self.firn("tier", "flush", self.volume)
+
+    # ---- dying ----
+    def shuffled(self, prefix):
+        names = points(prefix)
+        self.random.shuffle(names)
+        return names
+
+    def die_at(self, point, workload, visit=1):
+        """Serves the volume with a daemon that dies at that step, and does the work until it is dead."""
+        self.doubtful = set()
+        daemon = subprocess.Popen([FIRN, "mount", "-f", self.volume, self.mount_point], text=True,
+                                  env={**self.environment, "FIRN_FAILPOINT": f"{point}:{visit}"},
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.mounted.append((self.volume, self.mount_point))
+        try:
+            self.assertIn(daemon.stdout.readline(), ("", f"mounted {self.mount_point}\n"))
+            deadline = time.monotonic() + DEATH_S
+            while daemon.poll() is None and time.monotonic() < deadline:
+                try:
+                    workload()
+                except OSError:
+                    break
+            self.assertEqual(daemon.wait(timeout=DEATH_S), -signal.SIGKILL, f"{point} was not reached")
+        finally:
+            daemon.kill()
+            daemon.wait()
+            daemon.stdout.close()
+            self.run_program("umount", "-l", self.mount_point)
+
+    def live_through(self, point, workload, visit=1, allowed=None, restores=False):
+        """Dies there, and shows that nothing was lost, that everything arrives, and that nothing is left over.
+        `allowed`: what else the content of a file may be. `restores`: with what the bucket holds before and after."""
+        print(f"  dying at {point}:{visit}", flush=True)
+        uploaded = dict(self.expected)
+        self.die_at(point, workload, visit)
+        if restores:
+            self.assert_restores([name for name, content in uploaded.items()
+                                  if self.expected.get(name) == content and name not in self.doubtful])
+        self.mount()
+        for name in self.doubtful:
+            (self.mount_point / name).unlink(missing_ok=True)
+            self.expected.pop(name, None)
+        for name, other in (allowed or {}).items():
+            if (self.mount_point / name).read_bytes() == other:
+                self.expected[name] = other
+        self.assert_tree()
+        self.wait_until_drained()
+        self.assert_nothing_left_over()
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+        if restores:
+            self.assert_restores(self.expected)
+
+    def assert_nothing_left_over(self):
+        """After gc, both stores have the blobs that files need, and no other."""
+        while True:
+            done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
+            self.assertEqual((done["failed"], done["wrong_counters"]), (0, 0), done)
+            if done["removed"] + done["repacked"] == 0:
+                break
+        self.assertEqual((done["dead"], done["waiting"]), (0, 0), done)
+        near = {path.name for path in (self.nas / "blob").rglob("*") if path.is_file()}
+        far = {path.name for path in self.blobs()}
+        self.assertEqual(near, far)
+        self.assertEqual(len(far), done["live"], done)
+
+    # ---- what is restored of it ----
+    def assert_restores(self, names):
+        """A copy of the bucket makes a volume with these files as they are."""
+        copy = self.server.bucket / f"{self.prefix}-copy"
+        subprocess.run(["cp", "-a", self.server.bucket / self.prefix, copy], check=True)
+        restored, point = self.folder / "restored", self.folder / "restored-mnt"
+        point.mkdir(exist_ok=True)
+        try:
+            self.succeed("restore", self.server.url(copy.name), restored)
+            self.mounted.append((restored, point))
+            self.succeed("mount", "-o", "ro", restored, point)
+            for name in names:
+                self.assertEqual((point / name).read_bytes(), self.expected[name], f"{name}, restored")
+            self.umount(point)
+        finally:
+            shutil.rmtree(copy)
+            shutil.rmtree(restored, ignore_errors=True)
+
+    # ---- the tests ----
+    def test_every_point_stands_in_the_code_once(self):
+        used = []
+        for path in SOURCES.rglob("*.cc"):
+            if path.name != "failpoint_test.cc":
+                used += re.findall(r'\bfailpoint\("([^"]*)"\)', path.read_text())
+        self.assertEqual(sorted(used), sorted(points()))
+        tested = {"upload", "evict", "hydrate", "bring_back", "forget", "collect", "repack", "log", "root", "takeover",
+                  "restore"}
+        self.assertEqual({name.split(".")[0] for name in points()}, tested)
+
+    def test_a_wrong_name_is_refused(self):
+        self.environment = {**self.environment, "FIRN_FAILPOINT": "upload.somewhere"}
+        self.refuse("version", words=["upload.somewhere", "no such point"], code=2)
+
+    def test_upload(self):
+        self.init()
+
+        def upload():
+            self.write_some()
+            self.try_to_flush()
+
+        def upload_past_an_absence():
+            away = self.folder / "away"
+            self.nas.rename(away)
+            upload()
+            away.rename(self.nas)
+            self.try_to_flush()
+
+        for point in self.shuffled("upload."):
+            copies = point == "upload.after_copy"
+            self.live_through(point, upload_past_an_absence if copies else upload,
+                              1 if copies else self.random.randrange(1, 3))
+
+    def test_evict(self):
+        self.init()
+
+        def evict():
+            self.write_large("warm", 2)
+            self.try_to_flush()
+            self.firn("tier", "evict", self.volume)
+
+        for point in self.shuffled("evict."):
+            self.live_through(point, evict, self.random.randrange(1, 3))
+
+    def test_hydrate(self):
+        self.init()
+
+        def read():
+            (self.mount_point / self.random.choice(self.large_files())).read_bytes()
+
+        def warm():
+            self.firn("tier", "warm", self.volume)
+
+        for point in self.shuffled("hydrate."):
+            if point == "hydrate.after_backing":
+                continue  # test_restore
+            self.evict_all()
+            self.live_through(point, warm if "record" in point else read)
+
+    def test_bring_back(self):
+        self.init()
+        for point in self.shuffled("bring_back."):
+            self.evict_all()
+            name = self.random.choice(self.large_files())
+            self.live_through(point, lambda: open(self.mount_point / name, "r+b").close())
+        for point in self.shuffled("forget."):
+            self.evict_all()
+            name = self.random.choice(self.large_files())
+            self.live_through(point, lambda: open(self.mount_point / name, "wb").close(), allowed={name: b""})
+
+    def test_collect(self):
+        self.init()
+
+        def collect():
+            """Blobs that are all dead, and some that are mostly."""
+            for keep in (0, 1):
+                self.write_large("dead", 3)
+                self.try_to_flush()
+                for i in range(keep, 3):
+                    self.remove(f"dead{i}")
+            self.write_some(1)
+            self.try_to_flush()
+            self.firn("gc", self.volume, "--grace", "0s")
+
+        for point in self.shuffled("collect.") + self.shuffled("repack."):
+            self.live_through(point, collect)
+
+    def test_metadata(self):
+        self.init()
+        self.mount()
+        self.write_large("kept", 2)
+        self.write_some()
+        self.flush()
+        self.umount()
+
+        def ship():
+            self.write_some()
+            self.try_to_flush()
+
+        visits = [(point, 1) for point in points("root.") + points("takeover.") + points("log.")]
+        visits += [(point, visit) for point in points("log.") for visit in (2, 3)]
+        self.random.shuffle(visits)
+        for point, visit in visits:
+            self.live_through(point, ship, visit, restores=True)
+
+    def test_restore(self):
+        self.init()
+        self.mount()
+        self.write_large("large", 2)
+        self.write_some()
+        self.flush()
+        self.umount()
+        for point in self.shuffled("restore."):
+            print(f"  dying at {point}", flush=True)
+            shutil.rmtree(self.volume)
+            died = self.firn("restore", self.url, self.volume,
+                             env={**self.environment, "FIRN_FAILPOINT": point})
+            self.assertEqual(died.returncode, -signal.SIGKILL, f"{point} was not reached")
+            if point == "restore.after_end":
+                self.refuse("restore", self.url, self.volume, words=["volume already"])
+            else:
+                self.refuse("mount", self.volume, self.mount_point, words=["interrupted|not finished|not a volume"])
+                self.succeed("restore", self.url, self.volume)
+            self.mount()
+            self.assert_tree()
+            self.write_some()
+            self.wait_until_drained()
+            self.umount()
+            self.fsck_deep()
+        shutil.rmtree(self.volume)
+        self.succeed("restore", self.url, self.volume)
+        self.live_through("hydrate.after_backing",
+                          lambda: (self.mount_point / self.random.choice(self.large_files())).read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

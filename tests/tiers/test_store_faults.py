@@ -1,0 +1,277 @@
+"""A bucket behind a proxy that misbehaves: what is read is right or an error, nothing is lost, and the status names the cause."""
+import itertools
+import random
+import shutil
+import subprocess
+import time
+import unittest
+
+from fault_proxy import BROKEN, WITHOUT, FaultProxy
+from firn_cli import FIRN
+from tiered import TieredTest
+
+CHUNK_BYTES = 256 << 10
+STORM = 0.25  # of all requests fail
+
+
+class StoreFaults(TieredTest):
+    def setUp(self):
+        super().setUp()
+        self.proxy = FaultProxy(self.server.port)
+        self.addCleanup(self.proxy.stop)
+        self.environment = {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.proxy.port}"}
+        self.chance = random.Random(self.seed)  # the proxy's
+
+    def make(self, *options):
+        super().make("--chunk-size", str(CHUNK_BYTES), *options)
+
+    def now_and_then(self, names, probability=STORM, where="", methods=("GET", "PUT", "DELETE")):
+        each = itertools.cycle(names)
+
+        def choose(method, path):
+            if method in methods and where in path and self.chance.random() < probability:
+                return next(each)
+            return None
+
+        self.proxy.inject(choose)
+
+    def once_each(self, name, where, methods):
+        left = set(methods)
+
+        def choose(method, path):
+            if where in path and method in left:
+                left.remove(method)
+                return name
+            return None
+
+        self.proxy.inject(choose)
+
+    def lose_the_near_tier(self):
+        shutil.rmtree(self.nas)
+
+    def evict(self):
+        self.succeed("tier", "evict", self.volume)
+
+    def assert_names_the_cause(self, *words):
+        """What the user is told, wherever they look, while local work goes on."""
+        self.write("meanwhile", 700_000)
+        self.refuse("tier", "flush", self.volume, words=words)
+        status = self.status()
+        self.assertNotEqual(status["health"], "ok")
+        reasons = "\n".join(status["reasons"])
+        for word in ("tier s3", *words):
+            self.assertRegex(reasons, f"(?i){word}")
+        self.assert_tree()
+
+    # ---- answers that are no answers ----
+    def test_a_storm(self):
+        names = WITHOUT + BROKEN + ("put_corrupted",)
+        self.make()
+        self.now_and_then(names)
+        for i in range(20):
+            self.write(f"f{i % 8}", self.random.randrange(1, 2_000_000))
+            if i % 2 == 1:
+                self.wait_until_drained()
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+        self.umount()
+        for name in names:
+            self.assertGreater(self.proxy.injected.get(name, 0), 0, self.proxy.injected)
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mount()
+        self.assert_tree()
+
+    def test_being_asked_to_slow_down(self):
+        self.make()
+        refused = [40]
+
+        def choose(method, path):
+            refused[0] -= 1
+            return "slow_down" if refused[0] >= 0 else None
+
+        self.write_tree()
+        self.proxy.inject(choose)
+        self.wait_until_drained()
+        self.assertLess(refused[0], 0)
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+
+    def test_connections_that_hang(self):
+        self.make()
+        for i in range(3):
+            self.write(f"cold{i}", 600_000)
+        self.flush()
+        self.evict()
+        self.lose_the_near_tier()
+        self.once_each("hang", "/blob/", ("GET", "PUT"))
+        begun = time.monotonic()
+        self.write("warm", 600_000)
+        self.assertEqual((self.mount_point / "warm").read_bytes(), self.expected["warm"])
+        self.assertLess(time.monotonic() - begun, 10)
+        uploading = subprocess.Popen([FIRN, "tier", "flush", self.volume], env=self.environment,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assert_tree()
+        self.assertEqual(uploading.wait(timeout=90), 1)  # the near tier is gone
+        self.assertEqual(self.proxy.injected, {"hang": 2})
+        self.assertEqual(len(self.blobs()), 2)
+
+    # ---- answers that lie ----
+    def test_bodies_that_are_damaged_are_never_believed(self):
+        self.make()
+        for i in range(6):
+            self.write(f"f{i}", self.random.randrange(1_000_000, 2_000_000))
+        self.flush()
+        self.evict()
+        self.lose_the_near_tier()
+        self.now_and_then(("corrupted", "shortened"), methods=("GET",))
+        right = 0
+        for _ in range(60):
+            name = self.random.choice(list(self.expected))
+            at = self.random.randrange(len(self.expected[name]))
+            try:
+                with open(self.mount_point / name, "rb") as file:
+                    file.seek(at)
+                    self.assertEqual(file.read(50_000), self.expected[name][at:at + 50_000])
+                right += 1
+            except OSError:
+                pass
+        self.assertGreater(right, 0)
+        self.assertGreater(self.proxy.injected.get("corrupted", 0), 0, self.proxy.injected)
+        self.assertGreater(self.proxy.injected.get("shortened", 0), 0, self.proxy.injected)
+        self.proxy.heal()
+        self.assert_tree()
+
+    def test_metadata_that_is_damaged_on_its_way_is_not_restored(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.umount()
+        restored = self.folder / "restored"
+        for _ in range(8):
+            self.now_and_then(("corrupted", "shortened"), 0.1, methods=("GET",))
+            done = self.firn("restore", self.url, restored)
+            self.proxy.heal()
+            if done.returncode == 0:
+                break
+            self.assert_refused(done)
+        else:
+            self.succeed("restore", self.url, restored)
+        self.volume = restored
+        self.mount()
+        self.assert_tree()
+
+    def test_what_a_store_only_said_to_have_stored_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.now_and_then(("forgotten",), 1, "/blob/", ("PUT",))
+        self.flush()
+        self.assertEqual(self.blobs(), [])
+        self.proxy.heal()
+        done = self.firn("scrub", self.volume)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("repaired", done.stdout)
+        self.succeed("scrub", self.volume)
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+
+    # ---- what a person must mend ----
+    def test_wrong_credentials(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        good = self.environment
+        for change, words in (({"AWS_SECRET_ACCESS_KEY": "not-it"}, ["SignatureDoesNotMatch"]),
+                              ({"AWS_ACCESS_KEY_ID": "nobody"}, ["No user exists with the provided access key"]),
+                              ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, ["no S3 credentials"])):
+            with self.subTest(change=change):
+                self.umount()
+                self.environment = {**good, **change}
+                self.mount()
+                self.assert_names_the_cause(*words)
+        self.umount()
+        self.environment = good
+        self.mount()
+        self.wait_until_drained()
+        self.assertEqual(self.status()["reasons"], [])
+
+    def test_a_bucket_that_is_gone(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        away = self.server.folder / "away"
+        self.server.bucket.rename(away)
+        try:
+            self.assert_names_the_cause("NoSuchBucket", "bucket does not exist")
+        finally:
+            away.rename(self.server.bucket)
+        self.wait_until_drained()
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+
+    def test_a_token_that_expired_is_looked_for_anew(self):
+        file = self.folder / "credentials"
+
+        def write_token(token):
+            file.write_text("[default]\n"
+                            f"aws_access_key_id = {good['AWS_ACCESS_KEY_ID']}\n"
+                            f"aws_secret_access_key = {good['AWS_SECRET_ACCESS_KEY']}\naws_session_token = {token}\n")
+
+        good = self.environment
+        self.environment = {name: value for name, value in good.items()
+                            if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        self.environment["AWS_SHARED_CREDENTIALS_FILE"] = str(file)
+        write_token("first")
+        self.proxy.token = "first"
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.proxy.token = "second"
+        self.assert_names_the_cause("ExpiredToken")
+        write_token("second")
+        self.wait_until_drained()
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+
+    def test_clocks_that_differ(self):
+        self.make()
+        self.write_tree()
+        self.proxy.clock_offset_s = self.random.choice([-1, 1]) * 7200
+        self.flush()
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+        self.assertGreater(self.proxy.injected.get("skewed", 0), 0)
+
+    def test_a_clock_that_cannot_be_set_right(self):
+        self.make()
+        self.write_tree()
+        self.now_and_then(("skewed",), 1)
+        self.assert_names_the_cause("RequestTimeTooSkewed", "clock")
+        self.proxy.heal()
+        self.wait_until_drained()
+
+    def test_init_and_restore_name_the_cause(self):
+        init = ("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
+        good = self.environment
+        self.environment = {**good, "AWS_SECRET_ACCESS_KEY": "not-it"}
+        for command in (init, ("restore", self.url, self.folder / "restored")):
+            self.refuse(*command, words=["SignatureDoesNotMatch"])
+        self.environment = good
+        self.now_and_then(("skewed",), 1)
+        for command in (init, ("restore", self.url, self.folder / "restored")):
+            self.refuse(*command, words=["RequestTimeTooSkewed", "clock"])
+        self.proxy.heal()
+        missing = "s3://no-such-bucket/prefix"
+        self.refuse("init", self.volume, "--tier", f"s3={missing}", words=["NoSuchBucket"])
+        self.refuse("restore", missing, self.volume, words=["NoSuchBucket"])
+        self.assertFalse(self.volume.exists())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
