@@ -75,7 +75,8 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   RunningTiers& tiers = *running_.tiers();
   tier::CollectOptions options;
   options.grace_ns = what.grace_ns;
-  options.putting_since = began_;
+  // Where another machine may have served the volume before, its last puts may still be on their way.
+  if (settings_.tiers.durability != "object") options.putting_since = began_;
   options.dry_run = what.dry_run;
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kFirstRetryNs = 1'000'000'000, kLongestRetryNs = 60'000'000'000;
 constexpr int64_t kReleaseNs = 30'000'000'000;
+constexpr int64_t kTellNs = 10'000'000'000;  // a person waits, and had better see what is wrong
 
 }  // namespace
 
@@ -32,7 +33,7 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
       options_.bucket, std::move(target),
       {.volume = options_.volume_id, .root_hint = held.root.number, .on_progress = std::move(on_progress)},
       &stopping_));
-  auto shipper = make_shipper(std::move(held));
+  auto shipper = make_shipper(std::move(held), options_.ship.ack_timeout_ns);
   shipper->start(*restored.engine->shipping(), tier::StartFrom::kBucket);
   auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);
   engine_ = engine.get();
@@ -42,9 +43,10 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
   co_return engine;
 }
 
-std::unique_ptr<tier::MetadataShipper> Shipping::make_shipper(tier::Writership held) {
+std::unique_ptr<tier::MetadataShipper> Shipping::make_shipper(tier::Writership held, int64_t ack_timeout_ns) {
   tier::ShipOptions ship = options_.ship;
   ship.database = options_.database;
+  ship.ack_timeout_ns = ack_timeout_ns;
   ship.on_fenced = [this](const Status& why) { note(why); };
   return std::make_unique<tier::MetadataShipper>(options_.bucket, std::move(held), std::move(ship));
 }
@@ -70,7 +72,7 @@ io::Task<Result<void>> Shipping::try_attach() {
   tier::Writership held = CO_TRY(co_await tier::take_over(
       options_.bucket, {.volume = options_.volume_id, .database = options_.database, .from_others = false},
       &stopping_));
-  auto shipper = make_shipper(std::move(held));
+  auto shipper = make_shipper(std::move(held), kTellNs);
   shipper->start(*engine_->shipping(), tier::StartFrom::kDatabase);
   std::lock_guard lock(mutex_);
   shipper_ = std::move(shipper);

@@ -54,7 +54,7 @@ class Shipping {
  private:
   io::Task<void> attach(io::Gate::Entry entry);
   io::Task<Result<void>> try_attach();
-  std::unique_ptr<tier::MetadataShipper> make_shipper(tier::Writership held);
+  std::unique_ptr<tier::MetadataShipper> make_shipper(tier::Writership held, int64_t ack_timeout_ns);
   tier::MetadataShipper* shipper() const;
   void note(Status failure);
 

@@ -191,6 +191,8 @@ const std::vector<std::string>& VolumeImpl::tier_names() const {
 io::Task<Result<Attr>> VolumeImpl::set_policy(const Credentials& who, InodeId inode, meta::PolicyChange change) {
   if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
   if (options_.read_only) co_return fail(Code::kReadOnly);
+  if (!durable_here() && change.skip.value_or(0) != 0)
+    co_return fail(Code::kInvalid, "the volume lives in its tier, which no file can skip");
   Attr attr = CO_TRY(co_await meta_.set_policy(who, inode, change));
   if (NodeRef node = nodes_.find(inode)) note_change(*node);
   notify_inode(who.door, inode, false);

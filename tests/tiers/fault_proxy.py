@@ -150,6 +150,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             upstream.endheaders(body if body else None)
             answer = upstream.getresponse()
             return answer.status, answer.getheaders(), answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise RuntimeError(f"the S3 server does not answer: {error!r}") from error  # no fault of ours: told on stderr
         finally:
             upstream.close()
 
