@@ -136,8 +136,8 @@ bool UploadPass::live_is_due(InodeId inode) {
   return true;
 }
 
-// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has; or its policy
-// is another.
+// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has; or its
+// policy is another.
 io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
   const uint64_t chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
   Journal journal;

@@ -53,7 +53,7 @@ class TiersPolicyTest : public testing::Test {
   Residency residency(const std::string& name) { return world_.run(volume().residency(stat(name).inode)).value(); }
 
   const meta::Credentials root_;
-  TestWorld world_{1, false, true};
+  TestWorld world_{1, false, TestWorld::Tiers::kTwo};
 };
 
 TEST_F(TiersPolicyTest, TheAttributeSaysAndSetsIt) {
