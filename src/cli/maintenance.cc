@@ -90,22 +90,26 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   co_return json_of(summary).dump();
 }
 
-io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::WorkProgress* progress) {
-  CO_TRY(permitted());
-  auto lock = co_await busy_.lock();
+tier::Scrubber Maintenance::make_scrubber(tier::ScrubOptions options) {
   RunningTiers& tiers = *running_.tiers();
-  tier::ScrubOptions options;
   options.chunk_bytes = running_.record().chunk_bytes;
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();
+  return {{running_.meta(), tiers.parts().tiering, running_.store(), running_.pool(), system_random(),
+           tiers.stores().tiers()},
+          std::move(options)};
+}
+
+io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::WorkProgress* progress) {
+  CO_TRY(permitted());
+  auto lock = co_await busy_.lock();
+  tier::ScrubOptions options;
   options.bytes_per_s = bytes_per_s;
   options.with_file_at_rest = [this](InodeId inode, tier::AtRest then) {
     return running_.volume().at_rest(inode, std::move(then));
   };
   options.progress = [progress](std::string_view, uint64_t bytes) { progress->bytes = bytes; };
-  tier::Scrubber scrubber({running_.meta(), tiers.parts().tiering, running_.store(), running_.pool(), system_random(),
-                           tiers.stores().tiers()},
-                          std::move(options));
+  tier::Scrubber scrubber = make_scrubber(std::move(options));
   std::string cursor;
   const tier::ScrubReport hot = CO_TRY(co_await scrubber.scrub_hot(&cursor, &progress->stop));
   cursor.clear();
@@ -137,6 +141,7 @@ std::optional<http::Work> Maintenance::work(std::string_view name, const http::R
 
 void Maintenance::start() {
   io::detach(collect_now_and_then(gate_.enter()));
+  io::detach(repair_damage(gate_.enter()));
   if (settings_.tiers.scrub_bytes_per_s > 0) io::detach(scrub_now_and_then(gate_.enter()));
 }
 
@@ -147,6 +152,19 @@ io::Task<void> Maintenance::scrub_now_and_then(io::Gate::Entry) {
     const auto done = co_await scrub(settings_.tiers.scrub_bytes_per_s, &progress);
     if (!done && !stopping_.cancelled()) log::warning("scrubbing: {}", done.error().to_string());
   }
+}
+
+io::Task<Result<void>> Maintenance::repair(tier::RepairQueue::Object object, io::CancelToken* token) {
+  CO_TRY(permitted());
+  auto lock = co_await busy_.lock();
+  tier::Scrubber scrubber = make_scrubber({});
+  co_return co_await scrubber.repair_or_rescue(std::move(object.blob), std::move(object.tier), token);
+}
+
+io::Task<void> Maintenance::repair_damage(io::Gate::Entry) {
+  co_await running_.tiers()->repairs().run(
+      [this](tier::RepairQueue::Object object, io::CancelToken* token) { return repair(std::move(object), token); },
+      &stopping_);
 }
 
 io::Task<void> Maintenance::collect_now_and_then(io::Gate::Entry) {

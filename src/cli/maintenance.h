@@ -9,6 +9,8 @@
 #include "http/api.h"
 #include "io/cancel.h"
 #include "io/sync.h"
+#include "tier/repair_queue.h"
+#include "tier/scrubber.h"
 
 namespace firn::cli {
 
@@ -33,6 +35,10 @@ class Maintenance {
   io::Task<Result<std::string>> scrub(uint64_t bytes_per_s, http::WorkProgress* progress);
   io::Task<void> collect_now_and_then(io::Gate::Entry entry);
   io::Task<void> scrub_now_and_then(io::Gate::Entry entry);
+  // What readers find damaged is put right, if it can be.
+  io::Task<void> repair_damage(io::Gate::Entry entry);
+  io::Task<Result<void>> repair(tier::RepairQueue::Object object, io::CancelToken* token);
+  tier::Scrubber make_scrubber(tier::ScrubOptions options);
   Status permitted() const;
 
   RunningVolume& running_;

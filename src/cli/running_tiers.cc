@@ -43,10 +43,10 @@ RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings
                 {.chunk_bytes = chunk_bytes,
                  .key = key,
                  .on_damage =
-                     [this](const std::string& tier, InodeId inode, ChunkIndex chunk, const Status& what) {
-                       damaged_.fetch_add(1, std::memory_order_relaxed);
-                       log::error("tier {}: chunk {} of inode {} is damaged: {}", tier, chunk.value, inode.value,
-                                  what.to_string());
+                     [this](const tier::Damage& damage) {
+                       repairs_.note(damage);
+                       log::error("tier {}: chunk {} of inode {} is damaged: {}", damage.tier, damage.chunk.index.value,
+                                  damage.inode.value, damage.what.to_string());
                      }}),
       parts_{names_of(stores_.tiers()),
              parts.meta,

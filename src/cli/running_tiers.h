@@ -13,6 +13,7 @@
 #include "meta/volume.h"
 #include "tier/blob/sealing.h"
 #include "tier/hydrator.h"
+#include "tier/repair_queue.h"
 #include "tier/uploader.h"
 #include "vfs/tiers.h"
 
@@ -32,15 +33,15 @@ class RunningTiers {
   const vfs::TierParts& parts() const { return parts_; }
   Stores& stores() { return stores_; }
   const std::optional<tier::Key>& key() const { return key_; }
-  // Chunks that a tier did not have right.
-  uint64_t damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  // What readers found damaged.
+  tier::RepairQueue& repairs() { return repairs_; }
   // Before the volume uses parts().
   void ship_metadata(Shipping& shipping);
 
  private:
   Stores& stores_;
   const std::optional<tier::Key> key_;
-  std::atomic<uint64_t> damaged_ = 0;
+  tier::RepairQueue repairs_;
   tier::Uploader uploader_;
   tier::Hydrator hydrator_;
   vfs::TierParts parts_;

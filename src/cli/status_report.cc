@@ -70,7 +70,7 @@ io::Task<std::string> StatusSource::report() const {
 
   if (RunningTiers* tiers = running_.tiers())
     body["tiers"] = describe_tiers(tiers->stores().info(), running_.volume().tier_statistics(), system_clock().now(),
-                                   tiers->damaged(), reasons);
+                                   tiers->repairs(), reasons);
   if (usage && running_.tiers()) describe_kept(*usage, body["tiers"]);
   if (Shipping* shipping = running_.shipping()) {
     body["tiers"]["metadata"] = describe_shipping(shipping->report(), shipping->permitted(), reasons);

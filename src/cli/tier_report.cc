@@ -36,7 +36,7 @@ void row(std::string_view name, const std::string& value) { fmt::print("  {:<12}
 }  // namespace
 
 json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
-                    uint64_t damaged, json& reasons) {
+                    const tier::RepairQueue& repairs, json& reasons) {
   json stores = json::array();
   for (const TierInfo& tier : tiers) {
     stores.push_back(describe(tier));
@@ -51,11 +51,10 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
         fmt::format("the local disk holds as much as it may, and {} files are not in every colder tier "
                     "yet: nothing of those can go",
                     state.pending_files));
-  if (damaged > 0)
-    reasons.push_back(
-        fmt::format("{} chunks were damaged in a tier and came from another; see firn.log, and run firn "
-                    "scrub",
-                    damaged));
+  if (repairs.damaged_chunks() > 0)
+    reasons.push_back(fmt::format("{} chunks were found damaged in a tier; {} objects were put right since; see firn.log, "
+                                  "and run firn scrub",
+                                  repairs.damaged_chunks(), repairs.repaired_objects()));
   json body = {{"stores", stores},
                {"pending_files", state.pending_files},
                {"pending_bytes", state.pending_bytes},
@@ -65,11 +64,17 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
                {"uploaded_bytes", state.uploaded_bytes},
                {"uploaded_blobs", state.uploaded_blobs},
                {"hydrated_bytes", state.hydrated_bytes},
+               {"readahead",
+                {{"ranges", state.readahead.ranges},
+                 {"range_bytes", state.readahead.range_bytes},
+                 {"served", state.readahead.served},
+                 {"cached_bytes", state.readahead.cached_bytes}}},
                {"evicted_files", state.evicted_files},
                {"evicted_bytes", state.evicted_bytes},
                {"hot_bytes", state.hot_bytes},
                {"hot_limit_bytes", state.hot_limit_bytes},
-               {"damaged_chunks", damaged}};
+               {"damaged_chunks", repairs.damaged_chunks()},
+               {"repaired_objects", repairs.repaired_objects()}};
   if (!state.last_failure.ok()) body["upload_failure"] = state.last_failure.to_string();
   return body;
 }

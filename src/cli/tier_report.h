@@ -8,13 +8,14 @@
 #include "cli/shipping.h"
 #include "cli/stores.h"
 #include "meta/service.h"
+#include "tier/repair_queue.h"
 #include "vfs/tiers.h"
 
 namespace firn::cli {
 
 // The "tiers" member of GET /v1/status; what is wrong is appended to `reasons`.
 nlohmann::json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
-                              uint64_t damaged, nlohmann::json& reasons);
+                              const tier::RepairQueue& repairs, nlohmann::json& reasons);
 // Its members of files that stay on the local disk.
 void describe_kept(const meta::Usage& usage, nlohmann::json& tiers);
 // Its "metadata" member: how the metadata gets to the coldest tier.

@@ -50,6 +50,20 @@ TEST(TierEngine, PacksManyFilesIntoOneBlob) {
   EXPECT_EQ(world.far->faulty.requests(Kind::kPut), 1u);
 }
 
+// A range that came damaged says nothing yet: the frame itself is asked for, and then the next tier.
+TEST(TierEngine, DamagedNeighboursComeFromTheNextTier) {
+  World world({.seed = 13});
+  const auto name_of = [](int i) { return "f" + std::to_string(100 + i); };
+  for (int i = 0; i < 50; ++i) world.write(name_of(i), noise(3000, static_cast<uint64_t>(i)));
+  world.upload();
+  const std::string key = *world.objects().begin();
+  for (const int i : {10, 20, 30}) world.flip(*world.near, key, world.chunks(name_of(i))[0].offset + 500);
+  for (int i = 0; i < 50; ++i) world.expect_to_come_back(name_of(i), noise(3000, static_cast<uint64_t>(i)));
+  EXPECT_EQ(world.damaged["near"], 3);
+  EXPECT_LE(world.near->faulty.requests(Kind::kGet), 20u);
+  EXPECT_LE(world.far->faulty.requests(Kind::kGet), 3u);
+}
+
 TEST(TierEngine, SendsOnlyWhatChanged) {
   World world({.seed = 3});
   std::string content = noise(20 * kChunkBytes, 3);

@@ -14,6 +14,8 @@ namespace firn::tier {
 namespace {
 
 constexpr uint64_t kLargestBlock = 64 << 10;  // of a file system
+constexpr uint64_t kSmallFrameBytes = 1 << 20;
+constexpr int kMaxMoves = 4;  // of a chunk while it is being fetched
 
 // `part` of what starts at `begin`.
 std::string cut(std::string bytes, uint64_t begin, Extent part) {
@@ -27,19 +29,41 @@ Hydrator::Hydrator(Parts parts, HydrateOptions options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
       permits_(options_.chunks_in_flight * std::max<uint64_t>(options_.chunk_bytes / kBlockBytes, 1)),
-      in_flight_(permits_) {}
+      in_flight_(permits_),
+      readahead_(options_.readahead) {}
 
 size_t Hydrator::permits_for(uint64_t bytes) const {
   return std::clamp<size_t>((bytes + kBlockBytes - 1) / kBlockBytes, 1, permits_);
+}
+
+bool Hydrator::is_small_file(const Wanted& wanted) const {
+  const meta::Chunk& chunk = wanted.chunk;
+  return chunk.index.value == 0 && chunk.bytes < options_.chunk_bytes && chunk.frame_bytes <= kSmallFrameBytes;
+}
+
+io::Task<Result<std::string>> Hydrator::open(std::string_view frame, const Wanted& wanted) {
+  co_return co_await parts_.pool.run([&]() -> Result<std::string> {
+    return cut(TRY(open_recorded(frame, wanted.inode, wanted.chunk, options_.key)), 0, wanted.range);
+  });
 }
 
 io::Task<Result<std::string>> Hydrator::fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
   const meta::Chunk& chunk = wanted.chunk;
   const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset,
                                                              chunk.frame_bytes, io::within(options_.get_ns, token)));
-  co_return co_await parts_.pool.run([&]() -> Result<std::string> {
-    return cut(TRY(open_recorded(got.bytes, wanted.inode, chunk, options_.key)), 0, wanted.range);
-  });
+  co_return co_await open(got.bytes, wanted);
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_small_file(const Tier& tier, const Wanted& wanted,
+                                                         io::CancelToken* token) {
+  const meta::Chunk& chunk = wanted.chunk;
+  const BlobReadahead::Got got = CO_TRY(co_await readahead_.get(
+      {.tier = tier, .blob = chunk.blob, .blob_bytes = wanted.blob_bytes, .place = {chunk.offset, chunk.frame_bytes}},
+      io::within(options_.get_ns, token)));
+  Result<std::string> plain = co_await open(got.bytes, wanted);
+  if (plain || !got.shared) co_return plain;
+  readahead_.forget(tier, chunk.blob);
+  co_return co_await fetch_frame(tier, wanted, token);
 }
 
 io::Task<Result<std::string>> Hydrator::fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
@@ -63,7 +87,7 @@ io::Task<Result<std::string>> Hydrator::fetch_from(const Tier& tier, const Wante
     // The frame tells of itself: that it is not as the record says need not be the tier's fault.
     if (bytes || bytes.error().code() != Code::kCorrupt) co_return bytes;
   }
-  co_return co_await fetch_frame(tier, wanted, token);
+  co_return co_await (is_small_file(wanted) ? fetch_small_file(tier, wanted, token) : fetch_frame(tier, wanted, token));
 }
 
 io::Task<Result<std::string>> Hydrator::fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token) {
@@ -75,6 +99,28 @@ io::Task<Result<std::string>> Hydrator::fetch_range(InodeId inode, meta::Chunk c
                                                     io::CancelToken* token) {
   if (range.bytes == 0 || range.offset > chunk.bytes || range.bytes > chunk.bytes - range.offset)
     co_return fail(Code::kInvalid, "the chunk has no such range");
+  for (int moves = 0;; ++moves) {
+    std::vector<Damage> damages;
+    Result<std::string> fetched = co_await fetch_recorded(inode, chunk, range, damages, token);
+    const bool failed = !fetched && is_damage(fetched.error().code());
+    if (damages.empty() && !failed) co_return fetched;
+    // The collector or the scrubber may have put the chunk elsewhere meanwhile, or somebody have removed the file.
+    const Result<meta::Chunk> now = co_await record_of(inode, chunk.index);
+    if (now && *now == chunk) {
+      for (const Damage& damage : damages)
+        if (options_.on_damage) options_.on_damage(damage);
+      if (failed) co_return fail(Code::kCorrupt, fetched.error().message());
+      co_return fetched;
+    }
+    if (fetched) co_return fetched;
+    const bool moved = now && now->version == chunk.version && now->checksum == chunk.checksum;
+    if (!moved || moves == kMaxMoves) co_return fail(Code::kStale, "the chunk was replaced or removed meanwhile");
+    chunk = *now;
+  }
+}
+
+io::Task<Result<std::string>> Hydrator::fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
+                                                       std::vector<Damage>& damages, io::CancelToken* token) {
   Wanted wanted{.inode = inode, .chunk = chunk, .range = range};
   uint64_t bytes = chunk.bytes;
   if (range.bytes < chunk.bytes) {
@@ -85,13 +131,15 @@ io::Task<Result<std::string>> Hydrator::fetch_range(InodeId inode, meta::Chunk c
     }
   }
   const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
+  wanted.blob_bytes = blob.bytes;
   co_await in_flight_.acquire(permits_for(bytes));
-  Result<std::string> fetched = co_await fetch_nearest(wanted, blob.tiers, token);
+  Result<std::string> fetched = co_await fetch_nearest(wanted, blob.tiers, damages, token);
   in_flight_.release(permits_for(bytes));
   co_return fetched;
 }
 
-io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint32_t tiers, io::CancelToken* token) {
+io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint32_t tiers,
+                                                      std::vector<Damage>& damages, io::CancelToken* token) {
   Status failure(Code::kCorrupt, "no tier has the chunk");
   bool some_do_not_answer = false;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
@@ -100,7 +148,7 @@ io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint
     Result<std::string> bytes = co_await fetch_from(tier, wanted, token);
     if (bytes) co_return bytes;
     const bool damaged = is_damage(bytes.error().code());
-    if (damaged && options_.on_damage) options_.on_damage(tier.name, wanted.inode, wanted.chunk.index, bytes.error());
+    if (damaged) damages.push_back({tier.name, wanted.inode, wanted.chunk, bytes.error()});
     // That a tier may answer later is the better news.
     if (!damaged || !some_do_not_answer) failure = std::move(bytes).error().with_context("tier " + tier.name);
     some_do_not_answer |= !damaged;

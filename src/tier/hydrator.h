@@ -11,18 +11,27 @@
 #include "meta/tiering.h"
 #include "tier/blob/blocks.h"
 #include "tier/blob/sealing.h"
+#include "tier/blob_readahead.h"
 #include "tier/returned_blocks.h"
 #include "tier/tier.h"
 
 namespace firn::tier {
 
+// A tier gave something else than what was put there, or has lost it.
+struct Damage {
+  std::string tier;
+  InodeId inode;
+  meta::Chunk chunk;  // its record, which still was this afterwards
+  Status what;
+};
+
 struct HydrateOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   std::optional<Key> key;
-  size_t chunks_in_flight = 32;     // of all files together, or as many bytes in parts: what bounds memory
-  int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
-  // A tier gave something else than what was put there, or has lost it. May be empty.
-  std::function<void(const std::string& tier, InodeId inode, ChunkIndex chunk, const Status& what)> on_damage;
+  size_t chunks_in_flight = 32;                  // of all files together, or as many bytes in parts: what bounds memory
+  int64_t get_ns = 60'000'000'000;               // deadline of one chunk from one tier, attempts included
+  BlobReadaheadOptions readahead;                // of small files
+  std::function<void(const Damage&)> on_damage;  // must not block; may be empty
 };
 
 // Thread-safe. What it refers to must outlive it.
@@ -36,8 +45,9 @@ class Hydrator {
   };
   Hydrator(Parts parts, HydrateOptions options);
 
-  // The bytes of a recorded chunk, verified, from the nearest tier that has them. kCorrupt: every tier that answers has
-  // something else. kUnavailable and the like: no tier answers.
+  // The bytes of a recorded chunk, verified, from the nearest tier that has them, and from wherever its record says
+  // that they are meanwhile. kCorrupt: every tier that answers has something else. kUnavailable and the like: no tier
+  // answers. kStale: the record is gone, or of another version.
   io::Task<Result<std::string>> fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token);
   // The same of a part of it, `range` of its bytes: of the frame, the blocks that cover it are fetched and verified.
   // All of the frame is, where the record does not say where they are, or what is there does not fit the record: only
@@ -56,6 +66,7 @@ class Hydrator {
 
   // What has come back of files that are not open, in blocks of the caller's. evict() and mark_resident() forget it.
   ReturnedBlocks& returned() { return returned_; }
+  BlobReadaheadStatistics readahead_statistics() const { return readahead_.statistics(); }
 
  private:
   // What is to be fetched: all of a chunk, or a range of it.
@@ -63,13 +74,21 @@ class Hydrator {
     InodeId inode;
     const meta::Chunk& chunk;
     Extent range;
+    uint64_t blob_bytes = 0;
     std::optional<BlockMap> map;  // nullopt: the whole frame is to be read
   };
 
   size_t permits_for(uint64_t bytes) const;
-  io::Task<Result<std::string>> fetch_nearest(const Wanted& wanted, uint32_t tiers, io::CancelToken* token);
+  // Whether it is a whole file, and short: such lie next to one another.
+  bool is_small_file(const Wanted& wanted) const;
+  io::Task<Result<std::string>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
+                                               std::vector<Damage>& damages, io::CancelToken* token);
+  io::Task<Result<std::string>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
+                                              io::CancelToken* token);
   io::Task<Result<std::string>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<std::string>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<std::string>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<std::string>> open(std::string_view frame, const Wanted& wanted);
   io::Task<Result<std::string>> fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
 
   const Parts parts_;
@@ -77,6 +96,7 @@ class Hydrator {
   const size_t permits_;
   io::Semaphore in_flight_;  // a permit for each block of the usual size
   ReturnedBlocks returned_;
+  BlobReadahead readahead_;
 };
 
 }  // namespace firn::tier

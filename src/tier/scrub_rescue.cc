@@ -44,6 +44,19 @@ io::Task<Result<void>> Scrubber::rescue() {
   co_return co_await parts_.meta.sync(parts_.meta.last_version());
 }
 
+io::Task<Result<void>> Scrubber::repair_or_rescue(std::string name, std::string tier, io::CancelToken* token) {
+  Result<void> repaired = co_await repair_blob(name, std::move(tier), token);
+  if (repaired || repaired.error().code() != Code::kCorrupt) co_return repaired;
+  token_ = token;
+  report_ = {};
+  hopeless_ = {std::move(name)};
+  CO_TRY(co_await rescue());
+  if (!report_.first_failure.ok()) co_return fail(report_.first_failure);
+  if (report_.lost_chunks > 0)
+    co_return fail(Code::kCorrupt, std::to_string(report_.lost_chunks) + " chunks are in no tier whole");
+  co_return Result<void>();
+}
+
 io::Task<Result<bool>> Scrubber::rescue_chunk(InodeId inode, meta::Chunk chunk) {
   Result<std::string> bytes = co_await hydrator_.fetch(inode, chunk, token_);
   if (bytes) {
@@ -52,6 +65,7 @@ io::Task<Result<bool>> Scrubber::rescue_chunk(InodeId inode, meta::Chunk chunk) 
     if (!added) note_failure(added.error());
     co_return added.has_value();
   }
+  if (bytes.error().code() == Code::kStale) co_return true;  // nobody needs it any more
   if (!is_damage(bytes.error().code())) {
     note_failure(std::move(bytes).error());
     co_return false;

@@ -14,8 +14,10 @@ constexpr size_t kMaxHopeless = 1024;  // blobs that one walk over the chunk rec
 Scrubber::Scrubber(Parts parts, ScrubOptions options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
-      hydrator_({parts_.meta, parts_.tiering, parts_.pool, parts_.tiers},
-                {.chunk_bytes = options_.chunk_bytes, .key = options_.key, .get_ns = options_.get_ns}),
+      hydrator_({parts_.meta, parts_.tiering, parts_.pool, parts_.tiers}, {.chunk_bytes = options_.chunk_bytes,
+                                                                           .key = options_.key,
+                                                                           .get_ns = options_.get_ns,
+                                                                           .readahead = {.cache_bytes = 0}}),
       pace_(options_.bytes_per_s) {}
 
 io::Task<Result<ScrubReport>> Scrubber::scrub_cold(std::string* cursor, io::CancelToken* token) {

@@ -92,6 +92,9 @@ class Scrubber {
   // What a reader has noticed: the blob in that tier is verified, and repaired from another tier. kCorrupt: none has a
   // whole copy (scrub_cold() rescues what there is). kNotFound: no such blob, or tier, or the tier need not have it.
   io::Task<Result<void>> repair_blob(std::string name, std::string tier, io::CancelToken* token);
+  // The same; and of a blob that no tier has whole, what there is is rescued, as scrub_cold() does. Ok: no reader will
+  // meet that damage again. kCorrupt: chunks are lost. kNotFound: as above, nothing refers to it any more.
+  io::Task<Result<void>> repair_or_rescue(std::string name, std::string tier, io::CancelToken* token);
 
  private:
   enum class Verdict : uint8_t { kNotThere, kSound, kDamaged, kUnknown };

@@ -47,11 +47,12 @@ void World::start(Timestamp time) {
   uploader = std::make_unique<Uploader>(
       Uploader::Parts{*meta, *meta, *data, *pool, *random, tiers()},
       UploadOptions{.chunk_bytes = options.chunk_bytes, .block_bytes = 1024, .key = options.key, .blobs_in_flight = 2});
-  hydrator = std::make_unique<Hydrator>(Hydrator::Parts{*meta, *meta, *pool, tiers()},
-                                        HydrateOptions{.chunk_bytes = options.chunk_bytes,
-                                                       .key = options.key,
-                                                       .on_damage = [this](const std::string& tier, InodeId, ChunkIndex,
-                                                                           const Status&) { ++damaged[tier]; }});
+  hydrator = std::make_unique<Hydrator>(
+      Hydrator::Parts{*meta, *meta, *pool, tiers()},
+      HydrateOptions{.chunk_bytes = options.chunk_bytes, .key = options.key, .on_damage = [this](const Damage& damage) {
+                       ++damaged[damage.tier];
+                       if (on_damage) on_damage(damage);
+                     }});
 }
 
 void World::restart(bool power_cut) {

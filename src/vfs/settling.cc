@@ -204,6 +204,7 @@ TierStatistics Settling::statistics() const {
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;
   told.uploading = busy_;
+  told.readahead = parts_.tiers.hydrator.readahead_statistics();
   told.handled_bytes = parts_.tiers.uploader.handled_bytes();
   return told;
 }

@@ -47,6 +47,7 @@ struct TierStatistics {
   Timestamp oldest_pending;                                             // zero: none
   uint64_t uploaded_files = 0, uploaded_bytes = 0, uploaded_blobs = 0;  // by this process
   uint64_t hydrated_bytes = 0;
+  tier::BlobReadaheadStatistics readahead;  // of small files that came back
   uint64_t evicted_files = 0, evicted_bytes = 0;
   uint64_t hot_bytes = 0;  // of files on the local disk, about
   uint64_t hot_limit_bytes = 0;

@@ -86,9 +86,7 @@ class ColdWorld {
     hydrator = std::make_unique<Hydrator>(
         Hydrator::Parts{*meta_, *meta_, pool_, tiers()},
         HydrateOptions{
-            .chunk_bytes = kChunk,
-            .key = key_,
-            .on_damage = [this](const std::string& tier, InodeId, ChunkIndex, const Status&) { ++damaged[tier]; }});
+            .chunk_bytes = kChunk, .key = key_, .on_damage = [this](const Damage& damage) { ++damaged[damage.tier]; }});
   }
   void evict() { CHECK(run(hydrator->evict(inode, *object_)).has_value()); }
 
