@@ -50,6 +50,35 @@ TEST(TierEngine, PacksManyFilesIntoOneBlob) {
   EXPECT_EQ(world.far->faulty.requests(Kind::kPut), 1u);
 }
 
+// Written in any order, by several writers: in blobs, and so read again with few requests, by directory and name.
+TEST(TierEngine, PacksByDirectoryAndName) {
+  constexpr int kFiles = 400;
+  World world({.seed = 12});
+  std::vector<int> order(kFiles);
+  for (int i = 0; i < kFiles; ++i) order[static_cast<size_t>(i)] = i * 171 % kFiles;
+  const auto name_of = [](int i) { return "f" + std::to_string(1000 + i); };
+  for (const int i : order) {
+    world.write(name_of(i), noise(3000, static_cast<uint64_t>(i)));
+    world.uploader->order().note(world.stat(name_of(i)).inode, InodeId(static_cast<uint64_t>(2 + i % 2)), name_of(i));
+  }
+  EXPECT_EQ(world.upload().blobs, 1u);
+  uint64_t last = 0;
+  for (const int directory : {0, 1})
+    for (int i = directory; i < kFiles; i += 2) {
+      const uint64_t offset = world.chunks(name_of(i))[0].offset;
+      EXPECT_TRUE(offset > last || i == directory) << i;
+      last = offset;
+    }
+  for (int i = 0; i < kFiles; ++i) ASSERT_TRUE(world.evict(name_of(i)));
+  const uint64_t before = world.near->faulty.requests(Kind::kGet);
+  for (const int directory : {0, 1})
+    for (int i = directory; i < kFiles; i += 2) {
+      ASSERT_TRUE(world.restore(name_of(i)));
+      EXPECT_TRUE(world.read(name_of(i)) == noise(3000, static_cast<uint64_t>(i)));
+    }
+  EXPECT_LE(world.near->faulty.requests(Kind::kGet) - before, 10u);
+}
+
 // A range that came damaged says nothing yet: the frame itself is asked for, and then the next tier.
 TEST(TierEngine, DamagedNeighboursComeFromTheNextTier) {
   World world({.seed = 13});

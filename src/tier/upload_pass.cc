@@ -1,7 +1,7 @@
 #include "tier/upload_pass.h"
 
 #include <algorithm>
-#include <tuple>
+#include <map>
 
 #include "base/checksum.h"
 #include "base/failpoint.h"
@@ -72,21 +72,23 @@ io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
   co_return summary_;
 }
 
-// Files of one policy together, for they share blobs; of those, what has waited longest first.
+// Files of one policy together, for they share blobs; of those, what has waited longest first, with its directory.
 io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
-  std::vector<std::tuple<uint32_t, Timestamp, InodeId>> all;
+  std::vector<meta::Pending> all;
   for (InodeId after;;) {
     const std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
-    for (const meta::Pending& one : page) {
-      const Result<meta::Attr> attr = co_await parts_.meta.getattr(one.inode);
-      all.emplace_back(attr ? attr->policy.skip : 0, one.since, one.inode);
-    }
+    all.insert(all.end(), page.begin(), page.end());
     if (page.size() < kPage || all.size() >= options_.files_per_pass) break;
     after = page.back().inode;
   }
-  std::ranges::sort(all);
+  memory_.order.sort(all);
+  std::map<uint32_t, std::vector<InodeId>> by_policy;
+  for (const meta::Pending& one : all) {
+    const Result<meta::Attr> attr = co_await parts_.meta.getattr(one.inode);
+    by_policy[attr ? attr->policy.skip : 0].push_back(one.inode);
+  }
   std::vector<InodeId> inodes;
-  for (const auto& [skip, since, inode] : all) inodes.push_back(inode);
+  for (const auto& [skip, files] : by_policy) inodes.insert(inodes.end(), files.begin(), files.end());
   co_return inodes;
 }
 
@@ -389,10 +391,12 @@ io::Task<Result<void>> UploadPass::finish() {
     const bool current = CO_TRY(co_await commit(
         file,
         {.chunks = std::move(file.chunks), .complete = true, .chunk_count = file.chunk_count, .bytes = file.bytes}));
-    if (current)
+    if (current) {
       ++summary_.files;
-    else if (!file.leaves)
+      memory_.order.forget(file.inode);
+    } else if (!file.leaves) {
       ++summary_.postponed;
+    }
     if (file.outdated) ++summary_.outdated;
     failpoint("upload.after_complete");
   }

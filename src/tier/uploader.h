@@ -12,6 +12,7 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
+#include "tier/packing_order.h"
 #include "tier/tier.h"
 
 namespace firn::tier {
@@ -65,9 +66,11 @@ class Uploader {
     std::unordered_map<InodeId, int64_t> live_files;
     // Of chunks that passes have dealt with, sent or not; only grows.
     std::atomic<uint64_t> handled_bytes = 0;
+    PackingOrder order;
   };
 
-  // One round over the files that are pending now, those that have waited longest first. Chunks whose checksum is the
+  // One round over the files that are pending now, those that have waited longest first, with what else is of
+  // their directory. Chunks whose checksum is the
   // recorded one are not sent again; the others are packed into blobs, many files of one policy to a blob. A file
   // counts as uploaded once every tier that its policy does not skip has all of its chunks: a tier that missed a blob
   // is given it, and a chunk in a blob that does not go to such a tier is sent again. What fails stays pending. The
@@ -77,6 +80,8 @@ class Uploader {
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
   // recorded. kConflict: it was changed; its record has a newer generation. kStale: it is gone.
   io::Task<Result<UploadSummary>> upload(InodeId inode, io::CancelToken* token);
+  // Who makes files tells it where.
+  PackingOrder& order() { return memory_.order; }
   // How far passes are: grows while they run.
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 

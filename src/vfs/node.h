@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -76,13 +77,15 @@ struct Node {
   explicit Node(InodeId id) : inode(id) {}
 
   const InodeId inode;
-  io::Mutex mutex;                       // serialises open, close, truncate, fsync; held across awaits
-  std::mutex state_mutex;                // guards `open` against readers that do not hold `mutex`; a few instructions
-  std::unique_ptr<OpenState> open;       // null: nobody has it open
-  std::optional<FileClass> kind;         // of a file made here: its closes teach what became of it; guarded by `mutex`
-  std::atomic<uint64_t> closings = 0;    // how often `open` went: a record read before that may be out of date
-  std::atomic<kv::Version> version = 0;  // newest commit that concerns this inode, as far as this process knows
-  std::atomic<bool> orphan = false;      // no name is left
+  io::Mutex mutex;                  // serialises open, close, truncate, fsync; held across awaits
+  std::mutex state_mutex;           // guards `open` against readers that do not hold `mutex`; a few instructions
+  std::unique_ptr<OpenState> open;  // null: nobody has it open
+  std::optional<FileClass> kind;    // of a file made here: its closes teach what became of it; guarded by `mutex`
+  InodeId made_in;                  // likewise, in a volume with colder tiers: the directory, and the name in it
+  std::string made_as;
+  std::atomic<uint64_t> closings = 0;          // how often `open` went: a record read before that may be out of date
+  std::atomic<kv::Version> version = 0;        // newest commit that concerns this inode, as far as this process knows
+  std::atomic<bool> orphan = false;            // no name is left
   std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content
 
   // What the object may hold that has not been sent (VolumeOptions::durable_in_tiers); guarded by state_mutex.

@@ -333,6 +333,10 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
 }
 
 io::Task<Result<Opened>> VolumeImpl::create_unnamed(const Credentials& who, InodeId parent, const meta::NodeSpec& spec,
+  if (settling_ && writes) {
+    node->made_in = parent;
+    node->made_as = name;
+  }
                                                     OpenOptions options) {
   if (options_.read_only) co_return fail(Code::kReadOnly);
   Lent lent = CO_TRY(co_await lend());
