@@ -28,7 +28,9 @@ vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes
           .flush_bytes = settings.flush_bytes,
           .hot_max_bytes = settings.hot_max_bytes,
           .high_percent = static_cast<unsigned>(settings.high_watermark_percent),
-          .low_percent = static_cast<unsigned>(settings.low_watermark_percent)};
+          .low_percent = static_cast<unsigned>(settings.low_watermark_percent),
+          .eviction = {.recency = static_cast<double>(settings.evict_recency_percent) / 100,
+                       .frequency = static_cast<double>(settings.evict_frequency_percent) / 100}};
 }
 
 }  // namespace

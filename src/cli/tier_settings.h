@@ -23,6 +23,8 @@ struct TierSettings {
   int64_t high_watermark_percent = 85;
   int64_t low_watermark_percent = 70;
 
+  int64_t evict_recency_percent = 100;
+  int64_t evict_frequency_percent = 100;
   uint64_t put_bytes_per_s = 0;
   uint64_t get_bytes_per_s = 0;
   int64_t requests_in_flight = 64;

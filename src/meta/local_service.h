@@ -79,7 +79,8 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<std::vector<FileChunk>>> list_all_chunks(InodeId inode, ChunkIndex first, size_t limit) override;
   io::Task<Result<uint64_t>> move_chunks(InodeId inode, std::vector<ChunkMove> moves) override;
   io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) override;
-  io::Task<Result<Attr>> mark_evicted(InodeId inode) override;
+  io::Task<Result<Attr>> mark_evicted(InodeId inode, int64_t access_level) override;
+  using Tiering::mark_evicted;
   io::Task<Result<Attr>> mark_resident(InodeId inode) override;
 
   kv::Version last_version() const override;

@@ -73,6 +73,7 @@ void write_attr(const Attr& a, record::Inode& m) {
   m.set_uploaded_generation(a.content.uploaded_generation);
   m.set_evicted(a.content.evicted);
   m.set_hot_id(a.content.hot_id);
+  m.set_access_level(a.content.access_level);
   if (a.content.uploaded_size) m.set_uploaded_size(*a.content.uploaded_size);
   m.set_journal_blocks(a.content.journal_blocks);
   m.set_uploaded_version(a.content.uploaded_version);
@@ -100,7 +101,7 @@ Attr read_attr(InodeId id, const record::Inode& m) {
           .content = {BackingId(m.backing()), m.settled(), m.live(), m.boot_session(), m.generation(),
                       m.uploaded_generation(), m.evicted(),
                       m.has_uploaded_size() ? std::optional(m.uploaded_size()) : std::nullopt, m.hot_id(),
-                      m.journal_blocks(), m.uploaded_version()},
+                      m.journal_blocks(), m.uploaded_version(), m.access_level()},
           .policy = {.skip = m.skip_tiers(), .pinned = m.pinned()}};
 }
 

@@ -150,8 +150,9 @@ class Tiering {
   virtual io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) = 0;
 
   // The backing is about to be emptied. kBusy: colder tiers lack something, the file is open for writing, or its policy
-  // keeps it where it is.
-  virtual io::Task<Result<Attr>> mark_evicted(InodeId inode) = 0;
+  // keeps it where it is. `access_level` is recorded with that (Content::access_level).
+  virtual io::Task<Result<Attr>> mark_evicted(InodeId inode, int64_t access_level) = 0;
+  io::Task<Result<Attr>> mark_evicted(InodeId inode) { return mark_evicted(inode, 0); }
   // The backing holds everything again, durably.
   virtual io::Task<Result<Attr>> mark_resident(InodeId inode) = 0;
 };

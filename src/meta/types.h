@@ -59,6 +59,8 @@ struct Content {
   uint32_t journal_blocks = 0;
   // Grows whenever chunk records and journal become another version.
   uint64_t uploaded_version = 0;
+  // How often it was opened before it was evicted (vfs/access_counts.h); 0: nobody knows.
+  int64_t access_level = 0;
   friend bool operator==(const Content&, const Content&) = default;
 };
 

@@ -157,9 +157,9 @@ io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint
   co_return fail(std::move(failure));
 }
 
-io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing) {
+io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing, int64_t access_level) {
   returned_.take(inode);
-  const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode));
+  const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode, access_level));
   failpoint("evict.after_mark");
   // Were the record lost after the bytes, the file would be empty.
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));

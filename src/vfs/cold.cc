@@ -131,7 +131,8 @@ io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
   // A mapping made by passthrough outlives its descriptor; it would see zeros.
   if (object->file().open_elsewhere() != false) co_return fail(Code::kBusy, "the file is still mapped");
   const uint64_t before = CO_TRY(co_await object->file().stat()).allocated_bytes;
-  CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object));
+  const AccessLevel level = settling_->accesses().level_of(inode, attr.content.access_level);
+  CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object, level));
   if (!attr.content.evicted) settling_->note_hot(-static_cast<int64_t>(before));
   note_change(*node);
   co_return before;

@@ -284,6 +284,8 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   auto handle = std::make_unique<Handle>();
   handle->flags = options.flags;
   handle->mode = opened.mode;
+  if (settling_ && attr.content.settled)
+    settling_->accesses().note(attr.inode, attr.content.access_level, options_.clock.now());
   handle->door = door;
   handle->node = std::move(node);
   opened.attr = std::move(attr);

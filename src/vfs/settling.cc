@@ -1,11 +1,11 @@
 #include "vfs/settling.h"
 
 #include <algorithm>
-#include <cmath>
 #include <queue>
 
 #include "base/log.h"
 #include "io/reactor.h"
+#include "vfs/eviction_score.h"
 
 namespace firn::vfs {
 
@@ -25,13 +25,6 @@ struct Candidate {
   uint64_t bytes = 0;
   bool operator<(const Candidate& other) const { return score < other.score; }
 };
-
-// What was used long ago scores low.
-double score_of(const meta::Attr& attr, Timestamp now) {
-  const int64_t used = std::max({attr.atime.seconds, attr.mtime.seconds});
-  const double age_s = static_cast<double>(std::max<int64_t>(now.seconds - used, 0));
-  return 1.0 / (1.0 + age_s / 60.0);
-}
 
 }  // namespace
 
@@ -144,6 +137,13 @@ io::Task<Settling::Use> Settling::use() const {
   co_return by_disk.above(options_.low_percent) > by_setting.above(options_.low_percent) ? by_disk : by_setting;
 }
 
+double Settling::score_of(const meta::Attr& attr) const {
+  const Timestamp now = parts_.clock.now();
+  const AccessLevel level = accesses_.level_of(attr.inode, attr.content.access_level);
+  return eviction_score({.used = std::max(attr.atime, attr.mtime), .accesses = count_of(level, now)}, now,
+                        options_.eviction);
+}
+
 // One walk over the inodes finds those to evict, and counts what is on the disk anew.
 io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
   std::priority_queue<Candidate> lowest;  // the highest score on top
@@ -158,7 +158,7 @@ io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
       hot += attr.allocated_bytes;
       if (attr.policy.stays_hot()) continue;
       if (content.live || content.uploaded_generation != content.generation || content.generation == 0) continue;
-      lowest.push({score_of(attr, parts_.clock.now()), attr.inode, attr.allocated_bytes});
+      lowest.push({score_of(attr), attr.inode, attr.allocated_bytes});
       gathered += attr.allocated_bytes;
       while (!lowest.empty() && (lowest.size() > kMaxCandidates || gathered - lowest.top().bytes >= bytes)) {
         gathered -= lowest.top().bytes;

@@ -8,6 +8,7 @@
 #include "data/store.h"
 #include "io/sync.h"
 #include "meta/service.h"
+#include "vfs/access_counts.h"
 #include "vfs/tiers.h"
 
 namespace firn::vfs {
@@ -33,6 +34,8 @@ class Settling {
   void note_hot(int64_t bytes) { hot_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   void set_hot(uint64_t bytes) { hot_bytes_ = static_cast<int64_t>(bytes); }
   void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // How often files were opened: of what is read the most, the last goes.
+  AccessCounts& accesses() { return accesses_; }
   // Whether what comes back may stay on the local disk.
   bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
 
@@ -60,11 +63,13 @@ class Settling {
   io::Task<void> look_at_pending();
   void note(const tier::UploadSummary& summary);
   io::Task<Use> use() const;
+  double score_of(const meta::Attr& attr) const;
   // False: nothing could go.
   io::Task<bool> free_some(uint64_t bytes, io::CancelToken* token);
 
   const Parts parts_;
   const TierOptions options_;
+  AccessCounts accesses_;
   io::Mutex uploading_;  // one pass at a time; held across awaits
   std::atomic<bool> busy_ = false;
   std::atomic<uint64_t> closed_bytes_ = 0, hydrated_bytes_ = 0;

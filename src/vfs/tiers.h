@@ -13,6 +13,7 @@
 #include "tier/hydrator.h"
 #include "tier/scrubber.h"
 #include "tier/uploader.h"
+#include "vfs/eviction_score.h"
 
 namespace firn::vfs {
 
@@ -26,6 +27,7 @@ struct TierOptions {
   uint64_t hot_max_bytes = 0;                  // of files on the local disk; 0: as much as the disk has
   unsigned high_percent = 85;                  // of that: eviction begins here
   unsigned low_percent = 70;                   // and ends here
+  EvictionWeights eviction;                    // of what decides which files go first
 };
 
 // All of it outlives the volume.
