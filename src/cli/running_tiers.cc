@@ -27,6 +27,7 @@ vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes
           .flush_interval_ns = settings.flush_interval_ns,
           .flush_bytes = settings.flush_bytes,
           .hot_max_bytes = settings.hot_max_bytes,
+          .hot_hard_max_bytes = settings.hot_hard_max_bytes,
           .high_percent = static_cast<unsigned>(settings.high_watermark_percent),
           .low_percent = static_cast<unsigned>(settings.low_watermark_percent),
           .eviction = {.recency = static_cast<double>(settings.evict_recency_percent) / 100,

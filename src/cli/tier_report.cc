@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
@@ -31,6 +33,39 @@ json describe(const TierInfo& tier) {
   return body;
 }
 
+// Why nothing can be evicted.
+std::string why_stuck(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now) {
+  const auto age = [now](Timestamp since) {
+    return format_duration(std::max<int64_t>(now.seconds - since.seconds, 0) * 1'000'000'000);
+  };
+  std::string away;
+  for (const TierInfo& tier : tiers)
+    if (tier.health.failing)
+      away += fmt::format("{}tier {} has been unreachable for {}", away.empty() ? "" : ", ", tier.name,
+                          age(tier.health.failing_since));
+  if (!away.empty() || state.pending_files == 0) return away.empty() ? "what is there is open or mapped" : away;
+  return fmt::format("{} files are not in every colder tier yet, the oldest for {}", state.pending_files,
+                     age(state.oldest_pending));
+}
+
+const char* consequence_of(vfs::RoomState state) {
+  return state == vfs::RoomState::kFull ? "writes fail" : "writers are slowed";
+}
+
+json describe_room(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now) {
+  constexpr std::array kNames = {"free", "tight", "slowed", "full"};
+  const vfs::RoomReport& room = state.room;
+  json body = {{"state", kNames[static_cast<size_t>(room.state)]},
+               {"used_bytes", room.use.used},
+               {"limit_bytes", room.use.limit},
+               {"hard_limit_bytes", room.use.hard},
+               {"since_s", state.room_age_ns / 1'000'000'000},
+               {"refused", room.refused},
+               {"slowed_ms", room.slowed_ns / 1'000'000}};
+  if (room.state != vfs::RoomState::kFree) body["why"] = why_stuck(tiers, state, now);
+  return body;
+}
+
 void row(std::string_view name, const std::string& value) { fmt::print("  {:<12} {}\n", name, value); }
 
 }  // namespace
@@ -45,16 +80,15 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
   }
   const bool waits = state.pending_files > 0;
   const int64_t age_s = waits ? std::max<int64_t>(now.seconds - state.oldest_pending.seconds, 0) : 0;
-  const bool full = state.hot_limit_bytes > 0 && state.hot_bytes >= state.hot_limit_bytes;
-  if (full && waits)
-    reasons.push_back(
-        fmt::format("the local disk holds as much as it may, and {} files are not in every colder tier "
-                    "yet: nothing of those can go",
-                    state.pending_files));
+  if (state.room.state == vfs::RoomState::kSlowed || state.room.state == vfs::RoomState::kFull)
+    reasons.push_back(fmt::format("the local disk holds {} of {} and nothing can be evicted: {}; {}",
+                                  human_size(state.room.use.used), human_size(state.room.use.limit),
+                                  why_stuck(tiers, state, now), consequence_of(state.room.state)));
   if (repairs.damaged_chunks() > 0)
-    reasons.push_back(fmt::format("{} chunks were found damaged in a tier; {} objects were put right since; see firn.log, "
-                                  "and run firn scrub",
-                                  repairs.damaged_chunks(), repairs.repaired_objects()));
+    reasons.push_back(
+        fmt::format("{} chunks were found damaged in a tier; {} objects were put right since; see firn.log, "
+                    "and run firn scrub",
+                    repairs.damaged_chunks(), repairs.repaired_objects()));
   json body = {{"stores", stores},
                {"pending_files", state.pending_files},
                {"pending_bytes", state.pending_bytes},
@@ -73,6 +107,7 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
                {"evicted_bytes", state.evicted_bytes},
                {"hot_bytes", state.hot_bytes},
                {"hot_limit_bytes", state.hot_limit_bytes},
+               {"room", describe_room(tiers, state, now)},
                {"damaged_chunks", repairs.damaged_chunks()},
                {"repaired_objects", repairs.repaired_objects()}};
   if (!state.last_failure.ok()) body["upload_failure"] = state.last_failure.to_string();

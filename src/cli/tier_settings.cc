@@ -52,17 +52,21 @@ void append_schema(TierSettings& s, config::Schema& schema) {
        {"tiers.flush_size", Size{&s.flush_bytes, kMiB, kTiB}, "... or as soon as so much waits."},
        {"tiers.hot_max", Size{&s.hot_max_bytes, 0, kTiB << 10},
         "How much file content the local disk may hold; 0: as much as fits."},
+       {"tiers.hot_hard_max", Size{&s.hot_hard_max_bytes, 0, kTiB << 10},
+        "How much it may hold while nothing of it can be evicted. Above hot_max writers are slowed, here they fail. 0: "
+        "a "
+        "tenth more than hot_max."},
        {"tiers.high_watermark", Integer{&s.high_watermark_percent, 1, 100},
         "Percent of that at which content that colder tiers have begins to leave the local disk, ..."},
        {"tiers.low_watermark", Integer{&s.low_watermark_percent, 0, 99}, "... until it is down to this percent."},
-       {"tiers.put_rate", Size{&s.put_bytes_per_s, 0, kTiB}, "Bytes a second to each tier; 0: no limit."},
-       {"tiers.get_rate", Size{&s.get_bytes_per_s, 0, kTiB}, "Bytes a second from each tier; 0: no limit."},
-       {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},
-       {"tiers.blobs_in_flight", Integer{&s.blobs_in_flight, 1, 64},
        {"tiers.evict_recency", Integer{&s.evict_recency_percent, 0, 10'000},
         "What leaves first: percent by which it counts how long ago a file was used, ..."},
        {"tiers.evict_frequency", Integer{&s.evict_frequency_percent, 0, 10'000},
         "... and how often it was opened lately."},
+       {"tiers.put_rate", Size{&s.put_bytes_per_s, 0, kTiB}, "Bytes a second to each tier; 0: no limit."},
+       {"tiers.get_rate", Size{&s.get_bytes_per_s, 0, kTiB}, "Bytes a second from each tier; 0: no limit."},
+       {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},
+       {"tiers.blobs_in_flight", Integer{&s.blobs_in_flight, 1, 64},
         "Objects that are sent at once. Each takes up to 64 MiB of memory."},
        {"tiers.chunks_in_flight", Integer{&s.chunks_in_flight, 1, 256},
         "Chunks of one file that are fetched at once. Each takes data.chunk_size of memory."},
@@ -104,6 +108,10 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
     return Status(Code::kInvalid,
                   fmt::format("tiers.durability: object goes with exactly one colder tier, there are {}",
                               settings.stores.size()));
+  if (settings.hot_hard_max_bytes != 0 && settings.hot_hard_max_bytes < settings.hot_max_bytes)
+    return Status(Code::kInvalid,
+                  fmt::format("tiers.hot_hard_max is {} and tiers.hot_max {}; it must not be less",
+                              format_size(settings.hot_hard_max_bytes), format_size(settings.hot_max_bytes)));
   if (!settings.key_file.empty() && !settings.key_file.starts_with('/'))
     return Status(Code::kInvalid,
                   fmt::format("tiers.key_file: {} is a relative path; give an absolute one", settings.key_file));

@@ -20,11 +20,12 @@ struct TierSettings {
   int64_t flush_interval_ns = 30'000'000'000;
   uint64_t flush_bytes = 64 << 20;
   uint64_t hot_max_bytes = 0;
+  uint64_t hot_hard_max_bytes = 0;
   int64_t high_watermark_percent = 85;
   int64_t low_watermark_percent = 70;
-
   int64_t evict_recency_percent = 100;
   int64_t evict_frequency_percent = 100;
+
   uint64_t put_bytes_per_s = 0;
   uint64_t get_bytes_per_s = 0;
   int64_t requests_in_flight = 64;

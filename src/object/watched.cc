@@ -6,6 +6,7 @@ void Health::note(const Status& outcome, Timestamp now) {
   if (outcome.code() == Code::kInterrupted) return;
   const bool answered = outcome.ok() || outcome.code() == Code::kNotFound || outcome.code() == Code::kExists;
   const std::lock_guard lock(report_mutex_);
+  if (!answered && !report_.failing) report_.failing_since = now;
   report_.failing = !answered;
   if (answered) {
     report_.answered_at = now;

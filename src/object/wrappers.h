@@ -56,10 +56,11 @@ RequestCounts request_counts(const std::string& name, metrics::Registry& registr
 class Health {
  public:
   struct Report {
-    bool failing = false;   // the last request failed
-    Status last_failure;    // ok: there was none
-    Timestamp failed_at;    // of that one
-    Timestamp answered_at;  // of the last success; 0: none yet
+    bool failing = false;     // the last request failed
+    Status last_failure;      // ok: there was none
+    Timestamp failed_at;      // of that one
+    Timestamp failing_since;  // of the first since the last success
+    Timestamp answered_at;    // of the last success; 0: none yet
   };
   // Answers that there is no such object, or one already, are answers; a caller's own end tells nothing.
   void note(const Status& outcome, Timestamp now);

@@ -93,6 +93,8 @@ io::Task<void> VolumeImpl::forget_accesses(Node& node) {
 io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode, const Change& change,
                                            Handle* handle) {
   NodeRef node = nodes_.acquire(inode);
+  if (change.size && !has_room_for(0) && CO_TRY(co_await getattr(inode)).size < *change.size)
+    CO_TRY(co_await wait_for_room(0));
   auto lock = co_await node->mutex.lock();
   meta::SetAttr attributes = change.attributes;
   if (change.size) {

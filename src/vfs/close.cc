@@ -220,7 +220,9 @@ io::Task<Result<void>> VolumeImpl::finish_settled(Node& node, const io::FileStat
   update.size = stat.bytes;
   update.allocated_bytes = stat.allocated_bytes;
   add_times(open, stat, update);
+  const Attr before = CO_TRY(co_await meta_.getattr(node.inode));
   CO_TRY(co_await meta_.update_content(node.inode, update));
+  note_recorded(before, stat.allocated_bytes);
   mark_unsynced(node.inode);
   if (settling_) settling_->note_closed(stat.allocated_bytes);
   clear_object(node);
@@ -241,11 +243,11 @@ io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) 
   add_times(open, stat, update);
   CO_TRY(co_await meta_.update_content(node.inode, update));
   if (settling_) {
-    settling_->note_hot(static_cast<int64_t>(stat.allocated_bytes));
-    settling_->note_closed(stat.allocated_bytes);
     if (node.made_in != InodeId())
       options_.tiers->uploader.order().note(node.inode, node.made_in, std::move(node.made_as));
     node.made_in = InodeId();
+    settling_->note_hot(static_cast<int64_t>(stat.allocated_bytes));
+    settling_->note_closed(stat.allocated_bytes);
   }
   std::lock_guard lock(node.state_mutex);
   open.lent = false;

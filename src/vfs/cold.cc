@@ -210,6 +210,30 @@ io::Task<Result<std::vector<PendingFile>>> VolumeImpl::list_pending(InodeId afte
   co_return files;
 }
 
+io::Task<uint64_t> VolumeImpl::open_bytes() {
+  uint64_t bytes = 0;
+  for (const NodeRef& node : open_nodes()) {
+    data::ObjectRef object;  // without the node's mutex: whoever holds it may be waiting for a tier
+    bool lent = false;
+    {
+      std::lock_guard state(node->state_mutex);
+      if (!node->open || !node->open->live || node->open->memory) continue;
+      object = node->open->object;
+      lent = node->open->lent;
+    }
+    const Result<io::FileStat> stat = co_await object->file().stat();
+    if (!stat) continue;
+    const Result<Attr> attr = lent ? Attr{} : co_await meta_.getattr(node->inode);
+    if (attr) bytes += stat->allocated_bytes - std::min(attr->allocated_bytes, stat->allocated_bytes);
+  }
+  co_return bytes;
+}
+
+void VolumeImpl::note_recorded(const Attr& before, uint64_t allocated_bytes) {
+  if (!settling_ || !before.content.settled || before.content.evicted) return;
+  settling_->note_hot(static_cast<int64_t>(allocated_bytes) - static_cast<int64_t>(before.allocated_bytes));
+}
+
 // What is open and has changed: the uploader reads the records, and finds the size there.
 io::Task<void> VolumeImpl::record_open_files() {
   for (NodeRef& node : open_nodes()) {
@@ -223,6 +247,7 @@ io::Task<void> VolumeImpl::record_open_files() {
     update.allocated_bytes = stat->allocated_bytes;
     add_times(*node->open, *stat, update);
     if (!co_await meta_.update_content(node->inode, update)) continue;
+    note_recorded(*attr, stat->allocated_bytes);
     std::lock_guard state(node->state_mutex);
     node->open->base_mtime = stat->mtime;
     node->open->base_atime = stat->atime;

@@ -109,6 +109,7 @@ io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std:
                                            WriteOptions options) {
   if (!handle->writes()) co_return fail(Code::kBadHandle);
   Node& node = *handle->node;
+  if (!has_room_for(data.size())) CO_TRY(co_await wait_for_room(data.size()));
   if (options.kill_set_ids) {
     meta::ContentUpdate update;
     update.kill_set_ids = true;
@@ -124,6 +125,7 @@ io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std:
 io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) {
   if (!handle->writes()) co_return fail(Code::kBadHandle);
   Node& node = *handle->node;
+  if (mode != io::Allocate::kPunchHole && !has_room_for(bytes)) CO_TRY(co_await wait_for_room(bytes));
   auto lock = co_await node.mutex.lock();
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (attr.flags & meta::kFlagImmutable) co_return fail(Code::kNotPermitted);
@@ -158,6 +160,7 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   if (!target->writes()) co_return fail(Code::kBadHandle);
   Node& from = *source->node;
   Node& to = *target->node;
+  if (!has_room_for(0)) CO_TRY(co_await wait_for_room(0));
   uint64_t copied = 0;
   {
     auto lock = co_await to.mutex.lock();
@@ -177,6 +180,7 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
     CO_TRY(co_await destination->file().write(target_offset, std::as_bytes(std::span(content))));
   }
   note_rewritten(to);
+  (void)has_room_for(copied);
   notify_inode(target->door, to.inode, true);
   if (target->syncs_writes()) CO_TRY(co_await fsync(target, false));
   co_return copied;

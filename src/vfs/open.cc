@@ -146,6 +146,7 @@ io::Task<Result<void>> VolumeImpl::check_open(const Credentials& who, const Attr
 }
 
 io::Task<Result<Opened>> VolumeImpl::open(const Credentials& who, InodeId inode, OpenOptions options) {
+  if (wants_write(options.flags) && !has_room_for(0)) CO_TRY(co_await wait_for_room(0));
   NodeRef node = nodes_.acquire(inode);
   auto lock = co_await node->mutex.lock();
   Attr attr = CO_TRY(co_await meta_.getattr(inode));
@@ -264,7 +265,9 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   opened.mode = IoMode::kCached;
   const bool possible =
       options.allow_passthrough && passthrough_ && open.object && !open.memory && !open.cold && open.cached_opens == 0;
-  const bool wanted = open.passthrough_opens > 0 || !wants_write(options.flags) || !needs_write_requests(attr);
+  // Where writers may have to wait, they must come here.
+  const bool served = needs_write_requests(attr) || (settling_ && settling_->room().state() != RoomState::kFree);
+  const bool wanted = open.passthrough_opens > 0 || !wants_write(options.flags) || !served;
   if (possible && wanted) {
     opened.passthrough_id = passthrough_id(*open.object);
     if (opened.passthrough_id > 0) opened.mode = IoMode::kPassthrough;
@@ -281,11 +284,11 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   }
   ++open.opens;
   ++open_files_;
+  if (settling_ && attr.content.settled)
+    settling_->accesses().note(attr.inode, attr.content.access_level, options_.clock.now());
   auto handle = std::make_unique<Handle>();
   handle->flags = options.flags;
   handle->mode = opened.mode;
-  if (settling_ && attr.content.settled)
-    settling_->accesses().note(attr.inode, attr.content.access_level, options_.clock.now());
   handle->door = door;
   handle->node = std::move(node);
   opened.attr = std::move(attr);
@@ -296,6 +299,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
 io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId parent, std::string_view name,
                                             const meta::NodeSpec& spec, OpenOptions options) {
   if (options_.read_only) co_return fail(Code::kReadOnly);
+  if (!has_room_for(0)) CO_TRY(co_await wait_for_room(0));
   meta::NodeSpec node_spec = spec;
   const bool writes = wants_write(options.flags);
   const FileClass kind = SizePredictor::class_of(parent, name);
@@ -329,18 +333,19 @@ io::Task<Result<Opened>> VolumeImpl::create(const Credentials& who, InodeId pare
     node->open->base_atime = base.atime;
     node->kind = kind;
   }
+  if (settling_ && writes) {
+    node->made_in = parent;
+    node->made_as = name;
+  }
   note_change(*node);
   if (writes && (options.flags & O_DSYNC)) CO_TRY(co_await settle_for_sync_writes(*node));
   co_return make_handle(std::move(node), std::move(created->attr), options, who.door);
 }
 
 io::Task<Result<Opened>> VolumeImpl::create_unnamed(const Credentials& who, InodeId parent, const meta::NodeSpec& spec,
-  if (settling_ && writes) {
-    node->made_in = parent;
-    node->made_as = name;
-  }
                                                     OpenOptions options) {
   if (options_.read_only) co_return fail(Code::kReadOnly);
+  if (!has_room_for(0)) CO_TRY(co_await wait_for_room(0));
   Lent lent = CO_TRY(co_await lend());
   meta::NodeSpec node_spec = spec;
   node_spec.content = lent.content;

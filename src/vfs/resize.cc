@@ -42,6 +42,7 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
     update.content->live = true;
   }
   Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
+  note_recorded(attr, *update.allocated_bytes);
   if (attached) CO_TRY(co_await rebase(node));
   if (!(node.open && node.open->live)) mark_unsynced(node.inode);
   note_change(node);

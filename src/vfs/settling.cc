@@ -1,8 +1,11 @@
 #include "vfs/settling.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <queue>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "io/reactor.h"
 #include "vfs/eviction_score.h"
@@ -18,6 +21,7 @@ constexpr size_t kPage = 512;
 constexpr size_t kMaxCandidates = 1 << 16;  // of one round of eviction
 // Never all of the disk: the metadata, and what is being written, need room too.
 constexpr uint64_t kReservePercent = 5;
+constexpr uint64_t kHardReservePercent = 1;  // and this no writer may take
 
 struct Candidate {
   double score = 0;
@@ -48,6 +52,7 @@ io::Task<void> Settling::look_at_pending() {
 void Settling::note(const tier::UploadSummary& summary) {
   std::lock_guard lock(mutex_);
   told_.uploaded_files += summary.files;
+  if (summary.files > 0) more_can_go_ = true;
   told_.uploaded_blobs += summary.blobs;
   told_.uploaded_bytes += summary.blob_bytes;
   const bool was_failing = !told_.last_failure.ok();
@@ -125,16 +130,34 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
   co_return all;
 }
 
+uint64_t Settling::to_free(const HotUse& use) const {
+  return use.above(options_.high_percent) > 0 ? use.above(options_.low_percent) : 0;
+}
+
+HotUse Settling::use_of_setting(uint64_t used) const {
+  const uint64_t limit = options_.hot_max_bytes ? options_.hot_max_bytes : ~uint64_t{0};
+  const uint64_t usual = options_.hot_max_bytes ? limit + limit / 10 : limit;
+  return {.used = used,
+          .limit = limit,
+          .hard = std::max(limit, options_.hot_hard_max_bytes ? options_.hot_hard_max_bytes : usual)};
+}
+
 io::Task<Settling::Use> Settling::use() const {
-  const Result<io::DiskUsage> disk = co_await parts_.data.usage();
+  // In this order: what settles in between is counted once, or not yet, but not twice.
   const auto hot = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_.load(), 0));
-  if (!disk) co_return Use{hot, options_.hot_max_bytes ? options_.hot_max_bytes : ~uint64_t{0}};
-  const uint64_t disk_limit = disk->total_bytes / 100 * (100 - kReservePercent);
-  const uint64_t disk_used = disk->total_bytes - std::min(disk->available_bytes, disk->total_bytes);
-  const Use by_disk{disk_used, disk_limit}, by_setting{hot, options_.hot_max_bytes};
-  if (options_.hot_max_bytes == 0) co_return by_disk;
-  // Whichever asks for more.
-  co_return by_disk.above(options_.low_percent) > by_setting.above(options_.low_percent) ? by_disk : by_setting;
+  const uint64_t open_bytes = options_.hot_max_bytes ? co_await parts_.open_bytes() : 0;
+  const HotUse by_setting = use_of_setting(hot + open_bytes);
+  const Result<io::DiskUsage> disk = co_await parts_.data.usage();
+  if (!disk) co_return Use{by_setting, by_setting};
+  const uint64_t percent = disk->total_bytes / 100;
+  const HotUse by_disk{.used = disk->total_bytes - std::min(disk->available_bytes, disk->total_bytes),
+                       .limit = percent * (100 - kReservePercent),
+                       .hard = percent * (100 - kHardReservePercent)};
+  if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk};
+  // Whichever asks for more: one that is below its high watermark asks for nothing.
+  const bool disk_is_fuller = to_free(by_disk) > to_free(by_setting);
+  const bool disk_is_tighter = by_disk.pressure() > by_setting.pressure();
+  co_return Use{disk_is_fuller ? by_disk : by_setting, disk_is_tighter ? by_disk : by_setting};
 }
 
 double Settling::score_of(const meta::Attr& attr) const {
@@ -183,17 +206,53 @@ io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
   co_return files > 0;
 }
 
-io::Task<void> Settling::evict_loop(io::CancelToken* token) {
-  constexpr int64_t kEveryNs = 1'000'000'000, kRestNs = 15'000'000'000;
-  int64_t not_before = 0;
-  while (co_await io::sleep_for(kEveryNs, token)) {
-    const Use now = co_await use();
-    hot_limit_ = now.limit;
-    has_room_ = now.used < now.limit;
-    if (now.above(options_.high_percent) == 0 || parts_.clock.monotonic_ns() < not_before) continue;
-    // Where nothing can go, there is no use in looking for it every second.
-    if (!co_await free_some(now.above(options_.low_percent), token)) not_before = parts_.clock.monotonic_ns() + kRestNs;
+void Settling::tell_room(const Room::Seen& seen) {
+  if (!room_.end_look(seen)) return;
+  const std::string holds =
+      fmt::format("the local disk holds {} of {}", human_size(seen.use.used), human_size(seen.use.limit));
+  switch (room_.state()) {
+    case RoomState::kFree:
+      log::info("{}: there is room again", holds);
+      break;
+    case RoomState::kTight:
+      log::info("{}, and nothing can be evicted", holds);
+      break;
+    case RoomState::kSlowed:
+      log::warning("{}, and nothing can be evicted: writers are slowed", holds);
+      break;
+    case RoomState::kFull:
+      log::error("{}, and nothing can be evicted: writes fail", holds);
+      break;
   }
+}
+
+io::Task<void> Settling::look(io::CancelToken* token) {
+  constexpr int64_t kRestNs = 15'000'000'000;
+  Room::Seen seen{.noted = room_.begin_look()};
+  Use now = co_await use();
+  const bool must_free = to_free(now.evicting) > 0;
+  if (!must_free) stuck_ = false;
+  // Where nothing can go, there is no use in looking for it every second.
+  const bool more = more_can_go_.exchange(false);
+  if (must_free && (more || parts_.clock.monotonic_ns() >= no_attempt_before_ns_)) {
+    stuck_ = !co_await free_some(to_free(now.evicting), token);
+    no_attempt_before_ns_ = stuck_ ? parts_.clock.monotonic_ns() + kRestNs : 0;
+    seen.noted = room_.begin_look();
+    now = co_await use();
+  }
+  hot_limit_ = now.evicting.limit;
+  has_room_ = now.evicting.used < now.evicting.limit;
+  seen.use = now.writing;
+  seen.stuck = stuck_;
+  seen.now_ns = parts_.clock.monotonic_ns();
+  tell_room(seen);
+}
+
+io::Task<void> Settling::evict_loop(io::CancelToken* token) {
+  constexpr int64_t kEveryNs = 1'000'000'000;
+  do {
+    co_await look(token);
+  } while (co_await io::sleep_for(kEveryNs, token));
 }
 
 TierStatistics Settling::statistics() const {
@@ -204,6 +263,8 @@ TierStatistics Settling::statistics() const {
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;
   told.uploading = busy_;
+  told.room = room_.report();
+  told.room_age_ns = parts_.clock.monotonic_ns() - told.room.since_ns;
   told.readahead = parts_.tiers.hydrator.readahead_statistics();
   told.handled_bytes = parts_.tiers.uploader.handled_bytes();
   return told;

@@ -9,6 +9,7 @@
 #include "io/sync.h"
 #include "meta/service.h"
 #include "vfs/access_counts.h"
+#include "vfs/room.h"
 #include "vfs/tiers.h"
 
 namespace firn::vfs {
@@ -25,17 +26,24 @@ class Settling {
     std::function<io::Task<Result<uint64_t>>(InodeId)> evict;
     // Before an upload looks at the records: what is open and changed is written to them.
     std::function<io::Task<void>()> before_upload;
+    // Bytes on the local disk that nobody has noted yet: of files that are open for writing.
+    std::function<io::Task<uint64_t>()> open_bytes;
   };
   explicit Settling(Parts parts) : parts_(std::move(parts)), options_(parts_.tiers.options) {}
 
   // So much was closed and is not in colder tiers yet.
   void note_closed(uint64_t bytes) { closed_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   // So much more, or less, is on the local disk.
-  void note_hot(int64_t bytes) { hot_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void note_hot(int64_t bytes) {
+    hot_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (bytes > 0) (void)room_.note(static_cast<uint64_t>(bytes));
+  }
   void set_hot(uint64_t bytes) { hot_bytes_ = static_cast<int64_t>(bytes); }
   void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   // How often files were opened: of what is read the most, the last goes.
   AccessCounts& accesses() { return accesses_; }
+  // What writers are to ask.
+  Room& room() { return room_; }
   // Whether what comes back may stay on the local disk.
   bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
 
@@ -51,18 +59,20 @@ class Settling {
   TierStatistics statistics() const;
 
  private:
-  struct Use {
-    uint64_t used = 0, limit = 0;
-    uint64_t above(unsigned percent) const {
-      const uint64_t mark = limit / 100 * percent;
-      return used > mark ? used - mark : 0;
-    }
-  };
   io::Task<Result<tier::UploadSummary>> pass(io::CancelToken* token);
   Status permitted() const { return parts_.tiers.permitted ? parts_.tiers.permitted() : Status(); }
   io::Task<void> look_at_pending();
   void note(const tier::UploadSummary& summary);
+  struct Use {
+    HotUse evicting;  // what eviction goes by,
+    HotUse writing;   // and what writers do
+  };
   io::Task<Use> use() const;
+  uint64_t to_free(const HotUse& use) const;
+  HotUse use_of_setting(uint64_t used) const;
+  // A look at the local disk; evicts what it must.
+  io::Task<void> look(io::CancelToken* token);
+  void tell_room(const Room::Seen& seen);
   double score_of(const meta::Attr& attr) const;
   // False: nothing could go.
   io::Task<bool> free_some(uint64_t bytes, io::CancelToken* token);
@@ -76,6 +86,10 @@ class Settling {
   std::atomic<int64_t> hot_bytes_ = 0;
   std::atomic<uint64_t> hot_limit_ = 0;
   std::atomic<bool> has_room_ = true;
+  std::atomic<bool> more_can_go_ = false;  // since nothing could, something has become evictable
+  bool stuck_ = false;                     // nothing could be evicted at the last attempt; evict_loop's
+  int64_t no_attempt_before_ns_ = 0;       // likewise
+  Room room_;
 
   mutable std::mutex mutex_;  // guards what statistics() tells
   TierStatistics told_;

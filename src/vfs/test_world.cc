@@ -106,10 +106,7 @@ void TestWorld::make_tiers() {
                 *service_,
                 *uploader_,
                 *hydrator_,
-                {.chunk_bytes = kChunkBytes,
-                 .block_bytes = kBlockBytes,
-                 .readahead_bytes = 4 * kChunkBytes,
-                 .hot_max_bytes = hot_max_bytes_},
+                tier_options,
                 {}});
 }
 

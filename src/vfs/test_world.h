@@ -51,6 +51,9 @@ class TestWorld {
   // Everything that was not synced may be lost, in any combination; the volume is down afterwards.
   void cut_power();
 
+  // Before mount().
+  TierOptions tier_options{.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .readahead_bytes = 4 * kChunkBytes};
+
   Volume& volume() { return *volume_; }
   kv::Engine& engine() { return in_bucket() ? *cache_ : *engine_; }
   data::Store& store() { return *store_; }

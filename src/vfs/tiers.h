@@ -14,6 +14,7 @@
 #include "tier/scrubber.h"
 #include "tier/uploader.h"
 #include "vfs/eviction_score.h"
+#include "vfs/room.h"
 
 namespace firn::vfs {
 
@@ -25,6 +26,7 @@ struct TierOptions {
   int64_t flush_interval_ns = 30'000'000'000;  // uploads begin this often,
   uint64_t flush_bytes = 64 << 20;             // or when so much has been closed, whichever is first
   uint64_t hot_max_bytes = 0;                  // of files on the local disk; 0: as much as the disk has
+  uint64_t hot_hard_max_bytes = 0;             // what writers may fill while nothing can be evicted; 0: a tenth more
   unsigned high_percent = 85;                  // of that: eviction begins here
   unsigned low_percent = 70;                   // and ends here
   EvictionWeights eviction;                    // of what decides which files go first
@@ -53,6 +55,8 @@ struct TierStatistics {
   uint64_t evicted_files = 0, evicted_bytes = 0;
   uint64_t hot_bytes = 0;  // of files on the local disk, about
   uint64_t hot_limit_bytes = 0;
+  RoomReport room;
+  int64_t room_age_ns = 0;       // how long it has been in its state
   Status last_failure;           // of the last upload; ok when it had none
   int64_t failing_since_ns = 0;  // monotonic; 0: it is not
   bool uploading = false;

@@ -11,6 +11,7 @@ VolumeImpl::VolumeImpl(VolumeOptions options) : options_(options), meta_(options
       .clock = options.clock,
       .evict = [this](InodeId inode) { return evict(inode); },
       .before_upload = [this] { return record_for_upload(); },
+      .open_bytes = [this] { return open_bytes(); },
   });
   if (options.follows) followed_ = std::make_unique<FollowedFiles>(data_, options.tiers->hydrator.returned());
 }

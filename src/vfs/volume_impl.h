@@ -200,6 +200,13 @@ class VolumeImpl final : public Volume {
   io::Task<void> record_for_upload();
   io::Task<void> record_open_files();
   void start_settling();
+  // What files that are open for writing have on the local disk and their records do not say.
+  io::Task<uint64_t> open_bytes();
+  // The record of a file is about to say that its backing has so many bytes.
+  void note_recorded(const Attr& before, uint64_t allocated_bytes);
+  // For who is about to write so much: false: wait_for_room() says when he may, or that he may not.
+  bool has_room_for(uint64_t bytes) { return !settling_ || settling_->room().note(bytes); }
+  io::Task<Result<void>> wait_for_room(uint64_t bytes) { return settling_->room().admit(bytes, &stopping_); }
 
   // ---- object_durability.cc ----
   io::Task<Result<void>> send(Node& node);

@@ -1,0 +1,114 @@
+"""A local disk that fills while a tier is away: writers are slowed, then refused, and nothing that was acknowledged is lost."""
+import errno
+import os
+import time
+import unittest
+
+from tiered import TieredTest
+
+MIB = 1 << 20
+HOT_MAX = 24 * MIB
+ROOM_S = 60
+
+
+class Full(TieredTest):
+    def make_small(self):
+        self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
+        path = self.volume / "firn.toml"
+        text = path.read_text()
+        for name, value in (("hot_max", '"24MiB"'), ("flush_interval", '"1s"')):
+            line = next(line for line in text.splitlines() if line.startswith(f"#{name} = "))
+            text = text.replace(line, f"{name} = {value}")
+        path.write_text(text)
+        self.mount()
+
+    def fill(self, prefix):
+        """Writes files until one fails; it must be for want of room."""
+        for number in range(200):
+            try:
+                self.write(f"{prefix}/f{number:03}", MIB)
+            except OSError as failure:
+                self.assertEqual(failure.errno, errno.ENOSPC)
+                (self.mount_point / prefix / f"f{number:03}").unlink(missing_ok=True)
+                return
+        self.fail(f"never full: {self.status()['tiers']['room']}")
+
+    def wait_for_room(self):
+        deadline = time.monotonic() + ROOM_S
+        while self.status()["tiers"]["room"]["state"] != "free":
+            self.assertLess(time.monotonic(), deadline, self.status()["tiers"])
+            self.firn("tier", "flush", self.volume)  # without waiting for the pause after uploads that failed
+            time.sleep(0.2)
+
+    def test_writers_wait_and_fail_while_the_bucket_is_away(self):
+        self.make_small()
+        self.server.stop()
+        try:
+            self.fill("first")
+            self.assertGreaterEqual(sum(map(len, self.expected.values())), HOT_MAX - MIB)
+            self.assertLessEqual(self.hot_bytes(), HOT_MAX * 12 // 10)
+            status = self.status()
+            room = status["tiers"]["room"]
+            self.assertEqual(room["state"], "full", room)
+            self.assertGreater(room["slowed_ms"], 0)
+            self.assertRegex(room["why"], r"tier s3 has been unreachable for ")
+            self.assertNotEqual(status["health"], "ok")
+            said = self.firn("status", self.volume).stdout
+            self.assertRegex(said, r"the local disk holds .* of 24.* and nothing can be evicted: tier s3 has been unreachable")
+            self.assert_tree()  # reading goes on, and so does removing
+            for name in list(self.expected)[:3]:
+                (self.mount_point / name).unlink()
+                self.expected.pop(name)
+            self.wait_for_less_than_full()
+            self.write("after/removing", 4096)
+            self.fill("again")
+        finally:
+            self.server.start()
+        self.wait_until_drained()
+        self.wait_for_room()
+        for number in range(8):
+            self.write(f"later/f{number}", MIB)
+        self.wait_until_drained()
+        self.succeed("tier", "evict", self.volume)
+        self.assert_tree()
+        self.umount()
+        log = (self.volume / "firn.log").read_text()
+        self.assertIn("writes fail", log)
+        self.assertIn("there is room again", log)
+        self.fsck_deep()
+
+    def wait_for_less_than_full(self):
+        deadline = time.monotonic() + ROOM_S
+        while self.status()["tiers"]["room"]["state"] == "full":
+            self.assertLess(time.monotonic(), deadline, self.status()["tiers"])
+            time.sleep(0.2)
+
+    def test_an_open_file_is_refused_and_goes_on(self):
+        """A program that holds a file open meets ENOSPC, keeps what it has, and writes on once there is room."""
+        self.make_small()
+        self.server.stop()
+        piece, data = self.random.randbytes(64 << 10), b""
+        try:
+            self.fill("fill")
+            gone = next(iter(self.expected))
+            (self.mount_point / gone).unlink()
+            self.expected.pop(gone)
+            self.wait_for_less_than_full()
+            file = open(self.mount_point / "open", "wb", buffering=0)
+            with self.assertRaises(OSError) as failure:
+                while len(data) < 8 * MIB:
+                    data += piece[:file.write(piece)]
+            self.assertEqual(failure.exception.errno, errno.ENOSPC)
+        finally:
+            self.server.start()
+        self.wait_for_room()
+        with file:
+            data += piece[:file.write(piece)]
+            os.fsync(file.fileno())
+        self.expected["open"] = data
+        self.wait_until_drained()
+        self.assert_tree()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
