@@ -93,6 +93,8 @@ Result<NewVolume> plan(const InitOptions& options) {
   Result<std::vector<Place>> places = parse_places(settings.tiers.stores);
   if (!places) return wrong("--tier: " + places.error().message());
   volume.places = *std::move(places);
+  if (options.durability == "object" && volume.places[0].kind != Place::Kind::kBucket)
+    return wrong("--durability object: the tier in which the volume lives must be a bucket: s3://bucket/prefix");
   if (!options.compression.empty()) settings.tiers.compression = options.compression;
   if (!options.durability.empty()) settings.tiers.durability = options.durability;
   settings.tiers.encrypt = options.encrypt;

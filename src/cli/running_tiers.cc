@@ -45,6 +45,7 @@ RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings
       hydrator_({parts.meta, parts.meta, parts.pool, stores_.tiers()},
                 {.chunk_bytes = chunk_bytes,
                  .key = key,
+                 .backings_are_cache = settings.tiers.durability == "object",
                  .on_damage =
                      [this](const tier::Damage& damage) {
                        repairs_.note(damage);

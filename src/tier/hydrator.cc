@@ -162,7 +162,7 @@ io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing, int
   const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode, access_level));
   failpoint("evict.after_mark");
   // Were the record lost after the bytes, the file would be empty.
-  CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  if (!options_.backings_are_cache) CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   if (attr.size == 0) co_return Result<void>();
   // Whole blocks, whatever the file system's: only those are given back.
   const uint64_t whole = (attr.size + kLargestBlock - 1) / kLargestBlock * kLargestBlock;

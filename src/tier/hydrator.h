@@ -28,8 +28,10 @@ struct Damage {
 struct HydrateOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   std::optional<Key> key;
-  size_t chunks_in_flight = 32;                  // of all files together, or as many bytes in parts: what bounds memory
-  int64_t get_ns = 60'000'000'000;               // deadline of one chunk from one tier, attempts included
+  size_t chunks_in_flight = 32;     // of all files together, or as many bytes in parts: what bounds memory
+  int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
+  // Backings are a cache, which does not outlive this process: what is said of them need not either.
+  bool backings_are_cache = false;
   BlobReadaheadOptions readahead;                // of small files
   std::function<void(const Damage&)> on_damage;  // must not block; may be empty
 };

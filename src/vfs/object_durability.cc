@@ -65,7 +65,7 @@ io::Task<Result<void>> VolumeImpl::journal(Node& node, const std::set<uint64_t>&
     written.push_back({index, std::move(bytes)});
   }
   CO_TRY(co_await options_.tiers->tiering.commit_journal(node.inode, written, changes_of(node, stat)));
-  note_recorded(node, stat);
+  rebase_on(node, stat);
   co_return Result<void>();
 }
 
@@ -75,7 +75,7 @@ io::Task<Result<void>> VolumeImpl::upload_open(Node& node) {
   for (int attempt = 1;; ++attempt) {
     const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
     CO_TRY(co_await meta_.update_content(node.inode, changes_of(node, stat)));
-    note_recorded(node, stat);
+    rebase_on(node, stat);
     const Result<void> sent = co_await settling_->upload(node.inode, &stopping_);
     if (sent || sent.error() != Code::kConflict || attempt == kAttempts) co_return sent;
   }
@@ -89,7 +89,7 @@ meta::ContentUpdate VolumeImpl::changes_of(const Node& node, const io::FileStat&
   return update;
 }
 
-void VolumeImpl::note_recorded(Node& node, const io::FileStat& stat) {
+void VolumeImpl::rebase_on(Node& node, const io::FileStat& stat) {
   note_change(node);
   std::lock_guard state(node.state_mutex);
   node.open->base_mtime = stat.mtime;

@@ -161,7 +161,7 @@ class FullVolume : public testing::Test {
   }
 
   const meta::Credentials root_;
-  TestWorld world_{1, false, true};
+  TestWorld world_{1, false, TestWorld::Tiers::kTwo};
   std::map<std::string, std::string> written_;
   int next_ = 0;
 };

@@ -95,8 +95,9 @@ void TestWorld::make_tiers() {
   tier::Tiers tiers;
   if (!in_bucket()) tiers.push_back({"near", *near_->store});
   tiers.push_back({"far", *far_->store});
-  hydrator_ = std::make_unique<tier::Hydrator>(tier::Hydrator::Parts{*service_, *service_, *pool_, tiers},
-                                               tier::HydrateOptions{.chunk_bytes = kChunkBytes});
+  hydrator_ = std::make_unique<tier::Hydrator>(
+      tier::Hydrator::Parts{*service_, *service_, *pool_, tiers},
+      tier::HydrateOptions{.chunk_bytes = kChunkBytes, .backings_are_cache = in_bucket()});
   uploader_ = std::make_unique<tier::Uploader>(
       tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
       tier::UploadOptions{

@@ -41,7 +41,11 @@ class TestWorld {
   }
 
   // From the next mount on, files on the local disk are evicted beyond about so much. With `tiered`.
-  void set_hot_max(uint64_t bytes) { hot_max_bytes_ = bytes; }
+  // Where eviction aims; writers are not stopped there.
+  void set_hot_max(uint64_t bytes) {
+    tier_options.hot_max_bytes = bytes;
+    tier_options.hot_hard_max_bytes = 1000 * bytes;
+  }
   // Opens the volume: a new boot of the machine, or only of the process.
   Result<void> mount();
   // A clean end.
@@ -77,7 +81,6 @@ class TestWorld {
   uint64_t seed_;
   bool holds_in_memory_;
   const Tiers tiers_kind_;
-  uint64_t hot_max_bytes_ = 0;
   SeededRandom random_;
   uint64_t boots_ = 0;
   uint64_t hot_id_ = 0;

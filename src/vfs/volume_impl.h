@@ -217,7 +217,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> journal(Node& node, const std::set<uint64_t>& blocks, const io::FileStat& stat);
   // An open file's size and times, as a change of its content.
   meta::ContentUpdate changes_of(const Node& node, const io::FileStat& stat) const;
-  void note_recorded(Node& node, const io::FileStat& stat);
+  // Record and object agree now.
+  void rebase_on(Node& node, const io::FileStat& stat);
   io::Task<Result<tier::Journal>> journal_of(const Attr& attr);
   // All files that are closed.
   io::Task<Result<void>> send_closed(io::CancelToken* token);

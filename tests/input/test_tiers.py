@@ -100,10 +100,6 @@ class Init(TierTest):
                 self.refuse("init", self.volume, *options, code=2)
         self.assert_untouched()
 
-    def test_bucket_volumes_are_not_in_this_version(self):
-        self.refuse("init", "s3://bucket/prefix", "--durability", "object", words=["not in this version", "--tier"])
-        self.refuse("init", "s3://", words=["bucket"])
-
     def test_folder_without_parent(self):
         self.refuse("init", self.volume, "--tier", f"nas={self.folder}/no/such", words=["tier nas", "no such", "mount"])
         self.assert_untouched()

@@ -143,6 +143,42 @@ class Bucket(TieredTest):
         self.mount()
         self.assertEqual((self.mount_point / "b").read_bytes(), b"theirs")
 
+    def test_readers_follow(self):
+        self.make()
+        self.write("a", 100)
+        self.write("d/large", 9 << 20)
+        other, elsewhere = self.folder / "other", self.folder / "elsewhere"
+        elsewhere.mkdir()
+        self.mount(other, elsewhere, "-o", "ro")
+        self.assert_tree(elsewhere)
+        for change in range(4):
+            self.write("a", 100 + change)
+            self.write("d/large", 5000, at=self.random.randrange(1, 9 << 20))
+            self.write(f"new{change}", 40_000)
+            os.rename(self.mount_point / f"new{change}", self.mount_point / "d" / f"moved{change}")
+            self.expected[f"d/moved{change}"] = self.expected.pop(f"new{change}")
+            self.until_same(elsewhere)
+        (self.mount_point / "a").unlink()
+        del self.expected["a"]
+        self.until_same(elsewhere)
+        with self.assertRaises(OSError):
+            (elsewhere / "mine").write_bytes(b"x")
+        # Neither reader nor writer disturbs the other.
+        self.succeed("umount", elsewhere)
+        self.write("after", 100)
+        self.mount(other, elsewhere, "-o", "ro")
+        self.assert_tree(elsewhere)
+
+    def until_same(self, mount_point):
+        deadline = time.monotonic() + LONG_S
+        while True:
+            try:
+                return self.assert_tree(mount_point)
+            except (AssertionError, OSError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
     def wait_for_end(self, volume):
         """Until its daemon has ended by itself."""
         done = self.run_program("flock", "--timeout", str(LONG_S // 2), volume / "firn.lock", "true")
@@ -218,7 +254,7 @@ class Bucket(TieredTest):
         self.refuse("mount", self.url, self.mount_point, words=["there is no volume", "firn init"])
         self.refuse("init", self.url, "--durability", "local", words=["durable there"], code=2)
         self.refuse("init", self.url, "--tier", f"nas={self.nas}", words=["no other tiers"], code=2)
-        self.refuse("init", "s3://", words=["s3://bucket/prefix"], code=2)
+        self.refuse("init", "s3://", words=["bucket's name"], code=2)
         self.refuse("mount", self.volume, self.mount_point, "--cache", "x", words=["--cache"], code=2)
         self.refuse("status", self.url, words=["never been mounted on this machine", "firn mount"])
         self.succeed("init", self.url)
