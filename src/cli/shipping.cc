@@ -37,6 +37,7 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
   shipper->start(*restored.engine->shipping(), tier::StartFrom::kBucket);
   auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);
   engine_ = engine.get();
+  tried_.set();
   std::lock_guard lock(mutex_);
   shipper_ = std::move(shipper);
   failure_ = Status();

@@ -26,6 +26,7 @@ io::Task<void> VolumeImpl::note_access(InodeId inode) {
 }
 
 io::Task<void> VolumeImpl::note_access(InodeId inode, Timestamp time) {
+  if (options_.read_only) co_return;
   if (accesses_.note(inode, time)) (void)co_await accesses_.save();
 }
 

@@ -206,12 +206,14 @@ class Bucket(TieredTest):
         self.make()
         self.umount()
         settings = self.volume / "firn.toml"
-        settings.write_text(settings.read_text().replace('#hot_max = "0B"', 'hot_max = "16MiB"'))
+        text = settings.read_text().replace('#flush_size = "64MiB"', 'flush_size = "4MiB"')
+        settings.write_text(text.replace('#hot_max = "0B"', 'hot_max = "16MiB"'))
         self.assertIn("16MiB", settings.read_text())
         self.mount()
         for i in range(12):
             self.write(f"large{i}", 4 << 20)
-        self.wait_until_drained()
+            if i % 3 == 2:
+                self.wait_until_drained()
         deadline = time.monotonic() + LONG_S
         while self.hot_bytes() > 16 << 20:
             self.assertLess(time.monotonic(), deadline, "the cache stays too large")
