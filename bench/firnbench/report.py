@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import inline, stores, tiers
+from . import bucket, inline, stores, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -86,6 +86,8 @@ def text(figures):
         parts.append(stores.table(figures.stores))
     if getattr(figures, "tiers", None):
         parts.append(tiers.table(figures.tiers))
+    if getattr(figures, "bucket", None):
+        parts.append(bucket.table(figures.bucket))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -118,6 +120,7 @@ def save(figures, path, command, commit):
         "inline": getattr(figures, "inline", None),
         "stores": getattr(figures, "stores", None),
         "tiers": getattr(figures, "tiers", None),
+        "bucket": getattr(figures, "bucket", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,
