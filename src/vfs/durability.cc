@@ -16,9 +16,8 @@ io::Task<Result<void>> VolumeImpl::fsync(Handle* handle, bool data_only) {
 
 io::Task<Result<void>> VolumeImpl::make_durable(Node& node, bool data_only) {
   CO_TRY(co_await checkpoint(node));
-  if (!durable_here()) {
-    CO_TRY(co_await send(node));
-  } else if (node.open && node.open->object && !node.open->lent) {
+  if (!durable_here()) co_return co_await make_durable_elsewhere(node);
+  if (node.open && node.open->object && !node.open->lent) {
     CO_TRY(co_await node.open->object->file().sync(data_only));
   }
   // A live record says "ask the backing file": size and times need no commit of their own.

@@ -1,7 +1,17 @@
 // Volumes whose colder tier is where things are durable: fsync waits for it, and the local disk is a cache.
+#include "base/log.h"
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
+
+// Programs know what EIO means of an fsync, and little of what happens to requests.
+io::Task<Result<void>> VolumeImpl::make_durable_elsewhere(Node& node) {
+  Result<void> done = co_await send(node);
+  if (done) done = co_await meta_.sync(node.version);
+  if (done || done.error() == Code::kNoSpace) co_return done;
+  log::warning("fsync of inode {} failed: {}", node.inode.value, done.error().to_string());
+  co_return fail(Code::kIo, done.error().to_string());
+}
 
 // What the colder tier lacks of a file goes there, and its record says so; the log that has the record is waited for
 // by the caller. Inline content needs nothing of this: the record has it. Under Node::mutex.

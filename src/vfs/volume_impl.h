@@ -209,6 +209,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> wait_for_room(uint64_t bytes) { return settling_->room().admit(bytes, &stopping_); }
 
   // ---- object_durability.cc ----
+  io::Task<Result<void>> make_durable_elsewhere(Node& node);
   io::Task<Result<void>> send(Node& node);
   io::Task<Result<void>> send_open(Node& node, const Attr& attr, const WrittenBlocks& unsent);
   io::Task<Result<void>> upload_open(Node& node);
