@@ -95,14 +95,16 @@ Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, bool r
 }
 
 Result<vfs::FsckReport> run(const VolumePaths& volume, const Arguments& arguments) {
-  const Settings settings = TRY(load_settings(volume.config()));
-  const bool in_bucket = settings.tiers.durability == "object";
+  // What is in the folder can be looked at whatever firn.toml says.
+  const Result<Settings> settings = load_settings(volume.config());
+  if (!settings && arguments.deep) return fail(settings.error());
+  const bool in_bucket = settings && settings->tiers.durability == "object";
   if (in_bucket && arguments.repair)
     return fail(Code::kNotSupported, "--repair of a volume that lives in a bucket is not in this version");
   const VolumePaths paths{in_bucket ? volume.root + "/fsck" : volume.root};
   const auto pool = io::make_thread_pool(2);
   const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
-  auto engine = in_bucket ? fetch_engine(volume, paths, settings, *reactors, *pool)
+  auto engine = in_bucket ? fetch_engine(volume, paths, *settings, *reactors, *pool)
                           : open_engine(paths, !arguments.repair, *pool);
   if (!engine) return fail(engine.error());
   const auto disk = io::make_uring_disk(*pool);
@@ -118,8 +120,11 @@ Result<vfs::FsckReport> run(const VolumePaths& volume, const Arguments& argument
   Result<vfs::FsckReport> report = vfs::FsckReport();
   if (!record) {
     report = fail(record.error());
+  } else if (!in_bucket && record->durability == "object") {
+    report = fail(Code::kInvalid, volume.root + " is a cache of " + record->tiers.back().url +
+                                      "; mend its firn.toml, or remove the folder and give the URL");
   } else if (arguments.deep) {
-    report = check_deep(volume, settings, *record, *reactors, *pool, **engine, *store, std::move(options));
+    report = check_deep(volume, *settings, *record, *reactors, *pool, **engine, *store, std::move(options));
   } else {
     report = io::block_on(*reactors, check(**engine, *store, std::move(options)));
   }
