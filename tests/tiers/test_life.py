@@ -2,6 +2,7 @@
 import os
 import shutil
 import unittest
+from pathlib import Path
 
 from tiered import TieredTest
 
@@ -67,6 +68,22 @@ class Life(TieredTest):
         self.assert_tree()
         self.umount()
         self.assertEqual(self.firn("fsck", self.volume).returncode, 0)
+
+    def test_what_is_read_twice_on_a_read_only_mount(self):
+        """Without the kernel's cache in between: what came back the first time is there the second time."""
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.umount()
+        shutil.rmtree(self.volume)
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mounted.append((self.volume, self.mount_point))
+        self.succeed("mount", self.volume, self.mount_point, "-o", "ro")
+        for _ in range(2):
+            self.assert_tree()
+            Path("/proc/sys/vm/drop_caches").write_text("3")
+        self.assertRaises(OSError, (self.mount_point / "new").write_bytes, b"x")
 
     def test_an_encrypted_volume_shows_nothing_and_comes_back(self):
         key = self.folder / "key"
