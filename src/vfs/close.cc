@@ -185,6 +185,23 @@ void VolumeImpl::add_times(const OpenState& open, const io::FileStat& stat, meta
   if (stat.atime != open.base_atime) update.atime = stat.atime;
 }
 
+meta::ContentUpdate VolumeImpl::changes_of(const OpenState& open, const io::FileStat& stat) {
+  meta::ContentUpdate update;
+  update.size = stat.bytes;
+  update.allocated_bytes = stat.allocated_bytes;
+  add_times(open, stat, update);
+  return update;
+}
+
+io::Task<Result<void>> VolumeImpl::record_object(Node& node, const io::FileStat& stat) {
+  Attr before;
+  if (settling_) before = CO_TRY(co_await meta_.getattr(node.inode));
+  CO_TRY(co_await meta_.update_content(node.inode, changes_of(*node.open, stat)));
+  note_recorded(before, stat.allocated_bytes);
+  rebase_on(node, stat);
+  co_return Result<void>();
+}
+
 io::Task<Result<std::string>> VolumeImpl::read_whole(data::Object& object, uint64_t bytes) {
   std::string content(bytes, '\0');
   const size_t got = CO_TRY(co_await object.file().read(0, std::as_writable_bytes(std::span(content))));
@@ -215,14 +232,7 @@ io::Task<Result<void>> VolumeImpl::finish_lent(Node& node, const io::FileStat& s
 }
 
 io::Task<Result<void>> VolumeImpl::finish_settled(Node& node, const io::FileStat& stat) {
-  OpenState& open = *node.open;
-  meta::ContentUpdate update;
-  update.size = stat.bytes;
-  update.allocated_bytes = stat.allocated_bytes;
-  add_times(open, stat, update);
-  const Attr before = CO_TRY(co_await meta_.getattr(node.inode));
-  CO_TRY(co_await meta_.update_content(node.inode, update));
-  note_recorded(before, stat.allocated_bytes);
+  CO_TRY(co_await record_object(node, stat));
   mark_unsynced(node.inode);
   if (settling_) settling_->note_closed(stat.allocated_bytes);
   clear_object(node);
@@ -235,12 +245,9 @@ io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) 
   OpenState& open = *node.open;
   if (open.inline_behind && durable_here()) CO_TRY(co_await open.object->file().sync(true));
   CO_TRY(co_await data_.settle(open.object));
-  meta::ContentUpdate update;
+  meta::ContentUpdate update = changes_of(open, stat);
   update.content = meta::Content{.backing = open.object->id(), .settled = true, .live = true};
   update.inline_data = "";
-  update.size = stat.bytes;
-  update.allocated_bytes = stat.allocated_bytes;
-  add_times(open, stat, update);
   CO_TRY(co_await meta_.update_content(node.inode, update));
   if (settling_) {
     if (node.made_in != InodeId())

@@ -242,15 +242,7 @@ io::Task<void> VolumeImpl::record_open_files() {
     const Result<io::FileStat> stat = co_await node->open->object->file().stat();
     const Result<Attr> attr = co_await meta_.getattr(node->inode);
     if (!stat || !attr || (stat->mtime == node->open->base_mtime && stat->bytes == attr->size)) continue;
-    meta::ContentUpdate update;
-    update.size = stat->bytes;
-    update.allocated_bytes = stat->allocated_bytes;
-    add_times(*node->open, *stat, update);
-    if (!co_await meta_.update_content(node->inode, update)) continue;
-    note_recorded(*attr, stat->allocated_bytes);
-    std::lock_guard state(node->state_mutex);
-    node->open->base_mtime = stat->mtime;
-    node->open->base_atime = stat->atime;
+    (void)co_await record_object(*node, *stat);
   }
 }
 

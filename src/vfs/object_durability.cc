@@ -18,29 +18,35 @@ io::Task<Result<void>> VolumeImpl::make_durable_elsewhere(Node& node) {
 io::Task<Result<void>> VolumeImpl::send(Node& node) {
   const Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (!attr.content.settled || attr.content.evicted) co_return Result<void>();
-  if (!node.open || !node.open->live || node.open->lent) {
-    if (attr.content.generation == attr.content.uploaded_generation) co_return Result<void>();
-    CO_TRY(co_await settling_->upload(node.inode, &stopping_));
-    note_change(node);
-    co_return Result<void>();
+  Result<void> sent;
+  if (is_being_written(node)) {
+    sent = co_await send_open(node, attr);
+  } else if (attr.content.generation != attr.content.uploaded_generation) {
+    sent = co_await upload(node);
   }
+  note_change(node);  // what fsync waits for in the log
+  co_return sent;
+}
+
+bool VolumeImpl::is_being_written(const Node& node) { return node.open && node.open->live && !node.open->lent; }
+
+io::Task<Result<void>> VolumeImpl::send_open(Node& node, const Attr& attr) {
   WrittenBlocks unsent;
   {
     std::lock_guard lock(node.state_mutex);
     unsent = node.unsent.take();
   }
   if (unsent.empty()) co_return Result<void>();
-  Result<void> sent = co_await send_open(node, attr, unsent);
+  Result<void> sent = co_await send_written(node, attr, unsent);
   if (!sent) note_rewritten(node);
-  note_change(node);  // what fsync waits for in the log
   co_return sent;
 }
 
-io::Task<Result<void>> VolumeImpl::send_open(Node& node, const Attr& attr, const WrittenBlocks& unsent) {
+io::Task<Result<void>> VolumeImpl::send_written(Node& node, const Attr& attr, const WrittenBlocks& unsent) {
   const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
   const std::set<uint64_t> blocks = blocks_to_journal(attr, unsent, stat.bytes);
-  if (blocks.empty()) co_return co_await upload_open(node);
-  co_return co_await journal(node, blocks, stat);
+  if (blocks.empty()) co_return co_await upload(node);
+  co_return co_await journal(node, attr, blocks, stat);
 }
 
 // Chunks and journal must make up the whole file, of `bytes`: either the blocks are all of it, or it had a whole
@@ -66,7 +72,8 @@ std::set<uint64_t> VolumeImpl::blocks_to_journal(const Attr& attr, const Written
   return fits ? blocks : std::set<uint64_t>();
 }
 
-io::Task<Result<void>> VolumeImpl::journal(Node& node, const std::set<uint64_t>& blocks, const io::FileStat& stat) {
+io::Task<Result<void>> VolumeImpl::journal(Node& node, const Attr& before, const std::set<uint64_t>& blocks,
+                                           const io::FileStat& stat) {
   constexpr uint64_t kBlock = meta::kJournalBlockBytes;
   std::vector<meta::JournalBlock> written;
   for (const uint64_t index : blocks) {
@@ -74,36 +81,23 @@ io::Task<Result<void>> VolumeImpl::journal(Node& node, const std::set<uint64_t>&
     CO_TRY(co_await node.open->object->file().read(index * kBlock, std::as_writable_bytes(std::span(bytes))));
     written.push_back({index, std::move(bytes)});
   }
-  CO_TRY(co_await options_.tiers->tiering.commit_journal(node.inode, written, changes_of(node, stat)));
+  CO_TRY(co_await options_.tiers->tiering.commit_journal(node.inode, written, changes_of(*node.open, stat)));
+  note_recorded(before, stat.allocated_bytes);
   rebase_on(node, stat);
   co_return Result<void>();
 }
 
 // Whatever was written before the record gets its new generation is read, and sent, after that.
-io::Task<Result<void>> VolumeImpl::upload_open(Node& node) {
+io::Task<Result<void>> VolumeImpl::upload(Node& node) {
   constexpr int kAttempts = 16;  // times it may be touched by others meanwhile
   for (int attempt = 1;; ++attempt) {
-    const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
-    CO_TRY(co_await meta_.update_content(node.inode, changes_of(node, stat)));
-    rebase_on(node, stat);
+    if (is_being_written(node)) {
+      const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+      CO_TRY(co_await record_object(node, stat));
+    }
     const Result<void> sent = co_await settling_->upload(node.inode, &stopping_);
     if (sent || sent.error() != Code::kConflict || attempt == kAttempts) co_return sent;
   }
-}
-
-meta::ContentUpdate VolumeImpl::changes_of(const Node& node, const io::FileStat& stat) const {
-  meta::ContentUpdate update;
-  update.size = stat.bytes;
-  update.allocated_bytes = stat.allocated_bytes;
-  add_times(*node.open, stat, update);
-  return update;
-}
-
-void VolumeImpl::rebase_on(Node& node, const io::FileStat& stat) {
-  note_change(node);
-  std::lock_guard state(node.state_mutex);
-  node.open->base_mtime = stat.mtime;
-  node.open->base_atime = stat.atime;
 }
 
 io::Task<Result<tier::Journal>> VolumeImpl::journal_of(const Attr& attr) {

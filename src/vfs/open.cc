@@ -250,11 +250,14 @@ io::Task<Result<void>> VolumeImpl::attach_settled(Node& node, const Attr& attr) 
 }
 
 io::Task<Result<void>> VolumeImpl::rebase(Node& node) {
-  io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
+  rebase_on(node, CO_TRY(co_await node.open->object->file().stat()));
+  co_return Result<void>();
+}
+
+void VolumeImpl::rebase_on(Node& node, const io::FileStat& stat) {
   std::lock_guard lock(node.state_mutex);
   node.open->base_mtime = stat.mtime;
   node.open->base_atime = stat.atime;
-  co_return Result<void>();
 }
 
 // Chooses the I/O mode. The kernel refuses to mix cached and passthrough opens of one inode; our counts lag behind

@@ -164,6 +164,10 @@ class VolumeImpl final : public Volume {
   void clear_object(Node& node);
   io::Task<Result<void>> finish_in_memory(Node& node, const io::FileStat& stat);
   static void add_times(const OpenState& open, const io::FileStat& stat, meta::ContentUpdate& update);
+  // The object's size and times, as a change of what the record says.
+  static meta::ContentUpdate changes_of(const OpenState& open, const io::FileStat& stat);
+  // The record of an open file says what its object is now.
+  io::Task<Result<void>> record_object(Node& node, const io::FileStat& stat);
   io::Task<Result<std::string>> read_whole(data::Object& object, uint64_t bytes);
 
   // ---- file_io.cc ----
@@ -183,7 +187,9 @@ class VolumeImpl final : public Volume {
   io::Task<Result<Attr>> resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids);
   io::Task<Result<Attr>> resize_in_memory(Node& node, uint64_t size, meta::ContentUpdate update);
   io::Task<Result<Attr>> resize_inline(Node& node, const Attr& attr, uint64_t size, meta::ContentUpdate update);
+  // Record and object agree now.
   io::Task<Result<void>> rebase(Node& node);
+  static void rebase_on(Node& node, const io::FileStat& stat);
 
   // ---- cold.cc ----
   // Of an evicted file, for readers. Under Node::mutex, as the next two.
@@ -202,7 +208,7 @@ class VolumeImpl final : public Volume {
   void start_settling();
   // What files that are open for writing have on the local disk and their records do not say.
   io::Task<uint64_t> open_bytes();
-  // The record of a file is about to say that its backing has so many bytes.
+  // The record of a file, which was `before`, says that its backing has so many bytes.
   void note_recorded(const Attr& before, uint64_t allocated_bytes);
   // For who is about to write so much: false: wait_for_room() says when he may, or that he may not.
   bool has_room_for(uint64_t bytes) { return !settling_ || settling_->room().note(bytes); }
@@ -211,15 +217,15 @@ class VolumeImpl final : public Volume {
   // ---- object_durability.cc ----
   io::Task<Result<void>> make_durable_elsewhere(Node& node);
   io::Task<Result<void>> send(Node& node);
-  io::Task<Result<void>> send_open(Node& node, const Attr& attr, const WrittenBlocks& unsent);
-  io::Task<Result<void>> upload_open(Node& node);
+  // Whether the object is the file's settled backing, and newer than the record.
+  static bool is_being_written(const Node& node);
+  io::Task<Result<void>> send_open(Node& node, const Attr& attr);
+  io::Task<Result<void>> send_written(Node& node, const Attr& attr, const WrittenBlocks& unsent);
+  io::Task<Result<void>> upload(Node& node);
   // Which blocks are to go into the journal; none: that will not do, it must be uploaded.
   std::set<uint64_t> blocks_to_journal(const Attr& attr, const WrittenBlocks& unsent, uint64_t bytes) const;
-  io::Task<Result<void>> journal(Node& node, const std::set<uint64_t>& blocks, const io::FileStat& stat);
-  // An open file's size and times, as a change of its content.
-  meta::ContentUpdate changes_of(const Node& node, const io::FileStat& stat) const;
-  // Record and object agree now.
-  void rebase_on(Node& node, const io::FileStat& stat);
+  io::Task<Result<void>> journal(Node& node, const Attr& before, const std::set<uint64_t>& blocks,
+                                 const io::FileStat& stat);
   io::Task<Result<tier::Journal>> journal_of(const Attr& attr);
   // All files that are closed.
   io::Task<Result<void>> send_closed(io::CancelToken* token);
