@@ -8,8 +8,7 @@ namespace firn::cli {
 Following::Following(tier::Bucket bucket, std::string volume, int64_t interval_ns,
                      tier::MetadataFollower::MakeTarget make_target)
     : interval_ns_(interval_ns),
-      follower_(std::move(bucket), std::move(make_target),
-                {.restore = {.volume = std::move(volume)}, .poll_ns = interval_ns}) {}
+      follower_(std::move(bucket), std::move(make_target), {.restore = {.volume = std::move(volume)}}) {}
 
 io::Task<Result<void>> Following::open() {
   CO_TRY(co_await follower_.open(&stopping_));

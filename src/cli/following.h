@@ -2,7 +2,6 @@
 // knows it.
 #pragma once
 
-#include <atomic>
 #include <mutex>
 #include <string>
 

@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "io/reactor.h"
 #include "tier/blob/verify.h"
+#include "tier/recorded_chunks.h"
 
 namespace firn::tier {
 
@@ -20,30 +21,6 @@ io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t
   CO_TRY(co_await file.read(offset, std::as_writable_bytes(std::span(chunk))));
   co_return chunk;
 }
-
-// The recorded chunks of one file, in order, a page at a time.
-class Recorded {
- public:
-  Recorded(meta::Tiering& tiering, InodeId inode) : tiering_(tiering), inode_(inode) {}
-
-  // To be asked for ascending indices. Null: none is recorded. Valid until the next call.
-  io::Task<Result<const meta::Chunk*>> find(ChunkIndex index) {
-    while (at_ < page_.size() && page_[at_].index < index) ++at_;
-    if (at_ == page_.size() && !ended_) {
-      page_ = CO_TRY(co_await tiering_.list_chunks(inode_, index, kPage));
-      ended_ = page_.size() < kPage;
-      at_ = 0;
-    }
-    co_return at_ < page_.size() && page_[at_].index == index ? &page_[at_] : nullptr;
-  }
-
- private:
-  meta::Tiering& tiering_;
-  const InodeId inode_;
-  std::vector<meta::Chunk> page_;
-  size_t at_ = 0;
-  bool ended_ = false;
-};
 
 }  // namespace
 
@@ -138,41 +115,6 @@ bool UploadPass::live_is_due(InodeId inode) {
   return true;
 }
 
-// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has; or its
-// policy is another.
-io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
-  const uint64_t chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
-  Journal journal;
-  if (attr.content.journal_blocks > 0) journal = Journal(CO_TRY(co_await parts_.tiering.list_journal(attr.inode)));
-  if (!CO_TRY(co_await all_recorded(attr.inode, chunk_count, journal))) {
-    ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
-    co_return Result<void>();
-  }
-  files_.push_back({.inode = attr.inode,
-                    .generation = attr.content.generation,
-                    .chunk_count = chunk_count,
-                    .bytes = attr.size,
-                    .skip = attr.policy.skip,
-                    .replaces = true});
-  const size_t file = files_.size() - 1;
-  co_return co_await add_all(file, add_evicted_chunks(file, journal));
-}
-
-// A chunk with what the journal lays over it.
-io::Task<Result<void>> UploadPass::add_folded(size_t file, ChunkIndex index, const Journal& journal) {
-  const uint64_t offset = index.value * options_.chunk_bytes;
-  const uint64_t size = std::min<uint64_t>(options_.chunk_bytes, files_[file].bytes - offset);
-  std::string chunk;
-  if (!journal.covers(offset, size)) {
-    const meta::Chunk record = CO_TRY(co_await hydrator_.record_of(files_[file].inode, index));
-    CO_TRY(journal.base_bytes(offset, size, record.bytes));
-    chunk = CO_TRY(co_await hydrator_.fetch(files_[file].inode, record, token_));
-  }
-  chunk.resize(size);
-  journal.lay_over(offset, chunk);
-  co_return co_await add_chunk(file, index, std::move(chunk));
-}
-
 // What cannot be read of a file is that file's failure.
 io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> adding) {
   Result<void> added = co_await std::move(adding);
@@ -180,37 +122,6 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
   if (!added) {
     files_[file].failed = true;
     note_failure(added.error());
-  }
-  co_return Result<void>();
-}
-
-io::Task<Result<bool>> UploadPass::all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal) {
-  Recorded recorded(parts_.tiering, inode);
-  for (uint64_t index = 0; index < chunk_count; ++index) {
-    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) continue;
-    if (CO_TRY(co_await recorded.find(ChunkIndex(index))) == nullptr) co_return false;
-  }
-  co_return true;
-}
-
-// What is in a blob that does not go where the file is to go comes from a tier, and is sent again.
-io::Task<Result<void>> UploadPass::add_evicted_chunks(size_t file, const Journal& journal) {
-  const InodeId inode = files_[file].inode;
-  Recorded recorded(parts_.tiering, inode);
-  for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
-    if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
-    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) {
-      CO_TRY(co_await add_folded(file, ChunkIndex(index), journal));
-      continue;
-    }
-    const meta::Chunk* const known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
-    if (known == nullptr) co_return fail(Code::kInterrupted, "the file has changed");
-    const Reach reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
-    if (reach == Reach::kLagging) files_[file].failed = true;
-    if (reach != Reach::kElsewhere) continue;
-    std::string chunk = CO_TRY(co_await hydrator_.fetch(inode, *known, token_));
-    memory_.handled_bytes.fetch_add(chunk.size(), std::memory_order_relaxed);
-    CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
   }
   co_return Result<void>();
 }
@@ -232,7 +143,7 @@ io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(uint32_t skip, std::str
 
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
-  Recorded recorded(parts_.tiering, files_[file].inode);
+  RecordedChunks recorded(parts_.tiering, files_[file].inode);
   for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
     if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
     const uint64_t offset = index * options_.chunk_bytes;
@@ -405,19 +316,6 @@ io::Task<Result<void>> UploadPass::finish() {
 
 void UploadPass::note_failure(const Status& failure) {
   if (summary_.first_failure.ok()) summary_.first_failure = failure;
-}
-
-io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token) {
-  UploadPass one(parts_, options_, memory_, token);
-  co_return co_await one.run();
-}
-
-io::Task<Result<UploadSummary>> Uploader::upload(InodeId inode, io::CancelToken* token) {
-  UploadPass one(parts_, options_, memory_, token);
-  UploadSummary summary = CO_TRY(co_await one.run_for(inode));
-  if (!summary.first_failure.ok()) co_return fail(summary.first_failure);
-  if (summary.outdated > 0) co_return fail(Code::kConflict, "the file was changed while it was uploaded");
-  co_return summary;
 }
 
 }  // namespace firn::tier

@@ -6,7 +6,6 @@
 
 #include "io/sync.h"
 #include "tier/blob/writer.h"
-#include "tier/hydrator.h"
 #include "tier/journal.h"
 #include "tier/uploader.h"
 
@@ -14,14 +13,13 @@ namespace firn::tier {
 
 class UploadPass {
  public:
-  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, Uploader::Memory& memory,
+  UploadPass(const Uploader::Parts& parts, const UploadOptions& options, Uploader::Memory& memory, Hydrator& hydrator,
              io::CancelToken* token)
       : parts_(parts),
         options_(options),
         token_(token),
         memory_(memory),
-        hydrator_({parts.meta, parts.tiering, parts.pool, parts.tiers},
-                  {.chunk_bytes = options.chunk_bytes, .key = options.key}),
+        hydrator_(hydrator),
         in_flight_(options.blobs_in_flight) {}
 
   io::Task<Result<UploadSummary>> run();
@@ -64,10 +62,6 @@ class UploadPass {
   io::Task<Result<std::vector<InodeId>>> list();
   io::Task<Result<void>> add_file(InodeId inode);
   io::Task<Result<void>> add_settled(const meta::Attr& attr);
-  io::Task<Result<void>> add_evicted(const meta::Attr& attr);
-  io::Task<Result<void>> add_folded(size_t file, ChunkIndex index, const Journal& journal);
-  io::Task<Result<bool>> all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal);
-  io::Task<Result<void>> add_evicted_chunks(size_t file, const Journal& journal);
   // Of a chunk that need not be sent for its content: what is missing is copied, where that is possible.
   io::Task<Result<Reach>> bring_to(uint32_t skip, std::string blob);
   void forget_old_live_files();
@@ -76,6 +70,13 @@ class UploadPass {
   io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
   io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
+
+  // ---- upload_evicted.cc ----
+  io::Task<Result<void>> add_evicted(const meta::Attr& attr);
+  io::Task<Result<bool>> all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal);
+  io::Task<Result<void>> add_evicted_chunks(size_t file, const Journal& journal);
+  io::Task<Result<void>> add_folded(size_t file, ChunkIndex index, const Journal& journal);
+
   io::Task<void> send();
   io::Task<void> put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry entry);
   io::Task<Result<void>> put_to_tiers(Packing& packing);
@@ -94,7 +95,7 @@ class UploadPass {
   const UploadOptions& options_;
   io::CancelToken* const token_;
   Uploader::Memory& memory_;
-  Hydrator hydrator_;
+  Hydrator& hydrator_;
   io::Semaphore in_flight_;
   io::Gate gate_;
   uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this pass

@@ -12,6 +12,7 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
+#include "tier/hydrator.h"
 #include "tier/packing_order.h"
 #include "tier/tier.h"
 
@@ -58,7 +59,7 @@ class Uploader {
     Random& random;          // names of blobs; must be unpredictable where blobs are sealed
     Tiers tiers;
   };
-  Uploader(Parts parts, UploadOptions options) : parts_(std::move(parts)), options_(options) {}
+  Uploader(Parts parts, UploadOptions options);
 
   // What one pass leaves for the next.
   struct Memory {
@@ -69,12 +70,12 @@ class Uploader {
     PackingOrder order;
   };
 
-  // One round over the files that are pending now, those that have waited longest first, with what else is of
-  // their directory. Chunks whose checksum is the
-  // recorded one are not sent again; the others are packed into blobs, many files of one policy to a blob. A file
-  // counts as uploaded once every tier that its policy does not skip has all of its chunks: a tier that missed a blob
-  // is given it, and a chunk in a blob that does not go to such a tier is sent again. What fails stays pending. The
-  // result fails only when the metadata cannot be read or written. `token` may be null.
+  // One round over the files that are pending now, those that have waited longest first, with what else is of their
+  // directory. Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many
+  // files of one policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of
+  // its chunks: a tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent
+  // again. What fails stays pending. The result fails only when the metadata cannot be read or written. `token` may be
+  // null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
@@ -89,6 +90,7 @@ class Uploader {
   const Parts parts_;
   const UploadOptions options_;
   Memory memory_;
+  Hydrator hydrator_;  // for what is to be sent again and is in colder tiers only
 };
 
 }  // namespace firn::tier

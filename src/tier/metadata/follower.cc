@@ -151,11 +151,4 @@ io::Task<Result<void>> MetadataFollower::look_for_root(io::CancelToken* token) {
   co_return Result<void>();
 }
 
-io::Task<void> MetadataFollower::run(io::CancelToken* token, std::function<void(const Status&)> on_failure) {
-  while (co_await io::sleep_for(options_.poll_ns, token)) {
-    const Result<void> done = co_await poll(token);
-    if (!done && on_failure && !token->cancelled()) on_failure(done.error());
-  }
-}
-
 }  // namespace firn::tier

@@ -11,7 +11,6 @@ namespace firn::tier {
 
 struct FollowOptions {
   RestoreOptions restore;
-  int64_t poll_ns = 1'000'000'000;
   // How often, while the log stands still, to ask whether there is a newer root and the log from here on has been
   // removed. Shorter than the writer's RetentionOptions::grace_ns.
   int64_t root_check_ns = 600'000'000'000;
@@ -36,8 +35,6 @@ class MetadataFollower {
   io::Task<Result<void>> open(io::CancelToken* token = nullptr);
   // Applies what is new. A failure leaves the state as it was, or further on; try again.
   io::Task<Result<void>> poll(io::CancelToken* token = nullptr);
-  // Polls until `token` is cancelled; failures go to `on_failure`, which may be empty.
-  io::Task<void> run(io::CancelToken* token, std::function<void(const Status&)> on_failure);
 
   // Always the newest state: the same object for the follower's life. A transaction keeps the state that it began with,
   // also when that is replaced. Commits that write fail with kReadOnly.

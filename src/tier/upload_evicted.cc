@@ -1,0 +1,75 @@
+// UploadPass: files whose bytes are not on the local disk.
+#include <algorithm>
+
+#include "tier/recorded_chunks.h"
+#include "tier/upload_pass.h"
+
+namespace firn::tier {
+
+// It was pending where its backing was, and is now what had been uploaded of it, and what its journal has; or its
+// policy is another.
+io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
+  const uint64_t chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
+  Journal journal;
+  if (attr.content.journal_blocks > 0) journal = Journal(CO_TRY(co_await parts_.tiering.list_journal(attr.inode)));
+  if (!CO_TRY(co_await all_recorded(attr.inode, chunk_count, journal))) {
+    ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
+    co_return Result<void>();
+  }
+  files_.push_back({.inode = attr.inode,
+                    .generation = attr.content.generation,
+                    .chunk_count = chunk_count,
+                    .bytes = attr.size,
+                    .skip = attr.policy.skip,
+                    .replaces = true});
+  const size_t file = files_.size() - 1;
+  co_return co_await add_all(file, add_evicted_chunks(file, journal));
+}
+
+io::Task<Result<bool>> UploadPass::all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal) {
+  RecordedChunks recorded(parts_.tiering, inode);
+  for (uint64_t index = 0; index < chunk_count; ++index) {
+    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) continue;
+    if (CO_TRY(co_await recorded.find(ChunkIndex(index))) == nullptr) co_return false;
+  }
+  co_return true;
+}
+
+// What is in a blob that does not go where the file is to go comes from a tier, and is sent again.
+io::Task<Result<void>> UploadPass::add_evicted_chunks(size_t file, const Journal& journal) {
+  const InodeId inode = files_[file].inode;
+  RecordedChunks recorded(parts_.tiering, inode);
+  for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
+    if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
+    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) {
+      CO_TRY(co_await add_folded(file, ChunkIndex(index), journal));
+      continue;
+    }
+    const meta::Chunk* const known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
+    if (known == nullptr) co_return fail(Code::kInterrupted, "the file has changed");
+    const Reach reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
+    if (reach == Reach::kLagging) files_[file].failed = true;
+    if (reach != Reach::kElsewhere) continue;
+    std::string chunk = CO_TRY(co_await hydrator_.fetch(inode, *known, token_));
+    memory_.handled_bytes.fetch_add(chunk.size(), std::memory_order_relaxed);
+    CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
+  }
+  co_return Result<void>();
+}
+
+// A chunk with what the journal lays over it.
+io::Task<Result<void>> UploadPass::add_folded(size_t file, ChunkIndex index, const Journal& journal) {
+  const uint64_t offset = index.value * options_.chunk_bytes;
+  const uint64_t size = std::min<uint64_t>(options_.chunk_bytes, files_[file].bytes - offset);
+  std::string chunk;
+  if (!journal.covers(offset, size)) {
+    const meta::Chunk record = CO_TRY(co_await hydrator_.record_of(files_[file].inode, index));
+    CO_TRY(journal.base_bytes(offset, size, record.bytes));
+    chunk = CO_TRY(co_await hydrator_.fetch(files_[file].inode, record, token_));
+  }
+  chunk.resize(size);
+  journal.lay_over(offset, chunk);
+  co_return co_await add_chunk(file, index, std::move(chunk));
+}
+
+}  // namespace firn::tier
