@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import bucket, inline, stores, tiers
+from . import bucket, bucket_mounts, inline, stores, tier_memory, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -88,6 +88,10 @@ def text(figures):
         parts.append(tiers.table(figures.tiers))
     if getattr(figures, "bucket", None):
         parts.append(bucket.table(figures.bucket))
+    if getattr(figures, "bucket_mounts", None):
+        parts.append(bucket_mounts.table(figures.bucket_mounts))
+    if getattr(figures, "tier_memory", None):
+        parts.append(tier_memory.table(figures.tier_memory))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -121,6 +125,8 @@ def save(figures, path, command, commit):
         "stores": getattr(figures, "stores", None),
         "tiers": getattr(figures, "tiers", None),
         "bucket": getattr(figures, "bucket", None),
+        "bucket_mounts": getattr(figures, "bucket_mounts", None),
+        "tier_memory": getattr(figures, "tier_memory", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,

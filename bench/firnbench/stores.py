@@ -15,6 +15,12 @@ KEYS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret", "
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of an empty body
 
 
+def free_address():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
 class Server:
     """A server with one bucket, in a folder."""
 
@@ -26,9 +32,7 @@ class Server:
         if not self.program.exists():
             raise BenchError(f"{self.program} is missing: run scripts/s3-server")
         (self.folder / "objects" / "bucket").mkdir(parents=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        address = free_address()
         self.url = f"http://{address}"
         self.process = subprocess.Popen(
             [str(self.program), "--quiet", "--access", KEYS["AWS_ACCESS_KEY_ID"], "--secret",

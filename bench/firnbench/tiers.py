@@ -14,15 +14,15 @@ PUTS_AT_ONCE, GETS_AT_ONCE = 4, 8  # as firn does by default
 class Volume:
     """A volume with one bucket as its tier, mounted."""
 
-    def __init__(self, firn, folder, server, prefix, tiers=True):
-        self.firn, self.folder, self.tiers = firn, folder / prefix, tiers
+    def __init__(self, firn, folder, server, prefix, tiers=True, init=()):
+        self.firn, self.folder, self.tiers, self.init = firn, folder / prefix, tiers, init
         self.mount = folder / f"{prefix}-mnt"
         self.environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": server.url}
         self.url = f"s3://bucket/{prefix}"
 
     def __enter__(self):
         self.mount.mkdir(parents=True)
-        self.call("init", self.folder, *(["--tier", f"s3={self.url}"] if self.tiers else []))
+        self.call("init", self.folder, *self.init, *(["--tier", f"s3={self.url}"] if self.tiers else []))
         self.call("mount", self.folder, self.mount)
         return self
 
@@ -32,10 +32,14 @@ class Volume:
     def call(self, *arguments):
         return run([self.firn, *arguments], env=self.environment)
 
-    def requests(self):
+    def status(self):
+        """What firn status says of the tiers, also while the volume is not well."""
         body = subprocess.run([str(self.firn), "status", str(self.folder), "--json"], env=self.environment,
                               capture_output=True, text=True, check=False).stdout
-        kinds = json.loads(body)["tiers"]["stores"][0]["requests"]
+        return json.loads(body)["tiers"]
+
+    def requests(self):
+        kinds = self.status()["stores"][0]["requests"]
         return {kind: (of["requests"], of["bytes"]) for kind, of in kinds.items()}
 
 

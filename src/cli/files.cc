@@ -1,6 +1,7 @@
 #include "cli/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -28,6 +29,12 @@ Status sync_folder(const std::string& path) {
   io::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || fsync(fd.get()) != 0) return Status::from_errno(errno, path);
   return {};
+}
+
+Result<bool> make_folder(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0) return true;
+  if (errno == EEXIST) return false;
+  return fail(Status::from_errno(errno, path));
 }
 
 Status remove_all(const std::string& path) {

@@ -1,6 +1,5 @@
 // firn fsck: checks, and with --repair mends, a volume that nobody uses.
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -72,8 +71,7 @@ Result<std::unique_ptr<kv::Engine>> fetch_engine(const VolumePaths& paths, const
   const std::optional<tier::Key> key = TRY(open_key(record, secret));
   const auto stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = pool}));
   TRY(remove_all(target.root));
-  for (const std::string& folder : {target.root, target.hot()})
-    if (mkdir(folder.c_str(), 0700) != 0) return fail(Status::from_errno(errno, folder));
+  for (const std::string& folder : {target.root, target.hot()}) TRY(make_folder(folder));
   const tier::Bucket bucket{.store = stores->tiers().back().store, .pool = pool, .random = system_random(), .key = key};
   auto restored = io::block_on(
       reactors,

@@ -109,23 +109,6 @@ Result<NewVolume> plan(const InitOptions& options) {
   return volume;
 }
 
-Status check_vacant(const std::string& volume, const Probe& probe) {
-  switch (probe.state) {
-    case FolderState::kVolume:
-      return Status(Code::kExists,
-                    fmt::format("{}: is a volume already; use it with: firn mount {} MOUNTPOINT", volume, volume));
-    case FolderState::kNotFolder:
-      return Status(Code::kNotDirectory, fmt::format("{}: exists and is not a folder; choose another name", volume));
-    case FolderState::kForeign:
-      return Status(Code::kNotEmpty, fmt::format("{}: the folder is not empty; choose a new or an empty one", volume));
-    case FolderState::kMissing:
-    case FolderState::kEmpty:
-    case FolderState::kHalfMade:
-      break;
-  }
-  return {};
-}
-
 // The volume's folder would be removed with its tier in it, and the tier with the volume's disk.
 Status check_apart(const NewVolume& volume) {
   const std::string inside = volume.paths.root + "/";
@@ -212,7 +195,7 @@ Result<int> init(const InitOptions& given) {
   Probe probe = TRY(probe_folder(options->volume));
   volume.paths = probe.paths;
   if (in_bucket) TRY(make_room_for_cache(volume, given, probe));
-  TRY(check_vacant(given.volume, probe));
+  TRY(check_vacant(given.volume, probe, fmt::format("use it with: firn mount {} MOUNTPOINT", given.volume)));
   TRY(check_apart(volume));
   if (options->encrypt) TRY(make_key(given.volume, volume));
   fill_record(volume);
@@ -237,7 +220,7 @@ void add_init(CLI::App& app, Action* chosen) {
       ->allow_extra_args(false);
   command
       .add_option("--durability", options->durability,
-                  "What fsync waits for: local. (object, a colder tier, is not in this version)")
+                  "What fsync waits for: local (this machine's disk), or object (the bucket that the volume lives in)")
       ->check(CLI::IsMember({"local", "object"}));
   command.add_option("--compress", options->compression, "How what leaves this machine is compressed (zstd)")
       ->check(CLI::IsMember({"zstd", "lz4", "none"}));

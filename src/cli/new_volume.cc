@@ -24,13 +24,6 @@ namespace {
 constexpr size_t kIdBytes = 16;
 constexpr const char* kMarkerText = "firn init is at work here, or was interrupted. Nothing is stored yet.\nid ";
 
-// True: it was not there.
-Result<bool> make_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0) return true;
-  if (errno == EEXIST) return false;
-  return fail(Status::from_errno(errno, path));
-}
-
 // The marker says that nothing else in the folder is of value, so what an interrupted init left may go.
 Status remove_leftovers(const VolumePaths& paths) {
   for (const std::string& path : {paths.meta(), paths.hot(), paths.config(), paths.log()}) TRY(remove_all(path));

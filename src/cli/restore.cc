@@ -1,13 +1,11 @@
 // firn restore: a volume from a colder tier alone.
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "base/bytes.h"
 #include "base/failpoint.h"
-#include "base/hex.h"
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/progress.h"
@@ -163,14 +161,10 @@ class Restore {
   }
 
   Status begin_folder() {
-    if (mkdir(paths_.root.c_str(), 0700) != 0 && errno != EEXIST) return Status::from_errno(errno, paths_.root);
+    TRY(make_folder(paths_.root));
     TRY(write_file(paths_.marker(), "firn restore is at work here, or was interrupted. Nothing is stored yet.\n"));
-    for (const std::string& path : {paths_.meta(), paths_.hot(), paths_.hot_id(), paths_.database()})
-      TRY(remove_all(path));
-    if (mkdir(paths_.hot().c_str(), 0700) != 0) return Status::from_errno(errno, paths_.hot());
-    do hot_id_ = system_random().next();
-    while (hot_id_ == 0);
-    return write_hot_id(paths_, hot_id_);
+    hot_id_ = TRY(start_anew(paths_));
+    return {};
   }
 
   io::Task<Result<void>> bring_back(tier::Bucket bucket) {
@@ -215,20 +209,7 @@ class Restore {
 
 Result<int> restore(const Arguments& arguments) {
   const Probe probe = TRY(probe_folder(arguments.volume));
-  switch (probe.state) {
-    case FolderState::kVolume:
-      return fail(Code::kExists, fmt::format("{}: is a volume already; choose another folder", arguments.volume));
-    case FolderState::kNotFolder:
-      return fail(Code::kNotDirectory,
-                  fmt::format("{}: exists and is not a folder; choose another name", arguments.volume));
-    case FolderState::kForeign:
-      return fail(Code::kNotEmpty,
-                  fmt::format("{}: the folder is not empty; choose a new or an empty one", arguments.volume));
-    case FolderState::kMissing:
-    case FolderState::kEmpty:
-    case FolderState::kHalfMade:
-      break;
-  }
+  TRY(check_vacant(arguments.volume, probe, "choose another folder"));
   Arguments given = arguments;
   if (!given.key_file.empty()) given.key_file = absolute_path(given.key_file);
   Restore work(given, probe.paths);

@@ -45,27 +45,10 @@ Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const 
               fmt::format("{}: {}; {}", paths.meta(), engine.error().to_string(), advice_for(engine.error(), paths)));
 }
 
-Status make_folder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directory(path, error);
-  return error ? Status::from_errno(error.value(), path) : Status();
-}
-
 // How long a change that nobody waits for stays here.
 int64_t log_interval(const Settings& settings) {
   const bool in_bucket = settings.tiers.durability == "object";
   return in_bucket ? settings.sync_interval_ns : settings.tiers.flush_interval_ns;
-}
-
-// What the folder holds is worth nothing: another daemon may have changed the volume since. A new id for hot/ says so
-// to the records.
-Result<uint64_t> empty_cache(const VolumePaths& paths) {
-  for (const std::string& path : {paths.meta(), paths.hot(), paths.hot_id(), paths.database()}) TRY(remove_all(path));
-  TRY(make_folder(paths.hot()));
-  uint64_t id = 0;
-  while (id == 0) id = system_random().next();
-  TRY(write_hot_id(paths, id));
-  return id;
 }
 
 }  // namespace
@@ -108,7 +91,8 @@ Result<void> RunningVolume::open_bucket(const VolumePaths& paths, const Settings
                                             paths.config(), places.back().url));
   stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
   key_ = TRY(open_key(record_, flags.secret));
-  const uint64_t hot_id = TRY(empty_cache(paths));
+  // What the folder holds is worth nothing: another daemon may have changed the volume since.
+  const uint64_t hot_id = TRY(start_anew(paths));
   if (flags.read_only) {
     TRY(follow(paths, settings));
   } else {
@@ -141,7 +125,7 @@ Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Set
 }
 
 Result<void> RunningVolume::follow(const VolumePaths& paths, const Settings& settings) {
-  if (const Status made = make_folder(paths.meta()); !made.ok()) return fail(made);
+  TRY(make_folder(paths.meta()));
   auto make_target = [this, settings, folder = paths.meta(), number = 0]() mutable {
     return kv::make_rocksdb_restore_target(cached_database(fmt::format("{}/{}", folder, number++), settings));
   };

@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "cli/cache_folder.h"
+#include "cli/files.h"
 
 namespace firn::cli {
 namespace {
@@ -127,6 +128,22 @@ Result<VolumePaths> require_volume(const std::string& path) {
   return fail(Code::kNotFound, fmt::format("{}: not a firn volume (no firn.toml); make one with: firn init", path));
 }
 
+Status check_vacant(const std::string& path, const Probe& probe, const std::string& otherwise) {
+  switch (probe.state) {
+    case FolderState::kVolume:
+      return Status(Code::kExists, fmt::format("{}: is a volume already; {}", path, otherwise));
+    case FolderState::kNotFolder:
+      return Status(Code::kNotDirectory, fmt::format("{}: exists and is not a folder; choose another name", path));
+    case FolderState::kForeign:
+      return Status(Code::kNotEmpty, fmt::format("{}: the folder is not empty; choose a new or an empty one", path));
+    case FolderState::kMissing:
+    case FolderState::kEmpty:
+    case FolderState::kHalfMade:
+      break;
+  }
+  return {};
+}
+
 Result<uint64_t> read_hot_id(const VolumePaths& paths) {
   io::UniqueFd fd(open(paths.hot_id().c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && errno == ENOENT) return uint64_t{0};
@@ -140,11 +157,13 @@ Result<uint64_t> read_hot_id(const VolumePaths& paths) {
   return id;
 }
 
-Status write_hot_id(const VolumePaths& paths, uint64_t id) {
-  io::UniqueFd fd(open(paths.hot_id().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return Status::from_errno(errno, paths.hot_id());
-  const bool written = write_all(fd.get(), fmt::format("{:016x}\n", id)) && fsync(fd.get()) == 0;
-  return written ? Status() : Status::from_errno(errno, paths.hot_id());
+Result<uint64_t> start_anew(const VolumePaths& paths) {
+  for (const std::string& path : {paths.meta(), paths.hot(), paths.hot_id(), paths.database()}) TRY(remove_all(path));
+  TRY(make_folder(paths.hot()));
+  uint64_t id = 0;
+  while (id == 0) id = system_random().next();
+  TRY(write_file(paths.hot_id(), fmt::format("{:016x}\n", id)));
+  return id;
 }
 
 Result<std::string> database_id(const VolumePaths& paths) {

@@ -30,7 +30,9 @@ struct VolumePaths {
 // Which folder of backings hot/ is: 0 for the one that the volume was made with, another for each that a restore made.
 // Records that refer to another one's files have no local copy.
 Result<uint64_t> read_hot_id(const VolumePaths& paths);
-Status write_hot_id(const VolumePaths& paths, uint64_t id);
+
+// What the volume holds here goes; hot/ is a new folder of backings, and this is its id.
+Result<uint64_t> start_anew(const VolumePaths& paths);
 
 // 16 bytes that tell meta/ from every other volume's and from copies that a restore made; made up at the first call.
 Result<std::string> database_id(const VolumePaths& paths);
@@ -48,6 +50,9 @@ struct Probe {
 Result<Probe> probe_folder(const std::string& path);
 // The paths of a volume that is there; otherwise a failure that says what is there instead, and what to do.
 Result<VolumePaths> require_volume(const std::string& path);
+// Whether a volume can be made at `path`, which `probe` is of; if not, what is there. `otherwise`: what to do about a
+// volume that is there.
+Status check_vacant(const std::string& path, const Probe& probe, const std::string& otherwise);
 
 // Who holds a volume, as firn.lock tells it.
 struct Holder {

@@ -1,9 +1,8 @@
 #include "meta/ops/journal.h"
 
-#include <algorithm>
-
 #include "meta/keys.h"
 #include "meta/local_service.h"
+#include "meta/ops/apply_update.h"
 #include "meta/ops/chunks.h"
 
 namespace firn::meta {
@@ -19,11 +18,8 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const std::vector<Journa
   Attr& attr = inode->attr;
   if (!attr.content.settled || attr.content.evicted) co_return fail(Code::kBusy);
   for (const JournalBlock& block : blocks) m.transaction().put(journal_key(id, block.index), block.bytes);
-  if (update.size) attr.size = *update.size;
-  if (update.allocated_bytes) attr.allocated_bytes = *update.allocated_bytes;
-  if (update.atime) attr.atime = *update.atime;
-  if (update.mtime) attr.mtime = *update.mtime;
-  if (update.ctime) attr.ctime = std::max(attr.ctime, *update.ctime);
+  apply_sizes(update, attr);
+  apply_times(update, attr);
   attr.content.journal_blocks += static_cast<uint32_t>(blocks.size());
   attr.content.uploaded_size = attr.size;
   ++attr.content.uploaded_version;

@@ -1,9 +1,8 @@
-#include <algorithm>
-
 #include "meta/keys.h"
 #include "meta/local_service.h"
 #include "meta/mutation.h"
 #include "meta/new_node.h"
+#include "meta/ops/apply_update.h"
 #include "meta/ops/chunks.h"
 #include "meta/ops/journal.h"
 #include "meta/ops/kill_set_ids.h"
@@ -25,10 +24,20 @@ void set_inline(Mutation& m, Inode& inode, std::string_view data) {
   inode.has_inline = !data.empty();
 }
 
+// Where the bytes are is the caller's; what colder tiers have of the file is kept here.
+Content with_tiering_of(const Content& known, Content content) {
+  content.generation = known.generation;
+  content.uploaded_generation = known.uploaded_generation;
+  content.uploaded_size = known.uploaded_size;
+  content.journal_blocks = known.journal_blocks;
+  content.uploaded_version = known.uploaded_version;
+  return content;
+}
+
 void apply_content(Mutation& m, const ContentUpdate& u, Inode& inode) {
   Attr& attr = inode.attr;
   if (u.content) {
-    attr.content = *u.content;
+    attr.content = with_tiering_of(attr.content, *u.content);
     stamp_session(m.core(), attr.content);
   }
   if (u.inline_data) {
@@ -37,14 +46,7 @@ void apply_content(Mutation& m, const ContentUpdate& u, Inode& inode) {
   }
   // A settled backing is the content; an inline value beside it would be a second truth.
   if (attr.content.settled) set_inline(m, inode, {});
-  if (u.size) attr.size = *u.size;
-  if (u.allocated_bytes) attr.allocated_bytes = *u.allocated_bytes;
-}
-
-void apply_times(const ContentUpdate& u, Attr& attr) {
-  if (u.atime) attr.atime = *u.atime;
-  if (u.mtime) attr.mtime = *u.mtime;
-  if (u.ctime) attr.ctime = std::max(attr.ctime, *u.ctime);
+  apply_sizes(u, attr);
 }
 
 // Whether colder tiers may lack something from now on. A file that is open for writing changes without telling.
@@ -60,16 +62,12 @@ bool changes_content(const ContentUpdate& u) { return u.size || u.allocated_byte
 io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& update) {
   co_await m.lock({id});
   Inode* inode = CO_TRY(co_await m.inode(id));
-  Content before = inode->attr.content;
+  const Content before = inode->attr.content;
   if (changes_content(update)) {
     if (inode->attr.type != FileType::kRegular) co_return fail(Code::kInvalid);
     const bool settles = update.content && update.content->settled && !before.settled;
-    if (settles && inode->has_inline && m.core().options.journals_inline) {
+    if (settles && inode->has_inline && m.core().options.journals_inline)
       CO_TRY(co_await move_inline_to_journal(m, *inode));
-      before.journal_blocks = inode->attr.content.journal_blocks;
-      before.uploaded_size = inode->attr.content.uploaded_size;
-      before.uploaded_version = inode->attr.content.uploaded_version;
-    }
     apply_content(m, update, *inode);
   }
   if (update.kill_set_ids) {
@@ -77,11 +75,6 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
     CO_TRY(co_await drop_capabilities(m, *inode));
   }
   apply_times(update, inode->attr);
-  inode->attr.content.generation = before.generation;
-  inode->attr.content.uploaded_generation = before.uploaded_generation;
-  inode->attr.content.uploaded_size = before.uploaded_size;
-  inode->attr.content.journal_blocks = before.journal_blocks;
-  inode->attr.content.uploaded_version = before.uploaded_version;
   // What it lies over has nothing to do with what settles there next.
   if (!inode->attr.content.settled) CO_TRY(co_await erase_journal(m, *inode));
   if (m.core().options.tiered && leaves_tiers_behind(update, before, inode->attr.content))
