@@ -135,6 +135,7 @@ TEST(TierEngine, ATierThatWasAwayGetsWhatItMissedFromTheOther) {
   const uint64_t puts = world.near->faulty.requests(Kind::kPut);
   for (int again = 0; again < 5; ++again) world.upload();
   EXPECT_EQ(world.near->faulty.requests(Kind::kPut), puts);  // nothing is sent twice
+  EXPECT_EQ(world.near->faulty.requests(Kind::kGet), 0u);    // nor fetched for a tier that does not answer
   world.far->faulty.set_down(false);
   const UploadSummary done = world.upload();
   EXPECT_EQ(done.copied_blobs, 1u);

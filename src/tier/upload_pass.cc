@@ -13,7 +13,8 @@ namespace firn::tier {
 
 namespace {
 
-constexpr size_t kPage = 256;  // records read at once
+constexpr size_t kPage = 256;              // records read at once
+constexpr size_t kChunksPerCommit = 1024;  // a transaction is held in memory
 
 io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t bytes) {
   std::string chunk(bytes, '\0');
@@ -241,7 +242,24 @@ io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::
   co_return arrived;
 }
 
+// Those of `tiers` that answer: a blob is not to be fetched for one that does not.
+io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    const uint32_t bit = uint32_t{1} << i;
+    if ((tiers & ~out_of_reach_ & ~in_reach_ & bit) == 0) continue;
+    Result<object::ObjectInfo> there = co_await parts_.tiers[i].store.head(key, io::within(options_.put_ns, token_));
+    if (there || there.error() == Code::kNotFound) {
+      in_reach_ |= bit;
+      continue;
+    }
+    out_of_reach_ |= bit;
+    note_failure(std::move(there).error().with_context("tier " + parts_.tiers[i].name));
+  }
+  co_return tiers & ~out_of_reach_;
+}
+
 io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
+  if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
   Status failure(Code::kCorrupt, "no tier has it");
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((blob.tiers >> i & 1) == 0) continue;
@@ -259,9 +277,10 @@ io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
       continue;
     }
     const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
+    if (arrived == 0) co_return false;
     failpoint("upload.after_copy");
-    if (arrived != 0 && !co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
-    if (arrived != 0) ++summary_.copied_blobs;
+    if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
+    ++summary_.copied_blobs;
     co_return arrived == lacking;
   }
   note_failure(failure);
@@ -276,7 +295,11 @@ io::Task<Result<void>> UploadPass::record(const Packing& packing) {
       continue;
     }
     failpoint("upload.before_chunks");
-    (void)CO_TRY(co_await commit(file, {.chunks = part.chunks}));
+    for (size_t at = 0; at < part.chunks.size(); at += kChunksPerCommit) {
+      const auto first = part.chunks.begin() + static_cast<ptrdiff_t>(at);
+      const size_t count = std::min(kChunksPerCommit, part.chunks.size() - at);
+      (void)CO_TRY(co_await commit(file, {.chunks = {first, first + static_cast<ptrdiff_t>(count)}}));
+    }
     failpoint("upload.after_chunks");
   }
   co_return Result<void>();

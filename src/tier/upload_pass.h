@@ -82,6 +82,7 @@ class UploadPass {
   io::Task<Result<void>> put_to_tiers(Packing& packing);
   // Puts the blob to those of `tiers` that are within reach: those that have it now.
   io::Task<uint32_t> put_to(uint32_t tiers, std::string name, object::Content content);
+  io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
   // What these tiers missed while they were away is copied to them. False: not to all of them.
   io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);
   io::Task<Result<void>> record(const Packing& packing);
@@ -98,6 +99,7 @@ class UploadPass {
   Hydrator& hydrator_;
   io::Semaphore in_flight_;
   io::Gate gate_;
+  uint32_t in_reach_ = 0;                     // tiers that have answered when they were asked whether they do
   uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this pass
   std::unordered_set<std::string> uncopied_;  // blobs that could not be brought to where they lack: nor tried again
   std::vector<File> files_;

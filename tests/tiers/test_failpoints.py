@@ -179,8 +179,10 @@ class Failpoints(TieredTest):
         def upload_past_an_absence():
             away = self.folder / "away"
             self.nas.rename(away)
-            upload()
-            away.rename(self.nas)
+            try:
+                upload()
+            finally:
+                away.rename(self.nas)
             self.try_to_flush()
 
         for point in self.shuffled("upload."):
