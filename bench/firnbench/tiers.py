@@ -59,9 +59,9 @@ def write_large(path, mib):
     return timed(["dd", "if=/dev/urandom", f"of={path}", "bs=1M", f"count={mib}", "conv=fsync", "status=none"])
 
 
-def raw(kind, server, prefix, count, size, at_once):
+def raw(kind, server, prefix, count, size, at_once, part=1 << 20):
     line = run([REPO / "build" / "release" / "bin" / "object_bench", kind, f"s3://bucket/{prefix}", "--count", count,
-                "--bytes", size, "--parallel", at_once], env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": server.url})
+                "--bytes", size, "--parallel", at_once, "--part", part], env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": server.url})
     return json.loads(line)["seconds"]
 
 
@@ -77,13 +77,14 @@ def measure_rates(volume, server, mib):
     return {work: {"mib": mib, "firn_s": ours, "raw_s": theirs} for work, (ours, theirs) in rates.items()}
 
 
-def measure_random(volume, reads):
+def measure_random(volume, server, reads):
     volume.call("tier", "evict", volume.folder)
     before = volume.requests()
     seconds = timed(["fio", "--name=cold", f"--filename={volume.mount / 'large'}", "--rw=randread", "--bs=4k", "--iodepth=1",
                      "--numjobs=32", "--thread", f"--number_ios={reads // 32}", "--readonly", "--norandommap", "--minimal"])
     requests, fetched = since(volume, before)
-    return {"reads": reads, "seconds": seconds, "requests": requests, "bytes_per_byte": fetched / (reads * 4096)}
+    raw_s = raw("range", server, "raw-blobs", reads, 64 << 20, 32, part=4096)
+    return {"reads": reads, "seconds": seconds, "raw_s": raw_s, "requests": requests, "bytes_per_byte": fetched / (reads * 4096)}
 
 
 def read_by_name(folder):
@@ -145,7 +146,7 @@ def bench(figures, _targets, settings):
             with Volume(firn, folder, server, "rates") as volume:
                 rates = measure_rates(volume, server, mib)
                 rates["write while uploads run"] = {"mib": mib, "firn_s": beside_s, "raw_s": alone_s}
-                random_reads = measure_random(volume, reads)
+                random_reads = measure_random(volume, server, reads)
             with Volume(firn, folder, server, "requests") as volume:
                 requests = count_requests(volume, files, idle_s)
         finally:
@@ -162,6 +163,7 @@ def table(tiers):
         lines.append(f"| {work}, {of['mib']} MiB | {against[work]} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
     of = tiers["random"]
     lines += ["", f"{of['reads']:,} cold random reads of 4 KiB, 32 at once: {of['reads'] / of['seconds']:,.0f}/s, "
+                  f"raw ranged GETs of 4 KiB {of['reads'] / of['raw_s']:,.0f}/s, ratio {of['raw_s'] / of['seconds']:.2f}; "
                   f"{of['requests']:,} requests, {of['bytes_per_byte']:.1f} bytes fetched for each byte asked.", "",
               "| work | requests |", "|---|---|"]
     lines += [f"| {work} | {count:,} |" for work, count in tiers["requests"].items()]

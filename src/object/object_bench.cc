@@ -1,9 +1,9 @@
 // object_bench: puts and gets against an S3 bucket or a folder, several at once. bench/run calls it.
 //
-//   object_bench put|get|range|small URL --count N --bytes N --parallel N
+//   object_bench put|get|range|small URL --count N --bytes N --parallel N --part N
 //
-// put: N objects; get: the same, whole; range: N random parts of 1 MiB of one of them; small: N objects of 4 KiB.
-// URL is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program.
+// put: N objects; get: the same, whole; range: N random parts of --part bytes of one of them; small: N objects of 4
+// KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program.
 // Prints one line of JSON: operations, bytes, seconds of wall time, seconds of processor time.
 #include <sys/resource.h>
 
@@ -23,13 +23,13 @@ namespace firn::object {
 namespace {
 
 constexpr int64_t kDeadlineNs = 600'000'000'000;
-constexpr uint64_t kRangeBytes = 1 << 20;
 constexpr uint64_t kSmallBytes = 4 << 10;
 
 struct Work {
   std::string kind;
   uint64_t count = 16;
   uint64_t bytes = 64 << 20;
+  uint64_t part = 1 << 20;
   uint64_t parallel = 8;
   uint64_t next = 0;  // the number of the next operation
   uint64_t done_bytes = 0;
@@ -49,8 +49,8 @@ io::Task<Result<uint64_t>> one(ObjectStore& store, const Work& work, uint64_t nu
     co_return work.content.bytes();
   }
   if (work.kind == "get") co_return CO_TRY(co_await store.get(key, 0, work.bytes, until)).bytes.size();
-  const uint64_t offset = number * 7919 * 4096 % (work.bytes - kRangeBytes);
-  co_return CO_TRY(co_await store.get("bench/0", offset, kRangeBytes, until)).bytes.size();
+  const uint64_t offset = number * 7919 * 4096 % (work.bytes - work.part);
+  co_return CO_TRY(co_await store.get("bench/0", offset, work.part, until)).bytes.size();
 }
 
 io::Task<void> worker(ObjectStore* store, Work* work, io::Gate::Entry) {
@@ -89,7 +89,7 @@ std::unique_ptr<ObjectStore> open(const std::string& url, io::BlockingPool& pool
 
 int run(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0)
-    die("usage: object_bench put|get|range|small URL [--count N] [--bytes N] [--parallel N]");
+    die("usage: object_bench put|get|range|small URL [--count N] [--bytes N] [--parallel N] [--part N]");
   Work work{.kind = argv[1]};
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
@@ -97,6 +97,7 @@ int run(int argc, char** argv) {
     if (name == "--count") work.count = value;
     if (name == "--bytes") work.bytes = value;
     if (name == "--parallel") work.parallel = value;
+    if (name == "--part") work.part = value;
   }
   work.content = Content(testing::noise(work.kind == "small" ? kSmallBytes : work.bytes, 1));
   const auto pool = io::make_thread_pool(4);

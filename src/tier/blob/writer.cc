@@ -1,6 +1,7 @@
 #include "tier/blob/writer.h"
 
 #include <bit>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -8,6 +9,13 @@
 #include "tier/blob/frame.h"
 
 namespace firn::tier {
+
+namespace {
+
+constexpr size_t kSmallFrameBytes = 64 << 10;  // copied into a piece with others
+constexpr size_t kPieceBytes = 1 << 20;
+
+}  // namespace
 
 BlobWriter::BlobWriter(BlobId id, Codec codec, std::optional<Key> volume_key, uint32_t block_bytes)
     : id_(id),
@@ -20,7 +28,7 @@ BlobWriter::BlobWriter(BlobId id, Codec codec, std::optional<Key> volume_key, ui
   content_.append(std::move(header));
 }
 
-uint64_t BlobWriter::bytes() const { return content_.bytes() + index_.size() * kIndexEntryBytes + kBlobFooterBytes; }
+uint64_t BlobWriter::bytes() const { return written_bytes() + index_.size() * kIndexEntryBytes + kBlobFooterBytes; }
 
 bool BlobWriter::has_room_for(uint64_t plain_bytes) const {
   return index_.size() < kMaxFrames && plain_bytes <= kMaxFramePlainBytes &&
@@ -31,16 +39,33 @@ Result<FrameRef> BlobWriter::append(FrameId id, std::string_view plain) {
   if (!has_room_for(plain.size())) return fail(Code::kInvalid, "the chunk does not fit into the blob");
   MadeFrame frame =
       make_frame({.id = id, .codec = codec_, .block_bytes = block_bytes_, .number = frame_count()}, plain, key_);
-  FrameRef ref{.offset = content_.bytes(),
+  FrameRef ref{.offset = written_bytes(),
                .bytes = static_cast<uint32_t>(frame.bytes.size()),
                .plain_checksum = frame.plain_checksum,
                .blocks = encode(frame.map)};
-  content_.append(std::move(frame.bytes));
+  add(std::move(frame.bytes));
   index_.push_back({ref.offset, frame.header});
   return ref;
 }
 
+// A frame was made where the worst of it would have had room.
+void BlobWriter::add(std::string frame) {
+  if (frame.size() <= kSmallFrameBytes) {
+    small_frames_ += frame;
+    if (small_frames_.size() >= kPieceBytes) add_small_frames();
+    return;
+  }
+  add_small_frames();
+  if (frame.capacity() - frame.size() > frame.size() / 8) frame.shrink_to_fit();
+  content_.append(std::move(frame));
+}
+
+void BlobWriter::add_small_frames() {
+  if (!small_frames_.empty()) content_.append(std::exchange(small_frames_, {}));
+}
+
 object::Content BlobWriter::finish() {
+  add_small_frames();
   BlobFooter footer{.index_offset = content_.bytes(), .frame_count = frame_count()};
   std::string tail;
   for (const Entry& entry : index_) {

@@ -27,7 +27,8 @@ class BlobWriter {
 
   // Whether a chunk of `plain_bytes` fits, however badly it compresses.
   bool has_room_for(uint64_t plain_bytes) const;
-  // Compresses and seals. kInvalid: no room, or larger than a frame may be.
+  // Compresses and seals. What it holds in memory is what the blob will have, and little more. kInvalid: no room, or
+  // larger than a frame may be.
   Result<FrameRef> append(FrameId id, std::string_view plain);
 
   const BlobId& id() const { return id_; }
@@ -43,11 +44,17 @@ class BlobWriter {
     FrameHeader header;
   };
 
+  // All so far.
+  uint64_t written_bytes() const { return content_.bytes() + small_frames_.size(); }
+  void add(std::string frame);
+  void add_small_frames();
+
   const BlobId id_;
   const Codec codec_;
   const uint32_t block_bytes_;
   const std::optional<Key> key_;  // of this blob
   object::Content content_;
+  std::string small_frames_;  // those since what content_ has
   std::vector<Entry> index_;
 };
 
