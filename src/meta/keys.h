@@ -26,6 +26,7 @@ enum class Prefix : char {
   kPending = 'P',
   kBlob = 'B',
   kJournal = 'J',
+  kContent = 'H',
 };
 
 inline constexpr size_t kKeyHeadBytes = 1 + sizeof(uint64_t);
@@ -60,6 +61,7 @@ Key journal_key(InodeId inode, uint64_t block);
 // A blob's record, and the counter of its bytes that chunks refer to.
 inline Key blob_key(std::string_view name) { return {Prefix::kBlob, name}; }
 Key blob_live_key(std::string_view name);
+inline Key content_key(std::string_view hash) { return {Prefix::kContent, hash}; }
 inline Key counter_key(std::string_view name) { return {Prefix::kCounter, name}; }
 
 // Counters (64-bit little-endian) and the session record.

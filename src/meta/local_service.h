@@ -75,10 +75,13 @@ class LocalService final : public Service, public Tiering {
                                                        std::function<bool(uint64_t chunks)> go_on) override;
   io::Task<Result<bool>> retire_blob(std::string name) override;
   io::Task<Result<void>> revive_blob(std::string name) override;
+  io::Task<Result<void>> distrust_blob(std::string name) override;
   io::Task<Result<void>> mend_blob(std::string name, int64_t missing_bytes) override;
   io::Task<Result<std::vector<FileChunk>>> list_all_chunks(InodeId inode, ChunkIndex first, size_t limit) override;
   io::Task<Result<uint64_t>> move_chunks(InodeId inode, std::vector<ChunkMove> moves) override;
   io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) override;
+  io::Task<Result<std::optional<Chunk>>> find_content(std::string hash) override;
+  io::Task<Result<std::string>> drop_dead_contents(std::string after, size_t limit) override;
   io::Task<Result<Attr>> mark_evicted(InodeId inode, int64_t access_level) override;
   using Tiering::mark_evicted;
   io::Task<Result<Attr>> mark_resident(InodeId inode) override;

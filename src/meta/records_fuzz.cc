@@ -5,6 +5,7 @@
 #include "meta/acl.h"
 #include "meta/keys.h"
 #include "meta/records.h"
+#include "meta/tiering_records.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace firn;        // NOLINT
@@ -22,6 +23,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(dirent || dirent.error().code() == Code::kCorrupt);
   if (dirent) CHECK(decode_dirent(encode_dirent(*dirent)) == *dirent);
   if (const auto acl = parse_acl(bytes)) CHECK(encode_acl(*acl) == bytes);
+  const auto chunk = decode_chunk(ChunkIndex(1), bytes);
+  CHECK(chunk || chunk.error().code() == Code::kCorrupt);
+  if (chunk) CHECK(decode_chunk(ChunkIndex(1), encode_chunk(*chunk)) == *chunk);
+  const auto frame = decode_content(bytes);
+  CHECK(frame || frame.error().code() == Code::kCorrupt);
+  if (frame) CHECK(decode_content(encode_content(*frame)) == *frame);
+  const auto blob = decode_blob("0123456789abcdef", bytes);
+  CHECK(blob || blob.error().code() == Code::kCorrupt);
+  if (blob) CHECK(encode_blob(*decode_blob(blob->name, encode_blob(*blob))) == encode_blob(*blob));
   (void)inode_of_key(bytes);
   (void)name_of_key(bytes);
   (void)decode_counter(bytes);

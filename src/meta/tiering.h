@@ -13,12 +13,21 @@
 namespace firn::meta {
 
 inline constexpr size_t kBlobNameBytes = 16;
+inline constexpr size_t kContentHashBytes = 32;
 
 // A file of which colder tiers lack something, since when.
 struct Pending {
   InodeId inode;
   uint64_t generation = 0;
   Timestamp since;
+};
+
+// Which chunk a frame was made of: what it is sealed as, and verified to be.
+struct FrameOrigin {
+  InodeId inode;
+  ChunkIndex chunk;
+  uint64_t version = 0;
+  friend bool operator==(const FrameOrigin&, const FrameOrigin&) = default;
 };
 
 // A chunk as colder tiers have it: a frame of a blob (docs/formats/blob.md).
@@ -31,8 +40,14 @@ struct Chunk {
   uint64_t offset = 0;    // of the frame
   uint32_t frame_bytes = 0;
   std::string blocks;  // where the frame's blocks are, as tier/ encodes it; changes whenever the place does
+  // Where the frame was made of another chunk, or version, that is equal. Absent: of this one.
+  std::optional<FrameOrigin> origin;
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
+
+inline FrameOrigin origin_of(InodeId inode, const Chunk& chunk) {
+  return chunk.origin.value_or(FrameOrigin{inode, chunk.index, chunk.version});
+}
 
 struct Blob {
   std::string name;
@@ -43,6 +58,8 @@ struct Blob {
   Timestamp since;
   // Retired then: no chunk referred to it, and none may from then on.
   std::optional<Timestamp> dead_since;
+  // No tier had all of it when it was looked at: no chunk may come to refer to it.
+  bool damaged = false;
 };
 
 // A blob and what chunk records say of it, as of one moment.
@@ -50,6 +67,9 @@ struct BlobCount {
   Blob blob;
   uint64_t references = 0;
   uint64_t referenced_bytes = 0;  // what live_bytes should be
+  // Of these, by chunks with another origin: several may be of one frame. The others are each of a frame of their own.
+  uint64_t shared_references = 0;
+  uint64_t shared_bytes = 0;
 };
 
 struct FileChunk {
@@ -61,6 +81,7 @@ struct FileChunk {
 struct ChunkMove {
   Chunk from;
   Chunk to;
+  std::string content;  // the hash of what it holds, by which it is found from then on; empty: it is not
 };
 
 // Chunks of one file that are in colder tiers now.
@@ -68,6 +89,9 @@ struct Upload {
   InodeId inode;
   uint64_t generation = 0;  // the file's, when the chunks were read
   std::vector<Chunk> chunks;
+  // For each chunk the hash of what it holds, by which its frame is found from then on (find_content); an empty one: it
+  // is not. None at all: no chunk is.
+  std::vector<std::string> contents;
   // With these, colder tiers have all `chunk_count` chunks of a version of the file that has so many bytes.
   bool complete = false;
   uint64_t chunk_count = 0;
@@ -109,8 +133,8 @@ class Tiering {
   // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
   // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
   // whose content has moved inline, or which has changed since no tier is to have it, the records are removed instead.
-  // kStale: one of the blobs is retired or forgotten; kBusy: the file has changed and the upload is `only_current`;
-  // nothing was recorded.
+  // kStale: one of the blobs is retired, damaged or forgotten; kBusy: the file has changed and the upload is
+  // `only_current`; nothing was recorded.
   virtual io::Task<Result<bool>> commit_upload(const Upload& upload) = 0;
 
   // The blocks replace those that the journal has of the file; `update` is applied with them. What chunk records and
@@ -137,17 +161,27 @@ class Tiering {
   virtual io::Task<Result<bool>> retire_blob(std::string name) = 0;
   // Undoes it: a chunk refers to it after all.
   virtual io::Task<Result<void>> revive_blob(std::string name) = 0;
+  // No tier has all of it: what has the content of one of its frames is not to rely on that. kNotFound: no such blob.
+  virtual io::Task<Result<void>> distrust_blob(std::string name) = 0;
   // Corrects its counter by what a count found wrong.
   virtual io::Task<Result<void>> mend_blob(std::string name, int64_t missing_bytes) = 0;
 
   // Chunks of all files, in order, from (`inode`, `first`).
   virtual io::Task<Result<std::vector<FileChunk>>> list_all_chunks(InodeId inode, ChunkIndex first, size_t limit) = 0;
   // Each chunk whose record still is `from` is in `to` from now on; how many were. One transaction: not more than a few
-  // hundred. kStale: a blob that they would go to is retired or forgotten; nothing was moved.
+  // hundred. kStale: a blob that they would go to is retired, damaged or forgotten; nothing was moved.
   virtual io::Task<Result<uint64_t>> move_chunks(InodeId inode, std::vector<ChunkMove> moves) = 0;
   // No tier has these chunks any more, but the backing has: their records go, where they still are these, and the file
   // is pending. How many went. kBusy: the file is evicted. One transaction, as above.
   virtual io::Task<Result<uint64_t>> lose_chunks(InodeId inode, std::vector<Chunk> chunks) = 0;
+
+  // A frame that has the content of this hash (kContentHashBytes), with its origin, and without index and version; its
+  // blob was neither retired nor damaged just now. nullopt: none is known. Whether it still is when a chunk comes to
+  // refer to it, commit_upload() says.
+  virtual io::Task<Result<std::optional<Chunk>>> find_content(std::string hash) = 0;
+  // Of the hashes above `after` (empty: all), up to `limit` are looked at, and dropped where no frame can be found by
+  // them any more. The last one that was looked at; empty: there are no more.
+  virtual io::Task<Result<std::string>> drop_dead_contents(std::string after, size_t limit) = 0;
 
   // The backing is about to be emptied. kBusy: colder tiers lack something, the file is open for writing, or its policy
   // keeps it where it is. `access_level` is recorded with that (Content::access_level).

@@ -25,6 +25,11 @@ std::string encode_chunk(const Chunk& chunk) {
   m.set_offset(chunk.offset);
   m.set_frame_bytes(chunk.frame_bytes);
   m.set_blocks(chunk.blocks);
+  if (chunk.origin) {
+    m.set_origin_inode(chunk.origin->inode.value);
+    m.set_origin_chunk(static_cast<uint32_t>(chunk.origin->chunk.value));
+    m.set_origin_version(chunk.origin->version);
+  }
   return m.SerializeAsString();
 }
 
@@ -32,14 +37,25 @@ Result<Chunk> decode_chunk(ChunkIndex index, std::string_view bytes) {
   record::Chunk m;
   if (!parse(m, bytes) || m.blob().size() != kBlobNameBytes || m.frame_bytes() == 0)
     return fail(Code::kCorrupt, "malformed chunk record");
-  return Chunk{.index = index,
-               .version = m.version(),
-               .bytes = m.bytes(),
-               .checksum = m.checksum(),
-               .blob = m.blob(),
-               .offset = m.offset(),
-               .frame_bytes = m.frame_bytes(),
-               .blocks = m.blocks()};
+  Chunk chunk{.index = index,
+              .version = m.version(),
+              .bytes = m.bytes(),
+              .checksum = m.checksum(),
+              .blob = m.blob(),
+              .offset = m.offset(),
+              .frame_bytes = m.frame_bytes(),
+              .blocks = m.blocks()};
+  if (m.origin_inode() != 0)
+    chunk.origin = FrameOrigin{InodeId(m.origin_inode()), ChunkIndex(m.origin_chunk()), m.origin_version()};
+  return chunk;
+}
+
+std::string encode_content(const Chunk& frame) { return encode_chunk(frame); }
+
+Result<Chunk> decode_content(std::string_view bytes) {
+  Chunk frame = TRY(decode_chunk(ChunkIndex(), bytes));
+  if (!frame.origin || frame.version != 0) return fail(Code::kCorrupt, "malformed record of a content");
+  return frame;
 }
 
 Result<FileChunk> decode_file_chunk(const kv::Pair& stored) {
@@ -72,6 +88,7 @@ std::string encode_blob(const Blob& blob) {
   m.set_bytes(blob.bytes);
   m.set_tiers(blob.tiers);
   m.set_skip_tiers(blob.skip);
+  m.set_damaged(blob.damaged);
   m.set_since_seconds(blob.since.seconds);
   m.set_since_nanoseconds(blob.since.nanoseconds);
   if (blob.dead_since) {
@@ -90,7 +107,8 @@ Result<Blob> decode_blob(std::string_view name, std::string_view bytes) {
             .bytes = m.bytes(),
             .tiers = m.tiers(),
             .skip = m.skip_tiers(),
-            .since = {m.since_seconds(), m.since_nanoseconds()}};
+            .since = {m.since_seconds(), m.since_nanoseconds()},
+            .damaged = m.damaged()};
   if (m.dead_since_seconds() != 0 || m.dead_since_nanoseconds() != 0)
     blob.dead_since = Timestamp{m.dead_since_seconds(), m.dead_since_nanoseconds()};
   return blob;

@@ -2,57 +2,18 @@
 #include "meta/tiering.h"
 
 #include "meta/keys.h"
-#include "meta/testing/fixture.h"
-#include "meta/testing/invariants.h"
+#include "meta/testing/tiering_fixture.h"
 #include "meta/tiering_records.h"
 
 namespace firn::meta {
 namespace {
 
+using testing::blob_name;
+using testing::chunk;
+using testing::kFrame;
 using testing::run;
 
-constexpr uint32_t kFrame = 1000;
-
-std::string blob_name(char filler) { return std::string(kBlobNameBytes, filler); }
-
-Chunk chunk(uint64_t index, uint64_t version, char blob) {
-  return {.index = ChunkIndex(index),
-          .version = version,
-          .bytes = 4096,
-          .checksum = index * 31 + version,
-          .blob = blob_name(blob),
-          .offset = 48 + index * kFrame,
-          .frame_bytes = kFrame,
-          .blocks = std::string(index % 3 * 5, static_cast<char>(index))};
-}
-
-class TieringTest : public testing::ServiceTest {
- protected:
-  void SetUp() override {
-    ServiceTest::SetUp();
-    Options options = testing::small_options(clock_, GetParam());
-    options.tiered = true;
-    volume_ = std::make_unique<testing::Volume>(*engine_, options);
-  }
-  testing::Volume& volume() { return *volume_; }
-  void expect_invariants() { EXPECT_EQ(testing::contradictions(*engine_), std::vector<std::string>()); }
-
-  // A file whose content is in a backing, as its last close leaves it.
-  InodeId settled_file(std::string_view name, uint64_t bytes = 10 << 20) {
-    const InodeId inode = volume().file(kRootInode, name).inode;
-    volume().update(inode, {.size = bytes,
-                            .content = Content{.backing = BackingId(inode.value), .settled = true},
-                            .mtime = Timestamp{1'700'000'100, 0}});
-    return inode;
-  }
-  void touch(InodeId inode) { volume().update(inode, {.mtime = Timestamp{1'700'000'200, 0}}); }
-  std::vector<Pending> pending() { return run(service().list_pending(InodeId(), 100)).value(); }
-  std::vector<Chunk> chunks(InodeId inode) { return run(service().list_chunks(inode, ChunkIndex(), 10'000)).value(); }
-  uint64_t live_bytes(char blob) { return run(service().get_blob(blob_name(blob))).value().live_bytes; }
-  void announce(char blob) { ASSERT_TRUE(run(service().announce_blob(blob_name(blob), 10'000, 0))); }
-  bool commit(const Upload& upload) { return run(service().commit_upload(upload)).value(); }
-  Content content(InodeId inode) { return volume().stat(inode).content; }
-};
+class TieringTest : public testing::TieredServiceTest {};
 INSTANTIATE_TEST_SUITE_P(Engines, TieringTest,
                          ::testing::Values(testing::Kind::kMemOwned, testing::Kind::kMemShared,
                                            testing::Kind::kRocksdb),

@@ -22,6 +22,7 @@ std::string encode_volume(const VolumeSettings& settings) {
     place.set_url(tier.url);
   }
   message.set_compression(settings.compression);
+  message.set_dedup(settings.dedup);
   message.set_durability(settings.durability);
   message.set_wrapped_key(settings.wrapped_key);
   return message.SerializeAsString();
@@ -42,6 +43,7 @@ Result<VolumeSettings> decode_volume(std::string_view bytes) {
                           .created = {message.created_seconds(), message.created_nanoseconds()},
                           .name = message.name(),
                           .compression = message.compression(),
+                          .dedup = message.dedup(),
                           .durability = message.durability(),
                           .wrapped_key = message.wrapped_key()};
   for (const record::TierPlace& tier : message.tiers()) settings.tiers.push_back({tier.name(), tier.url()});

@@ -36,6 +36,7 @@ struct VolumeSettings {
   std::string name;              // of the folder it was made in, for people
   std::vector<TierPlace> tiers;  // nearest first
   std::string compression;       // as it was made; firn.toml may say otherwise since
+  bool dedup = false;            // likewise
   std::string durability;
   std::string wrapped_key;  // as tier/key_wrap.h encodes it; empty: not encrypted
   friend bool operator==(const VolumeSettings&, const VolumeSettings&) = default;

@@ -29,6 +29,15 @@ void put_chunk(Mutation& m, InodeId inode, ChunkIndex index, const std::optional
   }
 }
 
+void put_content(Mutation& m, InodeId inode, const Chunk& chunk, std::string_view hash) {
+  if (hash.empty()) return;
+  Chunk frame = chunk;
+  frame.origin = origin_of(inode, chunk);
+  frame.index = ChunkIndex();
+  frame.version = 0;
+  m.transaction().put(content_key(hash), encode_content(frame));
+}
+
 io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunks) {
   std::string_view last;
   for (const Chunk& chunk : chunks) {
@@ -38,7 +47,8 @@ io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunk
     // No inode's lock keeps the collector off: this read must conflict, whoever owns the engine.
     const auto stored = CO_TRY(co_await m.transaction().get(key, kv::Isolation::kSerializable));
     if (!stored) co_return fail(Code::kStale, "the blob was given up, and removed, before its chunks were recorded");
-    if (CO_TRY(decode_blob(chunk.blob, *stored)).dead_since)
+    const Blob blob = CO_TRY(decode_blob(chunk.blob, *stored));
+    if (blob.dead_since || blob.damaged)
       co_return fail(Code::kStale, "the blob was given up before its chunks were recorded");
   }
   co_return Result<void>();

@@ -21,6 +21,9 @@ io::Task<Result<bool>> erase_chunks(Mutation& m, InodeId inode, ChunkIndex first
 void put_chunk(Mutation& m, InodeId inode, ChunkIndex index, const std::optional<Chunk>& former,
                const std::optional<Chunk>& chunk);
 
+// From now on the frame of `chunk`, of a file that may be another's equal, is found by this hash. Empty: nothing.
+void put_content(Mutation& m, InodeId inode, const Chunk& chunk, std::string_view hash);
+
 // kStale unless chunks may come to refer to these blobs. That stays so until the commit, or it conflicts.
 io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunks);
 

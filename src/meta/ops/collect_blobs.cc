@@ -21,6 +21,9 @@ void count(const Chunk& chunk, std::vector<BlobCount>& counts) {
   if (found == counts.end() || found->blob.name != chunk.blob) return;
   ++found->references;
   found->referenced_bytes += chunk.frame_bytes;
+  if (!chunk.origin) return;
+  ++found->shared_references;
+  found->shared_bytes += chunk.frame_bytes;
 }
 
 io::Task<Result<std::vector<BlobCount>>> blobs_to_count(kv::Transaction& transaction, std::string after, size_t limit) {
@@ -50,6 +53,13 @@ io::Task<Result<bool>> retire(kv::Transaction& transaction, std::string_view nam
 io::Task<Result<void>> revive(kv::Transaction& transaction, std::string_view name) {
   Blob blob = CO_TRY(co_await load_blob(transaction, name));
   blob.dead_since.reset();
+  transaction.put(blob_key(name), encode_blob(blob));
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> distrust(kv::Transaction& transaction, std::string_view name) {
+  Blob blob = CO_TRY(co_await load_blob(transaction, name));
+  blob.damaged = true;
   transaction.put(blob_key(name), encode_blob(blob));
   co_return Result<void>();
 }
@@ -89,6 +99,10 @@ io::Task<Result<bool>> LocalService::retire_blob(std::string name) {
 
 io::Task<Result<void>> LocalService::revive_blob(std::string name) {
   co_return co_await kv::transact<void>(core_->engine, [&name](kv::Transaction& t) { return revive(t, name); });
+}
+
+io::Task<Result<void>> LocalService::distrust_blob(std::string name) {
+  co_return co_await kv::transact<void>(core_->engine, [&name](kv::Transaction& t) { return distrust(t, name); });
 }
 
 io::Task<Result<void>> LocalService::mend_blob(std::string name, int64_t missing_bytes) {

@@ -1,3 +1,4 @@
+#include "base/check.h"
 #include "meta/keys.h"
 #include "meta/local_service.h"
 #include "meta/mutation.h"
@@ -37,6 +38,8 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
   if (upload.only_current && content.generation != upload.generation) co_return fail(Code::kBusy);
   CO_TRY(co_await expect_blobs(m, upload.chunks));
   for (const Chunk& chunk : upload.chunks) CO_TRY(co_await record(m, upload.inode, chunk));
+  for (size_t i = 0; i < upload.contents.size(); ++i)
+    put_content(m, upload.inode, upload.chunks[i], upload.contents[i]);
   const bool current = content.generation == upload.generation && !content.live;
   if (upload.complete) {
     const bool all = CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)));
@@ -56,6 +59,7 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
 }  // namespace
 
 io::Task<Result<bool>> LocalService::commit_upload(const Upload& upload) {
+  CHECK(upload.contents.empty() || upload.contents.size() == upload.chunks.size());
   return mutate(*core_, [&upload](Mutation& m) { return attempt(m, upload); });
 }
 

@@ -19,6 +19,7 @@ io::Task<Result<uint64_t>> attempt(Mutation& m, InodeId inode, const std::vector
     const auto stored = CO_TRY(co_await m.transaction().get(key, m.isolation()));
     if (!stored || !(CO_TRY(decode_chunk(move.from.index, *stored)) == move.from)) continue;
     put_chunk(m, inode, move.from.index, move.from, move.to);
+    put_content(m, inode, move.to, move.content);
     ++moved;
   }
   if (moved > 0) CO_TRY(co_await m.commit());

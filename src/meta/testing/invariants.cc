@@ -35,7 +35,9 @@ class Checker {
   void load() {
     for (const kv::Pair& pair : *run(transaction_->scan({std::string(1, '\0'), std::string(1, '\xff')}, 10'000'000))) {
       const auto prefix = Prefix(pair.key[0]);
-      if (prefix == Prefix::kVolume || prefix == Prefix::kCounter || prefix == Prefix::kBlob) continue;
+      if (prefix == Prefix::kVolume || prefix == Prefix::kCounter || prefix == Prefix::kBlob ||
+          prefix == Prefix::kContent)
+        continue;
       const InodeId id = *inode_of_key(pair.key);
       if (prefix == Prefix::kInode) {
         inodes_[id] = *decode_inode(id, pair.value);

@@ -97,6 +97,26 @@ TEST_F(FsckTiers, FindsNothingWrongWithWhatIsRight) {
   EXPECT_EQ(later.pending, 1u);
 }
 
+TEST_F(FsckTiers, RecordsOfTheIndexOfContents) {
+  const auto key = [](char filler) { return meta::content_key(std::string(meta::kContentHashBytes, filler)).str(); };
+  meta::Chunk frame = chunk(0);
+  frame.origin = meta::origin_of(inode("f"), frame);
+  frame.version = 0;
+  put(key('a'), meta::encode_content(frame));
+  EXPECT_TRUE(fsck().clean());
+  frame.blob = std::string(meta::kBlobNameBytes, 'x');
+  put(key('b'), meta::encode_content(frame));
+  EXPECT_TRUE(fsck().clean());  // its blob is gone: nobody follows it
+  put(key('c'), "rubbish");
+  expect_one("index of contents is malformed", true);
+  frame = chunk(0);
+  frame.origin = meta::origin_of(inode("f"), frame);
+  frame.version = 0;
+  frame.offset = 64 << 20;
+  put(key('d'), meta::encode_content(frame));
+  expect_one("beyond the end of blob", true);
+}
+
 TEST_F(FsckTiers, ACounterThatIsWrong) {
   const std::string key = meta::blob_live_key(chunk(0).blob).str();
   put(key, meta::encode_counter(5));

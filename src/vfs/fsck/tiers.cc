@@ -68,6 +68,21 @@ struct CounterVisitor {
   }
 };
 
+// Entries of blobs that are gone are hints that nobody follows: the collector drops them.
+struct ContentVisitor {
+  Census& census;
+  void operator()(const kv::Pair& pair) const {
+    const Result<meta::Chunk> frame = meta::decode_content(pair.value);
+    if (pair.key.size() != 1 + meta::kContentHashBytes || !frame)
+      return census.report({}, "a record of the index of contents is malformed", {{pair.key, std::nullopt}});
+    const auto blob = census.blobs.find(frame->blob);
+    if (blob == census.blobs.end() || blob->second.bytes == 0) return;
+    if (frame->offset + frame->frame_bytes > blob->second.bytes)
+      census.report({}, "the index of contents names a frame beyond the end of blob " + to_hex(frame->blob),
+                    {{pair.key, std::nullopt}});
+  }
+};
+
 struct ChunkVisitor {
   Census& census;
   void operator()(const kv::Pair& pair) const {
@@ -180,6 +195,8 @@ io::Task<Result<void>> take_tier_census(kv::Engine& engine, const FsckOptions& o
   CO_TRY(co_await for_each(engine, Prefix::kBlob, options, "blobs", blobs));
   CounterVisitor counters{census};
   CO_TRY(co_await for_each(engine, Prefix::kCounter, options, "blobs", counters));
+  ContentVisitor contents{census};
+  CO_TRY(co_await for_each(engine, Prefix::kContent, options, "contents", contents));
   ChunkVisitor chunks{census};
   co_return co_await for_each(engine, Prefix::kChunk, options, "chunks", chunks);
 }
