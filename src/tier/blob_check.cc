@@ -27,19 +27,6 @@ Result<std::optional<uint64_t>> check_frame(std::string_view bytes, const IndexE
   return TRY(open_whole(bytes, entry.header.id, key)).checksum;
 }
 
-// `read(offset, bytes)` yields those bytes of the blob.
-template <class Read>
-io::Task<Result<std::vector<IndexEntry>>> find_index(uint64_t blob_bytes, Read read) {
-  uint64_t bytes = std::min(blob_bytes, kTailBytes);
-  for (;;) {
-    const std::string tail = CO_TRY(co_await read(blob_bytes - bytes, bytes));
-    BlobTail found = CO_TRY(read_tail(tail, blob_bytes));
-    if (found.index) co_return *std::move(found.index);
-    if (bytes == blob_bytes - found.index_offset) co_return fail(Code::kCorrupt, "the blob's index is cut short");
-    bytes = blob_bytes - found.index_offset;
-  }
-}
-
 class Check {
  public:
   Check(object::ObjectStore& store, BlobId id, io::BlockingPool& pool, CheckOptions& options, io::CancelToken* token)
@@ -62,8 +49,7 @@ class Check {
     if (options_.key && !header.sealed) co_return fail(Code::kCorrupt, "the blob is not sealed");
     sealed_ = header.sealed;
     if (options_.key) key_ = blob_key(*options_.key, id_);
-    const std::vector<IndexEntry> index =
-        CO_TRY(co_await find_index(object_bytes_, [this](uint64_t o, uint64_t n) { return read(o, n); }));
+    const std::vector<IndexEntry> index = CO_TRY(co_await find_index());
     for (size_t begin = 0; begin < index.size();) {
       size_t end = begin + 1;
       uint64_t bytes = frame_bytes(index[begin]);
@@ -72,6 +58,17 @@ class Check {
       begin = end;
     }
     co_return Result<void>();
+  }
+
+  io::Task<Result<std::vector<IndexEntry>>> find_index() {
+    uint64_t bytes = std::min(object_bytes_, kTailBytes);
+    for (;;) {
+      const std::string tail = CO_TRY(co_await read(object_bytes_ - bytes, bytes));
+      BlobTail found = CO_TRY(read_tail(tail, object_bytes_));
+      if (found.index) co_return *std::move(found.index);
+      if (bytes == object_bytes_ - found.index_offset) co_return fail(Code::kCorrupt, "the blob's index is cut short");
+      bytes = object_bytes_ - found.index_offset;
+    }
   }
 
   io::Task<Result<void>> check_frames(std::span<const IndexEntry> entries, uint64_t bytes) {
@@ -122,24 +119,12 @@ class Check {
   BlobFindings findings_;
 };
 
-io::Task<Result<std::string>> get_range(object::ObjectStore& store, BlobId id, uint64_t offset, uint64_t bytes,
-                                        int64_t get_ns, io::CancelToken* token) {
-  object::Fetched got = CO_TRY(co_await store.get(key_of(id), offset, bytes, io::within(get_ns, token)));
-  co_return std::move(got.bytes);
-}
-
 }  // namespace
 
 io::Task<Result<BlobFindings>> check_object(object::ObjectStore& store, BlobId id, io::BlockingPool& pool,
                                             CheckOptions options, io::CancelToken* token) {
   Check check(store, id, pool, options, token);
   co_return co_await check.run();
-}
-
-io::Task<Result<std::vector<IndexEntry>>> read_index(object::ObjectStore& store, BlobId id, uint64_t blob_bytes,
-                                                     int64_t get_ns, io::CancelToken* token) {
-  const auto read = [&](uint64_t offset, uint64_t bytes) { return get_range(store, id, offset, bytes, get_ns, token); };
-  co_return co_await find_index(blob_bytes, read);
 }
 
 }  // namespace firn::tier

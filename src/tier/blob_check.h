@@ -44,8 +44,4 @@ struct BlobFindings {
 io::Task<Result<BlobFindings>> check_object(object::ObjectStore& store, BlobId id, io::BlockingPool& pool,
                                             CheckOptions options, io::CancelToken* token);
 
-// The index of a blob that has `blob_bytes`, in one or two requests.
-io::Task<Result<std::vector<IndexEntry>>> read_index(object::ObjectStore& store, BlobId id, uint64_t blob_bytes,
-                                                     int64_t get_ns, io::CancelToken* token);
-
 }  // namespace firn::tier

@@ -7,6 +7,12 @@
 
 namespace firn::tier {
 
+namespace {
+
+constexpr size_t kContentsAtOnce = 1024;  // looked at in one transaction
+
+}  // namespace
+
 CollectPass::CollectPass(const Collector::Parts& parts, const CollectOptions& options, io::CancelToken* token)
     : parts_(parts),
       options_(options),
@@ -14,7 +20,7 @@ CollectPass::CollectPass(const Collector::Parts& parts, const CollectOptions& op
       now_(io::Reactor::current()->clock().now()),
       hydrator_({parts.meta, parts.tiering, parts.pool, parts.tiers}, {.key = options.key, .get_ns = options.get_ns}),
       repacker_({parts.meta, parts.tiering, parts.pool, parts.random, parts.tiers},
-                {.codec = options.codec, .key = options.key, .put_ns = options.put_ns}, token),
+                {.codec = options.codec, .key = options.key, .dedup = options.dedup, .put_ns = options.put_ns}, token),
       removing_(options.removes_in_flight) {}
 
 io::Task<Result<CollectSummary>> CollectPass::run() {
@@ -25,6 +31,7 @@ io::Task<Result<CollectSummary>> CollectPass::run() {
     if (counts.size() < kBlobsPerCount) break;
     after = counts.back().blob.name;
   }
+  CO_TRY(co_await drop_contents());
   CO_TRY(co_await repack_candidates());
   if (cancelled()) co_return fail(Code::kInterrupted);
   if (!options_.dry_run) CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
@@ -186,6 +193,17 @@ io::Task<Result<void>> CollectPass::remove_objects(const meta::Blob& blob) {
     if (!removed && done) done = fail(std::move(removed).error().with_context("tier " + parts_.tiers[i].name));
   }
   co_return done;
+}
+
+io::Task<Result<void>> CollectPass::drop_contents() {
+  // Nothing follows them: what a crash leaves may wait for the next blob that goes.
+  if (options_.dry_run || summary_.removed == 0) co_return Result<void>();
+  std::string after;
+  do {
+    after = CO_TRY(co_await parts_.tiering.drop_dead_contents(std::move(after), kContentsAtOnce));
+    co_await io::stand_back();
+  } while (!after.empty() && !cancelled());
+  co_return Result<void>();
 }
 
 void CollectPass::note_failure(Status failure) {

@@ -1,7 +1,9 @@
 // One pass of the collector: counts, judges each blob, removes what may go, repacks what is mostly dead.
 #pragma once
 
+#include <map>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "io/sync.h"
@@ -19,11 +21,11 @@ class CollectPass {
   io::Task<Result<CollectSummary>> run();
 
  private:
-  // A frame of a blob that a chunk refers to.
-  struct LiveFrame {
-    InodeId inode;
-    meta::Chunk chunk;
-  };
+  // A frame of a blob, and the chunks that refer to it: at least one.
+  using LiveFrame = std::vector<meta::FileChunk>;
+  // By their offsets; and those of several blobs, by name.
+  using LiveFrames = std::map<uint64_t, LiveFrame>;
+  using FramesOfBlobs = std::map<std::string, LiveFrames, std::less<>>;
 
   io::Task<Result<std::vector<meta::BlobCount>>> count(std::string after);
   // Judges, and removes what may go.
@@ -42,9 +44,16 @@ class CollectPass {
   io::Task<void> remove(meta::Blob blob, io::Gate::Entry entry);
   io::Task<Result<void>> remove_objects(const meta::Blob& blob);
 
+  // What the index of contents says of blobs that are gone.
+  io::Task<Result<void>> drop_contents();
+
   io::Task<Result<void>> repack_candidates();
-  io::Task<Result<void>> repack(const meta::Blob& blob);
-  io::Task<Result<std::vector<LiveFrame>>> live_frames(const meta::Blob& blob, const Tier& tier);
+  // From `begin`, as many candidates as one walk over the chunk records is for: the end of those.
+  size_t group_of(size_t begin) const;
+  io::Task<Result<FramesOfBlobs>> live_frames(std::span<const meta::BlobCount> candidates);
+  // False: so much has been repacked that it has to wait.
+  io::Task<bool> repack_candidate(const meta::Blob& blob, LiveFrames frames);
+  io::Task<Result<void>> repack(const meta::Blob& blob, std::vector<LiveFrame> frames);
   // From `begin`, as many as are worth one request: the end of those, and of their bytes.
   static std::pair<size_t, uint64_t> run_of(std::span<const LiveFrame> frames, size_t begin);
   io::Task<Result<void>> repack_run(const meta::Blob& blob, std::span<const LiveFrame> frames, uint64_t end_offset);
@@ -65,6 +74,7 @@ class CollectPass {
   std::vector<meta::Blob> due_;
   std::vector<meta::Blob> retired_;  // in this pass, and due at once
   std::vector<meta::BlobCount> candidates_;
+  uint64_t repacked_bytes_ = 0;  // of live frames
   CollectSummary summary_;
 };
 

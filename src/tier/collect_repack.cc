@@ -1,10 +1,10 @@
 // The collector's other half: what is still needed of mostly dead blobs moves into new ones, which leaves them dead.
 #include <algorithm>
 #include <bit>
+#include <ranges>
 #include <tuple>
 
 #include "io/reactor.h"
-#include "tier/blob_check.h"
 #include "tier/collect_pass.h"
 #include "tier/recorded_chunk.h"
 
@@ -12,15 +12,26 @@ namespace firn::tier {
 
 namespace {
 
+constexpr size_t kPage = 1024;  // chunk records read at once
+
 // What one request reads: up to this much, and over gaps (dead frames) of up to that.
 constexpr uint64_t kRunBytes = 8 << 20;
 constexpr uint64_t kGapBytes = 256 << 10;
 constexpr uint64_t kSmallestBlobBytes = kBlobHeaderBytes + kFrameHeaderBytes + kIndexEntryBytes + kBlobFooterBytes;
 
-// 1 when every frame is, however small they are.
-double live_fraction(const meta::BlobCount& count) {
-  const uint64_t live = count.referenced_bytes + count.references * kIndexEntryBytes;
-  return static_cast<double>(live) / static_cast<double>(count.blob.bytes - kBlobHeaderBytes - kBlobFooterBytes);
+// What one walk over the chunk records remembers, about 400 bytes each.
+constexpr uint64_t kReferencesPerWalk = 1 << 17;
+
+// 1 when every frame is live, however small they are.
+double live_fraction(const meta::Blob& blob, uint64_t frames, uint64_t frame_bytes) {
+  const uint64_t live = frame_bytes + frames * kIndexEntryBytes;
+  return static_cast<double>(live) / static_cast<double>(blob.bytes - kBlobHeaderBytes - kBlobFooterBytes);
+}
+
+// What is live for certain: of chunks that share frames it does not say how many frames they are.
+uint64_t least_live_bytes(const meta::BlobCount& count) { return count.referenced_bytes - count.shared_bytes; }
+double least_live_fraction(const meta::BlobCount& count) {
+  return live_fraction(count.blob, count.references - count.shared_references, least_live_bytes(count));
 }
 
 // The nearest tier that has it.
@@ -34,28 +45,24 @@ bool CollectPass::is_candidate(const meta::BlobCount& count) const {
   const meta::Blob& blob = count.blob;
   const uint32_t known = blob.tiers & all_of(parts_.tiers);
   return known != 0 && blob.bytes >= std::max<uint64_t>(options_.repack_min_bytes, kSmallestBlobBytes) &&
-         live_fraction(count) < options_.repack_below && is_past(blob.since, options_.grace_ns);
+         least_live_fraction(count) < options_.repack_below && is_past(blob.since, options_.grace_ns);
 }
 
 io::Task<Result<void>> CollectPass::repack_candidates() {
   std::ranges::sort(candidates_, {}, [](const meta::BlobCount& one) {
-    return std::tuple(one.blob.tiers, one.blob.skip, live_fraction(one), std::string_view(one.blob.name));
+    return std::tuple(one.blob.tiers, one.blob.skip, least_live_fraction(one), std::string_view(one.blob.name));
   });
-  uint64_t bytes = 0;
-  for (const meta::BlobCount& one : candidates_) {
-    if (cancelled() || bytes + one.referenced_bytes > options_.max_repacked_bytes) break;
-    bytes += one.referenced_bytes;
-    Result<void> done;
-    if (!options_.dry_run) done = co_await repack(one.blob);
-    if (!done) {
-      ++summary_.failed;
-      note_failure(std::move(done).error());
-      continue;
+  bool go_on = true;
+  for (size_t begin = 0; begin < candidates_.size() && go_on && !cancelled();) {
+    const size_t end = group_of(begin);
+    FramesOfBlobs frames = CO_TRY(co_await live_frames(std::span(candidates_).subspan(begin, end - begin)));
+    for (; begin < end && go_on && !cancelled(); ++begin) {
+      const meta::Blob& blob = candidates_[begin].blob;
+      go_on = co_await repack_candidate(blob, std::move(frames[blob.name]));
     }
-    progress("repacking", ++summary_.repacked);
   }
   if (options_.dry_run) {
-    summary_.moved_bytes = bytes;
+    summary_.moved_bytes = repacked_bytes_;
     co_return Result<void>();
   }
   if (Result<void> flushed = co_await repacker_.flush(); !flushed) {
@@ -67,21 +74,62 @@ io::Task<Result<void>> CollectPass::repack_candidates() {
   co_return Result<void>();
 }
 
-io::Task<Result<void>> CollectPass::repack(const meta::Blob& blob) {
-  const uint32_t known = blob.tiers & all_of(parts_.tiers);
-  std::vector<LiveFrame> frames;
-  Result<void> found = fail(Code::kInternal);
-  for (size_t i = first_of(known); i < parts_.tiers.size() && !found; ++i) {
-    if ((known >> i & 1) == 0) continue;
-    Result<std::vector<LiveFrame>> live = co_await live_frames(blob, parts_.tiers[i]);
-    if (live) {
-      frames = *std::move(live);
-      found = Result<void>();
-    } else {
-      found = fail(std::move(live).error().with_context("tier " + parts_.tiers[i].name));
+size_t CollectPass::group_of(size_t begin) const {
+  uint64_t references = 0, bytes = repacked_bytes_;
+  size_t end = begin;
+  do {
+    references += candidates_[end].references;
+    bytes += least_live_bytes(candidates_[end]);
+    ++end;
+  } while (end < candidates_.size() && references + candidates_[end].references <= kReferencesPerWalk &&
+           bytes <= options_.max_repacked_bytes);
+  return end;
+}
+
+io::Task<Result<CollectPass::FramesOfBlobs>> CollectPass::live_frames(std::span<const meta::BlobCount> candidates) {
+  FramesOfBlobs frames;
+  for (const meta::BlobCount& one : candidates) frames[one.blob.name];
+  InodeId inode;
+  ChunkIndex index;
+  for (;;) {
+    std::vector<meta::FileChunk> page = CO_TRY(co_await parts_.tiering.list_all_chunks(inode, index, kPage));
+    if (page.empty()) break;
+    inode = page.back().inode;
+    index = ChunkIndex(page.back().chunk.index.value + 1);
+    const bool last = page.size() < kPage;
+    for (meta::FileChunk& one : page) {
+      const auto blob = frames.find(one.chunk.blob);
+      if (blob != frames.end()) blob->second[one.chunk.offset].push_back(std::move(one));
     }
+    if (last || cancelled()) break;
+    co_await io::stand_back();
   }
-  CO_TRY(std::move(found));
+  co_return frames;
+}
+
+io::Task<bool> CollectPass::repack_candidate(const meta::Blob& blob, LiveFrames frames) {
+  uint64_t bytes = 0;
+  for (const auto& [offset, frame] : frames) bytes += frame.front().chunk.frame_bytes;
+  // What was certain of it was less than what there is.
+  if (live_fraction(blob, frames.size(), bytes) >= options_.repack_below) co_return true;
+  if (repacked_bytes_ + bytes > options_.max_repacked_bytes) co_return false;
+  repacked_bytes_ += bytes;
+  Result<void> done;
+  if (!options_.dry_run) {
+    std::vector<LiveFrame> in_order;
+    for (auto& [offset, frame] : frames) in_order.push_back(std::move(frame));
+    done = co_await repack(blob, std::move(in_order));
+  }
+  if (!done) {
+    ++summary_.failed;
+    note_failure(std::move(done).error());
+  } else {
+    progress("repacking", ++summary_.repacked);
+  }
+  co_return true;
+}
+
+io::Task<Result<void>> CollectPass::repack(const meta::Blob& blob, std::vector<LiveFrame> frames) {
   for (size_t begin = 0; begin < frames.size();) {
     if (cancelled()) co_return fail(Code::kInterrupted);
     const auto [end, end_offset] = run_of(frames, begin);
@@ -91,29 +139,13 @@ io::Task<Result<void>> CollectPass::repack(const meta::Blob& blob) {
   co_return Result<void>();
 }
 
-io::Task<Result<std::vector<CollectPass::LiveFrame>>> CollectPass::live_frames(const meta::Blob& blob,
-                                                                               const Tier& tier) {
-  const auto index =
-      CO_TRY(co_await read_index(tier.store, blob_id_of_name(blob.name), blob.bytes, options_.get_ns, token_));
-  std::vector<LiveFrame> live;
-  for (const IndexEntry& entry : index) {
-    const FrameId& id = entry.header.id;
-    std::vector<meta::Chunk> recorded = CO_TRY(co_await parts_.tiering.list_chunks(id.inode, id.chunk, 1));
-    if (recorded.empty()) continue;
-    meta::Chunk& chunk = recorded.front();
-    if (chunk.index == id.chunk && chunk.version == id.version && chunk.blob == blob.name &&
-        chunk.offset == entry.offset)
-      live.push_back({id.inode, std::move(chunk)});
-  }
-  co_return live;
-}
-
 std::pair<size_t, uint64_t> CollectPass::run_of(std::span<const LiveFrame> frames, size_t begin) {
   size_t end = begin + 1;
-  uint64_t end_offset = end_of(frames[begin].chunk);
+  const meta::Chunk& first = frames[begin].front().chunk;
+  uint64_t end_offset = end_of(first);
   for (; end < frames.size(); ++end) {
-    const meta::Chunk& next = frames[end].chunk;
-    if (next.offset - end_offset > kGapBytes || end_of(next) - frames[begin].chunk.offset > kRunBytes) break;
+    const meta::Chunk& next = frames[end].front().chunk;
+    if (next.offset - end_offset > kGapBytes || end_of(next) - first.offset > kRunBytes) break;
     end_offset = end_of(next);
   }
   return {end, end_offset};
@@ -123,19 +155,21 @@ io::Task<Result<void>> CollectPass::repack_run(const meta::Blob& blob, std::span
                                                uint64_t end_offset) {
   const uint32_t tiers = blob.tiers & all_of(parts_.tiers);
   const BlobId id = blob_id_of_name(blob.name);
-  const uint64_t begin = frames.front().chunk.offset;
+  const uint64_t begin = frames.front().front().chunk.offset;
   const auto got = co_await parts_.tiers[first_of(tiers)].store.get(key_of(id), begin, end_offset - begin,
                                                                     io::within(options_.get_ns, token_));
   const std::string_view run = got ? std::string_view(got->bytes) : std::string_view();
   for (const LiveFrame& frame : frames) {
-    const std::string_view bytes =
-        run.substr(std::min<uint64_t>(frame.chunk.offset - begin, run.size()), frame.chunk.frame_bytes);
+    const InodeId inode = frame.front().inode;
+    const meta::Chunk& chunk = frame.front().chunk;
+    const std::string_view bytes = run.substr(std::min<uint64_t>(chunk.offset - begin, run.size()), chunk.frame_bytes);
     Result<std::string> plain =
-        co_await parts_.pool.run([&] { return open_recorded(bytes, frame.inode, frame.chunk, options_.key); });
+        co_await parts_.pool.run([&] { return open_recorded(bytes, inode, chunk, options_.key); });
     // Whatever is wrong with it there, another tier may have it.
-    if (!plain) plain = co_await hydrator_.fetch(frame.inode, frame.chunk, token_);
+    if (!plain) plain = co_await hydrator_.fetch(inode, chunk, token_);
     if (!plain) co_return fail(std::move(plain).error());
-    CO_TRY(co_await repacker_.add(frame.inode, frame.chunk, *std::move(plain), blob));
+    CO_TRY(co_await repacker_.add(inode, chunk, *std::move(plain), blob));
+    for (const meta::FileChunk& other : frame | std::views::drop(1)) repacker_.share(other.inode, other.chunk);
   }
   co_return Result<void>();
 }

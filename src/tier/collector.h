@@ -44,6 +44,7 @@ struct CollectOptions {
   uint64_t max_repacked_bytes = 1 << 30;  // of live frames, in one pass
   Codec codec = Codec::kZstd;
   std::optional<Key> key;  // the volume's
+  bool dedup = false;      // the index of contents follows what is repacked
   size_t removes_in_flight = 8;
   int64_t get_ns = 60'000'000'000;  // deadlines, attempts included
   int64_t put_ns = 600'000'000'000;

@@ -6,7 +6,9 @@
 #include "io/test_environment.h"
 #include "object/testing/noise.h"
 #include "tier/collector.h"
+#include "tier/content_index.h"
 #include "tier/test_world.h"
+#include "tier/verify_all.h"
 
 namespace firn::tier {
 namespace {
@@ -14,7 +16,6 @@ namespace {
 using object::testing::noise;
 using testing::World;
 
-constexpr uint64_t kChunkBytes = 4096;
 constexpr int64_t kMinute = 60LL * 1'000'000'000;
 
 using Contents = std::map<std::string, std::string>;
@@ -28,16 +29,29 @@ void for_each_seed(uint64_t usual, Live live) {
   for (uint64_t seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) live(seed);
 }
 
-CollectOptions hasty(int64_t grace_ns) {
+CollectOptions hasty(const World& world, int64_t grace_ns) {
   return {.grace_ns = grace_ns,
           .in_flight_ns = kMinute,
           .repack_below = 0.7,
           .repack_min_bytes = 1,
+          .dedup = world.options.dedup,
           .removes_in_flight = 3};
 }
 
+// Half of the lives share chunks, in files of which many are equal.
+testing::WorldOptions of_seed(uint64_t seed, object::testing::Faults faults) {
+  const bool dedup = seed / 6 % 2 == 1;
+  return {.seed = seed, .faults = faults, .chunk_bytes = dedup ? kMinSharedBytes : 4096, .dedup = dedup};
+}
+
+// Of up to `chunks` chunks.
+std::string some_content(const World& world, SeededRandom& choose, uint64_t chunks) {
+  const uint64_t bytes = 1 + choose.below(chunks * world.options.chunk_bytes);
+  return noise(bytes, world.options.dedup ? choose.below(4) : choose.next());
+}
+
 Collector make_collector(World& world, int64_t grace_ns) {
-  return Collector({*world.meta, *world.meta, *world.pool, *world.random, world.tiers()}, hasty(grace_ns));
+  return Collector({*world.meta, *world.meta, *world.pool, *world.random, world.tiers()}, hasty(world, grace_ns));
 }
 
 // What every moment must fulfil: what a chunk refers to is in every tier that is said to have it.
@@ -71,6 +85,11 @@ void expect_a_good_end(World& world, const Contents& expected) {
   EXPECT_EQ(world.objects(), world.needed_objects());
   EXPECT_EQ(world.blobs().size(), world.needed_objects().size());
   expect_nothing_needed_is_gone(world);
+  world.near->faulty.set_faults({});
+  world.far->faulty.set_faults({});
+  const auto verified = world.run(verify_all(*world.meta, world.tiers(), *world.pool, {}, nullptr));
+  ASSERT_TRUE(verified) << verified.error().to_string();
+  EXPECT_TRUE(verified->problems.empty()) << verified->problems[0].what;
   for (const auto& [name, content] : expected) world.expect_to_come_back(name, content);
 }
 
@@ -80,7 +99,7 @@ Contents make_history(World& world, uint64_t seed) {
   Contents expected;
   for (int i = 0; i < 12; ++i) {
     const std::string name = "f" + std::to_string(i);
-    world.write(name, expected[name] = noise(1 + choose.below(3 * kChunkBytes), choose.next()));
+    world.write(name, expected[name] = some_content(world, choose, 3));
   }
   world.upload();
   for (int i = 0; i < 7; ++i) {
@@ -89,11 +108,11 @@ Contents make_history(World& world, uint64_t seed) {
       world.remove(name);
       expected.erase(name);
     } else {
-      world.write(name, expected[name] = noise(1 + choose.below(3 * kChunkBytes), choose.next()));
+      world.write(name, expected[name] = some_content(world, choose, 3));
     }
   }
   world.upload();
-  world.write("late", expected["late"] = noise(2 * kChunkBytes, seed));
+  world.write("late", expected["late"] = noise(2 * world.options.chunk_bytes, seed));
   return expected;
 }
 
@@ -107,10 +126,10 @@ io::Task<void> upload_again_and_again(Uploader* uploader) {
 // How many resumptions it lasted: the crash came after `crash_after` of them. Mostly an uploader goes on beside it.
 void crash_during_collection(uint64_t seed, uint64_t crash_after, bool power_cut) {
   SCOPED_TRACE("seed " + std::to_string(seed) + ", crash after " + std::to_string(crash_after));
-  World world({.seed = seed, .faults = {.max_latency_ns = 10'000'000}});
+  World world(of_seed(seed, {.max_latency_ns = 10'000'000}));
   const Contents expected = make_history(world, seed);
   // Gone, but a power cut may bring it back: then everything that it refers to must be there.
-  world.write("doubtful", noise(kChunkBytes, seed + 1));
+  world.write("doubtful", noise(world.options.chunk_bytes, seed + 1));
   world.upload();
   world.sync();
   world.pass_time(2 * kMinute);
@@ -157,7 +176,7 @@ io::Task<void> live(Life* life) {
     const std::string name = "f" + std::to_string(life->choose.below(8));
     const uint64_t what = life->choose.below(10);
     if (what < 5) {
-      life->expected[name] = noise(1 + life->choose.below(4 * kChunkBytes), life->choose.next());
+      life->expected[name] = some_content(world, life->choose, 4);
       co_await world.do_write(name, life->expected[name]);
     } else if (what < 6) {
       if (life->expected.erase(name) > 0) co_await world.do_remove(name);
@@ -186,10 +205,9 @@ io::Task<void> live_with_collector(Life* life, int64_t grace_ns) {
 
 void live_through(uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
-  World world(
-      {.seed = seed,
-       .faults = {
-           .refused = 0.1, .answer_lost = 0.05, .corrupted = 0.02, .truncated = 0.05, .max_latency_ns = 500'000'000}});
+  World world(of_seed(
+      seed,
+      {.refused = 0.1, .answer_lost = 0.05, .corrupted = 0.02, .truncated = 0.05, .max_latency_ns = 500'000'000}));
   Life life{world, SeededRandom(seed * 31), {}};
   world.run(live_with_collector(&life, seed % 3 == 0 ? 0 : 5'000'000'000));
   expect_a_good_end(world, life.expected);

@@ -74,8 +74,7 @@ io::Task<Result<std::string>> Hydrator::fetch_blocks(const Tier& tier, const Wan
       CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset + place.offset, place.bytes,
                                      io::within(options_.get_ns, token)));
   co_return co_await parts_.pool.run([&]() -> Result<std::string> {
-    const SomeBlocks which{
-        .id = {wanted.inode, chunk.index, chunk.version}, .plain_checksum = chunk.checksum, .blocks = blocks};
+    const SomeBlocks which{.id = frame_id(wanted.inode, chunk), .plain_checksum = chunk.checksum, .blocks = blocks};
     std::string plain = TRY(open_blocks(got.bytes, which, *wanted.map, key_of_blob(chunk, options_.key)));
     return cut(std::move(plain), wanted.map->plain_of(blocks).offset, wanted.range);
   });

@@ -6,9 +6,13 @@
 #include <string_view>
 
 #include "meta/tiering.h"
+#include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
 
 namespace firn::tier {
+
+// As what the chunk's frame was made: its own identity, unless it shares an equal chunk's frame.
+FrameId frame_id(InodeId inode, const meta::Chunk& chunk);
 
 // The key of the blob that the chunk is in; none where the volume has none.
 std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key>& volume_key);

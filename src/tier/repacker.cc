@@ -2,12 +2,21 @@
 
 #include "base/failpoint.h"
 #include "io/reactor.h"
+#include "tier/recorded_chunk.h"
 
 namespace firn::tier {
 
 namespace {
 
 constexpr size_t kMovesPerTransaction = 256;
+
+meta::Chunk at_place_of(const meta::Chunk& place, meta::Chunk chunk) {
+  chunk.blob = place.blob;
+  chunk.offset = place.offset;
+  chunk.frame_bytes = place.frame_bytes;
+  chunk.blocks = place.blocks;
+  return chunk;
+}
 
 }  // namespace
 
@@ -19,19 +28,31 @@ io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::stri
     packing_ =
         std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers, skip);
   BlobWriter& writer = packing_->writer;
-  const FrameId id{inode, chunk.index, chunk.version};
-  const auto ref = co_await parts_.pool.run([&] { return writer.append(id, plain); });
+  std::string content;
+  const auto ref = co_await parts_.pool.run([&] {
+    if (hasher_) content = hasher_->hash(plain, skip);
+    return writer.append(frame_id(inode, chunk), plain);
+  });
   if (!ref) {
     packing_.reset();
     co_return fail(ref.error());
   }
-  meta::Chunk moved = chunk;
-  moved.blob = name_of(writer.id());
-  moved.offset = ref->offset;
-  moved.frame_bytes = ref->bytes;
-  moved.blocks = ref->blocks;
-  packing_->chunks.push_back({inode, {std::move(chunk), std::move(moved)}});
+  const meta::Chunk place{
+      .blob = name_of(writer.id()), .offset = ref->offset, .frame_bytes = ref->bytes, .blocks = ref->blocks};
+  packing_->frames.emplace(std::pair(chunk.blob, chunk.offset), packing_->chunks.size());
+  meta::Chunk moved = at_place_of(place, chunk);
+  packing_->chunks.push_back({inode, {std::move(chunk), std::move(moved), std::move(content)}, ref->bytes});
   co_return Result<void>();
+}
+
+bool Repacker::share(InodeId inode, meta::Chunk chunk) {
+  if (!packing_) return false;
+  const auto found = packing_->frames.find(std::pair(chunk.blob, chunk.offset));
+  if (found == packing_->frames.end()) return false;
+  const meta::ChunkMove& first = packing_->chunks[found->second].move;
+  meta::Chunk moved = at_place_of(first.to, chunk);
+  packing_->chunks.push_back({inode, {std::move(chunk), std::move(moved), first.content}});
+  return true;
 }
 
 io::Task<Result<void>> Repacker::flush() {
@@ -73,7 +94,7 @@ io::Task<Result<void>> Repacker::move(const Packing& packing) {
     for (; end < packing.chunks.size() && packing.chunks[end].inode == inode && moves.size() < kMovesPerTransaction;
          ++end) {
       moves.push_back(packing.chunks[end].move);
-      bytes += moves.back().to.frame_bytes;
+      bytes += packing.chunks[end].new_bytes;
     }
     counts_.chunks += CO_TRY(co_await parts_.tiering.move_chunks(inode, std::move(moves)));
     failpoint("repack.after_move");

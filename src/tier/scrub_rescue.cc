@@ -13,10 +13,12 @@ constexpr size_t kPage = 256;  // chunk records read at once
 io::Task<Result<void>> Scrubber::rescue() {
   const std::set<std::string> blobs = std::exchange(hopeless_, {});
   if (blobs.empty()) co_return Result<void>();
+  CO_TRY(co_await distrust(blobs));
   bool all = true;
   repacker_ = std::make_unique<Repacker>(
       Repacker::Parts{parts_.meta, parts_.tiering, parts_.pool, parts_.random, parts_.tiers},
-      RepackOptions{.codec = options_.codec, .key = options_.key, .put_ns = options_.put_ns}, token_);
+      RepackOptions{.codec = options_.codec, .key = options_.key, .dedup = options_.dedup, .put_ns = options_.put_ns},
+      token_);
   std::vector<meta::FileChunk> page;
   InodeId inode;
   ChunkIndex index;
@@ -44,6 +46,14 @@ io::Task<Result<void>> Scrubber::rescue() {
   co_return co_await parts_.meta.sync(parts_.meta.last_version());
 }
 
+io::Task<Result<void>> Scrubber::distrust(const std::set<std::string>& blobs) {
+  for (const std::string& name : blobs) {
+    Result<void> done = co_await parts_.tiering.distrust_blob(name);
+    if (!done && done.error() != Code::kNotFound) co_return done;
+  }
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> Scrubber::repair_or_rescue(std::string name, std::string tier, io::CancelToken* token) {
   Result<void> repaired = co_await repair_blob(name, std::move(tier), token);
   if (repaired || repaired.error().code() != Code::kCorrupt) co_return repaired;
@@ -58,6 +68,7 @@ io::Task<Result<void>> Scrubber::repair_or_rescue(std::string name, std::string 
 }
 
 io::Task<Result<bool>> Scrubber::rescue_chunk(InodeId inode, meta::Chunk chunk) {
+  if (repacker_->share(inode, chunk)) co_return true;
   Result<std::string> bytes = co_await hydrator_.fetch(inode, chunk, token_);
   if (bytes) {
     const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));

@@ -33,6 +33,7 @@ struct ScrubOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   Codec codec = Codec::kZstd;
   std::optional<Key> key;           // the volume's
+  bool dedup = false;               // the index of contents follows what is rescued
   uint64_t bytes_per_s = 16 << 20;  // 0: as fast as it goes
   bool repair = true;
   size_t max_findings = 1000;  // in a report; more are counted
@@ -111,6 +112,8 @@ class Scrubber {
 
   // Chunks of blobs that no tier has whole.
   io::Task<Result<void>> rescue();
+  // No upload is to take what is in them for safe.
+  io::Task<Result<void>> distrust(const std::set<std::string>& blobs);
   // True: it is safe now, or nobody needs it.
   io::Task<Result<bool>> rescue_chunk(InodeId inode, meta::Chunk chunk);
   // No tier has the chunk. True: it will be uploaded again.

@@ -44,9 +44,12 @@ void World::start(Timestamp time) {
                              .boot_session = starts_,
                              .tiered = true});
   CHECK(run(data->start([](BackingId) { return true; })).has_value());
-  uploader = std::make_unique<Uploader>(
-      Uploader::Parts{*meta, *meta, *data, *pool, *random, tiers()},
-      UploadOptions{.chunk_bytes = options.chunk_bytes, .block_bytes = 1024, .key = options.key, .blobs_in_flight = 2});
+  uploader = std::make_unique<Uploader>(Uploader::Parts{*meta, *meta, *data, *pool, *random, tiers()},
+                                        UploadOptions{.chunk_bytes = options.chunk_bytes,
+                                                      .block_bytes = 1024,
+                                                      .key = options.key,
+                                                      .blobs_in_flight = 2,
+                                                      .dedup = options.dedup});
   hydrator = std::make_unique<Hydrator>(
       Hydrator::Parts{*meta, *meta, *pool, tiers()},
       HydrateOptions{.chunk_bytes = options.chunk_bytes, .key = options.key, .on_damage = [this](const Damage& damage) {

@@ -30,6 +30,7 @@ struct WorldOptions {
   object::testing::Faults faults;  // of both tiers, corruption only of the near one
   std::optional<Key> key;
   uint64_t chunk_bytes = 4096;
+  bool dedup = false;
 };
 
 class World {

@@ -167,22 +167,28 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
 
 io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std::string bytes) {
   const uint32_t skip = files_[file].skip;
+  std::string content;
+  if (hasher_) content = co_await parts_.pool.run([&] { return hasher_->hash(bytes, skip); });
+  if (!content.empty() && CO_TRY(co_await share(file, index, content, bytes))) co_return Result<void>();
   if (packing_ && (packing_->skip != skip || !packing_->writer.has_room_for(bytes.size()))) co_await send();
-  if (!packing_)
+  if (!packing_) {
     packing_ = std::make_unique<Packing>(
         BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key, options_.block_bytes), skip);
+    underway_.emplace(name_of(packing_->writer.id()), packing_.get());
+  }
   BlobWriter& writer = packing_->writer;
   const FrameId id{files_[file].inode, index, files_[file].generation};
   const FrameRef ref = CO_TRY(co_await parts_.pool.run([&] { return writer.append(id, bytes); }));
-  if (packing_->parts.empty() || packing_->parts.back().file != file) packing_->parts.push_back({.file = file});
-  packing_->parts.back().chunks.push_back({.index = index,
-                                           .version = id.version,
-                                           .bytes = static_cast<uint32_t>(bytes.size()),
-                                           .checksum = ref.plain_checksum,
-                                           .blob = name_of(writer.id()),
-                                           .offset = ref.offset,
-                                           .frame_bytes = ref.bytes,
-                                           .blocks = ref.blocks});
+  meta::Chunk chunk{.index = index,
+                    .version = id.version,
+                    .bytes = static_cast<uint32_t>(bytes.size()),
+                    .checksum = ref.plain_checksum,
+                    .blob = name_of(writer.id()),
+                    .offset = ref.offset,
+                    .frame_bytes = ref.bytes,
+                    .blocks = ref.blocks};
+  if (!content.empty()) note_frame(content, files_[file].inode, chunk);
+  packing_->add(file, std::move(chunk), std::move(content));
   ++summary_.chunks;
   summary_.chunk_bytes += bytes.size();
   co_return Result<void>();
@@ -196,12 +202,15 @@ io::Task<void> UploadPass::send() {
 }
 
 io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry) {
+  const std::string name = name_of(packing->writer.id());
   Result<void> done = co_await put_to_tiers(*packing);
+  underway_.erase(name);  // from here on nothing is added to its parts
+  if (!done) frames_.forget_blob(name);
   if (done) done = co_await record(*packing);
-  if (!done) {
-    note_failure(done.error());
+  if (!done) note_failure(done.error());
+  // Where a tier lacks the blob, its chunks are recorded all the same: it gets the blob from those that have it.
+  if (!done || packing->lagging)
     for (const Part& part : packing->parts) files_[part.file].failed = true;
-  }
   in_flight_.release();
 }
 
@@ -218,9 +227,7 @@ io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   ++summary_.blobs;
   summary_.blob_bytes += content.bytes();
-  if (arrived == wanted) co_return Result<void>();
-  // The chunks are recorded all the same: the tiers that lack the blob get it from those that have it.
-  for (const Part& part : packing.parts) files_[part.file].failed = true;
+  packing.lagging = arrived != wanted;
   co_return Result<void>();
 }
 
@@ -291,14 +298,13 @@ io::Task<Result<void>> UploadPass::record(const Packing& packing) {
   for (const Part& part : packing.parts) {
     File& file = files_[part.file];
     if (file.replaces) {
-      file.chunks.insert(file.chunks.end(), part.chunks.begin(), part.chunks.end());
+      file.records.append(part.records);
       continue;
     }
     failpoint("upload.before_chunks");
-    for (size_t at = 0; at < part.chunks.size(); at += kChunksPerCommit) {
-      const auto first = part.chunks.begin() + static_cast<ptrdiff_t>(at);
-      const size_t count = std::min(kChunksPerCommit, part.chunks.size() - at);
-      (void)CO_TRY(co_await commit(file, {.chunks = {first, first + static_cast<ptrdiff_t>(count)}}));
+    for (size_t at = 0; at < part.records.chunks.size(); at += kChunksPerCommit) {
+      Records some = part.records.slice(at, kChunksPerCommit);
+      (void)CO_TRY(co_await commit(file, {.chunks = std::move(some.chunks), .contents = std::move(some.contents)}));
     }
     failpoint("upload.after_chunks");
   }
@@ -322,10 +328,18 @@ io::Task<Result<void>> UploadPass::finish() {
       continue;
     }
     failpoint("upload.before_complete");
-    const bool current = CO_TRY(co_await commit(
-        file,
-        {.chunks = std::move(file.chunks), .complete = true, .chunk_count = file.chunk_count, .bytes = file.bytes}));
-    if (current) {
+    const Result<bool> current = co_await commit(file, {.chunks = std::move(file.records.chunks),
+                                                        .contents = std::move(file.records.contents),
+                                                        .complete = true,
+                                                        .chunk_count = file.chunk_count,
+                                                        .bytes = file.bytes});
+    if (!current && current.error() == Code::kStale) {
+      // A blob was given up meanwhile: the next pass sends what was to be in it.
+      note_failure(current.error());
+      ++summary_.failed;
+      continue;
+    }
+    if (CO_TRY(Result<bool>(current))) {
       ++summary_.files;
       memory_.order.forget(file.inode);
     } else if (!file.leaves) {

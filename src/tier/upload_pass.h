@@ -1,11 +1,14 @@
 // One pass of the uploader: files are read and packed one after another, full blobs are put side by side.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "io/sync.h"
 #include "tier/blob/writer.h"
+#include "tier/content_index.h"
 #include "tier/journal.h"
 #include "tier/uploader.h"
 
@@ -20,6 +23,7 @@ class UploadPass {
         token_(token),
         memory_(memory),
         hydrator_(hydrator),
+        hasher_(options.dedup ? std::optional<ContentHasher>(options.key) : std::nullopt),
         in_flight_(options.blobs_in_flight) {}
 
   io::Task<Result<UploadSummary>> run();
@@ -27,6 +31,15 @@ class UploadPass {
   io::Task<Result<UploadSummary>> run_for(InodeId inode);
 
  private:
+  // What is to be recorded of a file, as meta::Upload has it.
+  struct Records {
+    std::vector<meta::Chunk> chunks;
+    std::vector<std::string> contents;  // of each
+    void add(meta::Chunk chunk, std::string content);
+    void append(const Records& more);
+    // Up to `count` of them.
+    Records slice(size_t from, size_t count) const;
+  };
   struct File {
     InodeId inode;
     uint64_t generation = 0;
@@ -37,20 +50,22 @@ class UploadPass {
     bool leaves = false;
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
-    std::vector<meta::Chunk> chunks;  // of that; those that are sent
-    bool read = false;                // every chunk is on its way, or need not go
-    bool failed = false;              // something of it did not arrive everywhere
-    bool outdated = false;            // it has changed, and only_current says that it is not recorded
+    Records records;        // of that, those that were sent; and of any file, those in frames that were there already
+    bool read = false;      // every chunk is on its way, or need not go
+    bool failed = false;    // something of it did not arrive everywhere
+    bool outdated = false;  // it has changed, and only_current says that it is not recorded
   };
   // Chunks of a file in one blob.
   struct Part {
     size_t file;
-    std::vector<meta::Chunk> chunks;
+    Records records;
   };
   struct Packing {
     BlobWriter writer;
     uint32_t skip;  // as all of its files
-    std::vector<Part> parts;
+    std::vector<Part> parts = {};
+    bool lagging = false;  // some tiers have it, and some lack it
+    void add(size_t file, meta::Chunk chunk, std::string content);
   };
   // Whether the tiers that are to have a chunk have it.
   enum class Reach : uint8_t {
@@ -70,6 +85,14 @@ class UploadPass {
   io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
   io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
+
+  // ---- upload_shared.cc ----
+  // Whether a frame that is there, or on its way there, has what the chunk holds: then the chunk is to be recorded in
+  // it. The references must outlive the task.
+  io::Task<Result<bool>> share(size_t file, ChunkIndex index, const std::string& content, std::string_view bytes);
+  io::Task<Result<bool>> share_stored(size_t file, meta::Chunk chunk, const std::string& content);
+  io::Task<Result<void>> record_some(size_t file);
+  void note_frame(const std::string& content, InodeId inode, meta::Chunk chunk);
 
   // ---- upload_evicted.cc ----
   io::Task<Result<void>> add_evicted(const meta::Attr& attr);
@@ -97,13 +120,16 @@ class UploadPass {
   io::CancelToken* const token_;
   Uploader::Memory& memory_;
   Hydrator& hydrator_;
+  const std::optional<ContentHasher> hasher_;  // none: chunks are not shared
   io::Semaphore in_flight_;
   io::Gate gate_;
   uint32_t in_reach_ = 0;                     // tiers that have answered when they were asked whether they do
   uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this pass
   std::unordered_set<std::string> uncopied_;  // blobs that could not be brought to where they lack: nor tried again
-  std::vector<File> files_;
+  std::deque<File> files_;                    // put_blob() holds references while it grows
   std::unique_ptr<Packing> packing_;
+  std::unordered_map<std::string, Packing*> underway_;  // by name: blobs that are being filled, or put
+  FramesOfPass frames_;
   UploadSummary summary_;
 };
 

@@ -18,6 +18,7 @@ io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token) {
 io::Task<Result<UploadSummary>> Uploader::upload(InodeId inode, io::CancelToken* token) {
   UploadPass one(parts_, options_, memory_, hydrator_, token);
   UploadSummary summary = CO_TRY(co_await one.run_for(inode));
+  if (summary.first_failure == Code::kStale) co_return fail(Code::kConflict, summary.first_failure.message());
   if (!summary.first_failure.ok()) co_return fail(summary.first_failure);
   if (summary.outdated > 0) co_return fail(Code::kConflict, "the file was changed while it was uploaded");
   co_return summary;

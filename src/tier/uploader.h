@@ -29,6 +29,8 @@ struct UploadOptions {
   // A file that is open for writing is looked at this often.
   int64_t live_interval_ns = 600'000'000'000;
   int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included
+  // A chunk whose content some frame in a colder tier has already is not sent again, but recorded to be there.
+  bool dedup = false;
   // What was read of a file that has changed meanwhile is not recorded: needed where upload() is called.
   bool only_current = false;
 };
@@ -41,6 +43,8 @@ struct UploadSummary {
   uint64_t chunks = 0;       // that were sent
   uint64_t unchanged = 0;    // that colder tiers had already
   uint64_t chunk_bytes = 0;  // of those sent
+  uint64_t shared = 0;       // that were not sent, because an equal chunk's frame is there (UploadOptions::dedup)
+  uint64_t shared_bytes = 0;
   uint64_t blobs = 0;
   uint64_t blob_bytes = 0;
   uint64_t copied_blobs = 0;  // to tiers that had missed them
@@ -79,7 +83,8 @@ class Uploader {
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
-  // recorded. kConflict: it was changed; its record has a newer generation. kStale: it is gone.
+  // recorded. kConflict: it was changed and its record has a newer generation, or a blob that its chunks were to be in
+  // was given up meanwhile. kStale: it is gone.
   io::Task<Result<UploadSummary>> upload(InodeId inode, io::CancelToken* token);
   // Who makes files tells it where.
   PackingOrder& order() { return memory_.order; }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tier/blob_check.h"
+#include "tier/recorded_chunk.h"
 
 namespace firn::tier {
 
@@ -117,8 +118,7 @@ class Verify {
     const auto frame = std::ranges::lower_bound(frames_, place, {}, [](const auto& entry) { return entry.first; });
     if (frame == frames_.end() || frame->first != place) return complain(one, "no tier has the chunk");
     const Frame& found = frame->second;
-    if (!(found.id == FrameId{one.inode, chunk.index, chunk.version}))
-      return complain(one, "where the chunk should be is another");
+    if (!(found.id == frame_id(one.inode, chunk))) return complain(one, "where the chunk should be is another");
     if (found.frame_bytes != chunk.frame_bytes || found.plain_bytes != chunk.bytes ||
         found.plain_checksum.value_or(chunk.checksum) != chunk.checksum)
       return complain(one, "the chunk is another than its record says");

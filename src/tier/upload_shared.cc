@@ -1,0 +1,85 @@
+// UploadPass: chunks that are equal to others, which colder tiers have or are about to have.
+#include <algorithm>
+
+#include "base/checksum.h"
+#include "tier/recorded_chunk.h"
+#include "tier/upload_pass.h"
+
+namespace firn::tier {
+
+namespace {
+
+constexpr size_t kRecordsAtOnce = 256;  // committed before their file is complete
+
+}  // namespace
+
+void UploadPass::Records::add(meta::Chunk chunk, std::string content) {
+  chunks.push_back(std::move(chunk));
+  contents.push_back(std::move(content));
+}
+
+void UploadPass::Records::append(const Records& more) {
+  chunks.insert(chunks.end(), more.chunks.begin(), more.chunks.end());
+  contents.insert(contents.end(), more.contents.begin(), more.contents.end());
+}
+
+UploadPass::Records UploadPass::Records::slice(size_t from, size_t count) const {
+  const auto begin = static_cast<ptrdiff_t>(from);
+  const auto end = static_cast<ptrdiff_t>(std::min(from + count, chunks.size()));
+  return {.chunks = {chunks.begin() + begin, chunks.begin() + end},
+          .contents = {contents.begin() + begin, contents.begin() + end}};
+}
+
+void UploadPass::Packing::add(size_t file, meta::Chunk chunk, std::string content) {
+  if (parts.empty() || parts.back().file != file) parts.push_back({.file = file, .records = {}});
+  parts.back().records.add(std::move(chunk), std::move(content));
+}
+
+void UploadPass::note_frame(const std::string& content, InodeId inode, meta::Chunk chunk) {
+  chunk.origin = meta::origin_of(inode, chunk);
+  frames_.add(content, std::move(chunk));
+}
+
+io::Task<Result<bool>> UploadPass::share(size_t file, ChunkIndex index, const std::string& content,
+                                         std::string_view bytes) {
+  std::optional<meta::Chunk> chunk = frames_.find(content);
+  const bool is_of_this_pass = chunk.has_value();
+  if (!chunk) chunk = CO_TRY(co_await parts_.tiering.find_content(content));
+  if (!chunk || chunk->bytes != bytes.size() || chunk->checksum != checksum64(bytes)) co_return false;
+  chunk->index = index;
+  chunk->version = files_[file].generation;
+  if (chunk->origin == meta::FrameOrigin{files_[file].inode, index, chunk->version}) chunk->origin.reset();
+  // An entry that was found need not be written again; what this pass has made may not be recorded by whom it was made
+  // for.
+  const std::string hash = is_of_this_pass ? content : "";
+  if (const auto packing = underway_.find(chunk->blob); packing != underway_.end()) {
+    packing->second->add(file, *std::move(chunk), hash);
+  } else if (!CO_TRY(co_await share_stored(file, *std::move(chunk), hash))) {
+    co_return false;
+  }
+  ++summary_.shared;
+  summary_.shared_bytes += bytes.size();
+  co_return true;
+}
+
+io::Task<Result<bool>> UploadPass::share_stored(size_t file, meta::Chunk chunk, const std::string& content) {
+  Result<Reach> reach = co_await bring_to(files_[file].skip, chunk.blob);
+  if (!reach && reach.error() == Code::kNotFound) co_return false;  // the collector was faster
+  const Reach there = CO_TRY(std::move(reach));
+  if (there == Reach::kElsewhere) co_return false;
+  if (there == Reach::kLagging) files_[file].failed = true;
+  files_[file].records.add(std::move(chunk), content);
+  CO_TRY(co_await record_some(file));
+  co_return true;
+}
+
+// A file that replaces nothing may be recorded bit by bit.
+io::Task<Result<void>> UploadPass::record_some(size_t file) {
+  File& to = files_[file];
+  if (to.replaces || to.failed || to.records.chunks.size() < kRecordsAtOnce) co_return Result<void>();
+  Records records = std::exchange(to.records, {});
+  (void)CO_TRY(co_await commit(to, {.chunks = std::move(records.chunks), .contents = std::move(records.contents)}));
+  co_return Result<void>();
+}
+
+}  // namespace firn::tier
