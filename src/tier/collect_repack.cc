@@ -43,8 +43,11 @@ uint64_t end_of(const meta::Chunk& chunk) { return chunk.offset + chunk.frame_by
 
 bool CollectPass::is_candidate(const meta::BlobCount& count) const {
   const meta::Blob& blob = count.blob;
-  const uint32_t known = blob.tiers & all_of(parts_.tiers);
-  return known != 0 && blob.bytes >= std::max<uint64_t>(options_.repack_min_bytes, kSmallestBlobBytes) &&
+  // Not one that some tier lacks: an uploader that copies it there believes its chunks to be everywhere then, and must
+  // not find them moved to a blob that is not.
+  const uint32_t wanted = wanted_of(parts_.tiers, blob.skip);
+  return wanted != 0 && (wanted & ~blob.tiers) == 0 &&
+         blob.bytes >= std::max<uint64_t>(options_.repack_min_bytes, kSmallestBlobBytes) &&
          least_live_fraction(count) < options_.repack_below && is_past(blob.since, options_.grace_ns);
 }
 
