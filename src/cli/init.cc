@@ -34,6 +34,8 @@ constexpr const char* kManual =
     "--encrypt seals what leaves this machine with a key that a passphrase or a key file opens: asked for on the\n"
     "terminal, or FIRN_PASSPHRASE in the environment, or --key-file. Without it nobody can read the tiers: keep it.\n"
     "The content in VOLUME itself is not encrypted.\n\n"
+    "--dedup sends chunks of files that are equal to others once only; firn.toml may say otherwise later "
+    "(tiers.dedup).\n\n"
     "A VOLUME of the form s3://bucket/prefix lives in the bucket: names, attributes and content are there, fsync\n"
     "returns when the bucket has what was written, and any machine can mount it, one at a time for writing. What it\n"
     "keeps here is a cache, below $FIRN_CACHE_DIR or ~/.cache/firn, which may be removed whenever it is not "
@@ -51,6 +53,7 @@ struct InitOptions {
   std::string compression;
   std::string key_file;
   bool encrypt = false;
+  bool dedup = false;
 };
 
 std::unexpected<Status> wrong(std::string why) { return fail(Code::kInvalid, "init: " + std::move(why)); }
@@ -67,6 +70,8 @@ Status check_combination(const InitOptions& options) {
     return Status(Code::kInvalid, "init: --encrypt seals what goes to colder tiers; give at least one --tier");
   if (!options.compression.empty() && options.tiers.empty())
     return Status(Code::kInvalid, "init: --compress is about what goes to colder tiers; give at least one --tier");
+  if (options.dedup && options.tiers.empty())
+    return Status(Code::kInvalid, "init: --dedup is about what goes to colder tiers; give at least one --tier");
   if (options.durability == "object" && options.tiers.size() != 1)
     return Status(Code::kInvalid,
                   "init: --durability object: fsync waits for the colder tier; give exactly one --tier, or make the "
@@ -98,6 +103,7 @@ Result<NewVolume> plan(const InitOptions& options) {
   if (!options.compression.empty()) settings.tiers.compression = options.compression;
   if (!options.durability.empty()) settings.tiers.durability = options.durability;
   settings.tiers.encrypt = options.encrypt;
+  settings.tiers.dedup = options.dedup;
   if (!options.key_file.empty()) settings.tiers.key_file = absolute_path(options.key_file);
   if (buckets) keep_environment(settings.s3);
   if (const Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
@@ -136,6 +142,7 @@ void fill_record(NewVolume& volume) {
   record.created = system_clock().now();
   record.name = std::filesystem::path(volume.paths.root).filename().string();
   record.compression = settings.tiers.compression;
+  record.dedup = settings.tiers.dedup;
   record.durability = settings.tiers.durability;
 }
 
@@ -224,6 +231,7 @@ void add_init(CLI::App& app, Action* chosen) {
       ->check(CLI::IsMember({"local", "object"}));
   command.add_option("--compress", options->compression, "How what leaves this machine is compressed (zstd)")
       ->check(CLI::IsMember({"zstd", "lz4", "none"}));
+  command.add_flag("--dedup", options->dedup, "Send chunks that are equal to others once only");
   command.add_flag("--encrypt", options->encrypt, "Seal what leaves this machine");
   command.add_option("--key-file", options->key_file, "The file whose content opens the encrypted volume");
   command.callback([chosen, options] { *chosen = [options] { return init(*options); }; });

@@ -80,6 +80,7 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   options.dry_run = what.dry_run;
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();
+  options.dedup = settings_.tiers.dedup;
   // A state of the metadata that a restore may find must not refer to what is gone.
   options.before_remove = [this] { return running_.shipping()->ship(); };
   if (progress) options.progress = [progress](std::string_view, uint64_t done) { progress->files = done; };
@@ -95,6 +96,7 @@ tier::Scrubber Maintenance::make_scrubber(tier::ScrubOptions options) {
   options.chunk_bytes = running_.record().chunk_bytes;
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();
+  options.dedup = settings_.tiers.dedup;
   return {{running_.meta(), tiers.parts().tiering, running_.store(), running_.pool(), system_random(),
            tiers.stores().tiers()},
           std::move(options)};

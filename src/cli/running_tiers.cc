@@ -17,6 +17,7 @@ tier::UploadOptions upload_options(const TierSettings& settings, uint64_t chunk_
           .codec = codec_of(settings),
           .key = key,
           .blobs_in_flight = static_cast<size_t>(settings.blobs_in_flight),
+          .dedup = settings.dedup,
           .only_current = settings.durability == "object"};
 }
 

@@ -65,8 +65,11 @@ Result<int> flush(const Arguments& arguments) {
   if (arguments.json)
     fmt::print("{}\n", done.dump());
   else
-    fmt::print("uploaded {} files: {} in {} blobs{}\n", done.value("uploaded_files", 0),
+    fmt::print("uploaded {} files: {} in {} blobs{}{}\n", done.value("uploaded_files", 0),
                size_of(done, "uploaded_bytes"), done.value("blobs", 0),
+               done.value("shared_bytes", 0) > 0
+                   ? fmt::format("; {} that equal chunks have were not sent again", size_of(done, "shared_bytes"))
+                   : "",
                done.value("postponed", 0) > 0
                    ? fmt::format("; {} files that are open for writing follow later", done.value("postponed", 0))
                    : "");

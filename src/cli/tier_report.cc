@@ -97,6 +97,7 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistic
                {"uploaded_files", state.uploaded_files},
                {"uploaded_bytes", state.uploaded_bytes},
                {"uploaded_blobs", state.uploaded_blobs},
+               {"shared_bytes", state.shared_bytes},
                {"hydrated_bytes", state.hydrated_bytes},
                {"readahead",
                 {{"ranges", state.readahead.ranges},

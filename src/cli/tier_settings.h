@@ -13,6 +13,7 @@ namespace firn::cli {
 struct TierSettings {
   std::vector<std::string> stores;  // NAME=URL, nearest first; empty: those that the volume was made with
   std::string compression = "zstd";
+  bool dedup = false;
   std::string durability = "local";
   bool encrypt = false;
   std::string key_file;

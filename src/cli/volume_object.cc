@@ -31,6 +31,7 @@ Settings settings_of(const meta::VolumeSettings& record, const Place& place, con
   settings.chunk_bytes = record.chunk_bytes;
   settings.inline_max_bytes = record.inline_max_bytes;
   if (!record.compression.empty()) settings.tiers.compression = record.compression;
+  settings.tiers.dedup = record.dedup;
   if (!record.durability.empty()) settings.tiers.durability = record.durability;
   settings.tiers.encrypt = !record.wrapped_key.empty();
   settings.tiers.key_file = key_file;

@@ -134,8 +134,8 @@ io::Task<Result<std::string>> flush_all(vfs::Volume& volume, WorkProgress& progr
   co_await gate.close();
   const tier::UploadSummary summary = CO_TRY(Result<tier::UploadSummary>(done));
   if (!summary.first_failure.ok()) co_return fail(summary.first_failure);
-  co_return fmt::format(R"({{"uploaded_files":{},"uploaded_bytes":{},"blobs":{},"postponed":{}}})", summary.files,
-                        summary.blob_bytes, summary.blobs, summary.postponed);
+  co_return fmt::format(R"({{"uploaded_files":{},"uploaded_bytes":{},"blobs":{},"shared_bytes":{},"postponed":{}}})",
+                        summary.files, summary.blob_bytes, summary.blobs, summary.shared_bytes, summary.postponed);
 }
 
 // Paths of inodes, for people: found by looking through all folders.

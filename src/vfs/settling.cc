@@ -55,6 +55,7 @@ void Settling::note(const tier::UploadSummary& summary) {
   if (summary.files > 0) more_can_go_ = true;
   told_.uploaded_blobs += summary.blobs;
   told_.uploaded_bytes += summary.blob_bytes;
+  told_.shared_bytes += summary.shared_bytes;
   const bool was_failing = !told_.last_failure.ok();
   told_.last_failure = summary.first_failure;
   if (summary.first_failure.ok()) {
@@ -106,6 +107,7 @@ io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
   std::lock_guard lock(mutex_);
   told_.uploaded_blobs += done.blobs;
   told_.uploaded_bytes += done.blob_bytes;
+  told_.shared_bytes += done.shared_bytes;
   co_return Result<void>();
 }
 
@@ -118,6 +120,8 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
     all.chunk_bytes += one.chunk_bytes;
     all.blobs += one.blobs;
     all.blob_bytes += one.blob_bytes;
+    all.shared += one.shared;
+    all.shared_bytes += one.shared_bytes;
     all.postponed = one.postponed;
     all.failed = one.failed;
     all.first_failure = one.first_failure;

@@ -50,6 +50,7 @@ struct TierStatistics {
   uint64_t pending_bytes = 0;                                           // closed since the last upload began, at least
   Timestamp oldest_pending;                                             // zero: none
   uint64_t uploaded_files = 0, uploaded_bytes = 0, uploaded_blobs = 0;  // by this process
+  uint64_t shared_bytes = 0;  // of chunks that need not be sent, because equal ones had been
   uint64_t hydrated_bytes = 0;
   tier::BlobReadaheadStatistics readahead;  // of small files that came back
   uint64_t evicted_files = 0, evicted_bytes = 0;
