@@ -93,7 +93,7 @@ class Init(TierTest):
         for options in (["--tier", "nas"], ["--tier", "s3://bucket/prefix"], ["--tier", "NAS=/mnt"], ["--tier", "hot=/mnt"],
                         ["--tier", "a=ftp://host/x"], ["--tier", "a=s3://"], ["--tier", "a=s3://bucket/x?colour=red"],
                         ["--tier", "a=/x", "--tier", "a=/y"], ["--tier", "a=/x", "--tier", "b=/x/"], ["--tier", "a=/"], many,
-                        ["--encrypt"], ["--compress", "lz4"], [*self.tier_nas(), "--durability", "object"], ["--durability", "moon"],
+                        ["--encrypt"], ["--dedup"], ["--compress", "lz4"], [*self.tier_nas(), "--durability", "object"], ["--durability", "moon"],
                         [*self.tier_nas(), "--compress", "gzip"], [*self.tier_nas(), "--key-file", "/key"],
                         [*self.tier_nas(), "--chunk-size", "32MiB"], ["--tier", b"a=/caf\xe9".decode(errors="surrogateescape")]):
             with self.subTest(options):

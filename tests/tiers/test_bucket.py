@@ -238,6 +238,30 @@ class Bucket(TieredTest):
         self.mount()
         self.assert_tree()
 
+    def test_equal_chunks_are_there_once(self):
+        self.make("--dedup")
+        self.write("first", 9 << 20)
+        for name in ("second", "third"):
+            with open(self.mount_point / name, "wb", buffering=0) as file:
+                file.write(self.expected["first"])
+                os.fsync(file.fileno())
+            self.expected[name] = self.expected["first"]
+            self.assertLess(sum(path.stat().st_size for path in self.blobs()), 10 << 20)
+            self.lose_machine()  # the next one knows of the setting
+        self.write("second", 300, at=5000)  # into the journal, and folded later
+        os.unlink(self.mount_point / "first")
+        del self.expected["first"]
+        self.flush()
+        self.succeed("gc", self.volume, "--grace", "0s")
+        self.lose_machine()
+        self.assert_tree()
+        reader = self.folder / "reader"
+        reader.mkdir()
+        self.mount(self.folder / "reader cache", reader, "-o", "ro")
+        self.assert_tree(reader)
+        self.umount()
+        self.fsck_deep()
+
     def test_the_usual_place_of_the_cache(self):
         self.succeed("init", self.url)
         self.succeed("mount", self.url, self.mount_point)
