@@ -40,8 +40,7 @@ void append_schema(TierSettings& s, config::Schema& schema) {
         "How what leaves this machine is compressed. What is already there stays as it is."},
        {"tiers.dedup", Flag{&s.dedup},
         "Whether a chunk of a file that is equal to one that is there already is not sent again. It costs a hash of "
-        "every "
-        "chunk that is sent, and about 300 bytes of metadata for each."},
+        "every chunk that is sent, and up to 250 bytes of metadata for each."},
        {"tiers.durability", Text{&s.durability, {"local", "object"}},
         "What fsync waits for. local: this machine's disk. object: the colder tier, of which there is one; then the "
         "volume lives there, and its folder here is a cache. It is as the volume was made."},
