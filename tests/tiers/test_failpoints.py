@@ -1,4 +1,5 @@
 """The daemon dies at every named step of moving data and metadata (src/base/failpoint.h), and nothing is lost or left over."""
+import itertools
 import json
 import os
 import re
@@ -39,13 +40,19 @@ class Failpoints(TieredTest):
     # ---- files ----
     def write_some(self, count=3):
         for _ in range(count):
-            name = f"f{self.random.randrange(8)}"
-            try:
-                self.write(name, self.random.choice([90, 9_000, 400_000, 1_500_000]))
-            except OSError:
-                # It may be any mixture of old and new.
-                self.doubtful.add(name)
-                raise
+            self.write_or_doubt(f"f{self.random.randrange(8)}", self.random.choice([90, 9_000, 400_000, 1_500_000]))
+
+    def write_new(self):
+        """One that colder tiers have nothing of."""
+        self.write_or_doubt(f"new{next(self.numbers)}", 400_000)
+
+    def write_or_doubt(self, name, size):
+        try:
+            self.write(name, size)
+        except OSError:
+            # It may be any mixture of old and new.
+            self.doubtful.add(name)
+            raise
 
     def write_large(self, prefix, count):
         for i in range(count):
@@ -171,9 +178,11 @@ class Failpoints(TieredTest):
 
     def test_upload(self):
         self.init()
+        self.numbers = itertools.count()
 
         def upload():
             self.write_some()
+            self.write_new()
             self.try_to_flush()
 
         def upload_past_an_absence():
