@@ -112,7 +112,7 @@ class Lock final : public rocksdb::FileLock {
 
 // What a power cut leaves of contents that were `now` in memory and `synced` on the disk.
 std::string survivor(const std::string& now, const std::string& synced, std::mt19937_64& random) {
-  const auto [low, high] = std::minmax(now.size(), synced.size());
+  const auto [low, high] = std::minmax({now.size(), synced.size()});  // by value
   std::string bytes = synced;
   bytes.resize(low + random() % (high - low + 1));
   const uint64_t loss = random() % 4;  // 0: none of the sectors, 3: all of them survived
