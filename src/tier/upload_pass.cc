@@ -243,8 +243,7 @@ io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::
       arrived |= bit;
       continue;
     }
-    out_of_reach_ |= bit;
-    note_failure(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
+    give_up(i, std::move(put).error());
   }
   co_return arrived;
 }
@@ -259,8 +258,7 @@ io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
       in_reach_ |= bit;
       continue;
     }
-    out_of_reach_ |= bit;
-    note_failure(std::move(there).error().with_context("tier " + parts_.tiers[i].name));
+    give_up(i, std::move(there).error());
   }
   co_return tiers & ~out_of_reach_;
 }
@@ -349,6 +347,11 @@ io::Task<Result<void>> UploadPass::finish() {
     failpoint("upload.after_complete");
   }
   co_return Result<void>();
+}
+
+void UploadPass::give_up(size_t tier, Status failure) {
+  out_of_reach_ |= uint32_t{1} << tier;
+  note_failure(std::move(failure).with_context("tier " + parts_.tiers[tier].name));
 }
 
 void UploadPass::note_failure(const Status& failure) {

@@ -112,6 +112,8 @@ class UploadPass {
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
   io::Task<Result<void>> finish();
+  // The tier did not answer: it is not asked again in this pass.
+  void give_up(size_t tier, Status failure);
   void note_failure(const Status& failure);
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }
 

@@ -14,4 +14,7 @@ io::Task<Result<Blob>> load_blob(kv::Transaction& transaction, std::string_view 
 // Up to `limit` above `after`, in order.
 io::Task<Result<std::vector<Blob>>> load_blobs(kv::Transaction& transaction, std::string_view after, size_t limit);
 
+// Whether chunks may come to refer to it.
+inline bool takes_chunks(const Blob& blob) { return !blob.dead_since && !blob.damaged; }
+
 }  // namespace firn::meta

@@ -1,6 +1,7 @@
 #include "meta/ops/chunks.h"
 
 #include "meta/keys.h"
+#include "meta/ops/blobs.h"
 #include "meta/tiering_records.h"
 
 namespace firn::meta {
@@ -47,8 +48,7 @@ io::Task<Result<void>> expect_blobs(Mutation& m, const std::vector<Chunk>& chunk
     // No inode's lock keeps the collector off: this read must conflict, whoever owns the engine.
     const auto stored = CO_TRY(co_await m.transaction().get(key, kv::Isolation::kSerializable));
     if (!stored) co_return fail(Code::kStale, "the blob was given up, and removed, before its chunks were recorded");
-    const Blob blob = CO_TRY(decode_blob(chunk.blob, *stored));
-    if (blob.dead_since || blob.damaged)
+    if (!takes_chunks(CO_TRY(decode_blob(chunk.blob, *stored))))
       co_return fail(Code::kStale, "the blob was given up before its chunks were recorded");
   }
   co_return Result<void>();

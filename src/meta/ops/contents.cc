@@ -12,13 +12,11 @@ namespace firn::meta {
 
 namespace {
 
-// Whether chunks may come to refer to it.
 io::Task<Result<bool>> takes_chunks(kv::Transaction& transaction, std::string_view name) {
   const Key key = blob_key(name);
   const auto stored = CO_TRY(co_await transaction.get(key, kv::Isolation::kSnapshot));
   if (!stored) co_return false;
-  const Blob blob = CO_TRY(decode_blob(name, *stored));
-  co_return !blob.dead_since && !blob.damaged;
+  co_return takes_chunks(CO_TRY(decode_blob(name, *stored)));
 }
 
 io::Task<Result<std::string>> drop_dead(kv::Transaction& transaction, std::string_view after, size_t limit) {
