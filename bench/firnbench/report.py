@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import bucket, bucket_mounts, inline, stores, tier_memory, tiers
+from . import bucket, bucket_mounts, inline, migrate, stores, tier_memory, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -92,6 +92,8 @@ def text(figures):
         parts.append(bucket_mounts.table(figures.bucket_mounts))
     if getattr(figures, "tier_memory", None):
         parts.append(tier_memory.table(figures.tier_memory))
+    if getattr(figures, "migrate", None):
+        parts.append(migrate.table(figures.migrate))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -127,6 +129,7 @@ def save(figures, path, command, commit):
         "bucket": getattr(figures, "bucket", None),
         "bucket_mounts": getattr(figures, "bucket_mounts", None),
         "tier_memory": getattr(figures, "tier_memory", None),
+        "migrate": getattr(figures, "migrate", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,

@@ -15,7 +15,7 @@ namespace firn {
 namespace failpoints {
 
 // All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them.
-inline constexpr std::array<std::string_view, 52> kNames = {
+inline constexpr std::array<std::string_view, 54> kNames = {
     // Chunks of files go to every tier, and are then recorded.
     "upload.before_put",
     "upload.between_tiers",
@@ -45,6 +45,9 @@ inline constexpr std::array<std::string_view, 52> kNames = {
     "collect.between_tiers",
     "collect.after_remove",
     "collect.after_forget",
+    // A tier makes room.
+    "tier_evict.before_remove",
+    "tier_evict.after_remove",
     // What is left of mostly dead ones moves.
     "repack.before_put",
     "repack.between_tiers",

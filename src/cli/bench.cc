@@ -125,11 +125,11 @@ Result<int> bench(const std::string& path) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "bench", "Measure a folder's speed", kManual);
+void add_bench(Command& firn) {
+  Command command = firn.add("bench", "Measure a folder's speed", kManual);
   auto path = std::make_shared<std::string>(".");
-  command.add_option("PATH", *path, "The folder to measure in");
-  command.callback([chosen, path] { *chosen = [path] { return bench(*path); }; });
+  command.value("PATH", *path, "The folder to measure in");
+  command.runs([path] { return bench(*path); });
 }
 
 }  // namespace firn::cli

@@ -22,7 +22,7 @@ Status write_stdout(std::span<const std::byte> data) {
 Result<int> print_files(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     const Target target = TRY(find_target(path));
-    Client client = TRY(Client::connect(target.paths));
+    Client client = TRY(Client::connect(target.served));
     TRY(on(path, client.fetch(file_route(target), write_stdout)));
   }
   return kExitOk;
@@ -30,12 +30,12 @@ Result<int> print_files(const std::vector<std::string>& paths) {
 
 }  // namespace
 
-void add_cat(CLI::App& app, Action* chosen) {
-  CLI::App& command =
-      add_command(app, "cat", "Print files of a volume", "Writes the content of files to standard output.");
+void add_cat(Command& firn) {
+  Command command = firn.add("cat", "Print files of a volume", "Writes the content of files to standard output.");
   auto paths = std::make_shared<std::vector<std::string>>();
-  command.add_option("PATH", *paths, "Files")->required();
-  command.callback([chosen, paths] { *chosen = [paths] { return print_files(*paths); }; });
+  command.value("PATH", *paths, "Files").required();
+  command.may_be_remote();
+  command.runs([paths] { return print_files(*paths); });
 }
 
 }  // namespace firn::cli

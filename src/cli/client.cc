@@ -1,12 +1,7 @@
 #include "cli/client.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -16,66 +11,48 @@ namespace firn::cli {
 namespace {
 
 constexpr size_t kBufferBytes = 256 << 10;
-// For whole answers. A sync of a slow disk may take long.
-constexpr timeval kTimeout = {.tv_sec = 300, .tv_usec = 0};
+
+// Where a problem names none.
+int errno_without(int status) { return status == 401 || status == 403 ? EACCES : EIO; }
 
 Status problem_of(const Client::Reply& reply) {
   const nlohmann::json body = nlohmann::json::parse(reply.body, nullptr, false);
   if (!body.is_object()) return Status(Code::kIo, fmt::format("the daemon answered {}", reply.status));
-  return Status(code_of_errno(body.value("errno", EIO)), body.value("detail", "the daemon gave no reason"));
+  return Status(code_of_errno(body.value("errno", errno_without(reply.status))),
+                body.value("detail", "the daemon gave no reason"));
 }
 
 }  // namespace
 
-Result<Client> Client::connect(const VolumePaths& paths) {
-  // Through the folder's descriptor, for a path that is too long for sun_path.
-  io::UniqueFd folder(open(paths.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return fail(Status::from_errno(errno, paths.root));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string name = fmt::format("/proc/self/fd/{}/{}", folder.get(), kSocketName);
-  std::memcpy(address.sun_path, name.c_str(), name.size() + 1);
-  io::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return fail(Status::from_errno(errno, "making a socket"));
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED)
-      return fail(Code::kUnavailable,
-                  fmt::format("{}: nobody serves this volume; use firn mount or firn serve", paths.root));
-    return fail(Status::from_errno(errno, fmt::format("{}/{}", paths.root, kSocketName)));
-  }
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kTimeout, sizeof kTimeout);
-  return Client(std::move(fd));
+Result<Client> Client::connect(const Served& served) {
+  if (!served.remote) return Client(TRY(Connection::to_volume(served.paths)), "Host: localhost\r\n");
+  const Remote& remote = *served.remote;
+  std::string headers = fmt::format("Host: {}\r\n", remote.authority());
+  if (!remote.token.empty()) headers += fmt::format("Authorization: Bearer {}\r\n", remote.token);
+  return Client(TRY(Connection::to_remote(remote)), std::move(headers));
 }
 
-Status Client::write_all(std::span<const std::byte> data) {
-  while (!data.empty()) {
-    const ssize_t bytes = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0) return Status::from_errno(errno, "talking to the daemon");
-    data = data.subspan(static_cast<size_t>(bytes));
-  }
-  return {};
-}
+Status Client::write_text(const std::string& text) { return connection_.write(std::as_bytes(std::span(text))); }
 
-Status Client::write_text(const std::string& text) { return write_all(std::as_bytes(std::span(text))); }
+Status Client::write_head(const std::string& method, const std::string& target, const std::string& more) {
+  return write_text(fmt::format("{} {} HTTP/1.1\r\n{}{}\r\n", method, target, headers_, more));
+}
 
 Result<Client::Reply> Client::call(const std::string& method, const std::string& target) {
   const bool has_body = method == "POST" || method == "PUT";
-  TRY(write_text(fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", method, target,
-                             has_body ? "Content-Length: 0\r\n" : "")));
+  TRY(write_head(method, target, has_body ? "Content-Length: 0\r\n" : ""));
   return read_reply(nullptr);
 }
 
 Status Client::fetch(const std::string& target, const BodySink& sink) {
-  TRY(write_text(fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", target)));
+  TRY(write_head("GET", target, ""));
   TRY(read_reply(&sink));
   return {};
 }
 
 Status Client::work(const std::string& target, const std::function<Status(std::string_view)>& line) {
   // The daemon says several times a second how far it is.
-  TRY(write_text(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", target)));
+  TRY(write_head("POST", target, "Content-Length: 0\r\n"));
   std::string pending;
   const BodySink sink = [&](std::span<const std::byte> data) -> Status {
     pending.append(reinterpret_cast<const char*>(data.data()), data.size());
@@ -88,8 +65,7 @@ Status Client::work(const std::string& target, const std::function<Status(std::s
 }
 
 Result<Client::Reply> Client::send(const std::string& method, const std::string& target, const BodySource& source) {
-  TRY(write_text(
-      fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", method, target)));
+  TRY(write_head(method, target, "Transfer-Encoding: chunked\r\n"));
   const Status written = write_body(source);
   // A daemon that refuses answers before the body's end and closes: its reason counts more than the broken pipe.
   if (!written.ok() && written != Code::kUnavailable) return fail(written);
@@ -102,12 +78,11 @@ Status Client::write_body(const BodySource& source) {
   std::vector<std::byte> buffer(kBufferBytes);
   for (;;) {
     // A reply that comes early is a refusal.
-    pollfd early{fd_.get(), POLLIN, 0};
-    if (poll(&early, 1, 0) > 0) return {};
+    if (connection_.readable()) return {};
     const size_t bytes = TRY(source(buffer));
     if (bytes == 0) return write_text("0\r\n\r\n");
     TRY(write_text(fmt::format("{:x}\r\n", bytes)));
-    TRY(write_all(std::span(buffer).first(bytes)));
+    TRY(connection_.write(std::span(buffer).first(bytes)));
     TRY(write_text("\r\n"));
   }
 }
@@ -119,10 +94,8 @@ Result<Client::Reply> Client::read_reply(const BodySink* sink) {
   while (!parser.done()) {
     const size_t before = pending.size();
     pending.resize(before + kBufferBytes);
-    const ssize_t bytes = recv(fd_.get(), pending.data() + before, kBufferBytes, 0);
-    pending.resize(before + static_cast<size_t>(std::max<ssize_t>(bytes, 0)));
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0) return fail(Status::from_errno(errno, "talking to the daemon"));
+    const size_t bytes = TRY(connection_.read(std::span(pending).subspan(before)));
+    pending.resize(before + bytes);
     if (bytes == 0) return fail(Code::kUnavailable, "the daemon ended the connection early");
     size_t used = 0;
     if (!parser.head_done()) used = TRY(parser.feed_head(pending));

@@ -1,4 +1,4 @@
-// The command line's HTTP client: one blocking connection to a daemon's Unix socket.
+// The command line's HTTP client: one blocking connection to a daemon.
 #pragma once
 
 #include <functional>
@@ -7,9 +7,8 @@
 #include <string>
 
 #include "base/status.h"
-#include "cli/volume_folder.h"
+#include "cli/connection.h"
 #include "http/message.h"
-#include "io/unique_fd.h"
 
 namespace firn::cli {
 
@@ -17,10 +16,20 @@ namespace firn::cli {
 using BodySource = std::function<Result<size_t>(std::span<std::byte>)>;
 using BodySink = std::function<Status(std::span<const std::byte>)>;
 
+// Where a volume is served: on this machine, or by the server that --url names.
+struct Served {
+  VolumePaths paths = {};
+  std::optional<Remote> remote = std::nullopt;
+
+  std::string text() const { return remote ? remote->text() : paths.root; }
+  bool same_as(const Served& other) const { return paths.root == other.paths.root && remote == other.remote; }
+};
+
 class Client {
  public:
   // kUnavailable, with what to do, when nobody serves the volume.
-  static Result<Client> connect(const VolumePaths& paths);
+  static Result<Client> connect(const Served& served);
+  static Result<Client> connect(const VolumePaths& paths) { return connect(Served{.paths = paths}); }
 
   struct Reply {
     int status = 0;
@@ -37,13 +46,15 @@ class Client {
   Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source);
 
  private:
-  explicit Client(io::UniqueFd fd) : fd_(std::move(fd)) {}
-  Status write_all(std::span<const std::byte> data);
+  Client(Connection connection, std::string headers)
+      : connection_(std::move(connection)), headers_(std::move(headers)) {}
+  Status write_head(const std::string& method, const std::string& target, const std::string& more);
   Status write_text(const std::string& text);
   Status write_body(const BodySource& source);
   Result<Reply> read_reply(const BodySink* sink);
 
-  io::UniqueFd fd_;
+  Connection connection_;
+  const std::string headers_;  // of every request
 };
 
 }  // namespace firn::cli

@@ -6,16 +6,16 @@
 #include <optional>
 
 #include "base/log.h"
+#include "cli/http_door.h"
 #include "cli/maintenance.h"
+#include "cli/migrations.h"
+#include "cli/nfs_door.h"
 #include "cli/running_volume.h"
 #include "cli/settings.h"
 #include "cli/status_report.h"
 #include "cli/stop_signal.h"
 #include "cli/version.h"
 #include "fuse/session.h"
-#include "http/api.h"
-#include "http/server.h"
-#include "io/uring/uring_socket.h"
 
 namespace firn::cli {
 namespace {
@@ -26,33 +26,28 @@ class Doors {
   Doors(RunningVolume& running, const Settings& settings, const StopSignal& stop, StatusSource& status)
       : running_(running), settings_(settings), stop_(stop), status_(status) {}
 
-  io::Task<Result<void>> open(const DaemonOptions& options, const std::optional<fuse::MountOptions>& mount) {
+  io::Task<Result<void>> open(const DaemonOptions& options, HttpPlan http,
+                              const std::optional<fuse::MountOptions>& mount) {
     if (running_.tiers()) maintenance_.emplace(running_, settings_).start();
     if (mount) {
       session_ = CO_TRY(co_await fuse::Session::mount(*mount, running_.volume(), running_.reactors()));
       status_.session = session_.get();
       io::detach(watch_mount(gate_.enter()));
     }
-    const std::string socket = options.paths.root + "/" + kSocketName;
-    std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_unix(socket, 0600));
-    api_.emplace(http::ApiOptions{.volume = running_.volume(),
-                                  .metrics = metrics::process_registry(),
-                                  .owner_uid = geteuid(),
-                                  .status = [this] { return status_.report(); },
-                                  .stop = [this] { stop_.request(); },
-                                  .work =
-                                      [this](std::string_view name, const http::Request& request) {
-                                        return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
-                                      }});
-    server_.emplace(http::Server::Options{
-        .handler = [this](http::Exchange& exchange) { return api_->handle(exchange); }, .limits = {}});
-    server_->start(std::move(listener));
+    migrations_.emplace(running_, options.paths, settings_);
+    http_.emplace(
+        HttpDoor::Options{
+            .paths = options.paths, .reactors = running_.reactors(), .pool = running_.pool(), .api = api_options()},
+        std::move(http));
+    CO_TRY(co_await http_->open());
+    nfs_ = CO_TRY(co_await NfsDoor::open(running_, options.paths, settings_.nfs));
     co_return {};
   }
 
   io::Task<void> close() {
     if (session_) co_await session_->stop();
-    if (server_) co_await server_->stop();
+    if (nfs_) co_await nfs_->close();
+    if (http_) co_await http_->close();
     if (maintenance_) co_await maintenance_->stop();
     co_await gate_.close();
     status_.session = nullptr;
@@ -60,6 +55,20 @@ class Doors {
   }
 
  private:
+  http::ApiOptions api_options() {
+    return {.volume = running_.volume(),
+            .metrics = metrics::process_registry(),
+            .owner_uid = geteuid(),
+            .status = [this] { return status_.report(); },
+            .stop = [this] { stop_.request(); },
+            .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
+  }
+
+  std::optional<http::Work> work(std::string_view name, const http::Request& request) {
+    if (name == "migrate") return migrations_->work(request);
+    return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
+  }
+
   io::Task<void> watch_mount(io::Gate::Entry entry) {
     co_await session_->wait_unmounted();
     stop_.request();
@@ -72,8 +81,9 @@ class Doors {
   io::Gate gate_;
   std::unique_ptr<fuse::Session> session_;
   std::optional<Maintenance> maintenance_;
-  std::optional<http::Api> api_;
-  std::optional<http::Server> server_;
+  std::optional<Migrations> migrations_;
+  std::optional<HttpDoor> http_;
+  std::unique_ptr<NfsDoor> nfs_;
 };
 
 Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& options, const Settings& settings) {
@@ -104,6 +114,8 @@ Status open_log(const DaemonOptions& options, const Settings& settings) {
 Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop,
                    const std::function<void()>& ready) {
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
+  if (!options.http.empty()) settings.http.listen = options.http;
+  HttpPlan http = TRY(plan_http(options.paths, settings.http));
   const uint64_t descriptors = fit_descriptors(settings);
   log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
   const OpenFlags flags{.read_only = mount && mount->read_only,
@@ -115,7 +127,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
 
   StatusSource status(*running, options.paths, settings);
   Doors doors(*running, settings, stop, status);
-  Result<void> result = io::block_on(running->reactors(), doors.open(options, mount));
+  Result<void> result = io::block_on(running->reactors(), doors.open(options, std::move(http), mount));
   if (result) {
     log::info("serving{}{}", options.mount_point.empty() ? "" : " at ", options.mount_point);
     log::flush();
@@ -133,6 +145,8 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
 
 Result<void> run_daemon(const DaemonOptions& options, const std::function<void()>& ready) {
   Settings settings = TRY(load_settings(options.paths.config()));
+  if (!options.nfs_address.empty()) settings.nfs.address = options.nfs_address;
+  TRY(check_nfs(settings.nfs));
   VolumeLock lock = TRY(VolumeLock::take(options.paths, options.mount_point));
   const StopSignal stop = TRY(StopSignal::create());
   TRY(open_log(options, settings));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "cli/volume_folder.h"
@@ -12,9 +13,11 @@ namespace firn::cli {
 
 struct DaemonOptions {
   VolumePaths paths;
-  std::string mount_point;     // absolute; empty: the volume's doors without FUSE
-  std::string mount_options;   // as after -o
-  bool log_to_stderr = false;  // instead of VOLUME/firn.log
+  std::string mount_point;        // absolute; empty: the volume's doors without FUSE
+  std::string mount_options;      // as after -o
+  std::vector<std::string> http;  // addresses for HTTP over TCP; empty: those of firn.toml
+  std::string nfs_address;        // instead of the one in firn.toml; empty: that one
+  bool log_to_stderr = false;     // instead of VOLUME/firn.log
   // What opens an encrypted volume (cli/secret.h), asked for while there was a terminal.
   std::optional<std::string> secret;
 };

@@ -1,17 +1,18 @@
 #include "cli/daemon_work.h"
 
-#include "cli/client.h"
+#include <nlohmann/json.hpp>
+
+#include "cli/json.h"
 #include "cli/progress.h"
 
 namespace firn::cli {
 
-Result<nlohmann::json> daemon_work(const VolumePaths& paths, const std::string& route, const std::string& what) {
-  Client client = TRY(Client::connect(paths));
+Result<nlohmann::json> daemon_work(const Served& served, const std::string& route, const std::string& what) {
+  Client client = TRY(Client::connect(served));
   ProgressBar bar(what);
   nlohmann::json last;
   TRY(client.work(route, [&](std::string_view line) -> Status {
-    last = nlohmann::json::parse(line, nullptr, false);
-    if (!last.is_object()) return Status(Code::kIo, "the daemon's answer is not JSON");
+    last = TRY(parse_answer(std::string(line)));
     if (last.contains("files"))
       bar.show({.files = last.value("files", uint64_t{0}),
                 .total_files = last.value("total_files", uint64_t{0}),

@@ -1,15 +1,15 @@
 // Work that a daemon does while the command line shows how far it is.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "cli/volume_folder.h"
+#include "cli/client.h"
 
 namespace firn::cli {
 
 // POST `route` ("/v1/work/flush?path=/") to the daemon of the volume: the members of its last line. `what` stands
 // before the bar.
-Result<nlohmann::json> daemon_work(const VolumePaths& paths, const std::string& route, const std::string& what);
+Result<nlohmann::json> daemon_work(const Served& served, const std::string& route, const std::string& what);
 
 }  // namespace firn::cli

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/files.h"
+#include "cli/json.h"
 #include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/stores.h"
@@ -144,7 +145,7 @@ void print_problem(const vfs::FsckProblem& problem) {
                                   : " (cannot be repaired)");
 }
 
-void print_json(const vfs::FsckReport& report) {
+void print_report(const vfs::FsckReport& report) {
   nlohmann::json problems = nlohmann::json::array();
   for (const vfs::FsckProblem& p : report.problems)
     problems.push_back({{"inode", p.inode.value},
@@ -168,7 +169,7 @@ void print_json(const vfs::FsckReport& report) {
                                {"blobs", report.blobs},
                                {"chunks", report.chunks},
                                {"problems", problems}};
-  fmt::print("{}\n", body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  print_json(body);
 }
 
 Result<int> fsck(const Arguments& arguments) {
@@ -180,7 +181,7 @@ Result<int> fsck(const Arguments& arguments) {
   if (lock) lock->leave("");
   if (!report) return fail(report.error());
   if (arguments.json) {
-    print_json(*report);
+    print_report(*report);
   } else {
     for (const vfs::FsckProblem& problem : report->problems) print_problem(problem);
     fmt::print("{}: {} inodes, {} folders, {} names, {} backing files, {}: {}\n", arguments.volume, report->inodes,
@@ -194,14 +195,14 @@ Result<int> fsck(const Arguments& arguments) {
 
 }  // namespace
 
-void add_fsck(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "fsck", "Check a volume", kManual);
+void add_fsck(Command& firn) {
+  Command command = firn.add("fsck", "Check a volume", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
-  command.add_flag("--repair", arguments->repair, "Mend what can be mended");
-  command.add_flag("--deep", arguments->deep, "Read and verify all that colder tiers hold, too");
-  command.add_flag("--json", arguments->json, "The report as one JSON object");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return fsck(*arguments); }; });
+  command.value("VOLUME", arguments->volume, "The volume's folder").required();
+  command.flag("--repair", arguments->repair, "Mend what can be mended");
+  command.flag("--deep", arguments->deep, "Read and verify all that colder tiers hold, too");
+  command.flag("--json", arguments->json, "The report as one JSON object");
+  command.runs([arguments] { return fsck(*arguments); });
 }
 
 }  // namespace firn::cli

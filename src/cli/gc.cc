@@ -1,9 +1,12 @@
 // firn gc and firn scrub: work of the daemon on a volume's colder tiers.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/daemon_work.h"
+#include "cli/json.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -38,10 +41,10 @@ Result<int> collect(const Arguments& arguments) {
     if (!grace_ns) return misuse(fmt::format("gc: --grace: {} is not a duration such as 24h", arguments.grace));
     route += fmt::format("&grace={}", *grace_ns / 1'000'000'000);
   }
-  const VolumePaths paths = TRY(served_volume(arguments.volume));
-  const json done = TRY(daemon_work(paths, route, "collecting"));
+  const VolumePaths paths = TRY(local_volume(arguments.volume));
+  const json done = TRY(daemon_work({.paths = paths}, route, "collecting"));
   if (arguments.json) {
-    fmt::print("{}\n", done.dump());
+    print_json(done);
   } else {
     uint64_t bytes = 0;
     for (const json& one : done.value("removed_bytes", json::array())) bytes += one.get<uint64_t>();
@@ -72,11 +75,11 @@ Result<int> scrub(const Arguments& arguments) {
     rate = *parsed;
   }
   const std::string route = fmt::format("/v1/work/scrub?rate={}", rate);
-  const VolumePaths paths = TRY(served_volume(arguments.volume));
-  const json done = TRY(daemon_work(paths, route, "scrubbing"));
+  const VolumePaths paths = TRY(local_volume(arguments.volume));
+  const json done = TRY(daemon_work({.paths = paths}, route, "scrubbing"));
   const json hot = done.value("hot", json::object()), cold = done.value("cold", json::object());
   if (arguments.json) {
-    fmt::print("{}\n", done.dump());
+    print_json(done);
   } else {
     print_findings(hot);
     print_findings(cold);
@@ -91,23 +94,23 @@ Result<int> scrub(const Arguments& arguments) {
 
 }  // namespace
 
-void add_gc(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "gc", "Remove from colder tiers what nothing needs", kGcManual);
+void add_gc(Command& firn) {
+  Command command = firn.add("gc", "Remove from colder tiers what nothing needs", kGcManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder, or where it is mounted")->required();
-  command.add_flag("--dry-run", arguments->dry_run, "Only tell what would be removed");
-  command.add_option("--grace", arguments->grace, "Instead of tiers.retention, such as 0s");
-  command.add_flag("--json", arguments->json, "The outcome as JSON");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return collect(*arguments); }; });
+  command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted").required();
+  command.flag("--dry-run", arguments->dry_run, "Only tell what would be removed");
+  command.value("--grace", arguments->grace, "Instead of tiers.retention, such as 0s");
+  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.runs([arguments] { return collect(*arguments); });
 }
 
-void add_scrub(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "scrub", "Verify and repair everything a volume holds", kScrubManual);
+void add_scrub(Command& firn) {
+  Command command = firn.add("scrub", "Verify and repair everything a volume holds", kScrubManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder, or where it is mounted")->required();
-  command.add_option("--rate", arguments->rate, "At most so many bytes each second, such as 8MiB");
-  command.add_flag("--json", arguments->json, "The outcome as JSON");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return scrub(*arguments); }; });
+  command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted").required();
+  command.value("--rate", arguments->rate, "At most so many bytes each second, such as 8MiB");
+  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.runs([arguments] { return scrub(*arguments); });
 }
 
 }  // namespace firn::cli

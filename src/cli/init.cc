@@ -215,26 +215,24 @@ Result<int> init(const InitOptions& given) {
 
 }  // namespace
 
-void add_init(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "init", "Make a volume", kManual);
+void add_init(Command& firn) {
+  Command command = firn.add("init", "Make a volume", kManual);
   auto options = std::make_shared<InitOptions>();
+  command.value("VOLUME", options->volume, "The folder to make, or s3://bucket/prefix for a volume that lives there")
+      .required();
+  command.value("--chunk-size", options->chunk_size,
+                "Unit in which colder tiers hold a file (4MiB; at most 16MiB with tiers)");
+  command.value("--tier", options->tiers, "NAME=URL: a colder tier; may be repeated, nearest first").one_at_a_time();
   command
-      .add_option("VOLUME", options->volume, "The folder to make, or s3://bucket/prefix for a volume that lives there")
-      ->required();
-  command.add_option("--chunk-size", options->chunk_size,
-                     "Unit in which colder tiers hold a file (4MiB; at most 16MiB with tiers)");
-  command.add_option("--tier", options->tiers, "NAME=URL: a colder tier; may be repeated, nearest first")
-      ->allow_extra_args(false);
-  command
-      .add_option("--durability", options->durability,
-                  "What fsync waits for: local (this machine's disk), or object (the bucket that the volume lives in)")
-      ->check(CLI::IsMember({"local", "object"}));
-  command.add_option("--compress", options->compression, "How what leaves this machine is compressed (zstd)")
-      ->check(CLI::IsMember({"zstd", "lz4", "none"}));
-  command.add_flag("--dedup", options->dedup, "Send chunks that are equal to others once only");
-  command.add_flag("--encrypt", options->encrypt, "Seal what leaves this machine");
-  command.add_option("--key-file", options->key_file, "The file whose content opens the encrypted volume");
-  command.callback([chosen, options] { *chosen = [options] { return init(*options); }; });
+      .value("--durability", options->durability,
+             "What fsync waits for: local (this machine's disk), or object (the bucket that the volume lives in)")
+      .one_of({"local", "object"});
+  command.value("--compress", options->compression, "How what leaves this machine is compressed (zstd)")
+      .one_of({"zstd", "lz4", "none"});
+  command.flag("--dedup", options->dedup, "Send chunks that are equal to others once only");
+  command.flag("--encrypt", options->encrypt, "Seal what leaves this machine");
+  command.value("--key-file", options->key_file, "The file whose content opens the encrypted volume");
+  command.runs([options] { return init(*options); });
 }
 
 }  // namespace firn::cli

@@ -158,15 +158,15 @@ Result<int> change(const Arguments& arguments) {
 
 }  // namespace
 
-void add_key(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "key", "Change what opens an encrypted volume", kManual);
-  command.require_subcommand(1);
-  CLI::App& change_command = add_command(command, "change", "Another passphrase or key file for the same key", kManual);
+void add_key(Command& firn) {
+  Command command = firn.add("key", "Change what opens an encrypted volume", kManual);
+  command.needs_subcommand();
+  Command change_command = command.add("change", "Another passphrase or key file for the same key", kManual);
   auto arguments = std::make_shared<Arguments>();
-  change_command.add_option("VOLUME", arguments->volume, "The volume's folder")->required();
-  change_command.add_option("--key-file", arguments->key_file, "The present key file");
-  change_command.add_option("--new-key-file", arguments->new_key_file, "The new key file");
-  change_command.callback([chosen, arguments] { *chosen = [arguments] { return change(*arguments); }; });
+  change_command.value("VOLUME", arguments->volume, "The volume's folder").required();
+  change_command.value("--key-file", arguments->key_file, "The present key file");
+  change_command.value("--new-key-file", arguments->new_key_file, "The new key file");
+  change_command.runs([arguments] { return change(*arguments); });
 }
 
 }  // namespace firn::cli

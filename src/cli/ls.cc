@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -32,7 +33,7 @@ std::string kind_letter(const std::string& type) {
 
 void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
   if (arguments.json) {
-    fmt::print("{}\n", entry.dump());
+    print_json(entry);
   } else if (arguments.extended) {
     const std::string time = entry.value("mtime", "0");
     fmt::print("{}{} {:>3} {:>5} {:>5} {:>12} {:%Y-%m-%d %H:%M} {}\n", kind_letter(entry.value("type", "")),
@@ -46,20 +47,19 @@ void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
 
 Status list_one(const std::string& path, const Arguments& arguments) {
   const Target target = TRY(find_target(path));
-  Client client = TRY(Client::connect(target.paths));
+  Client client = TRY(Client::connect(target.served));
   std::string after = "0";
   while (!after.empty()) {
     auto reply = client.call("GET", path_route("ls", target) + "&after=" + after);
     if (!reply && reply.error() == Code::kNotDirectory) {
       auto file = TRY(client.call("GET", path_route("stat", target)));
-      auto entry = nlohmann::json::parse(file.body);
+      auto entry = TRY(parse_answer(file.body));
       entry["name"] = path;
       print_entry(entry, arguments);
       return {};
     }
     if (!reply) return on(path, std::move(reply).error());
-    const auto page = nlohmann::json::parse(reply->body, nullptr, false);
-    if (!page.is_object()) return Status(Code::kIo, path + ": the daemon's answer is not JSON");
+    const auto page = TRY(parse_answer(reply->body));
     for (const auto& entry : page.at("entries")) print_entry(entry, arguments);
     after = page.at("next").is_string() ? page.at("next").get<std::string>() : "";
   }
@@ -76,13 +76,14 @@ Result<int> list(const Arguments& arguments) {
 
 }  // namespace
 
-void add_ls(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "ls", "List folders of a volume", kManual);
+void add_ls(Command& firn) {
+  Command command = firn.add("ls", "List folders of a volume", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("PATH", arguments->paths, "Folders or files")->required();
-  command.add_flag("-l", arguments->extended, "Attributes too");
-  command.add_flag("--json", arguments->json, "One JSON object per line");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return list(*arguments); }; });
+  command.value("PATH", arguments->paths, "Folders or files").required();
+  command.flag("-l", arguments->extended, "Attributes too");
+  command.flag("--json", arguments->json, "One JSON object per line");
+  command.may_be_remote();
+  command.runs([arguments] { return list(*arguments); });
 }
 
 }  // namespace firn::cli

@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "cli/json.h"
 #include "io/reactor.h"
 #include "tier/collector.h"
 #include "tier/scrubber.h"
@@ -17,6 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kCollectEveryNs = 3600'000'000'000;
+constexpr int64_t kMakeRoomEveryNs = 2'000'000'000;
 constexpr int64_t kScrubEveryNs = 24 * kCollectEveryNs;
 
 json json_of(const tier::CollectSummary& summary) {
@@ -88,7 +90,7 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
       {running_.meta(), tiers.parts().tiering, running_.pool(), system_random(), tiers.stores().tiers()},
       std::move(options));
   const tier::CollectSummary summary = CO_TRY(co_await collector.pass(token));
-  co_return json_of(summary).dump();
+  co_return dump_json(json_of(summary));
 }
 
 tier::Scrubber Maintenance::make_scrubber(tier::ScrubOptions options) {
@@ -121,7 +123,7 @@ io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::Wor
       log::error("scrub: {}: inode {} chunk {}: {}{}", finding.tier.empty() ? "local disk" : finding.tier,
                  finding.inode.value, finding.chunk.value, finding.what.to_string(),
                  finding.repaired ? " (repaired)" : "");
-  co_return json{{"hot", json_of(hot)}, {"cold", json_of(cold)}, {"clean", hot.clean() && cold.clean()}}.dump();
+  co_return dump_json({{"hot", json_of(hot)}, {"cold", json_of(cold)}, {"clean", hot.clean() && cold.clean()}});
 }
 
 std::optional<http::Work> Maintenance::work(std::string_view name, const http::Request& request) {
@@ -144,6 +146,7 @@ std::optional<http::Work> Maintenance::work(std::string_view name, const http::R
 void Maintenance::start() {
   io::detach(collect_now_and_then(gate_.enter()));
   io::detach(repair_damage(gate_.enter()));
+  io::detach(make_room_in_tiers(gate_.enter()));
   if (settings_.tiers.scrub_bytes_per_s > 0) io::detach(scrub_now_and_then(gate_.enter()));
 }
 
@@ -167,6 +170,19 @@ io::Task<void> Maintenance::repair_damage(io::Gate::Entry) {
   co_await running_.tiers()->repairs().run(
       [this](tier::RepairQueue::Object object, io::CancelToken* token) { return repair(std::move(object), token); },
       &stopping_);
+}
+
+io::Task<void> Maintenance::make_room_in_tiers(io::Gate::Entry) {
+  TierLimits& limits = running_.tiers()->limits();
+  std::string told;
+  while (co_await io::sleep_for(kMakeRoomEveryNs, &stopping_)) {
+    if (!limits.due() || !permitted().ok()) continue;
+    auto lock = co_await busy_.lock();
+    const Result<void> done = co_await limits.pass(&stopping_);
+    const std::string failure = done || stopping_.cancelled() ? "" : done.error().to_string();
+    if (!failure.empty() && failure != told) log::warning("making room in a tier: {}", failure);
+    told = failure;
+  }
 }
 
 io::Task<void> Maintenance::collect_now_and_then(io::Gate::Entry) {

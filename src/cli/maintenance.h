@@ -35,6 +35,8 @@ class Maintenance {
   io::Task<Result<std::string>> scrub(uint64_t bytes_per_s, http::WorkProgress* progress);
   io::Task<void> collect_now_and_then(io::Gate::Entry entry);
   io::Task<void> scrub_now_and_then(io::Gate::Entry entry);
+  // Tiers that have others behind them are kept below their limits.
+  io::Task<void> make_room_in_tiers(io::Gate::Entry entry);
   // What readers find damaged is put right, if it can be.
   io::Task<void> repair_damage(io::Gate::Entry entry);
   io::Task<Result<void>> repair(tier::RepairQueue::Object object, io::CancelToken* token);

@@ -14,7 +14,7 @@ struct Arguments {
 Result<int> make(const Arguments& arguments) {
   for (const std::string& path : arguments.paths) {
     const Target target = TRY(find_target(path));
-    Client client = TRY(Client::connect(target.paths));
+    Client client = TRY(Client::connect(target.served));
     const std::string route =
         path_route("mkdir", target) + "&mode=" + arguments.mode + (arguments.parents ? "&parents=1" : "");
     if (auto reply = client.call("POST", route); !reply) return fail(on(path, reply.error()));
@@ -24,14 +24,15 @@ Result<int> make(const Arguments& arguments) {
 
 }  // namespace
 
-void add_mkdir(CLI::App& app, Action* chosen) {
-  CLI::App& command =
-      add_command(app, "mkdir", "Make folders in a volume", "Makes each PATH; with -p, what is missing above it too.");
+void add_mkdir(Command& firn) {
+  Command command =
+      firn.add("mkdir", "Make folders in a volume", "Makes each PATH; with -p, what is missing above it too.");
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("PATH", arguments->paths, "Folders to make")->required();
-  command.add_flag("-p,--parents", arguments->parents, "Missing parents too; what exists is no failure");
-  command.add_option("-m,--mode", arguments->mode, "Permissions in octal (755)");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return make(*arguments); }; });
+  command.value("PATH", arguments->paths, "Folders to make").required();
+  command.flag("-p,--parents", arguments->parents, "Missing parents too; what exists is no failure");
+  command.value("-m,--mode", arguments->mode, "Permissions in octal (755)");
+  command.may_be_remote();
+  command.runs([arguments] { return make(*arguments); });
 }
 
 }  // namespace firn::cli

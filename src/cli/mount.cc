@@ -61,18 +61,18 @@ Result<int> mount(const MountArguments& arguments) {
 
 }  // namespace
 
-void add_mount(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "mount", "Mount a volume", kManual);
+void add_mount(Command& firn) {
+  Command command = firn.add("mount", "Mount a volume", kManual);
   auto arguments = std::make_shared<MountArguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix")->required();
-  command.add_option("MOUNTPOINT", arguments->mount_point, "An empty folder")->required();
-  command.add_option("-o", arguments->options, "Mount options")->allow_extra_args(false);
-  command.add_option("--cache", arguments->cache, "The folder of the local cache of a volume that lives in a bucket");
-  command.add_option("--key-file", arguments->key_file,
-                     "What opens an encrypted volume that lives in a bucket, instead of a passphrase; kept in the "
-                     "cache's firn.toml");
-  command.add_flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return mount(*arguments); }; });
+  command.value("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix").required();
+  command.value("MOUNTPOINT", arguments->mount_point, "An empty folder").required();
+  command.value("-o", arguments->options, "Mount options").one_at_a_time();
+  command.value("--cache", arguments->cache, "The folder of the local cache of a volume that lives in a bucket");
+  command.value("--key-file", arguments->key_file,
+                "What opens an encrypted volume that lives in a bucket, instead of a passphrase; kept in the "
+                "cache's firn.toml");
+  command.flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
+  command.runs([arguments] { return mount(*arguments); });
 }
 
 }  // namespace firn::cli

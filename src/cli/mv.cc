@@ -10,10 +10,10 @@ namespace {
 Result<int> move(const std::string& from, const std::string& to, bool no_replace) {
   const Target source = TRY(find_target(from));
   const Target target = TRY(find_target(to));
-  if (source.paths.root != target.paths.root)
+  if (!source.served.same_as(target.served))
     return fail(Code::kCrossDevice,
                 fmt::format("{}: lies in another volume than {}; copy it with: firn put", to, from));
-  Client client = TRY(Client::connect(source.paths));
+  Client client = TRY(Client::connect(source.served));
   const std::string route = fmt::format("/v1/move?from={}&to={}{}", http::encode_parameter(source.inner),
                                         http::encode_parameter(target.inner), no_replace ? "&no_replace=1" : "");
   if (auto reply = client.call("POST", route); !reply)
@@ -23,20 +23,19 @@ Result<int> move(const std::string& from, const std::string& to, bool no_replace
 
 }  // namespace
 
-void add_mv(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "mv", "Rename a file or folder of a volume",
-                                  "Gives FROM the name TO, which is replaced if it exists, as rename(2) does.");
+void add_mv(Command& firn) {
+  Command command = firn.add("mv", "Rename a file or folder of a volume",
+                             "Gives FROM the name TO, which is replaced if it exists, as rename(2) does.");
   struct Arguments {
     std::string from, to;
     bool no_replace = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("FROM", arguments->from, "What to rename")->required();
-  command.add_option("TO", arguments->to, "Its new name")->required();
-  command.add_flag("-n,--no-replace", arguments->no_replace, "Fail where TO exists");
-  command.callback([chosen, arguments] {
-    *chosen = [arguments] { return move(arguments->from, arguments->to, arguments->no_replace); };
-  });
+  command.value("FROM", arguments->from, "What to rename").required();
+  command.value("TO", arguments->to, "Its new name").required();
+  command.flag("-n,--no-replace", arguments->no_replace, "Fail where TO exists");
+  command.may_be_remote();
+  command.runs([arguments] { return move(arguments->from, arguments->to, arguments->no_replace); });
 }
 
 }  // namespace firn::cli

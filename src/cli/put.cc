@@ -51,7 +51,7 @@ Result<int> put(const std::string& source, const std::string& path) {
   if (fstat(fd.get(), &info) != 0) return fail(Status::from_errno(errno, source));
   if (S_ISDIR(info.st_mode)) return fail(Code::kIsDirectory, fmt::format("{}: is a folder; give a file", source));
   Target target = TRY(find_target(path));
-  Client client = TRY(Client::connect(target.paths));
+  Client client = TRY(Client::connect(target.served));
   if (const auto folder = is_folder(client, target); !folder) {
     return fail(on(path, folder.error()));
   } else if (*folder) {
@@ -71,15 +71,16 @@ Result<int> put(const std::string& source, const std::string& path) {
 
 }  // namespace
 
-void add_put(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "put", "Copy a file into a volume", kManual);
+void add_put(Command& firn) {
+  Command command = firn.add("put", "Copy a file into a volume", kManual);
   struct Arguments {
     std::string source, path;
   };
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("SOURCE", arguments->source, "A local file, or -")->required();
-  command.add_option("PATH", arguments->path, "Where to put it")->required();
-  command.callback([chosen, arguments] { *chosen = [arguments] { return put(arguments->source, arguments->path); }; });
+  command.value("SOURCE", arguments->source, "A local file, or -").required();
+  command.value("PATH", arguments->path, "Where to put it").required();
+  command.may_be_remote();
+  command.runs([arguments] { return put(arguments->source, arguments->path); });
 }
 
 }  // namespace firn::cli

@@ -220,13 +220,13 @@ Result<int> restore(const Arguments& arguments) {
 
 }  // namespace
 
-void add_restore(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "restore", "Make a volume from what its coldest tier holds", kManual);
+void add_restore(Command& firn) {
+  Command command = firn.add("restore", "Make a volume from what its coldest tier holds", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("URL", arguments->url, "The tier: s3://bucket/prefix, or a folder")->required();
-  command.add_option("VOLUME", arguments->volume, "The folder to make")->required();
-  command.add_option("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return restore(*arguments); }; });
+  command.value("URL", arguments->url, "The tier: s3://bucket/prefix, or a folder").required();
+  command.value("VOLUME", arguments->volume, "The folder to make").required();
+  command.value("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase");
+  command.runs([arguments] { return restore(*arguments); });
 }
 
 }  // namespace firn::cli

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -32,13 +33,12 @@ Status remove_tree(Client& client, const Target& target) {
   if (removed.error() != Code::kNotEmpty) return std::move(removed).error();
   for (;;) {
     const auto reply = TRY(client.call("GET", path_route("ls", target)));
-    const auto page = nlohmann::json::parse(reply.body, nullptr, false);
-    if (!page.is_object()) return Status(Code::kIo, "the daemon's answer is not JSON");
+    const auto page = TRY(parse_answer(reply.body));
     const auto& entries = page.at("entries");
     for (const auto& entry : entries) {
       const std::string name =
           entry.contains("name_hex") ? unhex(entry.at("name_hex")) : entry.at("name").get<std::string>();
-      TRY(remove_tree(client, {target.paths, target.inner + (target.inner.ends_with('/') ? "" : "/") + name}));
+      TRY(remove_tree(client, {target.served, target.inner + (target.inner.ends_with('/') ? "" : "/") + name}));
     }
     if (entries.empty()) break;
   }
@@ -50,7 +50,7 @@ Status remove_tree(Client& client, const Target& target) {
 Result<int> remove(const Arguments& arguments) {
   for (const std::string& path : arguments.paths) {
     const Target target = TRY(find_target(path));
-    Client client = TRY(Client::connect(target.paths));
+    Client client = TRY(Client::connect(target.served));
     Status status;
     if (arguments.recursive) {
       status = remove_tree(client, target);
@@ -67,13 +67,14 @@ Result<int> remove(const Arguments& arguments) {
 
 }  // namespace
 
-void add_rm(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "rm", "Remove files and folders of a volume", kManual);
+void add_rm(Command& firn) {
+  Command command = firn.add("rm", "Remove files and folders of a volume", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("PATH", arguments->paths, "What to remove")->required();
-  command.add_flag("-r,--recursive", arguments->recursive, "Folders with all that is in them");
-  command.add_flag("-f,--force", arguments->force, "What is not there is no failure");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return remove(*arguments); }; });
+  command.value("PATH", arguments->paths, "What to remove").required();
+  command.flag("-r,--recursive", arguments->recursive, "Folders with all that is in them");
+  command.flag("-f,--force", arguments->force, "What is not there is no failure");
+  command.may_be_remote();
+  command.runs([arguments] { return remove(*arguments); });
 }
 
 }  // namespace firn::cli

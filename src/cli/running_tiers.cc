@@ -53,6 +53,9 @@ RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings
                        log::error("tier {}: chunk {} of inode {} is damaged: {}", damage.tier, damage.chunk.index.value,
                                   damage.inode.value, damage.what.to_string());
                      }}),
+      // Stores::open() has looked at the setting.
+      limits_(stores_, {parts.meta, parts.meta, hydrator_.uses(), stores_.tiers()}, settings.tiers,
+              limits_of(settings.tiers, names_of(stores_.tiers())).value()),
       parts_{names_of(stores_.tiers()),
              parts.meta,
              uploader_,

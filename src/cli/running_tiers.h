@@ -7,6 +7,7 @@
 #include "cli/settings.h"
 #include "cli/shipping.h"
 #include "cli/stores.h"
+#include "cli/tier_limits.h"
 #include "data/store.h"
 #include "io/blocking_pool.h"
 #include "meta/local_service.h"
@@ -35,6 +36,7 @@ class RunningTiers {
   const std::optional<tier::Key>& key() const { return key_; }
   // What readers found damaged.
   tier::RepairQueue& repairs() { return repairs_; }
+  TierLimits& limits() { return limits_; }
   // Before the volume uses parts().
   void ship_metadata(Shipping& shipping);
 
@@ -44,6 +46,7 @@ class RunningTiers {
   tier::RepairQueue repairs_;
   tier::Uploader uploader_;
   tier::Hydrator hydrator_;
+  TierLimits limits_;
   vfs::TierParts parts_;
 };
 

@@ -4,40 +4,52 @@
 #include "cli/cache_folder.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
+#include "cli/http_settings.h"
 #include "cli/secret.h"
 #include "cli/volume_folder.h"
+#include "io/tcp_address.h"
 
 namespace firn::cli {
 namespace {
 
 constexpr const char* kManual =
     "Serves VOLUME in the foreground on VOLUME/firn.sock, without mounting it: firn ls, cat, put and so on work with\n"
-    "VOLUME:/PATH. Ends at SIGTERM or SIGINT, or with firn umount VOLUME.";
+    "VOLUME:/PATH. Ends at SIGTERM or SIGINT, or with firn umount VOLUME.\n\n"
+    "With --http, or http.listen in firn.toml, other programs and machines reach it by HTTP (docs/http-api.md). At an\n"
+    "address that other machines reach it wants TLS (http.tls_certificate, http.tls_key) and a token (firn token\n"
+    "create). On this machine, processes of the daemon's own user and root's need none.\n\n"
+    "With --nfs, or nfs.address, NFSv3 clients are served, too: by default those of this machine, others as "
+    "nfs.exports\n"
+    "says (docs/nfs.md).";
 
-Result<int> serve(const std::string& volume, const std::string& http, const std::string& nfs) {
-  if (!http.empty() || !nfs.empty())
-    return fail(Code::kNotSupported, "--http and --nfs are not in this version; VOLUME/firn.sock is always served");
+Result<int> serve(const std::string& volume, const std::vector<std::string>& http, const std::string& nfs) {
+  for (const std::string& text : http)
+    if (const auto address = io::parse_tcp_address(text, kHttpPort); !address)
+      return misuse(fmt::format("serve: --http {}", address.error().message()));
   const VolumePaths paths = TRY(is_bucket_url(volume) ? open_cache_folder(volume, "", "") : require_volume(volume));
   const auto secret = TRY(secret_of(paths));
-  TRY(run_daemon({.paths = paths, .log_to_stderr = true, .secret = secret},
+  TRY(run_daemon({.paths = paths, .http = http, .nfs_address = nfs, .log_to_stderr = true, .secret = secret},
                  [&volume] { fmt::print("serving {}\n", volume), std::fflush(stdout); }));
   return kExitOk;
 }
 
 }  // namespace
 
-void add_serve(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "serve", "Serve a volume without mounting it", kManual);
+void add_serve(Command& firn) {
+  Command command = firn.add("serve", "Serve a volume without mounting it", kManual);
   struct Arguments {
-    std::string volume, http, nfs;
+    std::string volume, nfs;
+    std::vector<std::string> http;
   };
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix")->required();
-  command.add_option("--http", arguments->http, "Address for HTTP over TCP (not in this version)");
-  command.add_option("--nfs", arguments->nfs, "Address for NFS (not in this version)");
-  command.callback([chosen, arguments] {
-    *chosen = [arguments] { return serve(arguments->volume, arguments->http, arguments->nfs); };
-  });
+  command.value("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix").required();
+  command.value("--http", arguments->http, "Serve HTTP over TCP at HOST[:7734] too; instead of http.listen")
+      .called("ADDRESS")
+      .one_at_a_time();
+  command
+      .value("--nfs", arguments->nfs, "Serve NFS clients at an address such as 127.0.0.1:2049; instead of nfs.address")
+      .called("ADDRESS");
+  command.runs([arguments] { return serve(arguments->volume, arguments->http, arguments->nfs); });
 }
 
 }  // namespace firn::cli

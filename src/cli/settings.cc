@@ -57,6 +57,8 @@ config::Schema schema_of(Settings& s) {
       {"fuse.passthrough", Flag{&s.fuse_passthrough},
        "Let the kernel read and write the files under hot/ by itself (Linux 6.9 or later, as root)."},
   };
+  append_schema(s.http, schema);
+  append_schema(s.nfs, schema);
   append_schema(s.tiers, schema);
   append_schema(s.s3, schema);
   return schema;
@@ -67,6 +69,7 @@ Result<Settings> load_settings(const std::string& file) {
   TRY(config::load(file, schema_of(settings)));
   if (Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
     return fail(std::move(checked).with_context(file));
+  if (Status checked = check(settings.http); !checked.ok()) return fail(std::move(checked).with_context(file));
   return settings;
 }
 

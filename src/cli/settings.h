@@ -5,6 +5,8 @@
 #include <string>
 
 #include "base/config.h"
+#include "cli/http_settings.h"
+#include "cli/nfs_settings.h"
 #include "cli/tier_settings.h"
 
 namespace firn::cli {
@@ -36,6 +38,8 @@ struct Settings {
   std::string fuse_transport = "auto";
   bool fuse_passthrough = true;
 
+  HttpSettings http;
+  NfsSettings nfs;
   TierSettings tiers;
   S3Settings s3;
 };

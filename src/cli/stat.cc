@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -20,20 +21,20 @@ void print_attributes(const std::string& path, const nlohmann::json& attr) {
                           "ctime", "atime", "btime"}) {
     if (!attr.contains(key)) continue;
     const auto& value = attr.at(key);
-    fmt::print("  {:<10} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+    fmt::print("  {:<10} {}\n", key, value.is_string() ? value.get<std::string>() : dump_json(value));
   }
 }
 
 Result<int> show(const Arguments& arguments) {
   for (const std::string& path : arguments.paths) {
     const Target target = TRY(find_target(path));
-    Client client = TRY(Client::connect(target.paths));
+    Client client = TRY(Client::connect(target.served));
     auto reply = client.call("GET", path_route("stat", target));
     if (!reply) return fail(on(path, reply.error()));
     if (arguments.json) {
       fmt::print("{}\n", reply->body);
     } else {
-      print_attributes(path, nlohmann::json::parse(reply->body, nullptr, false));
+      print_attributes(path, TRY(parse_answer(reply->body)));
     }
   }
   return kExitOk;
@@ -41,14 +42,15 @@ Result<int> show(const Arguments& arguments) {
 
 }  // namespace
 
-void add_stat(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(
-      app, "stat", "Show attributes of files of a volume",
-      "Prints what the volume knows of each PATH; a symlink is not followed. Times are seconds since 1970.");
+void add_stat(Command& firn) {
+  Command command =
+      firn.add("stat", "Show attributes of files of a volume",
+               "Prints what the volume knows of each PATH; a symlink is not followed. Times are seconds since 1970.");
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("PATH", arguments->paths, "Files or folders")->required();
-  command.add_flag("--json", arguments->json, "One JSON object per path");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return show(*arguments); }; });
+  command.value("PATH", arguments->paths, "Files or folders").required();
+  command.flag("--json", arguments->json, "One JSON object per path");
+  command.may_be_remote();
+  command.runs([arguments] { return show(*arguments); });
 }
 
 }  // namespace firn::cli

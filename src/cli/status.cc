@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/target.h"
 #include "cli/tier_report.h"
@@ -26,12 +27,10 @@ struct Arguments {
   bool json = false;
 };
 
-Result<json> ask(const VolumePaths& paths) {
-  Client client = TRY(Client::connect(paths));
+Result<json> ask(const Served& served) {
+  Client client = TRY(Client::connect(served));
   const Client::Reply reply = TRY(client.call("GET", "/v1/status"));
-  json body = json::parse(reply.body, nullptr, false);
-  if (!body.is_object()) return fail(Code::kIo, fmt::format("{}: the daemon's answer is not JSON", paths.root));
-  return body;
+  return parse_answer(reply.body);
 }
 
 void row(std::string_view name, const std::string& value) { fmt::print("  {:<12} {}\n", name, value); }
@@ -81,10 +80,10 @@ void print_status(const json& body) {
 }
 
 Result<int> show_one(const Arguments& arguments) {
-  const VolumePaths paths = TRY(served_volume(arguments.volume));
-  const json body = TRY(ask(paths));
+  const Served served = TRY(served_volume(arguments.volume));
+  const json body = TRY(ask(served));
   if (arguments.json) {
-    fmt::print("{}\n", body.dump());
+    print_json(body);
   } else {
     print_status(body);
   }
@@ -96,26 +95,28 @@ Result<int> show_all(bool as_json) {
   json list = json::array();
   bool well = true;
   for (const Mount& mount : mounts) {
-    const Result<json> body = ask({mount.source});
+    const Result<json> body = ask({.paths = {mount.source}});
     const std::string health = body ? body->value("health", "unknown") : "does not answer: " + body.error().to_string();
     well &= health == "ok";
     list.push_back({{"point", mount.point}, {"volume", mount.source}, {"health", health}});
     if (!as_json) fmt::print("{}  {}  {}\n", mount.point, mount.source, health);
   }
-  if (as_json) fmt::print("{}\n", list.dump());
+  if (as_json) print_json(list);
   if (mounts.empty() && !as_json) fmt::print("no volume is mounted\n");
   return well ? kExitOk : kExitFailure;
 }
 
 }  // namespace
 
-void add_status(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "status", "Tell how volumes are", kManual);
+void add_status(Command& firn) {
+  Command command = firn.add("status", "Tell how volumes are", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder, or where it is mounted");
-  command.add_flag("--json", arguments->json, "Everything, as one JSON value");
-  command.callback([chosen, arguments] {
-    *chosen = [arguments] { return arguments->volume.empty() ? show_all(arguments->json) : show_one(*arguments); };
+  command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted");
+  command.flag("--json", arguments->json, "Everything, as one JSON value");
+  command.may_be_remote();
+  command.runs([arguments]() -> Result<int> {
+    const bool one = !arguments->volume.empty() || TRY(chosen_remote());
+    return one ? show_one(*arguments) : show_all(arguments->json);
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/hex.h"
+#include "cli/json.h"
 #include "cli/tier_report.h"
 #include "cli/version.h"
 
@@ -69,8 +70,9 @@ io::Task<std::string> StatusSource::report() const {
   }
 
   if (RunningTiers* tiers = running_.tiers())
-    body["tiers"] = describe_tiers(tiers->stores().info(), running_.volume().tier_statistics(), system_clock().now(),
-                                   tiers->repairs(), reasons);
+    body["tiers"] =
+        describe_tiers(tiers->stores().info(), tiers->limits().report(), running_.volume().tier_statistics(),
+                       system_clock().now(), tiers->repairs(), reasons);
   if (usage && running_.tiers()) describe_kept(*usage, body["tiers"]);
   if (Shipping* shipping = running_.shipping()) {
     body["tiers"]["metadata"] = describe_shipping(shipping->report(), shipping->permitted(), reasons);
@@ -97,7 +99,7 @@ io::Task<std::string> StatusSource::report() const {
   if (session) body["mount"] = describe_mount(session->info());
   body["health"] = failing ? "failing" : reasons.empty() ? "ok" : "degraded";
   body["reasons"] = reasons;
-  co_return body.dump(-1, ' ', false, json::error_handler_t::replace);
+  co_return dump_json(body);
 }
 
 }  // namespace firn::cli

@@ -96,7 +96,9 @@ Result<std::unique_ptr<Stores>> Stores::open(const TierSettings& tiers, const S3
                 "tiers.encrypt is true, but this volume was made without encryption, which cannot be added later");
   std::unique_ptr<Stores> stores(new Stores(parts.registry));
   const auto requests = static_cast<size_t>(tiers.requests_in_flight);
-  for (Place& place : TRY(places_of(tiers, record))) {
+  std::vector<Place> places = TRY(places_of(tiers, record));
+  TRY(limits_of(tiers, names_of(places)));
+  for (Place& place : places) {
     auto store = TRY(open_place(place, s3, to_hex(record.id), parts.pool, parts.environment));
     auto health = std::make_unique<object::Health>();
     store = object::watched(object::measured(std::move(store), place.name, parts.registry), *health);

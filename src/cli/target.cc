@@ -22,14 +22,23 @@ std::string absolute_but_last(const std::string& path) {
   return folder == "/" ? folder + name : folder + "/" + name;
 }
 
+Result<Target> remote_target(const std::string& argument, const Remote& remote) {
+  if (!argument.starts_with('/'))
+    return fail(Code::kInvalid,
+                fmt::format("{}: in the volume at {} a PATH is absolute, such as /photos", argument, remote.text()));
+  return Target{{.remote = remote}, argument};
+}
+
 }  // namespace
 
 Result<Target> find_target(const std::string& argument) {
+  if (const auto remote = TRY(chosen_remote())) return remote_target(argument, *remote);
   // The scheme of a URL has one, too.
   const size_t from = is_bucket_url(argument) ? argument.find("//") : 0;
   if (const size_t colon = argument.find(":/", from); colon != std::string::npos && colon > 0) {
     const auto probe = probe_folder(argument.substr(0, colon));
-    if (probe && probe->state == FolderState::kVolume) return Target{probe->paths, argument.substr(colon + 1)};
+    if (probe && probe->state == FolderState::kVolume)
+      return Target{{.paths = probe->paths}, argument.substr(colon + 1)};
   }
   const std::string path = absolute_but_last(argument);
   Result<Mount> mount = mount_of(path);
@@ -39,21 +48,31 @@ Result<Target> find_target(const std::string& argument) {
                             argument));
   std::string inner = mount->point == "/" ? path : path.substr(mount->point.size());
   if (inner.empty()) inner = "/";
-  return Target{VolumePaths{mount->source}, std::move(inner)};
+  return Target{{.paths = {mount->source}}, std::move(inner)};
 }
 
 Result<Target> find_tree(const std::string& argument) {
+  if (TRY(chosen_remote())) return find_target(argument);
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
-    return Target{{mount->source}, "/"};
+    return Target{{.paths = {mount->source}}, "/"};
   if (const auto probe = probe_folder(argument); probe && probe->state == FolderState::kVolume)
-    return Target{probe->paths, "/"};
+    return Target{{.paths = probe->paths}, "/"};
   return find_target(argument);
 }
 
-Result<VolumePaths> served_volume(const std::string& argument) {
+Result<VolumePaths> local_volume(const std::string& argument) {
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
     return VolumePaths{mount->source};
   return require_volume(argument);
+}
+
+Result<Served> served_volume(const std::string& argument) {
+  if (const auto remote = TRY(chosen_remote())) {
+    if (argument.empty()) return Served{.remote = remote};
+    return fail(Code::kInvalid,
+                fmt::format("{}: the volume is the one at {}; name no other", argument, remote->text()));
+  }
+  return Served{.paths = TRY(local_volume(argument))};
 }
 
 std::string file_route(const Target& target) { return "/v1/files" + http::encode_path(target.inner); }

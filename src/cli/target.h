@@ -9,18 +9,23 @@
 namespace firn::cli {
 
 struct Target {
-  VolumePaths paths;
+  Served served;
   std::string inner;  // "/a/b"; the root is "/"
 };
 
-// A path inside a mounted volume, or VOLUME:/PATH. The last component need not exist and is not followed.
+// A path inside a mounted volume, or VOLUME:/PATH; where --url names a server, an absolute path in its volume. The last
+// component need not exist and is not followed.
 Result<Target> find_target(const std::string& argument);
 
 // The same, but a volume's folder or mount point stands for all of it.
 Result<Target> find_tree(const std::string& argument);
 
-// The volume that `argument` is: its folder, or where it is mounted.
-Result<VolumePaths> served_volume(const std::string& argument);
+// The volume on this machine that `argument` is: its folder, or where it is mounted.
+Result<VolumePaths> local_volume(const std::string& argument);
+
+// The volume that `argument` is: its folder, or where it is mounted. Where --url names a server it is that one's, and
+// `argument` must be empty.
+Result<Served> served_volume(const std::string& argument);
 
 // "/v1/files" + the escaped path, and "/v1/NAME?path=".
 std::string file_route(const Target& target);

@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/daemon_work.h"
+#include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/target.h"
 #include "cli/tier_set.h"
@@ -38,8 +40,9 @@ struct Arguments {
 // "--all": the one volume that is mounted here.
 Result<Target> target_of(const Arguments& arguments) {
   if (!arguments.path.empty()) return find_tree(arguments.path);
+  if (const auto remote = TRY(chosen_remote())) return Target{{.remote = remote}, "/"};
   const std::vector<Mount> mounts = TRY(list_mounts());
-  if (mounts.size() == 1) return Target{{mounts[0].source}, "/"};
+  if (mounts.size() == 1) return Target{{.paths = {mounts[0].source}}, "/"};
   return fail(Code::kInvalid, mounts.empty() ? "no volume is mounted; name one: firn tier evict VOLUME"
                                              : "several volumes are mounted; name one: firn tier evict VOLUME");
 }
@@ -47,8 +50,8 @@ Result<Target> target_of(const Arguments& arguments) {
 Result<json> work(const Arguments& arguments, const std::string& name, const std::string& what) {
   const Target target = TRY(target_of(arguments));
   const std::string route = fmt::format("/v1/work/{}?path={}", name, http::encode_parameter(target.inner));
-  Result<json> done = daemon_work(target.paths, route, what);
-  if (!done) return fail(on(arguments.path.empty() ? target.paths.root : arguments.path, done.error()));
+  Result<json> done = daemon_work(target.served, route, what);
+  if (!done) return fail(on(arguments.path.empty() ? target.served.text() : arguments.path, done.error()));
   return done;
 }
 
@@ -63,7 +66,7 @@ std::string count_of(const json& body, const char* name, const char* format) {
 Result<int> flush(const Arguments& arguments) {
   const json done = TRY(work(arguments, "flush", "uploading"));
   if (arguments.json)
-    fmt::print("{}\n", done.dump());
+    print_json(done);
   else
     fmt::print("uploaded {} files: {} in {} blobs{}{}\n", done.value("uploaded_files", 0),
                size_of(done, "uploaded_bytes"), done.value("blobs", 0),
@@ -79,7 +82,7 @@ Result<int> flush(const Arguments& arguments) {
 Result<int> evict(const Arguments& arguments) {
   const json done = TRY(work(arguments, "evict", "evicting"));
   if (arguments.json)
-    fmt::print("{}\n", done.dump());
+    print_json(done);
   else
     fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", 0), size_of(done, "evicted_bytes"),
                count_of(done, "pinned", "; {} stay: they are pinned"),
@@ -91,7 +94,7 @@ Result<int> evict(const Arguments& arguments) {
 Result<int> warm(const Arguments& arguments) {
   const json done = TRY(work(arguments, "warm", "fetching"));
   if (arguments.json)
-    fmt::print("{}\n", done.dump());
+    print_json(done);
   else
     fmt::print("fetched {} files, {}\n", done.value("warmed_files", 0), size_of(done, "warmed_bytes"));
   return kExitOk;
@@ -118,47 +121,47 @@ void print_entry(const json& entry, bool policies) {
 
 Result<int> list(const Arguments& arguments) {
   const Target target = TRY(target_of(arguments));
-  Client client = TRY(Client::connect(target.paths));
+  Client client = TRY(Client::connect(target.served));
   auto reply = client.call("GET", path_route("tiers", target));
   if (!reply) return fail(on(arguments.path, std::move(reply).error()));
-  const json body = json::parse(reply->body, nullptr, false);
-  if (!body.is_object()) return fail(Code::kIo, "the daemon's answer is not JSON");
+  const json body = TRY(parse_answer(reply->body));
   const json& entries = body.at("entries");
   const bool policies = std::ranges::any_of(entries, [](const json& entry) { return entry.contains("policy"); });
   if (!arguments.json)
     print_row("size", "hot", "colder", policies ? std::optional<std::string>("policy") : std::nullopt, "name");
   for (const json& entry : entries) {
     if (arguments.json)
-      fmt::print("{}\n", entry.dump());
+      print_json(entry);
     else
       print_entry(entry, policies);
   }
   return kExitOk;
 }
 
-void add(CLI::App& parent, Action* chosen, const std::string& name, const std::string& brief,
-         Result<int> (*run)(const Arguments&)) {
-  CLI::App& command = *parent.add_subcommand(name, brief);
+void add(Command& tier, const std::string& name, const std::string& brief, Result<int> (*run)(const Arguments&)) {
+  Command command = tier.add(name, brief);
   auto arguments = std::make_shared<Arguments>();
-  CLI::Option* path = command.add_option("PATH", arguments->path, "A file, a folder, or a whole volume");
-  command.add_flag("--all", arguments->all, "Everything in the volume that is mounted")->excludes(path);
-  command.add_flag("--json", arguments->json, "The outcome as JSON");
-  command.callback([chosen, arguments, run, name] {
-    if (arguments->path.empty() && !arguments->all) throw CLI::RequiredError(name + ": PATH, or --all");
-    *chosen = [arguments, run] { return run(*arguments); };
+  const Option path = command.value("PATH", arguments->path, "A file, a folder, or a whole volume");
+  command.flag("--all", arguments->all, "Everything in the volume that is mounted").excludes(path);
+  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.may_be_remote();
+  command.runs([arguments, run, name]() -> Result<int> {
+    if (arguments->path.empty() && !arguments->all)
+      return misuse(fmt::format("tier: {}: PATH, or --all is required; see: firn help tier", name));
+    return run(*arguments);
   });
 }
 
 }  // namespace
 
-void add_tier(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "tier", "Move files between the local disk and colder tiers", kManual);
-  command.require_subcommand(1);
-  add(command, chosen, "ls", "Tell where files are", list);
-  add(command, chosen, "flush", "Upload what is pending", flush);
-  add(command, chosen, "evict", "Free the local disk's copies", evict);
-  add(command, chosen, "warm", "Bring files back to the local disk", warm);
-  add_tier_set(command, chosen);
+void add_tier(Command& firn) {
+  Command command = firn.add("tier", "Move files between the local disk and colder tiers", kManual);
+  command.needs_subcommand();
+  add(command, "ls", "Tell where files are", list);
+  add(command, "flush", "Upload what is pending", flush);
+  add(command, "evict", "Free the local disk's copies", evict);
+  add(command, "warm", "Bring files back to the local disk", warm);
+  add_tier_set(command);
 }
 
 }  // namespace firn::cli

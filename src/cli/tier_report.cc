@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-json describe(const TierInfo& tier) {
+json describe(const TierInfo& tier, const TierLimits::Report& limit) {
   json requests = json::object();
   uint64_t put_bytes = 0, got_bytes = 0;
   for (size_t kind = 0; kind < object::kKindNames.size(); ++kind)
@@ -26,6 +26,8 @@ json describe(const TierInfo& tier) {
   json body = {
       {"name", tier.name},      {"url", tier.url},        {"store", tier.store}, {"failing", tier.health.failing},
       {"put_bytes", put_bytes}, {"got_bytes", got_bytes}, {"requests", requests}};
+  if (limit.max_bytes > 0) body["max_bytes"] = limit.max_bytes;
+  if (limit.known) body.update({{"held_bytes", limit.held_bytes}, {"evicted_bytes", limit.evicted_bytes}});
   if (!tier.health.last_failure.ok()) {
     body["last_failure"] = tier.health.last_failure.to_string();
     body["failed_at"] = tier.health.failed_at.seconds;
@@ -70,11 +72,12 @@ void row(std::string_view name, const std::string& value) { fmt::print("  {:<12}
 
 }  // namespace
 
-json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
-                    const tier::RepairQueue& repairs, json& reasons) {
+json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLimits::Report>& limits,
+                    const vfs::TierStatistics& state, Timestamp now, const tier::RepairQueue& repairs, json& reasons) {
   json stores = json::array();
-  for (const TierInfo& tier : tiers) {
-    stores.push_back(describe(tier));
+  for (size_t i = 0; i < tiers.size(); ++i) {
+    const TierInfo& tier = tiers[i];
+    stores.push_back(describe(tier, limits[i]));
     if (tier.health.failing)
       reasons.push_back(fmt::format("tier {}: {}", tier.name, tier.health.last_failure.to_string()));
   }
@@ -143,6 +146,17 @@ json describe_shipping(const Shipping::Report& report, const Status& permitted, 
           {"waits_for_root", status.waits_for_root}};
 }
 
+namespace {
+
+// Of a tier that has a limit, or has made room.
+std::string held_of(const json& store) {
+  if (!store.contains("held_bytes")) return "";
+  const std::string held = ", holds " + human_size(store.value("held_bytes", uint64_t{0}));
+  return store.contains("max_bytes") ? held + " of at most " + human_size(store.value("max_bytes", uint64_t{0})) : held;
+}
+
+}  // namespace
+
 void print_tiers(const json& tiers) {
   const auto number = [&](const char* name) { return tiers.value(name, uint64_t{0}); };
   row("hot", number("hot_limit_bytes") > 0
@@ -151,9 +165,9 @@ void print_tiers(const json& tiers) {
                  : fmt::format("about {} of files", human_size(number("hot_bytes"))));
   for (const json& store : tiers.value("stores", json::array())) {
     row("tier " + store.value("name", ""),
-        fmt::format("{}: {} sent, {} fetched; {}", store.value("store", ""),
+        fmt::format("{}: {} sent, {} fetched{}; {}", store.value("store", ""),
                     human_size(store.value("put_bytes", uint64_t{0})),
-                    human_size(store.value("got_bytes", uint64_t{0})),
+                    human_size(store.value("got_bytes", uint64_t{0})), held_of(store),
                     store.value("failing", false) ? "failing: " + store.value("last_failure", "") : "well"));
   }
   row("pending", number("pending_files") == 0

@@ -7,6 +7,7 @@
 
 #include "cli/shipping.h"
 #include "cli/stores.h"
+#include "cli/tier_limits.h"
 #include "meta/service.h"
 #include "tier/repair_queue.h"
 #include "vfs/tiers.h"
@@ -14,8 +15,9 @@
 namespace firn::cli {
 
 // The "tiers" member of GET /v1/status; what is wrong is appended to `reasons`.
-nlohmann::json describe_tiers(const std::vector<TierInfo>& tiers, const vfs::TierStatistics& state, Timestamp now,
-                              const tier::RepairQueue& repairs, nlohmann::json& reasons);
+nlohmann::json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLimits::Report>& limits,
+                              const vfs::TierStatistics& state, Timestamp now, const tier::RepairQueue& repairs,
+                              nlohmann::json& reasons);
 // Its members of files that stay on the local disk.
 void describe_kept(const meta::Usage& usage, nlohmann::json& tiers);
 // Its "metadata" member: how the metadata gets to the coldest tier.

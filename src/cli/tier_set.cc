@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/daemon_work.h"
+#include "cli/json.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -55,14 +57,13 @@ void tell(const Arguments& arguments, const json& done, const std::string& last_
 
 Result<int> set(const Arguments& arguments) {
   const Target target = TRY(find_tree(arguments.path));
-  Client client = TRY(Client::connect(target.paths));
+  Client client = TRY(Client::connect(target.served));
   auto reply = client.call("GET", path_route("policy", target));
   if (!reply) return fail(on(arguments.path, std::move(reply).error()));
-  const json now = json::parse(reply->body, nullptr, false);
-  if (!now.is_object()) return fail(Code::kIo, "the daemon's answer is not JSON");
+  const json now = TRY(parse_answer(reply->body));
   if (!arguments.changes()) {
     const std::string policy = now.value("policy", "");
-    fmt::print("{}\n", arguments.json ? now.dump() : policy.empty() ? "the default" : policy);
+    fmt::print("{}\n", arguments.json ? dump_json(now) : policy.empty() ? "the default" : policy);
     return kExitOk;
   }
   const auto tiers = now.value("tiers", std::vector<std::string>());
@@ -72,7 +73,7 @@ Result<int> set(const Arguments& arguments) {
           fmt::format("tier set: {}: the volume has no tier of that name; it has {}", name, fmt::join(tiers, ", ")));
   const std::string route = fmt::format("/v1/work/policy?path={}&{}={}", http::encode_parameter(target.inner),
                                         arguments.clear ? "clear" : "set", http::encode_parameter(text_of(arguments)));
-  const Result<json> done = daemon_work(target.paths, route, "setting");
+  const Result<json> done = daemon_work(target.served, route, "setting");
   if (!done) return fail(on(arguments.path, done.error()));
   if (arguments.json)
     fmt::print("{}\n", done->dump());
@@ -83,17 +84,16 @@ Result<int> set(const Arguments& arguments) {
 
 }  // namespace
 
-void add_tier_set(CLI::App& tier, Action* chosen) {
-  CLI::App& command = *tier.add_subcommand("set", "Say where files are to be: pin them, or keep them out of a tier");
-  command.footer(kManual);
+void add_tier_set(Command& tier) {
+  Command command = tier.add("set", "Say where files are to be: pin them, or keep them out of a tier", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("PATH", arguments->path, "A file, a folder, or a whole volume")->required();
-  CLI::Option* pin = command.add_option("--pin", arguments->pin, "hot: never evict")->check(CLI::IsMember({"hot"}));
-  CLI::Option* skip =
-      command.add_option("--skip", arguments->skip, "A tier that does not get the files")->allow_extra_args(false);
-  command.add_flag("--clear", arguments->clear, "Back to the default")->excludes(pin)->excludes(skip);
-  command.add_flag("--json", arguments->json, "The outcome as JSON");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return set(*arguments); }; });
+  command.value("PATH", arguments->path, "A file, a folder, or a whole volume").required();
+  const Option pin = command.value("--pin", arguments->pin, "hot: never evict").one_of({"hot"});
+  const Option skip = command.value("--skip", arguments->skip, "A tier that does not get the files").one_at_a_time();
+  command.flag("--clear", arguments->clear, "Back to the default").excludes(pin).excludes(skip);
+  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.may_be_remote();
+  command.runs([arguments] { return set(*arguments); });
 }
 
 }  // namespace firn::cli

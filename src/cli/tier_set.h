@@ -5,6 +5,6 @@
 
 namespace firn::cli {
 
-void add_tier_set(CLI::App& tier, Action* chosen);
+void add_tier_set(Command& tier);
 
 }  // namespace firn::cli

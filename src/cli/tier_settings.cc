@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "cli/place.h"
 #include "tier/tier.h"
@@ -62,6 +64,10 @@ void append_schema(TierSettings& s, config::Schema& schema) {
        {"tiers.high_watermark", Integer{&s.high_watermark_percent, 1, 100},
         "Percent of that at which content that colder tiers have begins to leave the local disk, ..."},
        {"tiers.low_watermark", Integer{&s.low_watermark_percent, 0, 99}, "... until it is down to this percent."},
+       {"tiers.limits", TextList{&s.limits, tier::kMaxTiers},
+        "How much a tier may hold, such as \"nas=500GiB\". The watermarks hold for it, too: what the tiers behind it "
+        "have "
+        "leaves it, what was used longest ago first. The last tier has no limit."},
        {"tiers.evict_recency", Integer{&s.evict_recency_percent, 0, 10'000},
         "What leaves first: percent by which it counts how long ago a file was used, ..."},
        {"tiers.evict_frequency", Integer{&s.evict_frequency_percent, 0, 10'000},
@@ -122,6 +128,24 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
     return Status(Code::kInvalid, fmt::format("chunks of {} are too large for colder tiers; the most is {}",
                                               format_size(chunk_bytes), format_size(tier::kMaxFramePlainBytes)));
   return {};
+}
+
+Result<std::vector<uint64_t>> limits_of(const TierSettings& settings, const std::vector<std::string>& names) {
+  std::vector<uint64_t> limits(names.size());
+  for (const std::string& text : settings.limits) {
+    const auto wrong = [&text](std::string_view what) {
+      return fail(Code::kInvalid, fmt::format("tiers.limits: \"{}\": {}", text, what));
+    };
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos) return wrong("is not NAME=SIZE, such as nas=500GiB");
+    const auto found = std::ranges::find(names, text.substr(0, equals));
+    if (found == names.end()) return wrong("the volume has no tier of that name");
+    if (found + 1 == names.end()) return wrong("the last tier keeps everything; only those before it can have a limit");
+    const auto bytes = parse_size(text.substr(equals + 1));
+    if (!bytes || *bytes == 0) return wrong("is not NAME=SIZE, such as nas=500GiB");
+    limits[static_cast<size_t>(found - names.begin())] = *bytes;
+  }
+  return limits;
 }
 
 tier::Codec codec_of(const TierSettings& settings) {

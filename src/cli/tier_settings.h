@@ -24,6 +24,7 @@ struct TierSettings {
   uint64_t hot_hard_max_bytes = 0;
   int64_t high_watermark_percent = 85;
   int64_t low_watermark_percent = 70;
+  std::vector<std::string> limits;  // NAME=SIZE; see limits_of()
   int64_t evict_recency_percent = 100;
   int64_t evict_frequency_percent = 100;
 
@@ -53,6 +54,10 @@ void append_schema(S3Settings& settings, config::Schema& schema);
 
 // Rules that no single setting can break. `chunk_bytes`: data.chunk_size, or what the volume was made with.
 Status check(const TierSettings& settings, uint64_t chunk_bytes);
+
+// tiers.limits ("nas=500GiB") of the tiers of these names: bytes, 0: no limit. kInvalid, with what is wrong: the last
+// tier has one, from which nothing can go, or a name that is none of these.
+Result<std::vector<uint64_t>> limits_of(const TierSettings& settings, const std::vector<std::string>& names);
 
 tier::Codec codec_of(const TierSettings& settings);
 

@@ -78,16 +78,16 @@ Result<int> umount(const std::string& argument, bool lazy) {
 
 }  // namespace
 
-void add_umount(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "umount", "Unmount a volume", kManual);
+void add_umount(Command& firn) {
+  Command command = firn.add("umount", "Unmount a volume", kManual);
   struct Arguments {
     std::string path;
     bool lazy = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("MOUNTPOINT", arguments->path, "Where it is mounted")->required();
-  command.add_flag("--lazy,-z", arguments->lazy, "Detach now, finish when the last user is gone");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return umount(arguments->path, arguments->lazy); }; });
+  command.value("MOUNTPOINT", arguments->path, "Where it is mounted").required();
+  command.flag("--lazy,-z", arguments->lazy, "Detach now, finish when the last user is gone");
+  command.runs([arguments] { return umount(arguments->path, arguments->lazy); });
 }
 
 }  // namespace firn::cli

@@ -22,6 +22,7 @@ struct VolumePaths {
   std::string meta() const { return root + "/meta"; }
   std::string hot() const { return root + "/hot"; }
   std::string lock() const { return root + "/firn.lock"; }
+  std::string tokens() const { return root + "/http.tokens"; }
   std::string log() const { return root + "/firn.log"; }
   std::string database() const { return root + "/database.id"; }
   std::string hot_id() const { return root + "/hot.id"; }

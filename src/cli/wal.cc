@@ -3,9 +3,11 @@
 
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/bytes.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/target.h"
 
@@ -21,18 +23,18 @@ constexpr const char* kManual =
 
 struct Arguments {
   std::string volume;
-  uint64_t limit = 1000;
+  int64_t limit = 1000;
   bool json = false;
 };
 
 Result<int> show(const Arguments& arguments) {
-  const VolumePaths paths = TRY(served_volume(arguments.volume));
-  Client client = TRY(Client::connect(paths));
+  if (arguments.volume.empty() && !TRY(chosen_remote())) return misuse("wal: VOLUME is required; see: firn help wal");
+  const Served served = TRY(served_volume(arguments.volume));
+  Client client = TRY(Client::connect(served));
   const auto reply = TRY(client.call("GET", fmt::format("/v1/wal?limit={}", arguments.limit)));
-  const json body = json::parse(reply.body, nullptr, false);
-  if (!body.is_object()) return fail(Code::kIo, "the daemon's answer is not JSON");
+  const json body = TRY(parse_answer(reply.body));
   if (arguments.json) {
-    fmt::print("{}\n", body.dump());
+    print_json(body);
     return kExitOk;
   }
   const json& pending = body.at("pending");
@@ -44,20 +46,21 @@ Result<int> show(const Arguments& arguments) {
                name.empty() ? fmt::format("(inode {}, without a name)", file.value("inode", uint64_t{0})) : name);
   }
   if (pending.empty()) fmt::print("nothing is pending\n");
-  if (pending.size() == arguments.limit) fmt::print("(there may be more: --limit)\n");
+  if (std::cmp_equal(pending.size(), arguments.limit)) fmt::print("(there may be more: --limit)\n");
   if (body.contains("failure")) fmt::print("the last upload failed: {}\n", body.value("failure", ""));
   return kExitOk;
 }
 
 }  // namespace
 
-void add_wal(CLI::App& app, Action* chosen) {
-  CLI::App& command = add_command(app, "wal", "List what waits to be uploaded", kManual);
+void add_wal(Command& firn) {
+  Command command = firn.add("wal", "List what waits to be uploaded", kManual);
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("VOLUME", arguments->volume, "The volume's folder, or where it is mounted")->required();
-  command.add_option("--limit", arguments->limit, "At most so many files (1000)")->check(CLI::Range(1, 10'000));
-  command.add_flag("--json", arguments->json, "As one JSON value");
-  command.callback([chosen, arguments] { *chosen = [arguments] { return show(*arguments); }; });
+  command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted; none with --url");
+  command.value("--limit", arguments->limit, "At most so many files (1000)").between(1, 10'000);
+  command.flag("--json", arguments->json, "As one JSON value");
+  command.may_be_remote();
+  command.runs([arguments] { return show(*arguments); });
 }
 
 }  // namespace firn::cli

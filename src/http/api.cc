@@ -22,9 +22,11 @@ Result<uint64_t> number_parameter(const Request& request, std::string_view name,
   return value;
 }
 
-meta::Credentials Api::credentials(const Exchange& exchange) const {
+Asker Api::credentials(const Exchange& exchange) const {
   const Peer& peer = exchange.peer();
-  return {.uid = peer.uid, .gid = peer.gid, .groups = peer.groups, .kernel_checked = false, .door = options_.door};
+  return Asker(
+      {.uid = peer.uid, .gid = peer.gid, .groups = peer.groups, .kernel_checked = false, .door = options_.door},
+      peer.scope);
 }
 
 io::Task<Result<void>> Api::handle(Exchange& exchange) {

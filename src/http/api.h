@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "http/exchange.h"
 #include "http/long_work.h"
+#include "http/path_walk.h"
 #include "vfs/volume.h"
 
 namespace firn::http {
@@ -65,7 +66,7 @@ class Api {
   io::Task<Result<void>> show_metrics(Exchange& exchange);
   io::Task<Result<void>> admin(Exchange& exchange, std::string_view what);
 
-  meta::Credentials credentials(const Exchange& exchange) const;
+  Asker credentials(const Exchange& exchange) const;
 
   ApiOptions options_;
 };

@@ -21,9 +21,7 @@ io::Task<Result<void>> Api::show_metrics(Exchange& exchange) {
 }
 
 io::Task<Result<void>> Api::admin(Exchange& exchange, std::string_view what) {
-  const uint32_t uid = exchange.peer().uid;
-  if (uid != 0 && uid != options_.owner_uid)
-    co_return fail(Code::kNotPermitted, "only root and the daemon's owner may do this");
+  CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
   if (what == "stop") {
     options_.stop();
   } else if (what == "sync") {

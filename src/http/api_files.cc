@@ -44,7 +44,7 @@ std::optional<ByteRange> parse_range(std::string_view text, uint64_t size) {
 }  // namespace
 
 io::Task<Result<void>> Api::get_file(Exchange& exchange, std::string path) {
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
   if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory, "a directory; list it with /v1/ls");
   if (attr.type != meta::FileType::kRegular) co_return fail(Code::kNotSupported, "not a regular file");
@@ -85,7 +85,7 @@ io::Task<Result<void>> Api::send_file(Exchange& exchange, vfs::Handle* handle, u
 
 // Readers of the name see the old content until the new one is there whole and durable.
 io::Task<Result<void>> Api::put_file(Exchange& exchange, std::string path) {
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   if (path.ends_with('/')) co_return fail(Code::kIsDirectory, "the path names a directory");
   const Place place = CO_TRY(co_await resolve_parent(options_.volume, who, path));
   uint64_t mode = CO_TRY(number_parameter(exchange.request(), "mode", 0644, 8));

@@ -43,7 +43,7 @@ io::Task<Result<void>> Api::list(Exchange& exchange) {
   const uint64_t after = CO_TRY(number_parameter(exchange.request(), "after", 0));
   const uint64_t limit = CO_TRY(number_parameter(exchange.request(), "limit", 1000));
   if (limit == 0 || limit > kMaxPage) co_return fail(Code::kInvalid, "\"limit\" must be from 1 to 10000");
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
   if (attr.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
   CO_TRY(co_await options_.volume.access(who, attr.inode, R_OK));
@@ -68,11 +68,12 @@ io::Task<Result<void>> Api::make_directory(Exchange& exchange) {
   const uint64_t mode = CO_TRY(number_parameter(exchange.request(), "mode", 0755, 8));
   if (mode > 07777) co_return fail(Code::kInvalid, "\"mode\" must be octal, at most 7777");
   const bool parents = exchange.request().parameter("parents") == "1";
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   const meta::NodeSpec spec{.type = meta::FileType::kDirectory, .mode = static_cast<uint32_t>(mode)};
   if (parents) {
     // Every prefix that is missing; what exists and is no directory fails at the next step.
     for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      if (above_scope(who.scope, path.substr(0, slash))) continue;
       const Result<vfs::Attr> there = co_await resolve(options_.volume, who, path.substr(0, slash), LastLink::kFollow);
       if (there) continue;
       const Place at = CO_TRY(co_await resolve_parent(options_.volume, who, path.substr(0, slash)));
@@ -92,7 +93,7 @@ io::Task<Result<void>> Api::move(Exchange& exchange) {
   const std::string from = CO_TRY(parameter(exchange.request(), "from"));
   const std::string to = CO_TRY(parameter(exchange.request(), "to"));
   const meta::RenameOptions options{.no_replace = exchange.request().parameter("no_replace") == "1"};
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   const Place source = CO_TRY(co_await resolve_parent(options_.volume, who, from));
   const Place target = CO_TRY(co_await resolve_parent(options_.volume, who, to));
   CO_TRY(co_await options_.volume.rename(who, source.parent, source.name, target.parent, target.name, options));
@@ -101,7 +102,7 @@ io::Task<Result<void>> Api::move(Exchange& exchange) {
 
 // A file, or an empty directory.
 io::Task<Result<void>> Api::remove(Exchange& exchange, std::string path) {
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   const Place place = CO_TRY(co_await resolve_parent(options_.volume, who, path));
   Result<void> removed = co_await options_.volume.unlink(who, place.parent, place.name);
   if (!removed && removed.error().code() == Code::kIsDirectory)

@@ -21,9 +21,9 @@ struct Setting {
   std::atomic<uint64_t> files = 0, folders = 0, away = 0;
 };
 
-io::Task<Result<meta::Attr>> find(vfs::Volume& volume, const meta::Credentials& who, std::string path) {
+io::Task<Result<meta::Attr>> find(vfs::Volume& volume, Asker who, std::string path) {
   if (volume.tier_names().empty()) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
-  meta::Attr attr = CO_TRY(co_await resolve(volume, who, path, LastLink::kKeep));
+  meta::Attr attr = CO_TRY(co_await resolve(volume, std::move(who), path, LastLink::kKeep));
   if (!meta::may_have_policy(attr.type))
     co_return fail(Code::kInvalid, "only files and folders have a policy; of a symbolic link, give what it names");
   co_return attr;

@@ -160,7 +160,7 @@ io::Task<Result<std::map<InodeId, std::string>>> find_paths(vfs::Volume& volume,
 
 io::Task<Result<void>> Api::list_tiers(Exchange& exchange) {
   const std::string path = CO_TRY(parameter(exchange.request(), "path"));
-  const meta::Credentials who = credentials(exchange);
+  const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
   nlohmann::json entries = nlohmann::json::array();
   if (attr.type != meta::FileType::kDirectory) {
@@ -218,9 +218,7 @@ std::optional<Work> Api::work_of(std::string_view what, std::string path) {
 }
 
 io::Task<Result<void>> Api::long_work(Exchange& exchange, std::string_view what) {
-  const uint32_t uid = exchange.peer().uid;
-  if (uid != 0 && uid != options_.owner_uid)
-    co_return fail(Code::kNotPermitted, "only root and the daemon's owner may do this");
+  CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
   const std::string path(exchange.request().parameter("path").value_or("/"));
   std::optional<Work> work = work_of(what, path);
   if (what == "policy") work = CO_TRY(policy_work(exchange.request(), path));

@@ -2,7 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
 namespace firn::http {
+
+bool expects_continue(const Request& request) {
+  const auto expect = request.header("expect");
+  return expect && std::ranges::equal(*expect, std::string_view("100-continue"), {},
+                                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+}
 
 io::Task<Result<bool>> Inbox::fill(io::Socket& socket, io::Until until) {
   constexpr size_t kStepBytes = 64 << 10;
@@ -16,7 +26,7 @@ io::Task<Result<bool>> Inbox::fill(io::Socket& socket, io::Until until) {
   co_return *received > 0;
 }
 
-io::Until Exchange::stall_limit() const { return io::within(connection_.limits.stall_timeout_ns, connection_.token); }
+io::Until Exchange::stall_limit() const { return io::within(connection_.limits.stall_timeout_ns, connection_.cut); }
 
 io::Task<Result<void>> Exchange::send_text(std::string text) {
   co_return co_await connection_.socket.send(std::as_bytes(std::span(text)), stall_limit());
@@ -25,8 +35,7 @@ io::Task<Result<void>> Exchange::send_text(std::string text) {
 io::Task<Result<void>> Exchange::send_continue() {
   if (continue_sent_ || responded_) co_return {};
   continue_sent_ = true;
-  const auto expect = request_.header("expect");
-  if (!expect || *expect != "100-continue") co_return {};
+  if (!expects_continue(request_) || !connection_.parser.knows_chunks()) co_return {};
   co_return co_await send_text("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
@@ -46,40 +55,73 @@ io::Task<Result<size_t>> Exchange::read_part(std::span<std::byte> buffer) {
     if (step.produced > 0) co_return step.produced;
     if (parser.done()) co_return size_t{0};
     if (step.consumed > 0 && !connection_.inbox.pending().empty()) continue;
-    if (!CO_TRY(co_await connection_.inbox.fill(connection_.socket, stall_limit())))
+    if (!CO_TRY(co_await receive_more()))
       co_return fail(Code::kUnavailable, "the client left in the middle of the body");
   }
 }
 
+// Only the time that the client takes counts against it.
+io::Task<Result<bool>> Exchange::receive_more() {
+  constexpr double kNsPerSecond = 1e9;
+  const Limits& limits = connection_.limits;
+  const int64_t before_ns = io::Reactor::current()->clock().monotonic_ns();
+  Result<bool> more = co_await connection_.inbox.fill(connection_.socket, stall_limit());
+  waited_ns_ += io::Reactor::current()->clock().monotonic_ns() - before_ns;
+  received_bytes_ += connection_.inbox.pending().size();
+  const double paid_ns =
+      static_cast<double>(received_bytes_) / static_cast<double>(limits.min_bytes_per_s) * kNsPerSecond;
+  if (more && static_cast<double>(waited_ns_ - limits.stall_timeout_ns) > paid_ns)
+    co_return fail(Code::kTimedOut, "the body comes too slowly");
+  co_return more;
+}
+
 io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optional<uint64_t> bytes) {
+  constexpr int kNoContent = 204, kNotModified = 304;
   CHECK(!responded_);
   responded_ = true;
-  head_only_ = request_.method == "HEAD" || status == 204;
-  chunked_ = !bytes.has_value();
+  const bool bodyless = status == kNoContent || status == kNotModified;
+  head_only_ = request_.method == "HEAD" || bodyless;
+  const bool ends_with_connection = !bytes && !connection_.parser.knows_chunks();
+  chunked_ = !bytes && !ends_with_connection;
+  unmeasured_ = ends_with_connection;
   promised_bytes_ = bytes.value_or(0);
-  keep_alive_ = connection_.parser.keep_alive() && !broken_;
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
-  for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
-  if (status != 204) {
-    head += chunked_ ? "Transfer-Encoding: chunked\r\n" : fmt::format("Content-Length: {}\r\n", promised_bytes_);
+  keep_alive_ = connection_.parser.keep_alive() && !broken_ && !ends_with_connection && !closing().cancelled();
+  head_ = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
+  for (const auto& [name, value] : headers) head_ += fmt::format("{}: {}\r\n", name, value);
+  if (!bodyless && chunked_) head_ += "Transfer-Encoding: chunked\r\n";
+  if (!bodyless && bytes) head_ += fmt::format("Content-Length: {}\r\n", promised_bytes_);
+  head_ += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
+  if (bytes) co_return {};
+  co_return co_await send_framed(std::exchange(head_, {}), {}, {});
+}
+
+io::Task<Result<void>> Exchange::send_framed(std::string before, std::span<const std::byte> data,
+                                             std::string_view after) {
+  constexpr size_t kCopiedBytes = 16 << 10;
+  io::Socket& socket = connection_.socket;
+  if (before.size() + data.size() <= kCopiedBytes) {
+    before.append(reinterpret_cast<const char*>(data.data()), data.size()).append(after);
+    if (before.empty()) co_return {};
+    co_return co_await send_text(std::move(before));
   }
-  head += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
-  co_return co_await send_text(std::move(head));
+  if (!before.empty()) CO_TRY(co_await send_text(std::move(before)));
+  CO_TRY(co_await socket.send(data, stall_limit()));
+  if (!after.empty()) CO_TRY(co_await send_text(std::string(after)));
+  co_return {};
 }
 
 io::Task<Result<void>> Exchange::write(std::span<const std::byte> data) {
   if (head_only_ || data.empty()) co_return {};
-  if (!chunked_) {
+  if (chunked_) co_return co_await send_framed(fmt::format("{:x}\r\n", data.size()), data, "\r\n");
+  if (!unmeasured_) {
     CHECK(data.size() <= promised_bytes_);
     promised_bytes_ -= data.size();
-    co_return co_await connection_.socket.send(data, stall_limit());
   }
-  CO_TRY(co_await send_text(fmt::format("{:x}\r\n", data.size())));
-  CO_TRY(co_await connection_.socket.send(data, stall_limit()));
-  co_return co_await send_text("\r\n");
+  co_return co_await send_framed(std::exchange(head_, {}), data, {});
 }
 
 io::Task<Result<void>> Exchange::end() {
+  if (!head_.empty()) CO_TRY(co_await send_text(std::exchange(head_, {})));
   if (!head_only_ && chunked_) CO_TRY(co_await send_text("0\r\n\r\n"));
   if (!head_only_ && !chunked_ && promised_bytes_ > 0)
     co_return fail(Code::kIo, "the content ended early");  // the connection must be closed
@@ -98,6 +140,7 @@ io::Task<Result<void>> Exchange::respond(Response response) {
 io::Task<bool> Exchange::drain() {
   // Whoever waits for "100 Continue" and was refused sends no body, or a whole new request: nobody can tell.
   if (!connection_.parser.done() && !continue_sent_ && request_.header("expect")) co_return false;
+  if (connection_.parser.done()) co_return true;
   std::vector<std::byte> buffer(16 << 10);
   for (size_t read = 0; !connection_.parser.done();) {
     const Result<size_t> bytes = co_await read_body(buffer);

@@ -9,16 +9,20 @@
 
 #include "http/message.h"
 #include "http/parser.h"
+#include "http/peer.h"
+#include "io/cancel.h"
 #include "io/socket.h"
 
 namespace firn::http {
 
 struct Limits {
   int64_t idle_timeout_ns = 60'000'000'000;   // between requests
-  int64_t head_timeout_ns = 10'000'000'000;   // from a request's first byte to the end of its head
+  int64_t head_timeout_ns = 10'000'000'000;   // from a request's first byte to the end of its head; for TLS's handshake
   int64_t stall_timeout_ns = 30'000'000'000;  // for each part of a body, either way
-  size_t drain_bytes = 256 << 10;             // of an unread request body, so that the connection can be kept
-  unsigned connections = 256;                 // at once
+  // Of a request's body: it may be waited for as long as stall_timeout_ns, and its bytes at this rate.
+  uint64_t min_bytes_per_s = 1024;
+  int64_t drain_timeout_ns = 5'000'000'000;  // for requests under way when the server stops
+  size_t drain_bytes = 256 << 10;            // of an unread request body, so that the connection can be kept
 };
 
 // What was received and not yet consumed.
@@ -40,20 +44,27 @@ class Exchange {
     Inbox& inbox;
     Parser& parser;
     const Limits& limits;
-    io::CancelToken* token;
+    io::CancelToken* cut;      // ends what waits
+    io::CancelToken* closing;  // the server stops: no further request
   };
   Exchange(Connection connection, Request request, Peer peer)
       : connection_(connection), request_(std::move(request)), peer_(std::move(peer)) {}
 
   const Request& request() const { return request_; }
   const Peer& peer() const { return peer_; }
+  bool speaks_http_1_1() const { return connection_.parser.knows_chunks(); }
+  // Tells better than the connection could who asks; before the handler that acts on it.
+  void identify(Peer peer) { peer_ = std::move(peer); }
+  // Cancelled once the server is about to stop: an answer without an end must end soon then.
+  io::CancelToken& closing() const { return *connection_.closing; }
 
   // The next part of the request's body: at least one byte, 0 at its end.
   io::Task<Result<size_t>> read_body(std::span<std::byte> buffer);
 
   // The whole response at once.
   io::Task<Result<void>> respond(Response response);
-  // Or in parts: begin(), write()..., end(). Without `bytes` it is sent chunked.
+  // Or in parts: begin(), write()..., end(). Without `bytes` it is sent chunked, and the head at once; otherwise the
+  // head leaves with the first part.
   io::Task<Result<void>> begin(int status, Headers headers, std::optional<uint64_t> bytes);
   io::Task<Result<void>> write(std::span<const std::byte> data);
   io::Task<Result<void>> end();
@@ -69,18 +80,28 @@ class Exchange {
   io::Task<Result<void>> send_text(std::string text);
   io::Task<Result<void>> send_continue();
   io::Task<Result<size_t>> read_part(std::span<std::byte> buffer);
+  io::Task<Result<bool>> receive_more();
+  // Sends `before`, `data` and `after`, in one piece where that is not much.
+  io::Task<Result<void>> send_framed(std::string before, std::span<const std::byte> data, std::string_view after);
 
   Connection connection_;
   const Request request_;
-  const Peer peer_;
+  Peer peer_;
+  std::string head_;  // of the response, not yet sent
   bool continue_sent_ = false;
   bool responded_ = false;
   bool complete_ = false;
   bool chunked_ = false;
+  bool unmeasured_ = false;  // the end of the connection ends the body: HTTP/1.0 knows no chunks
   bool keep_alive_ = true;
   bool broken_ = false;  // the request's body failed: where the next request begins is unknown
   bool head_only_ = false;
   uint64_t promised_bytes_ = 0;
+  uint64_t received_bytes_ = 0;
+  int64_t waited_ns_ = 0;  // for the request's body
 };
+
+// "Expect: 100-continue" of an HTTP/1.1 client.
+bool expects_continue(const Request& request);
 
 }  // namespace firn::http

@@ -50,7 +50,10 @@ io::Task<Result<void>> respond_with_work(Exchange& exchange, Work work) {
   io::detach(run(running, std::move(work)));
   Result<void> told;
   for (int64_t wait_ns = 1'000'000; !running->done.is_set();) {
-    (void)co_await io::sleep_for(wait_ns, nullptr);
+    if (!co_await io::sleep_for(wait_ns, &exchange.closing())) {
+      running->progress.stop.cancel();
+      break;
+    }
     if (wait_ns < kTellEveryNs) {
       wait_ns *= 2;  // short work is not kept waiting
       continue;

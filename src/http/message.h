@@ -14,13 +14,6 @@ namespace firn::http {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-// Who is at the other end, on the kernel's word (SO_PEERCRED, SO_PEERGROUPS).
-struct Peer {
-  uint32_t uid = 0;
-  uint32_t gid = 0;
-  std::vector<uint32_t> groups;
-};
-
 struct Request {
   std::string method;
   std::string path;                        // percent-decoded, without the query; may hold any byte but NUL

@@ -27,7 +27,8 @@ class Parser {
   ~Parser();
 
   // Takes what it can of the accumulated unconsumed `input`, never beyond the head; the number of bytes taken.
-  // kArgumentTooBig: the head exceeds kMaxHeadBytes. kInvalid: not HTTP.
+  // kArgumentTooBig: the head exceeds kMaxHeadBytes. kInvalid: not HTTP, or in a form that parsers read differently
+  // (RFC 9112 deprecates them): a line end without its CR, a folded line.
   Result<size_t> feed_head(std::span<const std::byte> input);
   bool head_done() const;
   // Decodes a part of the body (chunked or counted). Neither consumed nor produced: more input is needed.
@@ -38,9 +39,11 @@ class Parser {
   bool finish_at_end_of_stream();
 
   // Valid once head_done().
-  bool keep_alive() const;
+  bool keep_alive() const;  // false for HTTP/1.0, whatever it asks for
+  bool knows_chunks() const;
   int status() const;  // responses
-  // Fills all of `request`; kInvalid where the target is malformed, kNotSupported for another version than HTTP/1.x.
+  // Fills all of `request`. kNotSupported: a transfer coding besides chunked. kInvalid: another version than HTTP/1.x,
+  // a malformed target, or where the body ends could be read in two ways.
   Status request(Request& request) const;
   Headers headers() const;
 

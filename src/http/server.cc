@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "io/tcp_address.h"
 
 namespace firn::http {
 namespace {
@@ -23,10 +24,39 @@ metrics::Histogram& request_time() {
 Response response_to_bad_head(const Status& status) {
   if (status == Code::kArgumentTooBig) return problem(431, status.to_string());
   if (status == Code::kTimedOut) return problem(408, "the request's head did not come in time");
-  return problem(400, status.to_string());
+  return problem(status == Code::kNotSupported ? 501 : 400, status.to_string());
+}
+
+// What connections are counted by; a proxy on this machine may have many.
+std::string counted_address(int fd) {
+  const Result<io::TcpAddress> address = fd < 0 ? fail(Code::kNotSupported) : io::peer_address_of(fd);
+  return address && !address->loopback() ? address->host : "";
+}
+
+// Reads away for a moment what still comes: closed at once, the kernel would answer it with a reset, which can overtake
+// the response (RFC 9112 section 9.6).
+io::Task<void> linger(io::Socket& socket, io::CancelToken* token) {
+  constexpr int64_t kLingerNs = 1'000'000'000;
+  socket.shutdown(io::Socket::Side::kSend);
+  const io::Until until = io::within(kLingerNs, token);
+  std::vector<std::byte> unread(16 << 10);
+  for (;;) {
+    const Result<size_t> bytes = co_await socket.recv(unread, until);
+    if (!bytes || *bytes == 0) co_return;
+  }
+}
+
+// A wish that this server does not know must not be passed over (RFC 9110 10.1.1).
+bool expects_the_unknown(const Request& request) {
+  const auto expect = request.header("expect");
+  return expect && !expects_continue(request);
 }
 
 }  // namespace
+
+Server::Server(Options options) : options_(std::move(options)) {
+  if (!options_.counts) options_.counts = std::make_shared<ConnectionCounts>(ConnectionCounts::Limits{});
+}
 
 void Server::start(std::unique_ptr<io::Listener> listener) {
   listener_ = std::move(listener);
@@ -34,19 +64,28 @@ void Server::start(std::unique_ptr<io::Listener> listener) {
 }
 
 io::Task<void> Server::stop() {
-  token_.cancel();
+  closing_.cancel();
+  io::CancelToken drained;
+  io::Gate waiting;
+  io::detach(cut_off_late(&drained, waiting.enter()));
   co_await gate_.close();
+  drained.cancel();
+  co_await waiting.close();
   listener_.reset();
 }
 
+io::Task<void> Server::cut_off_late(io::CancelToken* drained, io::Gate::Entry) {
+  if (co_await io::sleep_for(options_.limits.drain_timeout_ns, drained)) cut_.cancel();
+}
+
 io::Task<void> Server::accept_loop(io::Gate::Entry entry) {
-  while (!token_.cancelled()) {
-    Result<std::unique_ptr<io::Socket>> socket = co_await listener_->accept({.deadline_ns = 0, .token = &token_});
-    if (token_.cancelled()) break;
+  while (!closing_.cancelled()) {
+    Result<std::unique_ptr<io::Socket>> socket = co_await listener_->accept({.deadline_ns = 0, .token = &closing_});
+    if (closing_.cancelled()) break;
     if (!socket) {
       // Out of descriptors or memory: the connection waits in the kernel meanwhile.
       log::warning("http: accept: {}", socket.error().to_string());
-      co_await io::sleep_for(100'000'000, &token_);
+      co_await io::sleep_for(100'000'000, &closing_);
       continue;
     }
     if (io::Gate::Entry connection = gate_.enter())
@@ -55,28 +94,38 @@ io::Task<void> Server::accept_loop(io::Gate::Entry entry) {
 }
 
 io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
-  if (connections_ >= options_.limits.connections) {
-    co_await refuse(*socket, problem(503, "too many connections; try again"));
+  const int fd = socket->fd();
+  const ConnectionCounts::Place place = options_.counts->enter(counted_address(fd));
+  if (!place) {
+    // Where TLS is spoken, a shake of hands is what there is too much of.
+    if (!options_.secure) co_await refuse(*socket, problem(503, "too many connections; try again"));
     co_return;
   }
-  ++connections_;
-  const int fd = socket->fd();
-  co_await serve(std::move(socket), peer_of(fd));
-  --connections_;
+  Peer peer = options_.identify(fd);
+  if (options_.secure) {
+    const io::Until until = io::within(options_.limits.head_timeout_ns, &closing_);
+    Result<std::unique_ptr<io::Socket>> secured = co_await options_.secure(std::move(socket), until);
+    if (!secured) {
+      log::debug("http: {}: {}", counted_address(fd), secured.error().to_string());
+      co_return;
+    }
+    socket = *std::move(secured);
+  }
+  co_await serve(std::move(socket), std::move(peer));
 }
 
 io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket, Peer peer) {
   Inbox inbox;
-  while (!token_.cancelled() && co_await serve_one(*socket, inbox, peer)) {
+  while (!closing_.cancelled() && co_await serve_one(*socket, inbox, peer)) {
   }
   socket->shutdown(io::Socket::Side::kBoth);
 }
 
 io::Task<Status> Server::read_head(io::Socket& socket, Inbox& inbox, Parser& parser) {
   // A client that trickles its head byte by byte gets no more time than one that is silent.
-  io::Until until =
-      io::within(inbox.pending().empty() ? options_.limits.idle_timeout_ns : options_.limits.head_timeout_ns, &token_);
   bool begun = !inbox.pending().empty();
+  io::Until until = begun ? io::within(options_.limits.head_timeout_ns, &cut_)
+                          : io::within(options_.limits.idle_timeout_ns, &closing_);
   for (;;) {
     inbox.consume(CO_TRY(parser.feed_head(inbox.pending())));
     if (parser.head_done()) co_return Status();
@@ -85,7 +134,7 @@ io::Task<Status> Server::read_head(io::Socket& socket, Inbox& inbox, Parser& par
     if (!more && !begun) co_return Status(Code::kUnavailable);  // idle for long: closed without a word
     if (!CO_TRY(std::move(more)))
       co_return begun ? Status(Code::kInvalid, "the head is incomplete") : Status(Code::kUnavailable);
-    if (!begun) until = io::within(options_.limits.head_timeout_ns, &token_);
+    if (!begun) until = io::within(options_.limits.head_timeout_ns, &cut_);
     begun = true;
   }
 }
@@ -95,7 +144,7 @@ io::Task<void> Server::refuse(io::Socket& socket, Response response) {
       "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}", response.status,
       reason_of(response.status), response.content_type, response.body.size(), response.body);
   // The connection ends whether or not this arrives.
-  (void)co_await socket.send(std::as_bytes(std::span(text)), io::within(1'000'000'000, &token_));
+  (void)co_await socket.send(std::as_bytes(std::span(text)), io::within(1'000'000'000, &cut_));
 }
 
 // True when the connection can serve another request.
@@ -108,15 +157,23 @@ io::Task<bool> Server::serve_one(io::Socket& socket, Inbox& inbox, const Peer& p
   if (status.ok()) status = parser.request(request);
   if (!status.ok()) {
     co_await refuse(socket, response_to_bad_head(status));
+    co_await linger(socket, &cut_);
+    co_return false;
+  }
+  if (expects_the_unknown(request)) {
+    co_await refuse(socket, problem(417, "the only expectation that is met here is 100-continue"));
+    co_await linger(socket, &cut_);
     co_return false;
   }
   Clock& clock = io::Reactor::current()->clock();
   const int64_t started_ns = clock.monotonic_ns();
-  Exchange exchange({socket, inbox, parser, options_.limits, &token_}, std::move(request), peer);
+  Exchange exchange({socket, inbox, parser, options_.limits, &cut_, &closing_}, std::move(request), peer);
   const Result<void> handled = co_await options_.handler(exchange);
   if (!handled && !exchange.responded()) (void)co_await exchange.respond(problem(handled.error()));
   request_time().record(static_cast<uint64_t>(clock.monotonic_ns() - started_ns));
-  co_return exchange.keep_alive() && co_await exchange.drain();
+  if (exchange.keep_alive() && co_await exchange.drain()) co_return true;
+  co_await linger(socket, &cut_);
+  co_return false;
 }
 
 }  // namespace firn::http

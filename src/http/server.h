@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "http/connection_counts.h"
 #include "http/exchange.h"
 #include "io/socket.h"
 #include "io/sync.h"
@@ -19,12 +20,19 @@ class Server {
   struct Options {
     Handler handler;
     Limits limits;
+    // Who is at the other end of an accepted descriptor, as far as the connection itself tells.
+    std::function<Peer(int fd)> identify = peer_of;
+    // Makes the connection that is spoken on out of the accepted one (TLS). May be empty.
+    std::function<io::Task<Result<std::unique_ptr<io::Socket>>>(std::unique_ptr<io::Socket>, io::Until)> secure = {};
+    // Shared with other servers; null: this one's own, with the defaults.
+    std::shared_ptr<ConnectionCounts> counts = {};
   };
-  explicit Server(Options options) : options_(std::move(options)) {}
+  explicit Server(Options options);
 
   // Accepts in the background until stop().
   void start(std::unique_ptr<io::Listener> listener);
-  // Cancels what is waiting, lets handlers finish, and returns when the last connection is gone.
+  // Takes nothing new, lets requests that have begun end within Limits::drain_timeout_ns, cuts off the rest, and
+  // returns when the last connection is gone.
   io::Task<void> stop();
 
   // Serves one connection to its end; for start() and for tests.
@@ -33,6 +41,7 @@ class Server {
  private:
   io::Task<void> accept_loop(io::Gate::Entry entry);
   io::Task<void> serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry);
+  io::Task<void> cut_off_late(io::CancelToken* drained, io::Gate::Entry entry);
   io::Task<bool> serve_one(io::Socket& socket, Inbox& inbox, const Peer& peer);
   io::Task<Status> read_head(io::Socket& socket, Inbox& inbox, Parser& parser);
   io::Task<void> refuse(io::Socket& socket, Response response);
@@ -40,11 +49,8 @@ class Server {
   Options options_;
   std::unique_ptr<io::Listener> listener_;
   io::Gate gate_;
-  io::CancelToken token_;
-  unsigned connections_ = 0;
+  io::CancelToken closing_;  // nothing new begins
+  io::CancelToken cut_;      // what has begun ends, too
 };
-
-// Who is at the other end of a Unix socket; nobody (uid and gid 65534) where that cannot be told.
-Peer peer_of(int fd);
 
 }  // namespace firn::http

@@ -111,6 +111,55 @@ TEST(Server, GarbageIsRefusedAndEndsTheConnection) {
   EXPECT_EQ(count(talk("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").reply, " 200 "), 0u);
 }
 
+TEST(Server, WhatProxiesReadDifferentlyIsRefused) {
+  const std::string after = "GET /hello HTTP/1.1\r\n\r\n";
+  for (const char* text :
+       {"POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        "POST /echo HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na", "POST /echo HTTP/1.1\r\nContent-Length : 1\r\n\r\na",
+        "POST /echo HTTP/1.1\r\nContent-Length: +1\r\n\r\na", "POST /echo HTTP/1.1\r\nContent-Length:\r\n 1\r\n\r\na",
+        "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nX: a\r\n b\r\n\r\n", "GET /hello HTTP/1.1\nHost: x\n\n",
+        "GET /hello HTTP/1.1\r\nX: a\nY: b\r\n\r\n", "GET /hello HTTP/1.1\r\nX: a\rb\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"}) {
+    const std::string reply = talk(std::string(text) + after).reply;
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 400 ")) << text << " -> " << reply;
+    EXPECT_EQ(count(reply, "HTTP/1.1 "), 1u) << text;
+  }
+  for (const char* coding : {"gzip", "gzip, chunked", "chunked, identity", "xchunked"}) {
+    const std::string head = fmt::format("POST /echo HTTP/1.1\r\nTransfer-Encoding: {}\r\n\r\n0\r\n\r\n", coding);
+    const std::string reply = talk(head + after).reply;
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 501 ") || reply.starts_with("HTTP/1.1 400 ")) << coding << ": " << reply;
+    EXPECT_EQ(count(reply, "HTTP/1.1 "), 1u) << coding;
+  }
+}
+
+TEST(Server, ServesTheFormThatProxiesAreAsked) {
+  EXPECT_EQ(count(talk("GET http://host:80/hello HTTP/1.1\r\n\r\nGET HTTP://host HTTP/1.1\r\n\r\n").reply, " 200 "),
+            2u);
+}
+
+TEST(Server, Http10GetsNoChunks) {
+  const std::string reply = talk("GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").reply;
+  EXPECT_EQ(count(reply, "chunked"), 0u);
+  EXPECT_EQ(count(reply, "Connection: close"), 1u);
+  EXPECT_TRUE(reply.ends_with("\r\n\r\nonetwo")) << reply;
+}
+
+TEST(Server, UnknownExpectationsAreRefused) {
+  const std::string reply = talk("POST /echo HTTP/1.1\r\nExpect: more\r\nContent-Length: 2\r\n\r\nok").reply;
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 417 ")) << reply;
+}
+
+TEST(Server, ABodyThatTricklesEnds) {
+  std::deque<Line> trickle = {{"POST /echo HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"}};
+  for (int i = 0; i < 1000; ++i) trickle.push_back({"x", 20 * kSecond});
+  const Outcome outcome = talk(trickle, Ending::kStaysSilent);
+  EXPECT_EQ(count(outcome.reply, " 200 "), 0u);
+  EXPECT_LT(outcome.elapsed_ns, 2 * Limits().stall_timeout_ns);
+}
+
 TEST(Server, OversizeHeadsAreRefused) {
   const std::string reply = talk("GET / HTTP/1.1\r\nX: " + std::string(kMaxHeadBytes, 'a') + "\r\n\r\n").reply;
   EXPECT_TRUE(reply.starts_with("HTTP/1.1 431 ")) << reply;
@@ -125,7 +174,7 @@ TEST(Server, ATricklingHeadGetsNoMoreTimeThanASilentOne) {
     trickle.push_back({std::string(1, c), kSecond});
   const Outcome outcome = talk(trickle, Ending::kStaysSilent);
   EXPECT_TRUE(outcome.reply.starts_with("HTTP/1.1 408 ")) << outcome.reply;
-  EXPECT_NEAR(static_cast<double>(outcome.elapsed_ns), 11e9, 0.2e9) << "the first byte and Limits::head_timeout_ns";
+  EXPECT_NEAR(static_cast<double>(outcome.elapsed_ns), 11e9, 1.2e9) << "the first byte and Limits::head_timeout_ns";
 }
 
 TEST(Server, SilenceEndsTheConnectionWithoutAWord) {
@@ -138,7 +187,8 @@ TEST(Server, AStallingBodyEnds) {
   const Outcome outcome = talk({{"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"}}, Ending::kStaysSilent);
   EXPECT_TRUE(outcome.reply.starts_with("HTTP/1.1 504 ")) << outcome.reply;
   EXPECT_NE(outcome.reply.find("Connection: close"), std::string::npos);
-  EXPECT_EQ(outcome.elapsed_ns, Limits().stall_timeout_ns);
+  EXPECT_GE(outcome.elapsed_ns, Limits().stall_timeout_ns);
+  EXPECT_LE(outcome.elapsed_ns, Limits().stall_timeout_ns + kSecond);
 }
 
 TEST(Server, UnreadBodiesAreDrainedWithinReason) {

@@ -78,7 +78,9 @@ Inode make_inode(const Credentials& who, const Inode& parent, InodeId id, const 
   set_type_facts(parent, spec, inode);
   uint32_t mode = requested_mode(who, parent, spec);
   if (spec.type != FileType::kSymlink) {
-    if (parent.default_acl().empty()) {
+    if (spec.like) {
+      // What it is a copy of says all.
+    } else if (parent.default_acl().empty()) {
       mode &= ~(spec.umask & 0777);
     } else {
       inherit_acl(parent, inode, mode);
@@ -117,6 +119,7 @@ io::Task<Result<Attr>> add_node(Mutation& m, const Credentials& who, Inode* pare
   const InodeId id = CO_TRY(co_await m.core().numbers.next());
   Inode* inode = m.add(make_inode(who, *parent, id, spec, m.now()));
   stamp_session(m.core(), inode->attr.content);
+  CO_TRY(apply_likeness(m, who, spec, *inode));
   if (inode->is_directory()) ++parent->attr.nlink;
   m.touch(parent);
   m.put_dirent(parent->attr.inode, name, {id, spec.type});

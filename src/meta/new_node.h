@@ -13,6 +13,10 @@ Inode make_inode(const Credentials& who, const Inode& parent, InodeId id, const 
 // Unsettled content that comes without a boot session belongs to this one.
 void stamp_session(const Core& core, Content& content);
 
+// Makes `inode`, just added to `m`, what spec.like says, where it says something. kNotPermitted: `who` is not
+// privileged. kArgumentTooBig: more attributes than an inode may have. Otherwise fails as setxattr does.
+Status apply_likeness(Mutation& m, const Credentials& who, const NodeSpec& spec, Inode& inode);
+
 // What may be asked of a spec: symlink targets (kNotFound, kNameTooLong), devices (kNotPermitted), known types.
 Status check_spec(const Credentials& who, const NodeSpec& spec);
 

@@ -45,7 +45,7 @@ class PolicyTest : public testing::ServiceTest {
   // As the uploader does it, where tiers have everything at once.
   bool upload(InodeId inode, bool with_chunk = true) {
     const std::string name(kBlobNameBytes, 'b');
-    if (with_chunk) EXPECT_TRUE(run(service().announce_blob(name, 10'000, 0)));
+    if (with_chunk) EXPECT_TRUE(run(service().announce_blob(name, 10'000, 0, 0)));
     Upload done{.inode = inode,
                 .generation = v().stat(inode).content.generation,
                 .complete = true,

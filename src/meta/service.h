@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -17,6 +18,16 @@
 
 namespace firn::meta {
 
+// What a new inode is to be like where it is brought from elsewhere. All of it is in the transaction that makes the
+// inode.
+struct Likeness {
+  uint32_t uid = 0, gid = 0;
+  Timestamp atime, mtime;
+  // Any that setxattr takes, access control lists too. An access list decides the mode.
+  std::vector<std::pair<std::string, std::string>> xattrs;
+  std::string content;  // regular files whose spec has no content: the inline value
+};
+
 // What a new inode is made of.
 struct NodeSpec {
   FileType type = FileType::kRegular;
@@ -25,6 +36,8 @@ struct NodeSpec {
   uint64_t rdev = 0;   // devices
   std::string target;  // symlinks
   Content content;     // regular files: a lent backing, or none
+  // Only for the privileged; must outlive the call. Then `mode` is taken as it is: no umask, no list of the parent's.
+  const Likeness* like = nullptr;
 };
 
 struct Created {

@@ -55,6 +55,8 @@ struct Blob {
   uint64_t live_bytes = 0;  // of frames that chunks refer to
   uint32_t tiers = 0;       // a bit for each colder tier that has it
   uint32_t skip = 0;        // and for each that is not to have it: so says the policy of the files in it
+  uint32_t left = 0;        // and for each that had it and made room: no upload brings it there again
+  uint32_t leaving = 0;     // of these, those where its object may still be
   Timestamp since;
   // Retired then: no chunk referred to it, and none may from then on.
   std::optional<Timestamp> dead_since;
@@ -126,10 +128,17 @@ class Tiering {
 
   // A blob of that name is about to be put to all tiers but `skip`: should it never be confirmed, the collector knows
   // what to remove.
-  virtual io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes, uint32_t skip) = 0;
+  // Nor is it to go to those that made room before (`left`).
+  virtual io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes, uint32_t skip, uint32_t left) = 0;
   // `tiers` have it now, too. kStale: it was retired, or forgotten, since it was announced; it is on record as retired
   // (again), so that its objects are removed (again).
   virtual io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) = 0;
+  // A tier is to make room: from now on nobody looks for the blob in `tier` (a bit), where its object may be until
+  // end_leaving(). All of `keepers` have it, and do not leave with it. kBusy: the tier does not have it, or one of
+  // those does not; kStale: it is retired.
+  virtual io::Task<Result<void>> begin_leaving(std::string name, uint32_t tier, uint32_t keepers) = 0;
+  // The object is gone.
+  virtual io::Task<Result<void>> end_leaving(std::string name, uint32_t tier) = 0;
   // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
   // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
   // whose content has moved inline, or which has changed since no tier is to have it, the records are removed instead.

@@ -88,7 +88,7 @@ io::Task<Result<void>> CollectPass::judge_dead(meta::Blob blob) {
     }
     co_return Result<void>();
   }
-  const bool everywhere = (~blob.tiers & wanted_of(parts_.tiers, blob.skip)) == 0;
+  const bool everywhere = (wanted_of(parts_.tiers, blob.skip) & ~(blob.tiers | blob.left)) == 0;
   const bool in_flight = !everywhere && !(blob.since < options_.putting_since);
   bool retired =
       is_past(blob.since, in_flight ? std::max(options_.grace_ns, options_.in_flight_ns) : options_.grace_ns);

@@ -46,14 +46,15 @@ bool CollectPass::is_candidate(const meta::BlobCount& count) const {
   // Not one that some tier lacks: an uploader that copies it there believes its chunks to be everywhere then, and must
   // not find them moved to a blob that is not.
   const uint32_t wanted = wanted_of(parts_.tiers, blob.skip);
-  return wanted != 0 && (wanted & ~blob.tiers) == 0 &&
+  return blob.tiers != 0 && (wanted & ~(blob.tiers | blob.left)) == 0 &&
          blob.bytes >= std::max<uint64_t>(options_.repack_min_bytes, kSmallestBlobBytes) &&
          least_live_fraction(count) < options_.repack_below && is_past(blob.since, options_.grace_ns);
 }
 
 io::Task<Result<void>> CollectPass::repack_candidates() {
   std::ranges::sort(candidates_, {}, [](const meta::BlobCount& one) {
-    return std::tuple(one.blob.tiers, one.blob.skip, least_live_fraction(one), std::string_view(one.blob.name));
+    return std::tuple(one.blob.tiers, one.blob.skip, one.blob.left, least_live_fraction(one),
+                      std::string_view(one.blob.name));
   });
   bool go_on = true;
   for (size_t begin = 0; begin < candidates_.size() && go_on && !cancelled();) {

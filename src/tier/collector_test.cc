@@ -83,7 +83,7 @@ TEST(Collector, WithoutAGraceOnePassIsEnough) {
 TEST(Collector, RemovesWhatNobodyConfirmedFromEveryTier) {
   World world({.seed = 3});
   const BlobId id = BlobId::make(*world.random);
-  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0)));
+  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0, 0)));
   ASSERT_TRUE(world.run(world.far->mem->put(key_of(id), object::Content("half of it"), {}, {})));
   world.pass_time(kGrace - kHour);
   EXPECT_EQ(collect(world).waiting, 1u);  // an uploader may be at it
@@ -97,14 +97,14 @@ TEST(Collector, RemovesWhatNobodyConfirmedFromEveryTier) {
 TEST(Collector, WhatAProcessThatDiedWasAtNeedsNoLongerThanTheGrace) {
   World world({.seed = 30});
   const BlobId id = BlobId::make(*world.random);
-  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0)));
+  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0, 0)));
   ASSERT_TRUE(world.run(world.far->mem->put(key_of(id), object::Content("half of it"), {}, {})));
   EXPECT_EQ(collect(world, {.grace_ns = 0}).waiting, 1u);
   world.pass_time(1);
   world.restart(/*power_cut=*/false);
   const Timestamp now = world.reactor->clock().now();
   const BlobId ours = BlobId::make(*world.random);
-  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(ours), 100, 0)));
+  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(ours), 100, 0, 0)));
   const CollectSummary done = collect(world, {.grace_ns = 0, .putting_since = now});
   EXPECT_EQ(done.removed, 1u);
   EXPECT_EQ(done.waiting, 1u);
@@ -115,7 +115,7 @@ TEST(Collector, APutThatWasStalledForLongerCommitsNothingAndLeaksNothing) {
   World world({.seed = 4});
   world.write("f", noise(kChunkBytes, 4));
   const BlobId id = BlobId::make(*world.random);
-  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0)));
+  ASSERT_TRUE(world.run(world.meta->announce_blob(name_of(id), 100, 0, 0)));
   world.pass_time(kGrace);
   EXPECT_EQ(collect(world).removed, 1u);
   // The machine wakes up, and the put goes on.

@@ -131,6 +131,7 @@ io::Task<Result<std::string>> Hydrator::fetch_recorded(InodeId inode, const meta
   }
   const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
   wanted.blob_bytes = blob.bytes;
+  uses_.note(chunk.blob, io::Reactor::current()->clock().now());
   co_await in_flight_.acquire(permits_for(bytes));
   Result<std::string> fetched = co_await fetch_nearest(wanted, blob.tiers, damages, token);
   in_flight_.release(permits_for(bytes));
@@ -147,6 +148,7 @@ io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint
     Result<std::string> bytes = co_await fetch_from(tier, wanted, token);
     if (bytes) co_return bytes;
     const bool damaged = is_damage(bytes.error().code());
+    if (damaged && co_await has_left(wanted.chunk.blob, i)) continue;
     if (damaged) damages.push_back({tier.name, wanted.inode, wanted.chunk, bytes.error()});
     // That a tier may answer later is the better news.
     if (!damaged || !some_do_not_answer) failure = std::move(bytes).error().with_context("tier " + tier.name);
@@ -154,6 +156,12 @@ io::Task<Result<std::string>> Hydrator::fetch_nearest(const Wanted& wanted, uint
   }
   if (!some_do_not_answer) co_return fail(Code::kCorrupt, failure.message());
   co_return fail(std::move(failure));
+}
+
+// Whether the tier has made room of it, since its record was read perhaps.
+io::Task<bool> Hydrator::has_left(const std::string& blob, size_t tier) {
+  const Result<meta::Blob> now = co_await parts_.tiering.get_blob(blob);
+  co_return now && (now->left >> tier & 1) != 0;
 }
 
 io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing, int64_t access_level) {

@@ -12,6 +12,7 @@
 #include "tier/blob/blocks.h"
 #include "tier/blob/sealing.h"
 #include "tier/blob_readahead.h"
+#include "tier/blob_uses.h"
 #include "tier/returned_blocks.h"
 #include "tier/tier.h"
 
@@ -68,6 +69,8 @@ class Hydrator {
 
   // What has come back of files that are not open, in blocks of the caller's. evict() and mark_resident() forget it.
   ReturnedBlocks& returned() { return returned_; }
+  // When blobs were last read from.
+  const BlobUses& uses() const { return uses_; }
   BlobReadaheadStatistics readahead_statistics() const { return readahead_.statistics(); }
 
  private:
@@ -87,6 +90,7 @@ class Hydrator {
                                                std::vector<Damage>& damages, io::CancelToken* token);
   io::Task<Result<std::string>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
                                               io::CancelToken* token);
+  io::Task<bool> has_left(const std::string& blob, size_t tier);
   io::Task<Result<std::string>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<std::string>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<std::string>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
@@ -99,6 +103,7 @@ class Hydrator {
   io::Semaphore in_flight_;  // a permit for each block of the usual size
   ReturnedBlocks returned_;
   BlobReadahead readahead_;
+  BlobUses uses_;
 };
 
 }  // namespace firn::tier

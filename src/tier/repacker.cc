@@ -21,12 +21,13 @@ meta::Chunk at_place_of(const meta::Chunk& place, meta::Chunk chunk) {
 }  // namespace
 
 io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::string plain, const meta::Blob& former) {
-  const uint32_t tiers = former.tiers & all_of(parts_.tiers), skip = former.skip;
-  if (packing_ && (packing_->tiers != tiers || packing_->skip != skip || !packing_->writer.has_room_for(plain.size())))
+  const uint32_t tiers = former.tiers & all_of(parts_.tiers), skip = former.skip, left = former.left;
+  if (packing_ && (packing_->tiers != tiers || packing_->skip != skip || packing_->left != left ||
+                   !packing_->writer.has_room_for(plain.size())))
     CO_TRY(co_await flush());
   if (!packing_)
-    packing_ =
-        std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers, skip);
+    packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers,
+                                         skip, left);
   BlobWriter& writer = packing_->writer;
   std::string content;
   const auto ref = co_await parts_.pool.run([&] {
@@ -66,7 +67,7 @@ io::Task<Result<void>> Repacker::put(Packing& packing) {
   const std::string name = name_of(packing.writer.id());
   const std::string key = key_of(packing.writer.id());
   const object::Content content = packing.writer.finish();
-  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip));
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip, packing.left));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   failpoint("repack.before_put");
   uint32_t arrived = 0;

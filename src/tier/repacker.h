@@ -47,9 +47,9 @@ class Repacker {
         hasher_(options.dedup ? std::optional<ContentHasher>(options.key) : std::nullopt),
         token_(token) {}
 
-  // `plain`: the chunk, verified. Its new blob goes to the tiers that have `former`, in which it is, and skips those
-  // that this skips. Puts a blob when one is full, or its tiers are others. After a failure, which concerns what was
-  // added before, too, nothing is left to flush.
+  // `plain`: the chunk, verified. Its new blob goes to the tiers that have `former`, in which it is, and stays out
+  // of those that this stays out of. Puts a blob when one is full, or its tiers are others. After a failure, which
+  // concerns what was added before, too, nothing is left to flush.
   io::Task<Result<void>> add(InodeId inode, meta::Chunk chunk, std::string plain, const meta::Blob& former);
   // Whether the frame that this chunk is in was added for another, and is not flushed yet: then the chunk goes with it.
   bool share(InodeId inode, meta::Chunk chunk);
@@ -68,6 +68,7 @@ class Repacker {
     BlobWriter writer;
     uint32_t tiers;
     uint32_t skip;
+    uint32_t left;
     std::vector<Packed> chunks = {};
     std::map<std::pair<std::string, uint64_t>, size_t> frames = {};  // by former place: where in `chunks`
   };

@@ -86,10 +86,10 @@ io::Task<Result<Scrubber::Verdict>> Scrubber::look_at(const meta::Blob& blob, si
   ++report_.objects;
   report_.frames += findings->frames_checked;
   if (findings->sound()) co_return Verdict::kSound;
-  // The collector may have come in between.
+  // The collector may have come in between, or the tier have made room.
   const Result<meta::Blob> now = co_await parts_.tiering.get_blob(blob.name);
   if (!now && now.error() != Code::kNotFound) co_return fail(now.error());
-  if (!now || now->dead_since) co_return Verdict::kNotThere;
+  if (!now || now->dead_since || (now->left >> tier & 1) != 0) co_return Verdict::kNotThere;
   ++report_.damaged;
   report_damage(blob, tier, *findings);
   co_return Verdict::kDamaged;

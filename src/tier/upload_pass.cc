@@ -129,7 +129,7 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
 
 io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(uint32_t skip, std::string name) {
   meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(name));
-  const uint32_t lacking = wanted_of(parts_.tiers, skip) & ~blob.tiers;
+  const uint32_t lacking = wanted_of(parts_.tiers, skip) & ~(blob.tiers | blob.left);
   if (lacking == 0) co_return Reach::kAll;
   if ((lacking & ~out_of_reach_) == 0) co_return Reach::kLagging;
   // Not the blob as it is: what else is in it may have to stay out of that tier.
@@ -217,7 +217,7 @@ io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::
 io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   const std::string name = name_of(packing.writer.id());
   const object::Content content = packing.writer.finish();
-  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip));
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip, 0));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   failpoint("upload.before_put");
   const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);

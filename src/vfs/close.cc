@@ -27,7 +27,7 @@ io::Task<Result<void>> VolumeImpl::release(Handle* raw) {
     if (handle->mode == IoMode::kPassthrough) {
       --open.passthrough_opens;
       --passthrough_files_;
-    } else {
+    } else if (handle->keeps_pages) {
       --open.cached_opens;
     }
     if (open.opens == 0) {

@@ -1,4 +1,6 @@
 // Files whose bytes are in colder tiers only, and their way there and back.
+#include <bit>
+
 #include "base/failpoint.h"
 #include "vfs/policy.h"
 #include "vfs/volume_impl.h"
@@ -163,6 +165,23 @@ io::Task<Result<bool>> VolumeImpl::at_rest(InodeId inode, tier::AtRest then) {
   co_return true;
 }
 
+// Of `tiers`, which were given all of the file, those that no part of it has left to make room.
+io::Task<Result<uint32_t>> VolumeImpl::tiers_that_kept(InodeId inode, uint32_t tiers) {
+  if (std::has_single_bit(tiers)) co_return tiers;  // nothing leaves the last
+  constexpr size_t kPage = 256;
+  std::string blob;
+  for (ChunkIndex next;;) {
+    const auto page = CO_TRY(co_await options_.tiers->tiering.list_chunks(inode, next, kPage));
+    for (const meta::Chunk& chunk : page) {
+      next = ChunkIndex(chunk.index.value + 1);
+      if (chunk.blob == blob) continue;
+      blob = chunk.blob;
+      tiers &= ~CO_TRY(co_await options_.tiers->tiering.get_blob(blob)).left;
+    }
+    if (page.size() < kPage || std::has_single_bit(tiers)) co_return tiers;
+  }
+}
+
 io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
   const meta::Content& content = attr.content;
@@ -179,7 +198,10 @@ io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
   if (residency.hot) residency.bits |= 1;
   if (!options_.tiers) co_return residency;
   const std::vector<std::string>& tiers = options_.tiers->names;
-  if (residency.uploaded) residency.bits |= (((uint32_t{1} << tiers.size()) - 1) & ~attr.policy.skip) << 1;
+  if (residency.uploaded) {
+    const uint32_t wanted = ((uint32_t{1} << tiers.size()) - 1) & ~attr.policy.skip;
+    residency.bits |= CO_TRY(co_await tiers_that_kept(inode, wanted)) << 1;
+  }
   residency.policy = policy_text(attr.policy, tiers);
   co_return residency;
 }

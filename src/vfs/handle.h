@@ -16,6 +16,7 @@ class Handle {
   NodeRef node;
   int flags = 0;
   IoMode mode = IoMode::kCached;
+  bool keeps_pages = true;  // not kPassthrough: its door may have pages of the file
   uint32_t door = 0;
 
   bool writes() const;

@@ -43,7 +43,7 @@ namespace firn::vfs {
 // Changed only under Node::mutex; read under Node::state_mutex too.
 struct OpenState {
   uint32_t opens = 0;
-  uint32_t cached_opens = 0;
+  uint32_t cached_opens = 0;  // by doors that keep pages
   uint32_t passthrough_opens = 0;
   data::ObjectRef object;
   std::shared_ptr<MemoryObject> memory;

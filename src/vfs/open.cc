@@ -265,6 +265,7 @@ void VolumeImpl::rebase_on(Node& node, const io::FileStat& stat) {
 Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uint32_t door) {
   OpenState& open = open_state(*node);
   Opened opened;
+  const bool pages = keeps_pages(door);
   opened.mode = IoMode::kCached;
   const bool possible =
       options.allow_passthrough && passthrough_ && open.object && !open.memory && !open.cold && open.cached_opens == 0;
@@ -279,7 +280,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
     ++open.passthrough_opens;
     ++passthrough_files_;
     if (wants_write(options.flags)) node->page_cache_valid = false;
-  } else {
+  } else if (pages) {
     ++open.cached_opens;
     // A read that the page cache answers is one that nobody counts: the first one after a change has to come here.
     opened.keep_cache = node->page_cache_valid.exchange(true) && !access_counts(attr);
@@ -292,6 +293,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   auto handle = std::make_unique<Handle>();
   handle->flags = options.flags;
   handle->mode = opened.mode;
+  handle->keeps_pages = pages;
   handle->door = door;
   handle->node = std::move(node);
   opened.attr = std::move(attr);

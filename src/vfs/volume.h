@@ -130,6 +130,8 @@ class Volume {
 
   // ---- names ----
   virtual io::Task<Result<Attr>> lookup(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  // With spec.like also a regular file with its content, which is at most VolumeOptions::inline_max_bytes
+  // (kFileTooBig): whoever sees the name sees all of it.
   virtual io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
                                            const meta::NodeSpec& spec) = 0;
   virtual io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) = 0;
@@ -218,7 +220,7 @@ class Volume {
   // inverse. Set before the first open that allows passthrough, cleared (nullptr) when the connection ends.
   virtual void set_passthrough_registrar(std::function<int32_t(int fd)> open,
                                          std::function<void(int32_t id)> close) = 0;
-  virtual void add_observer(DoorId door, CacheObserver* observer) = 0;
+  virtual void add_observer(DoorId door, CacheObserver* observer) = 0;  // whoever keeps pages of files has to
   virtual void remove_observer(DoorId door) = 0;
 
   // Recovers what a crash left, then starts background work on the current reactor.

@@ -1,5 +1,7 @@
 #include "vfs/volume_impl.h"
 
+#include <algorithm>
+
 namespace firn::vfs {
 
 VolumeImpl::VolumeImpl(VolumeOptions options) : options_(options), meta_(options.meta), data_(options.data) {
@@ -66,6 +68,13 @@ void VolumeImpl::count_observers() {
 bool VolumeImpl::unobserved(DoorId door) const {
   const DoorId observer = observer_.load(std::memory_order_relaxed);
   return observer == 0 || observer == door;
+}
+
+bool VolumeImpl::keeps_pages(DoorId door) {
+  if (door == 0 || observer_.load(std::memory_order_relaxed) == door) return true;
+  if (unobserved(door)) return false;
+  std::lock_guard lock(doors_mutex_);
+  return std::ranges::any_of(observers_, [door](const auto& entry) { return entry.first == door; });
 }
 
 void VolumeImpl::notify_inode(uint32_t door, InodeId inode, bool data_too) {

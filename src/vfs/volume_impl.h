@@ -75,6 +75,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<Residency>> residency(InodeId inode) override;
+  io::Task<Result<uint32_t>> tiers_that_kept(InodeId inode, uint32_t tiers);
   const std::vector<std::string>& tier_names() const override;
   io::Task<Result<Attr>> set_policy(const Credentials& who, InodeId inode, meta::PolicyChange change) override;
   io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) override;
@@ -115,6 +116,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
   bool unsaved(InodeId inode);
   bool unobserved(DoorId door) const;
+  // Whether a kernel behind the door may keep pages of what it opens. Such a door observes; of 0 nobody knows.
+  bool keeps_pages(DoorId door);
   void count_observers();
   void notify_inode(uint32_t door, InodeId inode, bool data_too);
   void notify_entry(uint32_t door, InodeId parent, std::string_view name);

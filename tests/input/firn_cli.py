@@ -43,6 +43,14 @@ class FirnTest(unittest.TestCase):
     def firn(self, *arguments, **more):
         return self.run_program(FIRN, *arguments, **more)
 
+    def wait_until(self, right, what="it did not come to be", patience_s=DEADLINE_S):
+        """`what` is a text, or gives one, for when it does not come to be in time."""
+        deadline = time.monotonic() + patience_s
+        while not right():
+            if time.monotonic() > deadline:
+                self.fail(what() if callable(what) else what)
+            time.sleep(0.01)
+
     def succeed(self, *arguments):
         done = self.firn(*arguments)
         self.assertEqual(done.returncode, 0, f"firn {arguments}: {done.stderr}")

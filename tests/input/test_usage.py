@@ -13,6 +13,12 @@ class CommandLine(FirnTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn("mount", done.stderr)
 
+    def test_help(self):
+        self.assertIn("Subcommands:", self.succeed("help"))
+        self.assertIn("MOUNTPOINT", self.succeed("help", "mount"))
+        self.assertIn("--pin", self.succeed("help", "tier", "set"))
+        self.refuse("help", "tier", "nonsense", words=["tier nonsense"], code=2)
+
     def test_unknown_flags(self):
         for command in (["init", "--nonsense", self.volume], ["mount", "-Z", self.volume, self.mount_point],
                         ["fsck", self.volume, "--fix-everything"], ["--nonsense"]):

@@ -39,20 +39,20 @@ Result<SocketAddress> SocketAddress::unix_path(const std::string& path) {
   return address;
 }
 
-Result<SocketAddress> SocketAddress::tcp(const std::string& text, uint16_t port) {
+Result<SocketAddress> SocketAddress::tcp(const TcpAddress& where) {
   SocketAddress address;
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage_);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage_);
-  if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+  if (inet_pton(AF_INET, where.host.c_str(), &v4->sin_addr) == 1) {
     v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
+    v4->sin_port = htons(where.port);
     address.bytes_ = sizeof *v4;
-  } else if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+  } else if (inet_pton(AF_INET6, where.host.c_str(), &v6->sin6_addr) == 1) {
     v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
+    v6->sin6_port = htons(where.port);
     address.bytes_ = sizeof *v6;
   } else {
-    return fail(Code::kInvalid, text + ": not a numeric IP address");
+    return fail(Code::kInvalid, where.host + ": not a numeric IP address");
   }
   return address;
 }

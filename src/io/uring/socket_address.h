@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "io/tcp_address.h"
 
 namespace firn::io::internal {
 
@@ -14,7 +15,7 @@ namespace firn::io::internal {
 class SocketAddress {
  public:
   static Result<SocketAddress> unix_path(const std::string& path);
-  static Result<SocketAddress> tcp(const std::string& address, uint16_t port);
+  static Result<SocketAddress> tcp(const TcpAddress& where);
 
   SocketAddress(SocketAddress&& other) noexcept;
   SocketAddress& operator=(SocketAddress&&) = delete;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "io/unique_fd.h"
 #include "io/uring/socket_address.h"
 #include "io/uring/uring_reactor.h"
 
@@ -26,21 +27,6 @@ Result<void> check(int32_t result) {
   if (result == -ETIME) return fail(Code::kTimedOut);
   return fail(Status::from_errno(-result));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-  int take() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 class UringSocket final : public Socket {
  public:
@@ -77,7 +63,7 @@ class UringSocket final : public Socket {
   int fd() const override { return fd_.get(); }
 
  private:
-  Descriptor fd_;
+  UniqueFd fd_;
 };
 
 void send_small_writes_at_once(int fd) {
@@ -101,30 +87,29 @@ class UringListener final : public Listener {
   int fd() const override { return fd_.get(); }
 
  private:
-  Descriptor fd_;
+  UniqueFd fd_;
 };
 
-Result<Descriptor> new_socket(int family) {
-  Descriptor fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<UniqueFd> new_socket(int family) {
+  UniqueFd fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return fail(Status::from_errno(errno, "socket"));
   return fd;
 }
 
-Result<std::unique_ptr<Listener>> bind_and_listen(Descriptor fd, const SocketAddress& address,
-                                                  const std::string& name) {
+Result<std::unique_ptr<Listener>> bind_and_listen(UniqueFd fd, const SocketAddress& address, const std::string& name) {
   if (bind(fd.get(), address.get(), address.bytes()) != 0 || listen(fd.get(), kBacklog) != 0)
     return fail(Status::from_errno(errno, "listen on " + name));
-  return std::make_unique<UringListener>(fd.take());
+  return std::make_unique<UringListener>(fd.release());
 }
 
 Task<Result<std::unique_ptr<Socket>>> connect_to(SocketAddress address, std::string name, Until until) {
-  Descriptor fd = CO_TRY(new_socket(address.family()));
+  UniqueFd fd = CO_TRY(new_socket(address.family()));
   const int32_t result = co_await UringReactor::current()->submit(
       [&](io_uring_sqe* sqe) { io_uring_prep_connect(sqe, fd.get(), address.get(), address.bytes()); }, until);
   if (result == -ETIME) co_return fail(Code::kTimedOut, "connect to " + name + ": timed out");
   if (result < 0) co_return fail(Status::from_errno(-result, "connect to " + name));
   send_small_writes_at_once(fd.get());
-  co_return make_uring_socket(fd.take());
+  co_return make_uring_socket(fd.release());
 }
 
 }  // namespace
@@ -133,7 +118,7 @@ std::unique_ptr<Socket> make_uring_socket(int fd) { return std::make_unique<Urin
 
 Result<std::unique_ptr<Listener>> listen_unix(const std::string& path, mode_t mode) {
   SocketAddress address = TRY(SocketAddress::unix_path(path));
-  Descriptor fd = TRY(new_socket(AF_UNIX));
+  UniqueFd fd = TRY(new_socket(AF_UNIX));
   struct stat st{};
   if (lstat(path.c_str(), &st) == 0 && S_ISSOCK(st.st_mode)) unlink(path.c_str());
   // Before bind, so that there is no moment when anyone may connect.
@@ -141,28 +126,20 @@ Result<std::unique_ptr<Listener>> listen_unix(const std::string& path, mode_t mo
   return bind_and_listen(std::move(fd), address, path);
 }
 
-Result<std::unique_ptr<Listener>> listen_tcp(const std::string& address_text, uint16_t port) {
-  SocketAddress address = TRY(SocketAddress::tcp(address_text, port));
-  Descriptor fd = TRY(new_socket(address.family()));
+Result<std::unique_ptr<Listener>> listen_tcp(const TcpAddress& where) {
+  SocketAddress address = TRY(SocketAddress::tcp(where));
+  UniqueFd fd = TRY(new_socket(address.family()));
   const int on = 1;
   (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  return bind_and_listen(std::move(fd), address, address_text + ":" + std::to_string(port));
-}
-
-uint16_t tcp_port(const Listener& listener) {
-  sockaddr_storage storage{};
-  socklen_t bytes = sizeof storage;
-  if (getsockname(listener.fd(), reinterpret_cast<sockaddr*>(&storage), &bytes) != 0) return 0;
-  if (storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port);
-  return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
+  return bind_and_listen(std::move(fd), address, where.text());
 }
 
 Task<Result<std::unique_ptr<Socket>>> connect_unix(std::string path, Until until) {
   co_return co_await connect_to(CO_TRY(SocketAddress::unix_path(path)), path, until);
 }
 
-Task<Result<std::unique_ptr<Socket>>> connect_tcp(std::string address, uint16_t port, Until until) {
-  co_return co_await connect_to(CO_TRY(SocketAddress::tcp(address, port)), address + ":" + std::to_string(port), until);
+Task<Result<std::unique_ptr<Socket>>> connect_tcp(TcpAddress address, Until until) {
+  co_return co_await connect_to(CO_TRY(SocketAddress::tcp(address)), address.text(), until);
 }
 
 }  // namespace firn::io

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "io/socket.h"
+#include "io/tcp_address.h"
 
 namespace firn::io {
 
@@ -15,14 +16,11 @@ namespace firn::io {
 // serves it. `mode` are the permissions to connect. Paths may be longer than sun_path. Closing does not unlink.
 Result<std::unique_ptr<Listener>> listen_unix(const std::string& path, mode_t mode = 0600);
 
-// `address` is numeric, IPv4 or IPv6; port 0 takes a free one (see tcp_port).
-Result<std::unique_ptr<Listener>> listen_tcp(const std::string& address, uint16_t port);
-// The port a TCP listener is bound to.
-uint16_t tcp_port(const Listener& listener);
+// Port 0 takes a free one: local_address_of(listener.fd()) tells which.
+Result<std::unique_ptr<Listener>> listen_tcp(const TcpAddress& address);
 
 Task<Result<std::unique_ptr<Socket>>> connect_unix(std::string path, Until until);
-// `address` is numeric.
-Task<Result<std::unique_ptr<Socket>>> connect_tcp(std::string address, uint16_t port, Until until);
+Task<Result<std::unique_ptr<Socket>>> connect_tcp(TcpAddress address, Until until);
 
 // Wraps a connected stream socket, which the Socket then owns.
 std::unique_ptr<Socket> make_uring_socket(int fd);

@@ -68,9 +68,10 @@ TEST_F(UringSocket, CarriesBytesOverUnix) {
 }
 
 TEST_F(UringSocket, CarriesBytesOverTcp) {
-  auto listener = listen_tcp("127.0.0.1", 0).value();
-  ASSERT_NE(tcp_port(*listener), 0);
-  environment_->run(round_trip(listener.get(), connect_tcp("127.0.0.1", tcp_port(*listener), {})));
+  auto listener = listen_tcp({"127.0.0.1", 0}).value();
+  const TcpAddress address = local_address_of(listener->fd()).value();
+  ASSERT_NE(address.port, 0);
+  environment_->run(round_trip(listener.get(), connect_tcp(address, {})));
 }
 
 TEST_F(UringSocket, ReachesPathsLongerThanSunPath) {

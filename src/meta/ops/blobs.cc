@@ -43,8 +43,31 @@ io::Task<Result<bool>> confirm(kv::Transaction& transaction, std::string_view na
   const bool forgotten = !blob;
   if (forgotten) blob = Blob{.name = std::string(name), .since = now, .dead_since = now};
   blob->tiers |= tiers;
+  blob->left &= ~tiers;
+  blob->leaving &= ~tiers;
   CO_TRY(co_await announce(transaction, *blob));
   co_return !blob->dead_since;
+}
+
+io::Task<Result<void>> begin_leave(kv::Transaction& transaction, std::string_view name, uint32_t tier,
+                                   uint32_t keepers) {
+  Blob blob = CO_TRY(co_await load_blob(transaction, name));
+  if (blob.dead_since) co_return fail(Code::kStale, "the blob is retired");
+  const uint32_t needed = tier | keepers;
+  if (keepers == 0 || (keepers & tier) != 0 || (blob.tiers & needed) != needed)
+    co_return fail(Code::kBusy, "colder tiers lack the blob");
+  blob.tiers &= ~tier;
+  blob.left |= tier;
+  blob.leaving |= tier;
+  transaction.put(blob_key(name), encode_blob(blob));
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> end_leave(kv::Transaction& transaction, std::string_view name, uint32_t tier) {
+  Blob blob = CO_TRY(co_await load_blob(transaction, name));
+  blob.leaving &= ~tier;
+  transaction.put(blob_key(name), encode_blob(blob));
+  co_return Result<void>();
 }
 
 io::Task<Result<void>> forget(kv::Transaction& transaction, std::string_view name) {
@@ -57,9 +80,9 @@ io::Task<Result<void>> forget(kv::Transaction& transaction, std::string_view nam
 
 }  // namespace
 
-io::Task<Result<void>> LocalService::announce_blob(std::string name, uint64_t bytes, uint32_t skip) {
+io::Task<Result<void>> LocalService::announce_blob(std::string name, uint64_t bytes, uint32_t skip, uint32_t left) {
   if (name.size() != kBlobNameBytes) co_return fail(Code::kInvalid);
-  const Blob blob{.name = std::move(name), .bytes = bytes, .skip = skip, .since = core_->now()};
+  const Blob blob{.name = std::move(name), .bytes = bytes, .skip = skip, .left = left, .since = core_->now()};
   co_return co_await kv::transact<void>(core_->engine, [&blob](kv::Transaction& t) { return announce(t, blob); });
 }
 
@@ -70,6 +93,16 @@ io::Task<Result<void>> LocalService::confirm_blob(std::string name, uint32_t tie
       core_->engine, [&name, tiers, now](kv::Transaction& t) { return confirm(t, name, tiers, now); }));
   if (!taken) co_return fail(Code::kStale, "the blob was given up before it was confirmed");
   co_return Result<void>();
+}
+
+io::Task<Result<void>> LocalService::begin_leaving(std::string name, uint32_t tier, uint32_t keepers) {
+  co_return co_await kv::transact<void>(
+      core_->engine, [&name, tier, keepers](kv::Transaction& t) { return begin_leave(t, name, tier, keepers); });
+}
+
+io::Task<Result<void>> LocalService::end_leaving(std::string name, uint32_t tier) {
+  co_return co_await kv::transact<void>(core_->engine,
+                                        [&name, tier](kv::Transaction& t) { return end_leave(t, name, tier); });
 }
 
 io::Task<Result<Blob>> LocalService::get_blob(std::string name) {

@@ -18,6 +18,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, const Credentials& who, InodeId pare
   added->attr.nlink = 0;
   added->unnamed = true;
   stamp_session(m.core(), added->attr.content);
+  CO_TRY(apply_likeness(m, who, spec, *added));
   CO_TRY(co_await m.commit());
   co_return added->attr;
 }

@@ -50,7 +50,7 @@ class TieredServiceTest : public ServiceTest {
   std::vector<Pending> pending() { return run(service().list_pending(InodeId(), 100)).value(); }
   std::vector<Chunk> chunks(InodeId inode) { return run(service().list_chunks(inode, ChunkIndex(), 10'000)).value(); }
   uint64_t live_bytes(char blob) { return run(service().get_blob(blob_name(blob))).value().live_bytes; }
-  void announce(char blob) { ASSERT_TRUE(run(service().announce_blob(blob_name(blob), 10'000, 0))); }
+  void announce(char blob) { ASSERT_TRUE(run(service().announce_blob(blob_name(blob), 10'000, 0, 0))); }
   bool commit(const Upload& upload) { return run(service().commit_upload(upload)).value(); }
   Content content(InodeId inode) { return volume().stat(inode).content; }
 };

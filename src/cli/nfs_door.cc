@@ -1,0 +1,102 @@
+#include "cli/nfs_door.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "io/tcp_address.h"
+#include "io/uring/uring_socket.h"
+#include "nfs/rpcbind.h"
+#include "nfs/server.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr uint16_t kNfsPort = 2049;
+constexpr const char* kSecretName = "/nfs.key";
+
+uint64_t short_id(const meta::VolumeSettings& record) {
+  return record.id.size() < 8 ? 0 : load_be<uint64_t>(record.id.data());
+}
+
+class OpenNfsDoor final : public NfsDoor {
+ public:
+  OpenNfsDoor(RunningVolume& running, const NfsSettings& settings, nfs::Exports exports,
+              const nfs::HandleSecret& secret)
+      : running_(running),
+        rpcbind_(settings.rpcbind),
+        service_({.volume = running.volume(),
+                  .exports = std::move(exports),
+                  .secret = secret,
+                  .volume_id = short_id(running.record()),
+                  .sync = settings.sync,
+                  .write_verifier = system_random().next()}),
+        server_({.service = service_, .reactors = all_reactors(running), .limits = {}}) {}
+
+  io::Task<Result<void>> start(io::TcpAddress address) {
+    std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
+    const io::TcpAddress bound = CO_TRY(io::local_address_of(listener->fd()));
+    service_.start();
+    server_.start(std::move(listener));
+    log::info("nfs: serving at {}", bound.text());
+    if (rpcbind_) co_await tell_rpcbind(bound.port);
+    co_return {};
+  }
+
+  io::Task<void> close() override {
+    if (rpcbind_) (void)co_await running_.pool().run([] { return nfs::unregister_from_rpcbind(); });
+    co_await server_.stop();
+    co_await service_.stop();
+  }
+
+ private:
+  static std::vector<io::Reactor*> all_reactors(RunningVolume& running) {
+    std::vector<io::Reactor*> all;
+    for (unsigned i = 0; i < running.reactors().size(); ++i) all.push_back(&running.reactors().reactor(i));
+    return all;
+  }
+
+  // Clients that are told the port can do without.
+  io::Task<void> tell_rpcbind(uint16_t port) {
+    const Result<void> told = co_await running_.pool().run([port] { return nfs::register_with_rpcbind(port); });
+    if (!told) log::warning("nfs: {}; clients have to name the port {}", told.error().to_string(), port);
+    rpcbind_ = told.has_value();
+  }
+
+  RunningVolume& running_;
+  bool rpcbind_;
+  nfs::Service service_;
+  nfs::Server server_;
+};
+
+Result<io::TcpAddress> address_of(const NfsSettings& settings) {
+  Result<io::TcpAddress> address = io::parse_tcp_address(settings.address, kNfsPort);
+  if (!address) return fail(std::move(address).error().with_context("the address for NFS"));
+  return address;
+}
+
+}  // namespace
+
+Status check_nfs(const NfsSettings& settings) {
+  if (!settings.address.empty()) TRY(address_of(settings));
+  return {};
+}
+
+io::Task<Result<std::unique_ptr<NfsDoor>>> NfsDoor::open(RunningVolume& running, const VolumePaths& paths,
+                                                         const NfsSettings& settings) {
+  if (settings.address.empty()) co_return nullptr;
+  const io::TcpAddress address = CO_TRY(address_of(settings));
+  nfs::Exports exports = CO_TRY(nfs::Exports::parse(settings.exports));
+  if (!address.loopback() && settings.exports.empty())
+    log::warning("nfs: {} can be reached from the network, but without nfs.exports only this machine is served",
+                 address.text());
+  const std::string file = paths.root + kSecretName;
+  const nfs::HandleSecret secret =
+      CO_TRY(co_await running.pool().run([&file] { return nfs::load_handle_secret(file, system_random()); }));
+  auto door = std::make_unique<OpenNfsDoor>(running, settings, std::move(exports), secret);
+  CO_TRY(co_await door->start(address));
+  co_return std::unique_ptr<NfsDoor>(std::move(door));
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,27 @@
+// NfsDoor: NFS over a running volume, as its settings ask for it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/running_volume.h"
+#include "cli/settings.h"
+#include "cli/volume_folder.h"
+
+namespace firn::cli {
+
+// What is wrong with the address or the exports, before anything is opened.
+Status check_nfs(const NfsSettings& settings);
+
+// On one reactor; its connections are on all.
+class NfsDoor {
+ public:
+  virtual ~NfsDoor() = default;
+  // Null: the settings ask for none.
+  static io::Task<Result<std::unique_ptr<NfsDoor>>> open(RunningVolume& running, const VolumePaths& paths,
+                                                         const NfsSettings& settings);
+  // Answers what was asked, closes connections and files. Once, before it is destroyed.
+  virtual io::Task<void> close() = 0;
+};
+
+}  // namespace firn::cli

@@ -1,0 +1,70 @@
+#include "cli/tier_limits.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+namespace firn::cli {
+
+TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, const TierSettings& settings,
+                       std::vector<uint64_t> max_bytes)
+    : stores_(stores),
+      max_bytes_(std::move(max_bytes)),
+      evictor_(std::move(parts), {.high_percent = static_cast<unsigned>(settings.high_watermark_percent),
+                                  .low_percent = static_cast<unsigned>(settings.low_watermark_percent)}) {
+  for (const uint64_t most : max_bytes_) reports_.push_back({.max_bytes = most});
+}
+
+std::vector<tier::TierRoom> TierLimits::rooms() const {
+  std::vector<tier::TierRoom> rooms;
+  const std::vector<TierInfo> infos = stores_.info();
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const object::Health::Report& health = infos[i].health;
+    rooms.push_back({.max_bytes = max_bytes_[i], .full = health.failing && health.last_failure == Code::kNoSpace});
+  }
+  return rooms;
+}
+
+std::vector<uint64_t> TierLimits::put_bytes() const {
+  std::vector<uint64_t> bytes;
+  for (const TierInfo& info : stores_.info())
+    bytes.push_back(info.requests.bytes[static_cast<size_t>(object::Kind::kPut)]);
+  return bytes;
+}
+
+bool TierLimits::due() const {
+  if (max_bytes_.size() < 2) return false;  // nothing ever leaves the last
+  if (std::ranges::any_of(rooms(), &tier::TierRoom::full)) return true;
+  if (std::ranges::none_of(max_bytes_, [](uint64_t most) { return most > 0; })) return false;
+  const std::vector<uint64_t> now = put_bytes();
+  std::lock_guard lock(mutex_);
+  return now != seen_put_bytes_;
+}
+
+io::Task<Result<void>> TierLimits::pass(io::CancelToken* token) {
+  std::vector<uint64_t> seen = put_bytes();
+  const tier::TierEvictSummary done = CO_TRY(co_await evictor_.pass(rooms(), token));
+  std::lock_guard lock(mutex_);
+  // What failed is tried again.
+  seen_put_bytes_ = done.failed == 0 ? std::move(seen) : std::vector<uint64_t>();
+  const tier::Tiers tiers = stores_.tiers();
+  for (size_t i = 0; i < reports_.size(); ++i) {
+    reports_[i].known = true;
+    reports_[i].held_bytes = done.held_bytes[i];
+    reports_[i].evicted_bytes += done.evicted_bytes[i];
+    if (done.evicted_blobs[i] > 0)
+      log::info("tier {}: {} made room: {} blobs are in the tiers behind it only", tiers[i].name,
+                human_size(done.evicted_bytes[i]), done.evicted_blobs[i]);
+  }
+  if (!done.first_failure.ok()) co_return fail(done.first_failure);
+  co_return Result<void>();
+}
+
+std::vector<TierLimits::Report> TierLimits::report() const {
+  std::lock_guard lock(mutex_);
+  return reports_;
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,96 @@
+#include "migrate/journal.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace firn::migrate {
+namespace {
+
+class JournalFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    char folder[] = "/tmp/firn-migrate-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    folder_ = folder;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string path() const { return folder_ + "/journal"; }
+  Journal open(const std::string& boot, int64_t at) {
+    auto journal = Journal::open(path(), boot, {at, 0});
+    EXPECT_TRUE(journal) << journal.error().to_string();
+    return *std::move(journal);
+  }
+  void append(const std::string& text) { std::ofstream(path(), std::ios::app) << text; }
+
+  std::string folder_;
+};
+
+TEST_F(JournalFile, ARunThatEndedLeavesNothingInDoubt) {
+  {
+    Journal first = open("a", 10);
+    EXPECT_FALSE(first.before().interrupted);
+    EXPECT_TRUE(first.note_safe({20, 0}).ok());
+    EXPECT_TRUE(first.note_end().ok());
+  }
+  EXPECT_FALSE(open("b", 30).before().interrupted);
+}
+
+TEST_F(JournalFile, AKilledRunLeavesDoubtOnlyOverAReboot) {
+  {
+    Journal first = open("a", 10);
+    EXPECT_TRUE(first.note_safe({20, 5}).ok());
+  }
+  {
+    const Journal second = open("a", 30);
+    EXPECT_TRUE(second.before().interrupted);
+    EXPECT_FALSE(second.before().rebooted);
+  }
+  const Journal third = open("b", 40);
+  EXPECT_TRUE(third.before().rebooted);
+  EXPECT_EQ(third.before().safe, (Timestamp{20, 5}));
+}
+
+TEST_F(JournalFile, DoubtStaysUntilARunHasSeenAll) {
+  {
+    (void)open("a", 10);
+  }
+  {
+    Journal second = open("b", 20);
+    EXPECT_TRUE(second.note_safe({25, 0}).ok());  // not yet: the crawl may not have been there
+  }
+  {
+    Journal third = open("b", 30);
+    EXPECT_TRUE(third.before().rebooted);
+    EXPECT_EQ(third.before().safe, (Timestamp{10, 0}));
+    EXPECT_TRUE(third.note_end().ok());
+  }
+  EXPECT_FALSE(open("c", 40).before().interrupted);
+}
+
+TEST_F(JournalFile, ATornLineMeansNothingAndIsTakenAway) {
+  {
+    (void)open("a", 10);
+  }
+  append("safe 99");
+  {
+    EXPECT_EQ(open("b", 20).before().safe, (Timestamp{10, 0}));
+  }
+  EXPECT_EQ(open("b", 30).before().safe, (Timestamp{10, 0}));
+}
+
+TEST_F(JournalFile, WhatNobodyCanReadPutsEverythingInDoubt) {
+  append("something else\n");
+  for (int run = 0; run < 2; ++run) {
+    const Journal journal = open("a", 10);
+    EXPECT_TRUE(journal.before().rebooted);
+    EXPECT_EQ(journal.before().safe, Timestamp());
+  }
+}
+
+}  // namespace
+}  // namespace firn::migrate

@@ -1,0 +1,125 @@
+#include "nfs/open_files.h"
+
+#include <fcntl.h>
+
+#include "base/log.h"
+
+namespace firn::nfs {
+namespace {
+
+constexpr int64_t kSweepNs = 1'000'000'000;
+
+int64_t now_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
+
+io::Task<void> release(vfs::Volume& volume, vfs::Handle* handle, const OpenFile::OnLost& on_lost, io::Gate::Entry) {
+  const InodeId inode = vfs::Volume::inode_of(handle);
+  const Result<void> released = co_await volume.release(handle);
+  if (released) co_return;
+  log::error("nfs: closing inode {}: {}", inode.value, released.error().to_string());
+  on_lost();
+}
+
+}  // namespace
+
+OpenFile::~OpenFile() {
+  if (handle_) io::detach(release(volume_, handle_, on_lost_, std::move(entry_)));
+}
+
+io::Task<void> OpenFile::close() {
+  vfs::Handle* handle = std::exchange(handle_, nullptr);
+  if (handle) co_await release(volume_, handle, on_lost_, std::move(entry_));
+}
+
+OpenFiles::File OpenFiles::find(InodeId inode, Purpose purpose) {
+  std::lock_guard lock(mutex_);
+  const auto found = kept_.find(inode);
+  if (found == kept_.end()) return nullptr;
+  Kept& kept = *found->second;
+  kept.used_ns = now_ns();
+  order_.splice(order_.begin(), order_, found->second);
+  return purpose == Purpose::kRead && !kept.writer ? kept.reader : kept.writer;
+}
+
+OpenFiles::File OpenFiles::keep(InodeId inode, Purpose purpose, File file) {
+  Order dropped;  // let go after the lock
+  std::lock_guard lock(mutex_);
+  auto found = kept_.find(inode);
+  if (found == kept_.end()) {
+    order_.push_front({.inode = inode, .reader = nullptr, .writer = nullptr});
+    found = kept_.emplace(inode, order_.begin()).first;
+  }
+  Kept& kept = *found->second;
+  kept.used_ns = now_ns();
+  File& place = purpose == Purpose::kRead ? kept.reader : kept.writer;
+  if (!place) place = std::move(file);
+  File result = place;
+  if (order_.size() > options_.most) {
+    kept_.erase(order_.back().inode);
+    dropped.splice(dropped.begin(), order_, std::prev(order_.end()));
+  }
+  return result;
+}
+
+io::Task<Result<std::shared_ptr<OpenFile>>> OpenFiles::get(InodeId inode, Purpose purpose) {
+  if (File file = find(inode, purpose)) co_return file;
+  io::Gate::Entry entry = gate_.enter();
+  if (!entry) co_return fail(Code::kUnavailable);
+  const meta::Credentials who{.kernel_checked = true, .door = options_.door};
+  const int flags = purpose == Purpose::kRead ? O_RDONLY : O_RDWR;
+  const vfs::Opened opened = CO_TRY(co_await options_.volume.open(who, inode, {.flags = flags}));
+  auto file = std::make_shared<OpenFile>(options_.volume, opened.handle, options_.on_lost, std::move(entry));
+  co_return keep(inode, purpose, std::move(file));
+}
+
+void OpenFiles::adopt(InodeId inode, vfs::Handle* handle) {
+  io::Gate::Entry entry = gate_.enter();
+  auto file = std::make_shared<OpenFile>(options_.volume, handle, options_.on_lost, std::move(entry));
+  if (!gate_.closed()) (void)keep(inode, Purpose::kWrite, std::move(file));
+}
+
+io::Task<void> OpenFiles::forget(InodeId inode) {
+  Order taken;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = kept_.find(inode);
+    if (found == kept_.end()) co_return;
+    taken.splice(taken.begin(), order_, found->second);
+    kept_.erase(found);
+  }
+  for (File* file : {&taken.front().reader, &taken.front().writer})
+    if (*file && file->use_count() == 1) co_await (*file)->close();
+}
+
+bool OpenFiles::empty() const {
+  std::lock_guard lock(mutex_);
+  return kept_.empty();
+}
+
+OpenFiles::Order OpenFiles::take_idle(int64_t now) {
+  Order idle;
+  std::lock_guard lock(mutex_);
+  while (!order_.empty() && now - order_.back().used_ns > options_.idle_ns) {
+    kept_.erase(order_.back().inode);
+    idle.splice(idle.begin(), order_, std::prev(order_.end()));
+  }
+  return idle;
+}
+
+io::Task<void> OpenFiles::sweep(io::Gate::Entry) {
+  while (co_await io::sleep_for(kSweepNs, &stopping_)) take_idle(now_ns()).clear();
+}
+
+void OpenFiles::start() { io::detach(sweep(gate_.enter())); }
+
+io::Task<void> OpenFiles::stop() {
+  stopping_.cancel();
+  {
+    Order all;
+    std::lock_guard lock(mutex_);
+    all.swap(order_);
+    kept_.clear();
+  }
+  co_await gate_.close();
+}
+
+}  // namespace firn::nfs

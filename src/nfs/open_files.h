@@ -1,0 +1,93 @@
+// OpenFiles: NFS has no open and no close, but the volume has. Files that are read or written stay open for a while, so
+// that not every READ and WRITE opens and closes one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "io/sync.h"
+#include "vfs/volume.h"
+
+namespace firn::nfs {
+
+enum class Purpose : uint8_t { kRead, kWrite };
+
+// An open file of the volume, shared by the calls that use it. The last one to let go closes it, on its own reactor.
+class OpenFile {
+ public:
+  using OnLost = std::function<void()>;
+
+  OpenFile(vfs::Volume& volume, vfs::Handle* handle, const OnLost& on_lost, io::Gate::Entry entry)
+      : volume_(volume), handle_(handle), on_lost_(on_lost), entry_(std::move(entry)) {}
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  ~OpenFile();
+
+  vfs::Handle* handle() const { return handle_; }
+  // Closes it now. For whoever is its only owner.
+  io::Task<void> close();
+
+ private:
+  vfs::Volume& volume_;
+  vfs::Handle* handle_;
+  const OnLost& on_lost_;
+  io::Gate::Entry entry_;
+};
+
+// Invariants:
+//  1. At most Options::most files are kept; each for at most idle_ns after its last use, and a second.
+//  2. A file is closed when nobody uses it and it is not kept.
+// Thread-safe; calls need a current reactor. Permissions have been checked by whoever asks.
+class OpenFiles {
+ public:
+  struct Options {
+    vfs::Volume& volume;
+    vfs::DoorId door = 0;
+    size_t most = 1024;
+    int64_t idle_ns = 3'000'000'000;
+    // What was written to a file, and acknowledged as not yet stable, may be lost. Called on any reactor.
+    std::function<void()> on_lost;
+  };
+  explicit OpenFiles(Options options) : options_(std::move(options)) {}
+
+  // As Volume::open. kUnavailable once it stops.
+  io::Task<Result<std::shared_ptr<OpenFile>>> get(InodeId inode, Purpose purpose);
+  // Keeps a file that was opened for reading and writing.
+  void adopt(InodeId inode, vfs::Handle* handle);
+  // Somebody is about to remove it: it is closed now, or when its users are done.
+  io::Task<void> forget(InodeId inode);
+  bool empty() const;
+
+  // Closes what is idle, in the background, until stop(). On a reactor.
+  void start();
+  // Closes everything, and waits for its users. On a reactor.
+  io::Task<void> stop();
+
+ private:
+  using File = std::shared_ptr<OpenFile>;
+  struct Kept {
+    InodeId inode;
+    File reader, writer;
+    int64_t used_ns = 0;
+  };
+  using Order = std::list<Kept>;
+
+  File find(InodeId inode, Purpose purpose);
+  // The one that is kept from now on: `file`, or one that somebody was quicker with.
+  File keep(InodeId inode, Purpose purpose, File file);
+  Order take_idle(int64_t now_ns);
+  io::Task<void> sweep(io::Gate::Entry entry);
+
+  const Options options_;
+  io::Gate gate_;  // holds a place for every open file
+  io::CancelToken stopping_;
+  mutable std::mutex mutex_;  // guards the two below; a few instructions. Files are let go outside
+  Order order_;               // used last first
+  std::unordered_map<InodeId, Order::iterator> kept_;
+};
+
+}  // namespace firn::nfs

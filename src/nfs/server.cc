@@ -1,0 +1,128 @@
+#include "nfs/server.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "io/block_on.h"
+#include "io/tcp_address.h"
+
+namespace firn::nfs {
+namespace {
+
+metrics::Gauge& open_connections() {
+  static metrics::Gauge& gauge =
+      metrics::process_registry().gauge("firn_nfs_connections", "Connections of NFS clients.");
+  return gauge;
+}
+
+Result<Peer> peer_of(const io::Socket& socket) {
+  const io::TcpAddress address = TRY(io::peer_address_of(socket.fd()));
+  const std::optional<Address> parsed = parse_address(address.host);
+  if (!parsed) return fail(Code::kInvalid, address.host + ": not a numeric address");
+  return Peer{.address = *parsed, .port = address.port, .name = address.host};
+}
+
+}  // namespace
+
+struct Server::Connection {
+  Connection(io::Socket& connected, const Peer& other, size_t most_calls)
+      : socket(connected), peer(other), free_calls(most_calls) {}
+
+  io::Socket& socket;
+  const Peer& peer;
+  io::Semaphore free_calls;
+  io::Mutex sending;  // one reply at a time; held across awaits
+  io::Gate answering;
+  bool no_call = false;  // a record was no call: the connection is to end
+};
+
+void Server::start(std::unique_ptr<io::Listener> listener) {
+  listener_ = std::move(listener);
+  if (options_.reactors.empty()) options_.reactors.push_back(io::Reactor::current());
+  io::detach(accept_loop(gate_.enter()));
+}
+
+io::Task<void> Server::end_drain() {
+  const io::Gate::Entry entry = drain_gate_.enter();
+  if (co_await io::sleep_for(options_.limits.drain_ns, &drained_)) sending_.cancel();
+}
+
+io::Task<void> Server::stop() {
+  reading_.cancel();
+  io::detach(end_drain());
+  co_await gate_.close();
+  drained_.cancel();
+  co_await drain_gate_.close();
+  listener_.reset();
+}
+
+io::Reactor& Server::next_reactor() { return *options_.reactors[turn_++ % options_.reactors.size()]; }
+
+io::Task<void> Server::accept_loop(io::Gate::Entry entry) {
+  while (!reading_.cancelled()) {
+    Result<std::unique_ptr<io::Socket>> socket = co_await listener_->accept({.deadline_ns = 0, .token = &reading_});
+    if (reading_.cancelled()) break;
+    if (!socket) {
+      // Out of descriptors or memory: the connection waits in the kernel meanwhile.
+      log::warning("nfs: accept: {}", socket.error().to_string());
+      co_await io::sleep_for(100'000'000, &reading_);
+      continue;
+    }
+    Result<Peer> peer = peer_of(**socket);
+    if (!peer) continue;  // gone already
+    if (io::Gate::Entry connection = gate_.enter())
+      io::detach_on(next_reactor(), serve_entered(*std::move(socket), *std::move(peer), std::move(connection)));
+  }
+}
+
+io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, Peer peer, io::Gate::Entry entry) {
+  if (connections_.fetch_add(1) < options_.limits.connections) {
+    open_connections().add(1);
+    co_await serve(std::move(socket), std::move(peer));
+    open_connections().add(-1);
+  } else {
+    log::warning("nfs: {}: refused, there are {} connections", peer.name, options_.limits.connections);
+  }
+  connections_.fetch_sub(1);
+}
+
+io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket, Peer peer) {
+  Connection connection(*socket, peer, options_.limits.calls_of_connection);
+  const Status ended = co_await read_calls(connection);
+  if (ended == Code::kInvalid || ended == Code::kTimedOut)
+    log::warning("nfs: {}: {}; the connection is closed", peer.name, ended.to_string());
+  co_await connection.answering.close();
+  socket->shutdown(io::Socket::Side::kBoth);
+}
+
+// Until the peer leaves, or what it sends makes no sense.
+io::Task<Status> Server::read_calls(Connection& connection) {
+  RecordReader reader(connection.socket, options_.limits.record, &reading_);
+  for (;;) {
+    std::optional<Record> record = CO_TRY(co_await reader.next());
+    if (connection.no_call) co_return Status(Code::kInvalid, "what came is not a call");
+    if (!record) co_return Status();
+    co_await connection.free_calls.acquire();
+    co_await calls_.acquire();
+    io::detach(answer(connection, *std::move(record), connection.answering.enter()));
+  }
+}
+
+io::Task<void> Server::answer(Connection& connection, Record record, io::Gate::Entry entry) {
+  std::optional<XdrWriter> reply = co_await options_.service.answer(record.view(), connection.peer);
+  record.bytes.reset();
+  if (reply) {
+    const io::Mutex::Guard turn = co_await connection.sending.lock();
+    const Result<void> sent =
+        co_await connection.socket.send(reply->bytes(), io::within(options_.limits.send_timeout_ns, &sending_));
+    // Half a reply may have gone out: nothing that follows it would be understood.
+    if (!sent) connection.socket.shutdown(io::Socket::Side::kBoth);
+  } else {
+    connection.no_call = true;
+    connection.socket.shutdown(io::Socket::Side::kReceive);
+  }
+  reply.reset();
+  calls_.release();
+  connection.free_calls.release();
+}
+
+}  // namespace firn::nfs

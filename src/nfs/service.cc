@@ -1,0 +1,180 @@
+#include "nfs/service.h"
+
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/metrics.h"
+#include "nfs/procedures.h"
+
+namespace firn::nfs {
+namespace {
+
+metrics::Counter& calls_of(const ProcedureEntry& procedure) {
+  return metrics::process_registry().counter("firn_nfs_calls_total", "NFS and MOUNT calls, by procedure.",
+                                             {{"procedure", procedure.name}});
+}
+
+// Counters by procedure number, looked up once.
+std::vector<metrics::Counter*> counters_of(std::span<const ProcedureEntry> procedures) {
+  std::vector<metrics::Counter*> counters;
+  for (const ProcedureEntry& procedure : procedures) counters.push_back(&calls_of(procedure));
+  return counters;
+}
+
+metrics::Histogram& call_time() {
+  static metrics::Histogram& histogram =
+      metrics::process_registry().histogram("firn_nfs_call_ns", "Time from an NFS call's arrival to its reply.");
+  return histogram;
+}
+
+metrics::Counter& duplicate_calls() {
+  static metrics::Counter& counter = metrics::process_registry().counter(
+      "firn_nfs_duplicate_calls_total", "NFS calls that were answered before, and not carried out again.");
+  return counter;
+}
+
+void count(const Call& call) {
+  static const std::vector<metrics::Counter*> nfs = counters_of(nfs_procedures());
+  static const std::vector<metrics::Counter*> mount = counters_of(mount_procedures());
+  (call.program == kNfsProgram ? nfs : mount)[call.procedure]->add();
+}
+
+// Null: no such procedure.
+const ProcedureEntry* find(const Call& call) {
+  const auto all = call.program == kNfsProgram ? nfs_procedures() : mount_procedures();
+  return call.procedure < all.size() ? &all[call.procedure] : nullptr;
+}
+
+}  // namespace
+
+Service::Service(ServiceOptions options)
+    : options_(std::move(options)),
+      key_(options_.secret, options_.volume_id),
+      write_verifier_(options_.write_verifier),
+      files_({.volume = options_.volume, .door = options_.door, .on_lost = [this] { renew_write_verifier(); }}),
+      directories_(options_.volume, options_.door) {}
+
+io::Task<void> Service::stop() {
+  co_await files_.stop();
+  directories_.clear();
+}
+
+io::Task<std::optional<XdrWriter>> Service::answer(std::span<const std::byte> record, const Peer& peer) {
+  const int64_t started_ns = io::Reactor::current()->clock().monotonic_ns();
+  Call call;
+  XdrReader in(record);
+  const CallHead head = read_call(in, call);
+  if (head == CallHead::kNoCall) co_return std::nullopt;
+  XdrWriter out;
+  Request request{.call = call, .peer = peer, .in = in, .out = out};
+  if (head != CallHead::kCall) {
+    denied_reply(out, call.xid, head);
+  } else if (call.program != kNfsProgram && call.program != kMountProgram) {
+    begin_reply(out, call.xid, Accepted::kProgramUnavailable);
+  } else if (const uint32_t version = call.program == kNfsProgram ? kNfsVersion : kMountVersion;
+             call.version != version) {
+    mismatch_reply(out, call.xid, version);
+  } else {
+    co_await run(request, record);
+  }
+  finish_reply(out);
+  call_time().record(static_cast<uint64_t>(io::Reactor::current()->clock().monotonic_ns() - started_ns));
+  co_return std::move(out);
+}
+
+io::Task<void> Service::run(Request& request, std::span<const std::byte> record) {
+  const ProcedureEntry* procedure = find(request.call);
+  if (!procedure) {
+    begin_reply(request.out, request.call.xid, Accepted::kProcedureUnavailable);
+    co_return;
+  }
+  count(request.call);
+  co_await (procedure->once ? run_once(request, record) : carry_out(request));
+}
+
+io::Task<void> Service::run_once(Request& request, std::span<const std::byte> record) {
+  const auto key = DuplicateRequests::key_of(request.peer.address, record);
+  const auto [entry, first] = duplicates_.begin(key, io::Reactor::current()->clock().monotonic_ns());
+  if (!first) {
+    co_await entry->answered.wait();
+    if (!entry->reply.empty()) {
+      duplicate_calls().add();
+      request.out.fixed(std::as_bytes(std::span(entry->reply)));
+      co_return;
+    }
+  }
+  co_await carry_out(request);
+  if (first) duplicates_.finish(*entry, request.out.bytes());
+}
+
+io::Task<void> Service::carry_out(Request& request) {
+  begin_reply(request.out, request.call.xid, Accepted::kSuccess);
+  const Accepted accepted = co_await find(request.call)->run(*this, request);
+  if (accepted != Accepted::kSuccess) replace_reply(request.out, accepted);
+}
+
+meta::Credentials Service::credentials(const Access& access, const Caller& caller) const {
+  meta::Credentials who = access.credentials(caller);
+  who.door = options_.door;
+  return who;
+}
+
+HandleBytes Service::seal(uint32_t exported, const vfs::Attr& attr) const {
+  return key_.seal({.exported = exported, .inode = attr.inode, .generation = generation_of(attr)});
+}
+
+io::Task<std::optional<vfs::Attr>> Service::attributes(InodeId inode) {
+  Result<vfs::Attr> attr = co_await volume().getattr(inode);
+  if (!attr) co_return std::nullopt;
+  co_return *std::move(attr);
+}
+
+io::Task<Result<Target>> Service::resolve(const Request& request, std::span<const std::byte> bytes) {
+  const std::optional<FileHandle> handle = key_.open(bytes);
+  if (!handle) co_return fail(Code::kBadHandle);
+  Target target;
+  target.exported = exports().find(handle->exported);
+  if (!target.exported) co_return fail(Code::kStale);
+  target.access = target.exported->access_of(request.peer);
+  if (!target.access) co_return fail(Code::kAccessDenied);
+  Result<vfs::Attr> attr = co_await volume().getattr(handle->inode);
+  if (!attr) {
+    const bool gone = attr.error().code() == Code::kNotFound || attr.error().code() == Code::kStale;
+    co_return gone ? fail(Code::kStale) : fail(std::move(attr).error());
+  }
+  if (attr->nlink == 0 || generation_of(*attr) != handle->generation) co_return fail(Code::kStale);
+  target.who = credentials(*target.access, request.call.caller);
+  target.attr = *std::move(attr);
+  co_return target;
+}
+
+io::Task<Result<Target>> Service::resolve_to_change(const Request& request, std::span<const std::byte> handle) {
+  Target target = CO_TRY(co_await resolve(request, handle));
+  if (target.access->read_only) co_return fail(Code::kReadOnly);
+  co_return target;
+}
+
+io::Task<Result<void>> Service::check(const Target& target, int mask) {
+  if (target.owner()) co_return {};
+  co_return co_await volume().access(target.who, target.inode(), mask);
+}
+
+io::Task<Result<vfs::Attr>> Service::walk(std::string_view path) {
+  const meta::Credentials who{.door = options_.door};
+  vfs::Attr at = CO_TRY(co_await volume().getattr(kRootInode));
+  while (path.starts_with('/')) {
+    path.remove_prefix(1);
+    const std::string_view name = path.substr(0, path.find('/'));
+    path.remove_prefix(name.size());
+    if (!name.empty()) at = CO_TRY(co_await volume().lookup(who, at.inode, name));
+  }
+  if (at.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
+  co_return at;
+}
+
+io::Task<Result<void>> Service::settle(InodeId inode) {
+  if (!options_.sync) co_return {};
+  co_return co_await volume().fsync_directory(inode);
+}
+
+}  // namespace firn::nfs

@@ -1,0 +1,195 @@
+// A tier with another behind it makes room: what leaves it, what stays, and that nothing is lost by it.
+#include "tier/tier_evictor.h"
+
+#include <gtest/gtest.h>
+
+#include "object/testing/noise.h"
+#include "tier/collector.h"
+#include "tier/scrubber.h"
+#include "tier/test_world.h"
+#include "tier/verify_all.h"
+
+namespace firn::tier {
+namespace {
+
+using object::testing::noise;
+using testing::World;
+
+constexpr uint64_t kFileBytes = 20'000;
+constexpr int64_t kHourNs = 3600'000'000'000;
+
+// Each in a blob of its own, an hour after the one before.
+void write_files(World& world, int count) {
+  for (int i = 0; i < count; ++i) {
+    world.write("f" + std::to_string(i), noise(kFileBytes, static_cast<uint64_t>(i)));
+    ASSERT_TRUE(world.upload().first_failure.ok());
+    world.pass_time(kHourNs);
+  }
+}
+
+std::string object_of(World& world, const std::string& name) {
+  return key_of(blob_id_of_name(world.chunks(name).front().blob));
+}
+
+bool near_has(World& world, const std::string& name) {
+  return world.near->mem->sizes().contains(object_of(world, name));
+}
+
+TierEvictSummary make_room(World& world, TierRoom near, TierEvictOptions options = {}) {
+  TierEvictor evictor({*world.meta, *world.meta, world.hydrator->uses(), world.tiers()}, options);
+  return world.run(evictor.pass({near, {.max_bytes = 1}}, nullptr)).value();
+}
+
+CollectSummary collect(World& world) {
+  Collector collector({*world.meta, *world.meta, *world.pool, *world.random, world.tiers()},
+                      {.grace_ns = 0, .in_flight_ns = 0, .repack_min_bytes = 0});
+  return world.run(collector.pass(nullptr)).value();
+}
+
+ScrubReport scrub(World& world) {
+  Scrubber scrubber({*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers()},
+                    {.chunk_bytes = world.options.chunk_bytes});
+  std::string cursor;
+  return world.run(scrubber.scrub_cold(&cursor, nullptr)).value();
+}
+
+void expect_all_well(World& world, int count) {
+  for (int i = 0; i < count; ++i)
+    world.expect_to_come_back("f" + std::to_string(i), noise(kFileBytes, static_cast<uint64_t>(i)));
+  EXPECT_TRUE(world.damaged.empty());
+  EXPECT_TRUE(scrub(world).clean());
+  EXPECT_TRUE(world.run(verify_all(*world.meta, world.tiers(), *world.pool, {}, nullptr)).value().problems.empty());
+}
+
+TEST(TierEvictor, TheOldestLeaveUntilTheLowWatermark) {
+  World world({.seed = 1});
+  write_files(world, 10);
+  const uint64_t each = world.near->mem->sizes().begin()->second;
+  // Below the high watermark nothing happens.
+  EXPECT_EQ(make_room(world, {.max_bytes = 20 * each}).evicted_blobs[0], 0u);
+  const TierEvictSummary done = make_room(world, {.max_bytes = 10 * each}, {.high_percent = 90, .low_percent = 60});
+  EXPECT_EQ(done.evicted_blobs[0], 4u);
+  EXPECT_EQ(done.held_bytes[0], 6 * each);
+  EXPECT_EQ(done.evicted_blobs[1], 0u);  // nothing leaves the last tier
+  EXPECT_EQ(done.held_bytes[1], 10 * each);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(near_has(world, "f" + std::to_string(i)), i >= 4) << i;
+  EXPECT_EQ(world.far->mem->sizes().size(), 10u);
+  expect_all_well(world, 10);
+  // And no upload brings it back.
+  world.write("f10", noise(kFileBytes, 10));
+  EXPECT_EQ(world.upload().copied_blobs, 0u);
+  EXPECT_EQ(world.near->mem->sizes().size(), 7u);
+}
+
+TEST(TierEvictor, WhatWasReadLatelyStays) {
+  World world({.seed = 2});
+  write_files(world, 4);
+  const uint64_t each = world.near->mem->sizes().begin()->second;
+  ASSERT_TRUE(world.evict("f0"));
+  ASSERT_TRUE(world.restore("f0"));
+  EXPECT_EQ(make_room(world, {.max_bytes = 4 * each}, {.high_percent = 90, .low_percent = 50}).evicted_blobs[0], 2u);
+  EXPECT_TRUE(near_has(world, "f0"));
+  EXPECT_FALSE(near_has(world, "f1"));
+  EXPECT_FALSE(near_has(world, "f2"));
+  EXPECT_TRUE(near_has(world, "f3"));
+}
+
+TEST(TierEvictor, WhatNoTierBehindItHasStays) {
+  World world({.seed = 3});
+  world.far->faulty.set_down(true);
+  world.write("f0", noise(kFileBytes, 0));
+  EXPECT_FALSE(world.upload().first_failure.ok());
+  world.far->faulty.set_down(false);
+  world.write("f1", noise(kFileBytes, 1));
+  ASSERT_TRUE(world.run(world.meta->set_policy({}, world.stat("f1").inode, {.skip = 2})));  // stays out of the far one
+  world.far->faulty.set_down(true);
+  EXPECT_FALSE(world.upload().first_failure.ok());
+  world.far->faulty.set_down(false);
+  EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 0u);
+  EXPECT_EQ(make_room(world, {.full = true}).evicted_blobs[0], 0u);
+  EXPECT_TRUE(near_has(world, "f0"));
+  EXPECT_TRUE(near_has(world, "f1"));
+  // Once the far tier has it, too, it may go.
+  EXPECT_TRUE(world.upload().first_failure.ok());
+  EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 1u);
+  EXPECT_FALSE(near_has(world, "f0"));
+  EXPECT_TRUE(near_has(world, "f1"));
+  expect_all_well(world, 2);
+}
+
+TEST(TierEvictor, ATierThatSaysThatItIsFullMakesSomeRoom) {
+  World world({.seed = 4});
+  write_files(world, 3);
+  const TierEvictSummary done = make_room(world, {.full = true});
+  EXPECT_EQ(done.evicted_blobs[0], 3u);  // less than the least that goes at once
+  EXPECT_TRUE(world.near->mem->sizes().empty());
+  expect_all_well(world, 3);
+}
+
+TEST(TierEvictor, WhatCouldNotBeRemovedIsRemovedLater) {
+  for (const bool power_cut : {false, true}) {
+    World world({.seed = 5});
+    write_files(world, 2);
+    world.near->faulty.set_down(true);
+    const TierEvictSummary failed = make_room(world, {.max_bytes = 1});
+    EXPECT_EQ(failed.failed, 2u);
+    EXPECT_FALSE(failed.first_failure.ok());
+    world.near->faulty.set_down(false);
+    EXPECT_EQ(world.near->mem->sizes().size(), 2u);
+    world.restart(power_cut);
+    world.expect_to_come_back("f0", noise(kFileBytes, 0));
+    EXPECT_EQ(make_room(world, {}).failed, 0u);  // whatever the tier may hold now
+    EXPECT_TRUE(world.near->mem->sizes().empty());
+    for (const meta::Blob& blob : world.blobs()) EXPECT_EQ(blob.leaving, 0u);
+    expect_all_well(world, 2);
+  }
+}
+
+// A reader that has read the record just before looks where the object is not any more.
+TEST(TierEvictor, AReaderThatComesTooLateGoesToTheNextTier) {
+  World world({.seed = 6});
+  write_files(world, 1);
+  const meta::Chunk chunk = world.chunks("f0").front();
+  ASSERT_TRUE(world.run(world.meta->begin_leaving(chunk.blob, 1, 2)));
+  ASSERT_TRUE(world.evict("f0"));
+  world.expect_to_come_back("f0", noise(kFileBytes, 0));
+  EXPECT_TRUE(world.damaged.empty());
+}
+
+TEST(TierEvictor, CollectingAndRepackingGoOn) {
+  World world({.seed = 7});
+  world.write("f0", noise(kFileBytes, 0));
+  for (int i = 0; i < 6; ++i) world.write("big" + std::to_string(i), noise(kFileBytes, 100 + static_cast<uint64_t>(i)));
+  ASSERT_TRUE(world.upload().first_failure.ok());
+  world.pass_time(kHourNs);
+  EXPECT_GE(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 1u);
+  for (int i = 0; i < 6; ++i) world.remove("big" + std::to_string(i));
+  EXPECT_EQ(collect(world).repacked, 1u);
+  // What is left of it stays out of the near tier.
+  EXPECT_TRUE(world.near->mem->sizes().empty());
+  EXPECT_EQ(world.upload().copied_blobs, 0u);
+  expect_all_well(world, 1);
+  world.remove("f0");
+  world.pass_time(kHourNs);
+  (void)collect(world);
+  EXPECT_TRUE(world.far->mem->sizes().empty());
+}
+
+TEST(TierEvictor, AKeeperMustHaveIt) {
+  World world({.seed = 8});
+  write_files(world, 1);
+  const std::string blob = world.chunks("f0").front().blob;
+  EXPECT_EQ(world.run(world.meta->begin_leaving(blob, 2, 4)).error(), Code::kBusy);
+  EXPECT_EQ(world.run(world.meta->begin_leaving(blob, 2, 0)).error(), Code::kBusy);
+  EXPECT_EQ(world.run(world.meta->begin_leaving(blob, 2, 2)).error(), Code::kBusy);
+  ASSERT_TRUE(world.run(world.meta->begin_leaving(blob, 1, 2)));
+  // The other one cannot follow.
+  EXPECT_EQ(world.run(world.meta->begin_leaving(blob, 2, 1)).error(), Code::kBusy);
+  // What is put there again is there again.
+  ASSERT_TRUE(world.run(world.meta->confirm_blob(blob, 1)));
+  EXPECT_EQ(world.blobs().front().left, 0u);
+  EXPECT_EQ(world.blobs().front().leaving, 0u);
+}
+
+}  // namespace
+}  // namespace firn::tier

@@ -1,0 +1,144 @@
+"""Killed at any moment, and stopped by hand: the next run goes on, and does nothing twice."""
+import json
+import os
+import signal
+import time
+import unittest
+
+from migrating import FIRN, MigrateTest
+
+
+class Crash(MigrateTest):
+    kills = 6
+
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def make_source(self):
+        self.write_many(40, 25)
+        for i in range(6):
+            self.write(f"large{i}", 8 << 20)
+            os.link(self.source / f"large{i}", self.source / "d0" / f"large-too{i}")
+
+    def finish(self):
+        """Until a run ends by itself; then all is there."""
+        summary = self.migrate()
+        self.assertEqual(summary["failed"], 0, summary)
+        return summary
+
+    def inodes_after_crash(self):
+        """What has a name by now, and which inode it is."""
+        self.mount()
+        inodes = self.names_in_volume()
+        self.umount()
+        return self.done(inodes)
+
+    def done(self, inodes):
+        """Without files that have some of their names, or some of them each: such may be copied once more."""
+        undone = set()
+        for i in range(6):
+            names = [os.fsencode(str(self.mount_point / "source" / name)) for name in (f"large{i}", f"d0/large-too{i}")]
+            if len({inodes.get(name) for name in names}) > 1:
+                undone.update(names)
+        return {path: inode for path, inode in inodes.items() if path not in undone}
+
+    def assert_kept(self, before):
+        """Nothing that was there has been made again."""
+        after = self.names_in_volume()
+        self.assertEqual({path: after.get(path) for path in before}, before)
+
+    def test_kill_9_at_any_moment(self):
+        self.make_source()
+        known = {}
+        for _ in range(self.kills):
+            running = self.start()
+            time.sleep(self.random.uniform(0.05, 0.6))  # any moment: of the run, not of a step
+            running.kill()
+            running.communicate()
+            found = self.inodes_after_crash()
+            self.assertEqual({path: found.get(path) for path in known}, known)
+            known = found
+        self.finish()
+        self.mount()
+        self.assert_kept(known)
+        self.assert_same()
+        again = self.migrate()
+        self.assert_counts(again, unchanged=again["found"])
+        self.umount()
+        self.succeed("fsck", self.volume)
+
+    def test_the_daemon_is_killed_at_any_moment(self):
+        self.make_source()
+        known = {}
+        for _ in range(3):
+            self.mount()
+            running = self.start()
+            time.sleep(self.random.uniform(0.05, 0.5))
+            self.kill_daemon()
+            running.communicate()
+            self.run_program("umount", "-l", self.mount_point)
+            found = self.inodes_after_crash()
+            self.assertEqual({path: found.get(path) for path in known}, known)
+            known = found
+        self.mount()
+        self.finish()
+        self.assert_kept(known)
+        self.assert_same()
+
+    def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(self):
+        self.make_source()
+        for i in range(10):
+            self.write(f"more{i}", 16 << 20)
+        running = self.start()
+        while not any((self.volume / "migrate").glob("*.journal")):
+            self.assertIsNone(running.poll())
+            time.sleep(0.001)
+        running.send_signal(signal.SIGINT)
+        out, said = running.communicate(timeout=30)
+        self.assertEqual(running.returncode, 1, said)
+        self.assertTrue(json.loads(out)["stopped"], out)
+        self.assertIn("the same command goes on", said)
+        self.succeed("fsck", self.volume)
+        self.finish()
+        self.mount()
+        self.assert_same()
+
+    def test_ctrl_c_stops_the_daemon_s_work(self):
+        self.make_source()
+        for i in range(10):
+            self.write(f"more{i}", 16 << 20)
+        self.mount()
+        running = self.start()
+        while not any((self.volume / "migrate").glob("*.journal")):
+            self.assertIsNone(running.poll())
+            time.sleep(0.001)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=30)
+        self.assertIn("the same command goes on", said)
+        deadline = time.monotonic() + 30
+        while (done := self.firn("migrate", self.volume, "--from", self.source)).returncode != 0:
+            self.assertIn("another migration", done.stderr)  # it has not seen yet that we went
+            self.assertLess(time.monotonic(), deadline)
+        self.assert_same()
+
+    def test_what_a_power_cut_may_have_damaged_is_read_again(self):
+        self.make_source()
+        self.migrate()
+        journal = next((self.volume / "migrate").glob("*.journal"))
+        # As a run leaves it that was cut off in another boot, a moment ago.
+        journal.write_text("firn migrate journal 1\nbegin another-boot 1 0\nsafe 2 0\n")
+        self.mount()
+        victim = self.mount_point / "source" / "large0"
+        before = os.stat(victim)
+        with open(victim, "r+b") as file:
+            file.seek(4 << 20)
+            file.write(bytes(4096))
+        os.utime(victim, ns=(before.st_atime_ns, before.st_mtime_ns))
+        summary = self.migrate()
+        self.assert_counts(summary, replaced=2, unchanged=summary["found"] - 2)
+        self.assert_same()
+        self.assertTrue(FIRN.exists())
+
+
+unittest.main()

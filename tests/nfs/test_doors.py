@@ -1,0 +1,148 @@
+"""One file system through two doors: what FUSE wrote NFS reads at once, and the other way round. And: kill -9."""
+import errno
+import os
+import random
+import threading
+import unittest
+from pathlib import Path
+
+from libnfs import Mount
+from served import ServedTest
+
+FORGOTTEN_S = 5
+
+
+class TwoDoors(ServedTest):
+    def setUp(self):
+        super().setUp()
+        self.make(address='"127.0.0.1:0"')
+        self.mount_and_serve()
+        self.nfs = Mount(self.url())
+
+    def tearDown(self):
+        self.nfs.close()
+        super().tearDown()
+
+    def test_fuse_writes_nfs_reads(self):
+        for size in (10, 100_000):  # held in memory or inline, and by passthrough
+            path = self.mount_point / f"f{size}"
+            with open(path, "wb", buffering=0) as file:
+                for i in range(5):
+                    data = bytes([65 + i]) * size
+                    os.pwrite(file.fileno(), data, i * size)
+                    self.assertEqual(self.nfs.read_file(f"/f{size}")[i * size:], data)
+                    self.assertEqual(self.nfs.stat(f"/f{size}").size, (i + 1) * size)
+            self.assertEqual(self.nfs.read_file(f"/f{size}"), path.read_bytes())
+        (self.mount_point / "f10").unlink()
+        self.assertFalse(self.nfs.exists("/f10"))
+
+    def wait_until_seen(self, seen):
+        """The kernel is told to forget what it has cached of a file, which takes a moment."""
+        self.wait_until(seen, patience_s=FORGOTTEN_S)
+
+    def test_nfs_writes_fuse_reads(self):
+        for size in (10, 100_000):
+            path = self.mount_point / f"f{size}"
+            handle = self.nfs.create(f"/f{size}")
+            for i in range(5):
+                data = bytes([65 + i]) * size
+                self.nfs.pwrite(handle, i * size, data)
+                self.wait_until_seen(lambda: path.stat().st_size == (i + 1) * size)
+                self.wait_until_seen(lambda: path.read_bytes()[i * size:] == data)
+            self.nfs.pwrite(handle, 0, b"again")
+            self.wait_until_seen(lambda: path.read_bytes()[:5] == b"again")
+            self.nfs.call("close", handle)
+        self.nfs.call("rename", "/f10", "/g")
+        self.wait_until_seen(lambda: sorted(os.listdir(self.mount_point)) == ["f100000", "g"])
+        self.nfs.call("unlink", "/g")
+        self.wait_until_seen(lambda: not (self.mount_point / "g").exists())
+
+    def test_open_through_both(self):
+        path = self.mount_point / "shared"
+        path.write_bytes(b"x" * 200_000)
+        with open(path, "r+b", buffering=0) as first:
+            handle = self.nfs.open("/shared", os.O_RDWR)
+            self.nfs.pwrite(handle, 0, b"nfs")
+            os.pwrite(first.fileno(), b"fuse", 100)
+            with open(path, "r+b", buffering=0) as second:
+                self.assertEqual(os.pread(second.fileno(), 3, 0), b"nfs")
+                os.pwrite(second.fileno(), b"two", 300)
+            self.assertEqual(self.nfs.pread(handle, 100, 4), b"fuse")
+            self.assertEqual(self.nfs.pread(handle, 300, 3), b"two")
+            self.nfs.call("close", handle)
+        self.assertEqual(path.stat().st_size, 200_000)
+
+    def test_pages_of_a_closed_file_do_not_stay(self):
+        path = self.mount_point / "pages"
+        path.write_bytes(b"old" * 10)
+        self.assertEqual(path.read_bytes()[:3], b"old")
+        self.nfs.write_file("/pages", b"new" * 10)
+        self.wait_until_seen(lambda: path.read_bytes()[:3] == b"new")
+
+    def test_permissions_agree(self):
+        path = self.mount_point / "mine"
+        path.write_bytes(b"x")
+        os.chown(path, 1000, 1000)
+        path.chmod(0o600)
+        with Mount(self.url(uid=1000, gid=1000)) as owner, Mount(self.url(uid=2000, gid=2000)) as other:
+            self.assertEqual(owner.read_file("/mine"), b"x")
+            with self.assertRaises(OSError) as caught:
+                other.read_file("/mine")
+            self.assertEqual(caught.exception.errno, errno.EACCES)
+            acl = self.run_program("setfacl", "-m", "u:2000:r", path)
+            self.assertEqual(acl.returncode, 0, acl.stderr)
+            self.assertEqual(other.read_file("/mine"), b"x")
+
+
+class Killed(ServedTest):
+    def test_the_client_goes_on(self):
+        self.make()
+        self.serve()
+        seed = random.randrange(1 << 32)
+        print(f"{self.id()}: seed {seed}", flush=True)
+        rounds = 6
+        done = []
+        with Mount(self.url()) as nfs:
+            self.write_while_killed(nfs, random.Random(seed), rounds, done)
+            self.assertEqual(len(done), rounds * 20)
+            for name, data in done:
+                self.assertEqual(nfs.read_file(name), data)
+        self.stop()
+        self.succeed("fsck", self.volume)
+
+    def write_while_killed(self, nfs, source, rounds, done):
+        for _ in range(rounds):
+            killer = threading.Timer(source.random() * 0.3, self.kill_and_serve)
+            killer.start()
+            for _ in range(20):
+                name = f"/f{len(done)}"
+                data = source.randbytes(source.choice([10, 5000, 60_000, 300_000]))
+                handle = nfs.create(name, os.O_RDWR | os.O_SYNC)  # libnfs does not send again what a COMMIT missed
+                nfs.pwrite(handle, 0, data)
+                nfs.call("fsync", handle)
+                nfs.call("close", handle)
+                done.append((name, data))
+            killer.join()
+
+    def kill_and_serve(self):
+        self.kill()
+        self.serve(self.port)
+
+    def test_handles_outlive_the_daemon(self):
+        self.make()
+        self.serve()
+        with Mount(self.url()) as nfs:
+            nfs.write_file("/f", b"before")
+            handle = nfs.open("/f", os.O_RDWR)
+            self.kill_and_serve()
+            self.assertEqual(nfs.pread(handle, 0, 10), b"before")
+            nfs.pwrite(handle, 0, b"behind")
+            nfs.call("fsync", handle)
+            self.kill_and_serve()
+            self.assertEqual(nfs.read_file("/f"), b"behind")
+            nfs.call("close", handle)
+        self.assertEqual(oct(Path(self.volume / "nfs.key").stat().st_mode & 0o777), "0o600")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,225 @@
+"""What the protocol promises, call by call, and what a hostile client gets."""
+import socket
+import unittest
+
+import raw_nfs as raw
+from raw_nfs import Client, opaque, sattr, u32, u64
+from served import EVERYBODY, ServedTest
+
+
+class Protocol(ServedTest):
+    exports = [EVERYBODY]
+
+    def setUp(self):
+        super().setUp()
+        self.make(*self.exports, sync="false")
+        self.serve()
+        self.client = Client(self.port)
+        self.assertEqual(self.client.mount(), raw.OK)
+        self.root = self.client.root
+
+    def tearDown(self):
+        self.client.close()
+        super().tearDown()
+
+    def test_null_and_unknown(self):
+        for program in (raw.NFS, raw.MOUNT):
+            self.client.call(raw.NULL, program=program).done()
+        for program, version, procedure, expected in ((raw.NFS, 2, 0, 2), (raw.NFS, 3, 22, 3), (100227, 3, 0, 1),
+                                                      (raw.NFS, 3, raw.GETATTR, 4)):
+            self.client.send(self.client.message(procedure, b"", program, version))
+            reader = self.client.receive()
+            reader.fixed(4 * 5)
+            self.assertEqual(reader.u32(), expected)
+
+    def test_exclusive_create_is_once(self):
+        first = self.client.create("x", raw.EXCLUSIVE, verifier=b"verifier")
+        self.assertIsInstance(first, bytes)
+        self.assertEqual(self.client.create("x", raw.EXCLUSIVE, verifier=b"verifier"), first)
+        self.assertEqual(self.client.create("x", raw.EXCLUSIVE, verifier=b"verifies"), raw.EXIST)
+        self.kill()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            again.root = self.root
+            self.assertEqual(again.create("x", raw.EXCLUSIVE, verifier=b"verifier"), first)
+            self.assertEqual(again.create("x", raw.GUARDED, mode=0o600), raw.EXIST)
+            self.assertEqual(again.create("x", raw.UNCHECKED, mode=0o600), first)
+
+    def test_weak_cache_data(self):
+        handle = self.client.create("f", mode=0o644)
+        before = self.client.getattr(handle)
+        reader = self.client.call(raw.WRITE, opaque(handle) + u64(0) + u32(5, raw.FILE_SYNC) + opaque(b"hello"))
+        self.assertEqual(reader.u32(), raw.OK)
+        pre, post = reader.weak_cache()
+        self.assertEqual(pre, (before.size, before.mtime, before.ctime))
+        self.assertEqual(post.size, 5)
+        self.assertEqual(self.client.getattr(handle).mtime, post.mtime)
+        folder = self.client.getattr(self.root)
+        reader = self.client.call(raw.REMOVE, opaque(self.root) + opaque("f"))
+        self.assertEqual(reader.u32(), raw.OK)
+        pre, post = reader.weak_cache()
+        self.assertEqual(pre[1], folder.mtime)
+        self.assertGreater(post.mtime, folder.mtime)
+
+    def test_guarded_setattr(self):
+        handle = self.client.create("f", mode=0o644)
+        ctime = self.client.getattr(handle).ctime
+        wrong = opaque(handle) + sattr(mode=0o600) + u32(1, ctime[0] - 1, ctime[1])
+        self.assertEqual(self.client.status(raw.SETATTR, wrong), raw.NOT_SYNC)
+        right = opaque(handle) + sattr(mode=0o600) + u32(1, *ctime)
+        self.assertEqual(self.client.status(raw.SETATTR, right), raw.OK)
+        self.assertEqual(self.client.getattr(handle).mode, 0o600)
+
+    def test_owner_may_read_and_write_whatever_the_mode(self):
+        self.client.status(raw.SETATTR, opaque(self.root) + sattr(mode=0o777) + u32(0))
+        with Client(self.port, uid=1000, gid=1000) as owner, Client(self.port, uid=2000, gid=2000) as other:
+            owner.root = other.root = self.root
+            handle = owner.create("f", mode=0)
+            self.assertIsInstance(owner.write(handle, 0, b"mine"), bytes)
+            self.assertEqual(owner.read(handle, 0, 10), b"mine")
+            self.assertEqual(owner.status(raw.SETATTR, opaque(handle) + sattr(size=2) + u32(0)), raw.OK)
+            self.assertEqual(other.read(handle, 0, 10), raw.ACCES)
+            self.assertEqual(other.write(handle, 0, b"his"), raw.ACCES)
+            self.assertEqual(self.access(owner, handle), 0)
+            self.client.status(raw.SETATTR, opaque(handle) + sattr(mode=0o751) + u32(0))
+            self.assertEqual(self.access(owner, handle), 0x01 | 0x04 | 0x08 | 0x20)
+            self.assertEqual(self.access(other, handle), 0x20)
+            self.assertEqual(other.read(handle, 0, 10), b"mi", "to run it is to read it")
+
+    def access(self, client, handle):
+        reader = client.call(raw.ACCESS, opaque(handle) + u32(0x3f))
+        self.assertEqual(reader.u32(), raw.OK)
+        reader.optional_attributes()
+        return reader.u32()
+
+    def test_groups(self):
+        handle = self.client.create("f", mode=0o640, uid=5, gid=116)
+        self.client.write(handle, 0, b"shared")
+        groups = range(101, 117)
+        with Client(self.port, uid=1000, gid=100, groups=groups) as member:
+            self.assertEqual(member.read(handle, 0, 10), b"shared")
+        with Client(self.port, uid=1000, gid=100, groups=groups[:-1]) as stranger:
+            self.assertEqual(stranger.read(handle, 0, 10), raw.ACCES)
+
+    def test_stale_and_forged_handles(self):
+        handle = self.client.create("f", mode=0o644)
+        self.client.write(handle, 0, b"x")
+        self.assertEqual(self.client.status(raw.REMOVE, opaque(self.root) + opaque("f")), raw.OK)
+        for procedure, more in ((raw.GETATTR, b""), (raw.READ, u64(0) + u32(1)), (raw.COMMIT, u64(0) + u32(0))):
+            self.assertEqual(self.client.status(procedure, opaque(handle) + more), raw.STALE)
+        for i in range(len(self.root)):
+            forged = bytearray(self.root)
+            forged[i] ^= 0x10
+            self.assertEqual(self.client.getattr(bytes(forged)), raw.BADHANDLE)
+        self.assertEqual(self.client.getattr(b""), raw.BADHANDLE)
+        self.assertEqual(self.client.getattr(bytes(64)), raw.BADHANDLE)
+
+    def test_names_that_are_none(self):
+        for name in (".", "..", "", "a/b", "a\0b"):
+            self.assertEqual(self.client.create(name), raw.INVAL, name)
+            self.assertEqual(self.client.status(raw.REMOVE, opaque(self.root) + opaque(name)), raw.INVAL)
+        self.assertEqual(self.client.create("n" * 256), 63)
+        self.assertIsInstance(self.client.lookup(".."), bytes)
+        self.assertEqual(self.client.lookup("..."), raw.NOENT)
+
+    def test_fragments(self):
+        data = bytes(range(256)) * 64
+        handle = self.client.create("f", mode=0o644)
+        arguments = opaque(handle) + u64(0) + u32(len(data), raw.FILE_SYNC) + opaque(data)
+        reader = self.client.call(raw.WRITE, arguments, fragment=977)
+        self.assertEqual(reader.u32(), raw.OK)
+        self.assertEqual(self.client.read(handle, 0, len(data)), data)
+
+    def test_pipelined_calls_are_all_answered(self):
+        xids = set()
+        for _ in range(500):
+            self.client.send(self.client.message(raw.GETATTR, opaque(self.root)))
+            xids.add(self.client.xid)
+        answered = {self.client.receive().u32() for _ in range(500)}
+        self.assertEqual(answered, xids)
+
+    def test_repeated_calls_are_carried_out_once(self):
+        message = self.client.message(raw.MKDIR, opaque(self.root) + opaque("once") + sattr(mode=0o755), xid=77)
+        self.client.send(message)
+        self.assertEqual(self.client.reply(77).u32(), raw.OK)
+        with Client(self.port) as reconnected:
+            reconnected.send(message)
+            self.assertEqual(reconnected.reply(77).u32(), raw.OK, "told what came of the first time")
+        other = self.client.message(raw.MKDIR, opaque(self.root) + opaque("once") + sattr(mode=0o755), xid=78)
+        self.client.send(other)
+        self.assertEqual(self.client.reply(78).u32(), raw.EXIST)
+
+    def test_listing_while_names_go(self):
+        folder = self.client.call(raw.MKDIR, opaque(self.root) + opaque("many") + sattr(mode=0o755))
+        self.assertEqual((folder.u32(), folder.u32()), (raw.OK, 1))
+        folder = folder.opaque()
+        names = [f"n{i:04}" for i in range(1500)]
+        for name in names:
+            self.assertIsInstance(self.client.create(name, directory=folder, mode=0o600), bytes)
+        stays, goes = set(names[::2]), iter(names[1::2])
+        with Client(self.port) as remover:
+            def remove_one(_):
+                victim = next(goes, None)
+                if victim:
+                    remover.call(raw.REMOVE, opaque(folder) + opaque(victim))
+            found = self.client.names(folder, count=2000, plus=True, each=remove_one)
+        self.assertEqual(len(found), len(set(found)), "a name came twice")
+        self.assertLessEqual(stays, set(found))
+        self.assertEqual(set(self.client.names(folder)), stays | set(goes) | {".", ".."})
+        reader = self.client.call(raw.READDIR, opaque(folder) + u64(0) + bytes(8) + u32(16))
+        self.assertEqual(reader.u32(), raw.TOOSMALL)
+        reader = self.client.call(raw.READDIR, opaque(folder) + u64(99) + bytes(8) + u32(4096))
+        self.assertEqual(reader.u32(), raw.BAD_COOKIE)
+
+    def test_write_verifier_changes_with_the_run(self):
+        handle = self.client.create("f", mode=0o644)
+        verifiers = {self.client.write(handle, 0, b"a", raw.UNSTABLE), self.client.write(handle, 1, b"b", raw.DATA_SYNC),
+                     self.client.commit(handle)}
+        self.assertEqual(len(verifiers), 1)
+        self.client.write(handle, 2, b"committed", raw.UNSTABLE)
+        self.client.commit(handle)
+        self.kill()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            self.assertEqual(again.read(handle, 0, 100), b"abcommitted")
+            self.assertNotIn(again.commit(handle), verifiers)
+
+    def test_garbage_ends_its_connection_alone(self):
+        handle = self.client.create("f", mode=0o644)
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, u32(0x80000004) + b"abcd", u32(0x80000000),
+                        u32(0x7fffffff) + b"x", u32(0x80000000 | 8) + u32(1, 1)):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as stranger:
+                stranger.sendall(garbage)
+                try:
+                    self.assertEqual(stranger.recv(100), b"", garbage)
+                except ConnectionResetError:
+                    pass
+        self.assertIsInstance(self.client.getattr(handle), raw.Attributes)
+        self.assertIn("the connection is closed", self.log.read_text())
+
+    def test_credentials_of_other_kinds(self):
+        self.client.credentials = u32(6) + opaque(b"")  # RPCSEC_GSS
+        self.client.send(self.client.message(raw.GETATTR, opaque(self.root)))
+        reader = self.client.receive()
+        reader.u32()
+        self.assertEqual([reader.u32() for _ in range(4)], [1, 1, 1, 5])
+
+    def test_stops_gracefully(self):
+        handle = self.client.create("f", mode=0o644)
+        self.client.write(handle, 0, b"unstable", raw.UNSTABLE)
+        self.stop()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            self.assertEqual(again.read(handle, 0, 100), b"unstable")
+
+    def test_file_system_information(self):
+        for procedure in (raw.FSSTAT, raw.FSINFO, raw.PATHCONF):
+            reader = self.client.call(procedure, opaque(self.root))
+            self.assertEqual(reader.u32(), raw.OK)
+            self.assertIsNotNone(reader.optional_attributes())
+            if procedure == raw.FSINFO:
+                self.assertEqual(reader.u32(), 1 << 20)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,160 @@
+"""A folder with a bucket behind it that has a limit, or is full: what the bucket has leaves it, and nothing is lost."""
+import itertools
+import os
+import re
+import subprocess
+import time
+import unittest
+
+from dying import DyingTest
+from tiered import TieredTest
+
+MIB = 1 << 20
+HIGH, LOW = 0.85, 0.7
+
+
+class Limited(TieredTest):
+    def make_limited(self, limit, *options):
+        self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}", *options)
+        self.limit(f'["nas={limit}"]')
+
+    def limit(self, value):
+        path = self.volume / "firn.toml"
+        text, changed = re.subn(r"(?m)^#?limits = .*$", f"limits = {value}", path.read_text())
+        self.assertEqual(changed, 1, text)
+        path.write_text(text)
+
+    def near(self):
+        return {path.name: path.stat().st_size for path in (self.nas / "blob").rglob("*") if path.is_file()}
+
+    def far(self):
+        return {path.name for path in self.blobs()}
+
+    def write_and_flush(self, count):
+        """Files in blobs of their own."""
+        for number in range(count):
+            self.write(f"f{len(self.expected)}", MIB + number)
+            self.flush()
+
+    def wait_for(self, right, what):
+        self.wait_until(right, lambda: f"{what}: {self.status()['tiers']['stores']}")
+
+    def tiers_of(self, name):
+        return int(os.getxattr(self.mount_point / name, "user.firn.tiers"))
+
+
+class Limits(Limited):
+    def test_what_was_used_longest_ago_leaves(self):
+        self.make_limited("8MiB")
+        self.mount()
+        self.write_and_flush(12)
+        self.wait_for(lambda: sum(self.near().values()) <= HIGH * 8 * MIB, "the folder holds too much")
+        self.assertGreater(sum(self.near().values()), (LOW - 0.3) * 8 * MIB)
+        self.assertEqual(len(self.far()), 12)
+        self.assertLess(self.near().keys(), self.far())
+        self.assertEqual(self.tiers_of("f0"), 1 + 4)
+        self.assertEqual(self.tiers_of("f11"), 1 + 2 + 4)
+        self.assertRegex(self.succeed("status", self.volume), r"holds .* of at most 8")
+        # From the bucket, without a word of damage.
+        self.succeed("tier", "evict", self.volume)
+        self.assertEqual(self.tiers_of("f0"), 4)
+        self.assert_tree()
+        self.assertEqual(self.status()["health"], "ok", self.status()["reasons"])
+        # No upload brings it back, nor does a mount, a gc or a scrub.
+        before = self.near().keys()
+        self.flush()
+        self.umount()
+        self.mount()
+        self.succeed("gc", self.volume, "--grace", "0s")
+        self.succeed("scrub", self.volume)
+        self.assertEqual(self.near().keys(), before)
+        for name in ("f0", "f11"):
+            (self.mount_point / name).unlink()
+            del self.expected[name]
+        self.succeed("gc", self.volume, "--grace", "0s")
+        self.assertEqual(len(self.far()), 10)
+        self.assertLessEqual(self.near().keys(), self.far())
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_nothing_leaves_before_the_bucket_has_it(self):
+        self.make_limited("2MiB")
+        self.mount()
+        self.server.stop()
+        try:
+            for number in range(5):
+                self.write(f"f{number}", MIB)
+            self.firn("tier", "flush", self.volume)
+            self.wait_for(lambda: sum(self.near().values()) > 5 * MIB, "not all in the folder")
+            there = self.near()
+            time.sleep(5)  # more than one look
+            self.assertEqual(self.near(), there)
+        finally:
+            self.server.start()
+        self.wait_until_drained()
+        self.wait_for(lambda: sum(self.near().values()) <= HIGH * 2 * MIB, "the folder holds too much")
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_a_folder_that_is_full_makes_room_by_itself(self):
+        self.nas.parent.mkdir(exist_ok=True)
+        disk = self.folder / "share"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.nas = disk / "firn"
+        self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
+        self.mount()
+        for number in range(20):
+            self.write(f"f{number}", MIB)
+            self.firn("tier", "flush", self.volume)  # it fails when the folder is full
+        self.wait_until_drained()
+        self.assertEqual(len({path.name for path in self.blobs()} - self.near().keys()) > 0, True)
+        self.succeed("tier", "evict", self.volume)
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_limits_that_make_no_sense(self):
+        self.make_limited("1GiB")
+        for value, words in (('["s3=1GiB"]', "last tier keeps everything"), ('["tape=1GiB"]', "no tier of that name"),
+                             ('["nas"]', "NAME=SIZE"), ('["nas=much"]', "NAME=SIZE"), ('["nas=0"]', "NAME=SIZE")):
+            with self.subTest(value):
+                self.limit(value)
+                self.refuse("mount", self.volume, self.mount_point, words=["tiers.limits", words])
+
+
+class DyingWhileMakingRoom(Limited, DyingTest):
+    def test_the_daemon_dies(self):
+        self.init()
+        self.limit('["nas=3MiB"]')
+        self.numbers = itertools.count()
+
+        def overfill():
+            """The daemon dies by itself, perhaps while something is written."""
+            for _ in range(3):
+                self.write_or_doubt(f"large{next(self.numbers)}", self.random.randrange(600_000, 1_200_000))
+            self.try_to_flush()
+
+        for point in self.shuffled("tier_evict."):
+            print(f"  dying at {point}", flush=True)
+            self.die_at(point, overfill)
+            self.mount()
+            for name in self.doubtful:
+                (self.mount_point / name).unlink(missing_ok=True)
+                self.expected.pop(name, None)
+            self.assert_tree()
+            self.wait_until_drained()
+            self.succeed("gc", self.volume, "--grace", "0s")  # what was being put when it died belongs to nobody
+            self.wait_for(lambda: sum(self.near().values()) <= HIGH * 3 * MIB, "the folder holds too much")
+            self.assertLessEqual(self.near().keys(), self.far())
+            self.succeed("tier", "evict", self.volume)
+            self.assert_tree()
+            self.umount()
+            self.fsck_deep()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
