@@ -37,11 +37,14 @@ if(FIRN_FUZZ)
   target_compile_options(firn_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+include(cmake/precompiled.cmake)
+
 # firn_library(NAME SOURCES ... DEPENDS ...): one folder's library, target firn_NAME.
 function(firn_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(firn_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(firn_${name} PUBLIC firn_options ${ARG_DEPENDS})
+  firn_precompile(firn_${name} firn_precompiled_code)
 endfunction()
 
 # firn_test(NAME SOURCES ... DEPENDS ... [TIMEOUT s] [LABELS ...]): a GoogleTest program, one ctest entry.
@@ -52,6 +55,7 @@ function(firn_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE firn_options ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
+  firn_precompile(${name} firn_precompiled_tests)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}")
 endfunction()

@@ -39,7 +39,7 @@ struct Overload : F... {
   using F::operator()...;
 };
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -54,7 +54,7 @@ std::string quoted(std::string_view text) {
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + quoted(word);
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + in_quotes(word);
   return out;
 }
 
@@ -78,9 +78,9 @@ std::string describe(const Setting& setting) {
 std::string value_text(const Setting& setting) {
   return std::visit(Overload{[](const Flag& f) -> std::string { return *f.value ? "true" : "false"; },
                              [](const Integer& i) { return std::to_string(*i.value); },
-                             [](const Size& s) { return quoted(format_size(*s.value)); },
-                             [](const Duration& d) { return quoted(format_duration(*d.value)); },
-                             [](const Text& t) { return quoted(*t.value); },
+                             [](const Size& s) { return in_quotes(format_size(*s.value)); },
+                             [](const Duration& d) { return in_quotes(format_duration(*d.value)); },
+                             [](const Text& t) { return in_quotes(*t.value); },
                              [](const TextList& l) { return "[" + joined(*l.value) + "]"; }},
                     setting.target);
 }
@@ -158,7 +158,7 @@ std::string problem_of(const Setting& setting) {
 
 // The value as it stands in the file, as far as a message needs it.
 std::string shown(const toml::node& node) {
-  if (const auto text = node.value_exact<std::string_view>()) return quoted(*text);
+  if (const auto text = node.value_exact<std::string_view>()) return in_quotes(*text);
   if (const auto integer = node.value_exact<int64_t>()) return std::to_string(*integer);
   if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
   std::ostringstream type;
