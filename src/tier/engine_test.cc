@@ -146,6 +146,52 @@ TEST(TierEngine, ATierThatWasAwayGetsWhatItMissedFromTheOther) {
   world.expect_to_come_back("f", content);
 }
 
+TEST(TierEngine, ATierThatIsAwayKeepsNoFileFromTheOther) {
+  World world({.seed = 42, .files_per_pass = 8});
+  const auto name_of = [](int i) { return "f" + std::to_string(i); };
+  for (int i = 0; i < 30; ++i) world.write(name_of(i), noise(5000, static_cast<uint64_t>(i)));
+  world.near->faulty.set_down(true);
+  for (int pass = 0; pass < 4; ++pass) {
+    const UploadSummary done = world.upload();
+    EXPECT_EQ(done.more, pass < 3);
+    EXPECT_EQ(done.failed, pass < 3 ? 8u : 6u);
+    EXPECT_EQ(done.blobs, 1u);
+    EXPECT_EQ(done.first_failure, Code::kUnavailable);
+  }
+  EXPECT_EQ(world.far->mem->sizes().size(), 4u);
+  EXPECT_EQ(world.pending(), 30u);
+  world.near->faulty.set_down(false);
+  for (int pass = 0; pass < 4; ++pass) EXPECT_EQ(world.upload().copied_blobs, 1u);
+  EXPECT_EQ(world.pending(), 0u);
+  EXPECT_EQ(world.near->mem->sizes(), world.far->mem->sizes());
+}
+
+// One that is made, or changed, meanwhile has its turn in the same round.
+TEST(TierEngine, WhatHasWaitedLongestGoesFirst) {
+  World world({.seed = 43, .files_per_pass = 1});
+  for (const char* name : {"a", "b", "c"}) world.write(name, noise(5000, 1));
+  for (int i = 0; i < 3; ++i) world.upload();
+  ASSERT_EQ(world.pending(), 0u);
+  for (const char* name : {"c", "a", "b"}) {
+    world.pass_time(1'000'000'000);
+    world.write(name, noise(5000, 2));
+  }
+  const auto is_uploaded = [&](const char* name) {
+    const meta::Content content = world.stat(name).content;
+    return content.uploaded_generation == content.generation;
+  };
+  EXPECT_TRUE(world.upload().more);
+  EXPECT_TRUE(is_uploaded("c"));
+  EXPECT_TRUE(world.upload().more);
+  EXPECT_TRUE(is_uploaded("a"));
+  world.pass_time(1'000'000'000);
+  world.write("a", noise(5000, 3));
+  EXPECT_TRUE(world.upload().more);
+  EXPECT_TRUE(is_uploaded("b"));
+  EXPECT_FALSE(world.upload().more);
+  EXPECT_TRUE(is_uploaded("a"));
+}
+
 TEST(TierEngine, DamageInOneTierIsReadFromTheNext) {
   World world({.seed = 5});
   const std::string content = noise(6 * kChunkBytes, 5);

@@ -49,6 +49,7 @@ void World::start(Timestamp time) {
                                                       .block_bytes = 1024,
                                                       .key = options.key,
                                                       .blobs_in_flight = 2,
+                                                      .files_per_pass = options.files_per_pass,
                                                       .dedup = options.dedup});
   hydrator = std::make_unique<Hydrator>(
       Hydrator::Parts{*meta, *meta, *pool, tiers()},

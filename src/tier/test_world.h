@@ -31,6 +31,7 @@ struct WorldOptions {
   std::optional<Key> key;
   uint64_t chunk_bytes = 4096;
   bool dedup = false;
+  size_t files_per_pass = 4096;
 };
 
 class World {
@@ -53,6 +54,7 @@ class World {
   // The backing stays.
   void remove_name(const std::string& name) { run(do_remove_name(name)); }
   bool exists(const std::string& name) { return run(meta->lookup({}, kRootInode, name)).has_value(); }
+  // One pass.
   UploadSummary upload() { return run(uploader->pass(nullptr)).value(); }
   Result<void> evict(const std::string& name) { return run(do_evict(name)); }
   Result<void> restore(const std::string& name) { return run(do_restore(name)); }

@@ -27,9 +27,16 @@ io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t
 
 io::Task<Result<UploadSummary>> UploadPass::run() {
   forget_old_live_files();
+  out_of_reach_ = memory_.round.out_of_reach;
+  summary_.first_failure = memory_.round.first_failure;
   Result<void> done;
-  for (const InodeId inode : CO_TRY(co_await list())) {
+  const std::vector<InodeId> inodes = CO_TRY(co_await list());
+  for (const InodeId inode : inodes) {
     if (cancelled()) break;
+    if (nobody_answers()) {
+      ++summary_.failed;
+      continue;
+    }
     done = co_await add_file(inode);
     if (!done) break;
   }
@@ -37,7 +44,17 @@ io::Task<Result<UploadSummary>> UploadPass::run() {
   co_await gate_.close();
   CO_TRY(std::move(done));
   CO_TRY(co_await finish());
+  end_pass();
   co_return summary_;
+}
+
+void UploadPass::end_pass() {
+  if (cancelled() || nobody_answers()) summary_.more = false;
+  if (!summary_.more) {
+    memory_.round = {};
+    return;
+  }
+  memory_.round = {.done = last_, .out_of_reach = out_of_reach_, .first_failure = summary_.first_failure};
 }
 
 io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
@@ -52,13 +69,16 @@ io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
 
 // Files of one policy together, for they share blobs; of those, what has waited longest first, with its directory.
 io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
-  std::vector<meta::Pending> all;
+  NextInRound next(memory_.round, options_.files_per_pass);
   for (InodeId after;;) {
     const std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
-    all.insert(all.end(), page.begin(), page.end());
-    if (page.size() < kPage || all.size() >= options_.files_per_pass) break;
+    for (const meta::Pending& one : page) next.add(one);
+    if (page.size() < kPage) break;
     after = page.back().inode;
   }
+  summary_.more = next.more();
+  std::vector<meta::Pending> all = next.take();
+  if (!all.empty()) last_ = UploadRound::place_of(all.back());
   memory_.order.sort(all);
   std::map<uint32_t, std::vector<InodeId>> by_policy;
   for (const meta::Pending& one : all) {

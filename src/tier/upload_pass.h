@@ -1,6 +1,7 @@
 // One pass of the uploader: files are read and packed one after another, full blobs are put side by side.
 #pragma once
 
+#include <bit>
 #include <deque>
 #include <memory>
 #include <unordered_map>
@@ -112,10 +113,12 @@ class UploadPass {
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
   io::Task<Result<void>> finish();
-  // The tier did not answer: it is not asked again in this pass.
+  // The tier did not answer: it is not asked again in this round.
   void give_up(size_t tier, Status failure);
   void note_failure(const Status& failure);
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }
+  bool nobody_answers() const { return std::popcount(out_of_reach_) == static_cast<int>(parts_.tiers.size()); }
+  void end_pass();
 
   const Uploader::Parts& parts_;
   const UploadOptions& options_;
@@ -126,8 +129,9 @@ class UploadPass {
   io::Semaphore in_flight_;
   io::Gate gate_;
   uint32_t in_reach_ = 0;                     // tiers that have answered when they were asked whether they do
-  uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this pass
+  uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this round
   std::unordered_set<std::string> uncopied_;  // blobs that could not be brought to where they lack: nor tried again
+  UploadRound::Place last_;                   // of what this pass is to deal with
   std::deque<File> files_;                    // put_blob() holds references while it grows
   std::unique_ptr<Packing> packing_;
   std::unordered_map<std::string, Packing*> underway_;  // by name: blobs that are being filled, or put

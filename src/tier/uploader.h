@@ -15,6 +15,7 @@
 #include "tier/hydrator.h"
 #include "tier/packing_order.h"
 #include "tier/tier.h"
+#include "tier/upload_round.h"
 
 namespace firn::tier {
 
@@ -48,6 +49,8 @@ struct UploadSummary {
   uint64_t blobs = 0;
   uint64_t blob_bytes = 0;
   uint64_t copied_blobs = 0;  // to tiers that had missed them
+  // More is pending than one pass takes: the next one goes on where this one ended.
+  bool more = false;
   Status first_failure;
 };
 
@@ -72,10 +75,11 @@ class Uploader {
     // Of chunks that passes have dealt with, sent or not; only grows.
     std::atomic<uint64_t> handled_bytes = 0;
     PackingOrder order;
+    UploadRound round;
   };
 
-  // One round over the files that are pending now, those that have waited longest first, with what else is of their
-  // directory. Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many
+  // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is
+  // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again. Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many
   // files of one policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of
   // its chunks: a tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent
   // again. What fails stays pending. The result fails only when the metadata cannot be read or written. `token` may be
@@ -86,6 +90,8 @@ class Uploader {
   // recorded. kConflict: it was changed and its record has a newer generation, or a blob that its chunks were to be in
   // was given up meanwhile. kStale: it is gone.
   io::Task<Result<UploadSummary>> upload(InodeId inode, io::CancelToken* token);
+  // The next pass begins with what has waited longest, and asks every tier. Between passes.
+  void begin_round() { memory_.round = {}; }
   // Who makes files tells it where.
   PackingOrder& order() { return memory_.order; }
   // How far passes are: grows while they run.

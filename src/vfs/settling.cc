@@ -67,9 +67,10 @@ void Settling::note(const tier::UploadSummary& summary) {
   }
 }
 
-io::Task<Result<tier::UploadSummary>> Settling::pass(io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, io::CancelToken* token) {
   auto lock = co_await uploading_.lock();
   busy_ = true;
+  if (round == Round::kBegins) parts_.tiers.uploader.begin_round();
   const uint64_t closed = closed_bytes_.load();
   co_await parts_.before_upload();
   const Status allowed = permitted();
@@ -77,7 +78,7 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(io::CancelToken* token) {
   if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token);
   if (summary) {
     note(*summary);
-    if (summary->first_failure.ok()) closed_bytes_.fetch_sub(closed);
+    if (summary->first_failure.ok() && !summary->more) closed_bytes_.fetch_sub(closed);
   } else {
     note({.first_failure = summary.error()});
   }
@@ -89,14 +90,18 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(io::CancelToken* token) {
 io::Task<void> Settling::upload_loop(io::CancelToken* token) {
   co_await look_at_pending();
   int64_t pause_ns = 0;
+  bool more = false;
   for (int64_t last = parts_.clock.monotonic_ns();;) {
     if (!co_await io::sleep_for(kLookNs, token)) co_return;
     const int64_t now = parts_.clock.monotonic_ns();
-    const bool due = now - last >= options_.flush_interval_ns || closed_bytes_.load() >= options_.flush_bytes;
-    if (!due || now - last < pause_ns) continue;
-    const Result<tier::UploadSummary> done = co_await pass(token);
+    const bool due = more || now - last >= options_.flush_interval_ns || closed_bytes_.load() >= options_.flush_bytes;
+    // What one tier does not get, for it is away, is no reason to let the others wait.
+    if (!due || (!more && now - last < pause_ns)) continue;
+    const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, token);
     last = parts_.clock.monotonic_ns();
     const bool failed = !done || !done->first_failure.ok();
+    more = done && done->more;
+    if (more) continue;
     pause_ns = failed ? std::clamp(2 * pause_ns, kFirstPauseNs, kLongestPauseNs) : 0;
   }
 }
@@ -113,8 +118,10 @@ io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
 
 io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
   tier::UploadSummary all;
-  for (;;) {
-    const tier::UploadSummary one = CO_TRY(co_await pass(token));
+  uint64_t files_of_round = 0;
+  for (Round round = Round::kBegins;;) {
+    const tier::UploadSummary one = CO_TRY(co_await pass(round, token));
+    if (round == Round::kBegins) all.postponed = all.failed = files_of_round = 0;
     all.files += one.files;
     all.chunks += one.chunks;
     all.chunk_bytes += one.chunk_bytes;
@@ -122,10 +129,13 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
     all.blob_bytes += one.blob_bytes;
     all.shared += one.shared;
     all.shared_bytes += one.shared_bytes;
-    all.postponed = one.postponed;
-    all.failed = one.failed;
+    all.postponed += one.postponed;
+    all.failed += one.failed;
     all.first_failure = one.first_failure;
-    if (one.files == 0 || !one.first_failure.ok()) break;
+    files_of_round += one.files;
+    round = one.more ? Round::kGoesOn : Round::kBegins;
+    if (one.more) continue;
+    if (files_of_round == 0 || !one.first_failure.ok()) break;
   }
   // That files did not arrive is the better reason.
   if (!parts_.tiers.ship_metadata || !all.first_failure.ok()) co_return all;

@@ -53,13 +53,15 @@ class Settling {
 
   // Uploads one file as it is now. As Uploader::upload().
   io::Task<Result<void>> upload(InodeId inode, io::CancelToken* token);
-  // Uploads what is pending now, one pass after another, until nothing is or nothing more can be.
+  // Uploads what is pending now, one pass after another, until nothing is or nothing more can be: a tier that is away
+  // keeps nothing from the others.
   io::Task<Result<tier::UploadSummary>> flush(io::CancelToken* token);
 
   TierStatistics statistics() const;
 
  private:
-  io::Task<Result<tier::UploadSummary>> pass(io::CancelToken* token);
+  enum class Round : uint8_t { kGoesOn, kBegins };
+  io::Task<Result<tier::UploadSummary>> pass(Round round, io::CancelToken* token);
   Status permitted() const { return parts_.tiers.permitted ? parts_.tiers.permitted() : Status(); }
   io::Task<void> look_at_pending();
   void note(const tier::UploadSummary& summary);
