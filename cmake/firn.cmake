@@ -47,13 +47,16 @@ function(firn_library name)
   firn_precompile(firn_${name} firn_precompiled_code)
 endfunction()
 
-# firn_test(NAME SOURCES ... DEPENDS ... [TIMEOUT s] [LABELS ...]): a GoogleTest program, one ctest entry.
+# firn_test(NAME SOURCES ... DEPENDS ... [TIMEOUT s] [LABELS ...]): a GoogleTest program, one ctest entry. Built by its own
+# name, or with all others by the target unit_tests.
+add_custom_target(unit_tests)
 function(firn_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  add_executable(${name} ${ARG_SOURCES})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  add_dependencies(unit_tests ${name})
   target_link_libraries(${name} PRIVATE firn_options ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
   firn_precompile(${name} firn_precompiled_tests)
   add_test(NAME ${name} COMMAND ${name})

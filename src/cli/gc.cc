@@ -61,9 +61,8 @@ Result<int> collect(const Arguments& arguments) {
 void print_findings(const json& report) {
   for (const json& finding : report.value("findings", json::array())) {
     const std::string tier = finding.value("tier", "");
-    fmt::print("{}: inode {} chunk {}: {}{}\n", tier.empty() ? "local disk" : tier, number(finding, "inode"),
-               number(finding, "chunk"), finding.value("what", ""),
-               finding.value("repaired", false) ? " (repaired)" : "");
+    fmt::print("{}: {}: {}{}\n", tier.empty() ? "local disk" : tier, finding.value("place", ""),
+               finding.value("what", ""), finding.value("repaired", false) ? " (repaired)" : "");
   }
 }
 

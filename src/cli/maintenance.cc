@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/hex.h"
 #include "base/log.h"
 #include "cli/json.h"
+#include "http/json.h"
+#include "http/tree_walk.h"
 #include "io/reactor.h"
 #include "tier/collector.h"
 #include "tier/scrubber.h"
@@ -37,14 +40,33 @@ json json_of(const tier::CollectSummary& summary) {
   return body;
 }
 
-json json_of(const tier::ScrubFinding& finding) {
-  return {{"tier", finding.tier},         {"blob", to_hex(finding.blob)},     {"inode", finding.inode.value},
-          {"chunk", finding.chunk.value}, {"what", finding.what.to_string()}, {"repaired", finding.repaired}};
+using Paths = std::map<InodeId, std::string>;
+
+// What is damaged, as a person knows it.
+std::string place_of(const tier::ScrubFinding& finding, const Paths& paths) {
+  if (finding.inode == InodeId()) return fmt::format("blob {}", to_hex(finding.blob));
+  const auto path = paths.find(finding.inode);
+  const std::string file = path == paths.end() || path->second.empty()
+                               ? fmt::format("inode {} (no name found)", finding.inode.value)
+                               : path->second;
+  return fmt::format("{} chunk {}", file, finding.chunk.value);
 }
 
-json json_of(const tier::ScrubReport& report) {
+json json_of(const tier::ScrubFinding& finding, const Paths& paths) {
+  json body = {{"tier", finding.tier},
+               {"blob", to_hex(finding.blob)},
+               {"inode", finding.inode.value},
+               {"chunk", finding.chunk.value},
+               {"what", finding.what.to_string()},
+               {"repaired", finding.repaired},
+               {"place", place_of(finding, paths)}};
+  if (const auto path = paths.find(finding.inode); path != paths.end()) http::put_name(body, path->second);
+  return body;
+}
+
+json json_of(const tier::ScrubReport& report, const Paths& paths) {
   json findings = json::array();
-  for (const tier::ScrubFinding& finding : report.findings) findings.push_back(json_of(finding));
+  for (const tier::ScrubFinding& finding : report.findings) findings.push_back(json_of(finding, paths));
   json body = {{"blobs", report.blobs},
                {"objects", report.objects},
                {"frames", report.frames},
@@ -118,12 +140,17 @@ io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::Wor
   const tier::ScrubReport hot = CO_TRY(co_await scrubber.scrub_hot(&cursor, &progress->stop));
   cursor.clear();
   const tier::ScrubReport cold = CO_TRY(co_await scrubber.scrub_cold(&cursor, &progress->stop));
+  Paths paths;
   for (const tier::ScrubReport* report : {&hot, &cold})
     for (const tier::ScrubFinding& finding : report->findings)
-      log::error("scrub: {}: inode {} chunk {}: {}{}", finding.tier.empty() ? "local disk" : finding.tier,
-                 finding.inode.value, finding.chunk.value, finding.what.to_string(),
-                 finding.repaired ? " (repaired)" : "");
-  co_return dump_json({{"hot", json_of(hot)}, {"cold", json_of(cold)}, {"clean", hot.clean() && cold.clean()}});
+      if (finding.inode != InodeId()) paths.emplace(finding.inode, "");
+  CO_TRY(co_await http::find_paths(running_.volume(), paths));
+  for (const tier::ScrubReport* report : {&hot, &cold})
+    for (const tier::ScrubFinding& finding : report->findings)
+      log::error("scrub: {}: {}: {}{}", finding.tier.empty() ? "local disk" : finding.tier, place_of(finding, paths),
+                 finding.what.to_string(), finding.repaired ? " (repaired)" : "");
+  co_return dump_json(
+      {{"hot", json_of(hot, paths)}, {"cold", json_of(cold, paths)}, {"clean", hot.clean() && cold.clean()}});
 }
 
 std::optional<http::Work> Maintenance::work(std::string_view name, const http::Request& request) {

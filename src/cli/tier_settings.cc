@@ -23,6 +23,8 @@ constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kHour = 3600 * kSecond;
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kTiB = uint64_t{1} << 40;
+// Slower, and a request would look as if it hung.
+constexpr uint64_t kLeastRate = 16 << 10;
 
 std::string problem_of_stores(const std::vector<std::string>& stores) {
   const auto places = parse_places(stores);
@@ -121,6 +123,11 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
     return Status(Code::kInvalid,
                   fmt::format("tiers.hot_hard_max is {} and tiers.hot_max {}; it must not be less",
                               format_size(settings.hot_hard_max_bytes), format_size(settings.hot_max_bytes)));
+  for (const auto& [name, rate] :
+       {std::pair("put_rate", settings.put_bytes_per_s), {"get_rate", settings.get_bytes_per_s}})
+    if (rate != 0 && rate < kLeastRate)
+      return Status(Code::kInvalid, fmt::format("tiers.{} is {} a second; the least is {}, and 0B is no limit", name,
+                                                format_size(rate), format_size(kLeastRate)));
   if (!settings.key_file.empty() && !settings.key_file.starts_with('/'))
     return Status(Code::kInvalid,
                   fmt::format("tiers.key_file: {} is a relative path; give an absolute one", settings.key_file));

@@ -138,24 +138,6 @@ io::Task<Result<std::string>> flush_all(vfs::Volume& volume, WorkProgress& progr
                         summary.files, summary.blob_bytes, summary.blobs, summary.shared_bytes, summary.postponed);
 }
 
-// Paths of inodes, for people: found by looking through all folders.
-io::Task<Result<std::map<InodeId, std::string>>> find_paths(vfs::Volume& volume, std::vector<vfs::PendingFile> files) {
-  std::map<InodeId, std::string> wanted;
-  for (const vfs::PendingFile& file : files) wanted.emplace(file.inode, "");
-  size_t missing = wanted.size();
-  io::CancelToken found_all;
-  const TreeWalk walk{
-      .volume = volume, .token = &found_all, .visit = [&](std::string path, vfs::Attr attr) -> io::Task<Result<void>> {
-        const auto found = wanted.find(attr.inode);
-        if (found == wanted.end() || !found->second.empty()) co_return Result<void>();
-        found->second = std::move(path);
-        if (--missing == 0) found_all.cancel();
-        co_return Result<void>();
-      }};
-  CO_TRY(co_await walk_files(walk, "/"));
-  co_return wanted;
-}
-
 }  // namespace
 
 io::Task<Result<void>> Api::list_tiers(Exchange& exchange) {
@@ -197,7 +179,9 @@ io::Task<Result<void>> Api::list_pending(Exchange& exchange) {
   const uint64_t limit = CO_TRY(number_parameter(exchange.request(), "limit", 1000));
   const auto files =
       CO_TRY(co_await options_.volume.list_pending(InodeId(), static_cast<size_t>(std::min(limit, kMost))));
-  const auto paths = CO_TRY(co_await find_paths(options_.volume, files));
+  std::map<InodeId, std::string> paths;
+  for (const vfs::PendingFile& file : files) paths.emplace(file.inode, "");
+  CO_TRY(co_await find_paths(options_.volume, paths));
   nlohmann::json list = nlohmann::json::array();
   for (const vfs::PendingFile& file : files) {
     list.push_back({{"inode", file.inode.value}, {"bytes", file.bytes}, {"since", file.since.seconds}});

@@ -105,4 +105,19 @@ io::Task<Result<void>> walk_files(const TreeWalk& walk, std::string path) {
   co_return co_await walker.run(std::move(path));
 }
 
+io::Task<Result<void>> find_paths(vfs::Volume& volume, std::map<InodeId, std::string>& paths) {
+  size_t missing = paths.size();
+  if (missing == 0) co_return Result<void>();
+  io::CancelToken found_all;
+  const TreeWalk walk{
+      .volume = volume, .token = &found_all, .visit = [&](std::string path, vfs::Attr attr) -> io::Task<Result<void>> {
+        const auto found = paths.find(attr.inode);
+        if (found == paths.end() || !found->second.empty()) co_return Result<void>();
+        found->second = std::move(path);
+        if (--missing == 0) found_all.cancel();
+        co_return Result<void>();
+      }};
+  co_return co_await walk_files(walk, "/");
+}
+
 }  // namespace firn::http

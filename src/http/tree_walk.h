@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "io/cancel.h"
@@ -21,5 +22,8 @@ struct TreeWalk {
 
 // `path` may be a file. Symbolic links are not followed. What vanishes meanwhile is passed over. As the superuser.
 io::Task<Result<void>> walk_files(const TreeWalk& walk, std::string path);
+
+// A path of each of these regular files, found by a walk over all folders; one that has no name stays "".
+io::Task<Result<void>> find_paths(vfs::Volume& volume, std::map<InodeId, std::string>& paths);
 
 }  // namespace firn::http

@@ -39,7 +39,9 @@ struct LimitOptions {
   size_t requests_in_flight = 64;
 };
 
-// Requests wait for their turn; their deadline goes on meanwhile.
+// Requests wait for their turn: those with large bodies for one another, small ones only for small ones. Their deadline
+// is put off by the wait, and by twice what their bytes take at that rate. A store that can send at a rate does so by
+// its own options (HttpOptions); from any other a body comes, or goes, in one burst, and the next one waits the longer.
 std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOptions options);
 
 // Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Logs each failure at debug.

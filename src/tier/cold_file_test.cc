@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
+#include "base/testing/seeds.h"
 #include "object/testing/noise.h"
 #include "tier/testing/cold_world.h"
 
@@ -221,7 +221,6 @@ TEST(ColdFile, TheRestComesInOneRequestForAChunk) {
 
 // Whatever is read, in whatever order, while stores misbehave.
 void read_everyhow(uint64_t seed) {
-  SCOPED_TRACE("seed " + std::to_string(seed));
   SeededRandom choose(seed);
   const uint64_t bytes = 1 + choose.below(30 * kChunk);
   const std::optional<Key> key = choose.below(2) == 0 ? std::optional(Key{std::byte{1}}) : std::nullopt;
@@ -262,11 +261,7 @@ void read_everyhow(uint64_t seed) {
   }
 }
 
-TEST(ColdFile, ReadsRightWhateverHappens) {
-  const char* given = std::getenv("FIRN_SEEDS");
-  const uint64_t seeds = given ? std::strtoull(given, nullptr, 10) : 100;
-  for (uint64_t seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) read_everyhow(seed);
-}
+TEST(ColdFile, ReadsRightWhateverHappens) { firn::testing::for_seeds(100, read_everyhow); }
 
 TEST(ReturnedBlocks, AreBounded) {
   ReturnedBlocks returned;

@@ -1,7 +1,7 @@
 // The collector beside everything else, with stores that misbehave, and with crashes anywhere: nothing that is needed
 // goes, and nothing that is not stays for ever. FIRN_SEEDS=N for a soak, FIRN_SEED=N for one seed.
-#include <cstdlib>
 
+#include "base/testing/seeds.h"
 #include "io/sim/abandon.h"
 #include "io/test_environment.h"
 #include "object/testing/noise.h"
@@ -19,15 +19,6 @@ using testing::World;
 constexpr int64_t kMinute = 60LL * 1'000'000'000;
 
 using Contents = std::map<std::string, std::string>;
-
-template <class Live>
-void for_each_seed(uint64_t usual, Live live) {
-  const char* one = std::getenv("FIRN_SEED");
-  const char* many = std::getenv("FIRN_SEEDS");
-  if (one) return live(std::strtoull(one, nullptr, 10));
-  const uint64_t seeds = many ? std::strtoull(many, nullptr, 10) : usual;
-  for (uint64_t seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) live(seed);
-}
 
 CollectOptions hasty(const World& world, int64_t grace_ns) {
   return {.grace_ns = grace_ns,
@@ -149,7 +140,7 @@ void crash_during_collection(uint64_t seed, uint64_t crash_after, bool power_cut
 }
 
 TEST(CollectorLife, ACrashAnywhereLosesAndLeaksNothing) {
-  for_each_seed(150, [](uint64_t seed) {
+  firn::testing::for_seeds(150, [](uint64_t seed) {
     SeededRandom random(seed);
     crash_during_collection(seed, 1 + random.below(1500), seed % 2 == 0);
   });
@@ -213,7 +204,7 @@ void live_through(uint64_t seed) {
   expect_a_good_end(world, life.expected);
 }
 
-TEST(CollectorLife, BesideEverythingElse) { for_each_seed(150, live_through); }
+TEST(CollectorLife, BesideEverythingElse) { firn::testing::for_seeds(150, live_through); }
 
 }  // namespace
 }  // namespace firn::tier

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
+#include "base/testing/seeds.h"
 #include "object/testing/noise.h"
 #include "tier/collector.h"
 #include "tier/scrubber.h"
@@ -246,7 +246,6 @@ TEST(TierPolicy, DamageIsRescuedIntoTheSameTiers) {
 // Whatever the stores do, and however often users change their minds: in the end every file is where it is to be, and
 // nothing ever was where it was never to be.
 void live_through(uint64_t seed) {
-  SCOPED_TRACE("seed " + std::to_string(seed));
   World world({.seed = seed,
                .faults = {.refused = 0.1, .answer_lost = 0.1, .truncated = 0.1, .max_latency_ns = 2'000'000'000}});
   SeededRandom choose(seed * 37);
@@ -287,11 +286,7 @@ void live_through(uint64_t seed) {
   }
 }
 
-TEST(TierPolicy, LivesThroughBadStores) {
-  const char* given = std::getenv("FIRN_SEEDS");
-  const uint64_t seeds = given ? std::strtoull(given, nullptr, 10) : 60;
-  for (uint64_t seed = 1; seed <= seeds && !::testing::Test::HasFatalFailure(); ++seed) live_through(seed);
-}
+TEST(TierPolicy, LivesThroughBadStores) { firn::testing::for_seeds(60, live_through); }
 
 }  // namespace
 }  // namespace firn::tier

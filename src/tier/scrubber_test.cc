@@ -1,8 +1,7 @@
 // The scrubber: every damage is found, and mended from wherever the bytes still are; what is nowhere is reported.
 #include "tier/scrubber.h"
 
-#include <cstdlib>
-
+#include "base/testing/seeds.h"
 #include "io/test_environment.h"
 #include "object/testing/noise.h"
 #include "tier/test_world.h"
@@ -336,7 +335,6 @@ TEST(Verify, FailsWhenATierDoesNotAnswer) {
 
 // Any damage in one tier at a time, on bad connections: all of it is found and mended.
 void damage_and_scrub(uint64_t seed) {
-  SCOPED_TRACE("seed " + std::to_string(seed));
   World world({.seed = seed,
                .faults = {.refused = 0.1, .answer_lost = 0.05, .truncated = 0.05, .max_latency_ns = 100'000'000}});
   SeededRandom choose(seed * 13);
@@ -375,11 +373,7 @@ void damage_and_scrub(uint64_t seed) {
   }
 }
 
-TEST(Scrubber, FindsAndMendsEveryDamage) {
-  const char* given = std::getenv("FIRN_SEEDS");
-  const uint64_t seeds = given ? std::strtoull(given, nullptr, 10) : 150;
-  for (uint64_t seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) damage_and_scrub(seed);
-}
+TEST(Scrubber, FindsAndMendsEveryDamage) { firn::testing::for_seeds(150, damage_and_scrub); }
 
 }  // namespace
 }  // namespace firn::tier

@@ -259,6 +259,7 @@ io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::
     if (arrived != 0) failpoint("upload.between_tiers");
     const std::string key = key_of(blob_id_of_name(name));
     Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
+    if (put) put = co_await expect_there(i, key, content.bytes());
     if (put) {
       arrived |= bit;
       continue;
@@ -266,6 +267,16 @@ io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::
     give_up(i, std::move(put).error());
   }
   co_return arrived;
+}
+
+// Soon the local disk may have it no more: that a store says that it has stored it is not enough.
+io::Task<Result<void>> UploadPass::expect_there(size_t tier, std::string key, uint64_t bytes) {
+  const Result<object::ObjectInfo> there =
+      co_await parts_.tiers[tier].store.head(std::move(key), io::within(options_.put_ns, token_));
+  if (there && there->bytes == bytes) co_return Result<void>();
+  if (there || there.error() == Code::kNotFound)
+    co_return fail(Code::kIo, "it answered that it had stored an object, and does not have it");
+  co_return fail(there.error());
 }
 
 // Those of `tiers` that answer: a blob is not to be fetched for one that does not.

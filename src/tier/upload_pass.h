@@ -106,6 +106,7 @@ class UploadPass {
   io::Task<Result<void>> put_to_tiers(Packing& packing);
   // Puts the blob to those of `tiers` that are within reach: those that have it now.
   io::Task<uint32_t> put_to(uint32_t tiers, std::string name, object::Content content);
+  io::Task<Result<void>> expect_there(size_t tier, std::string key, uint64_t bytes);
   io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
   // What these tiers missed while they were away is copied to them. False: not to all of them.
   io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);

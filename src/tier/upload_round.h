@@ -1,5 +1,5 @@
-// UploadRound: one walk over all files that wait for upload, in as many passes as it takes. What has waited longest goes
-// first; what a pass could not do comes again in the next round, and keeps nobody behind it waiting.
+// UploadRound: one walk over all files that wait for upload, in as many passes as it takes. What has waited longest
+// goes first; what a pass could not do comes again in the next round, and keeps nobody behind it waiting.
 #pragma once
 
 #include <tuple>

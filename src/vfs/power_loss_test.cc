@@ -2,11 +2,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <map>
 
 #include "base/random.h"
+#include "base/testing/seeds.h"
 #include "vfs/fsck/fsck.h"
 #include "vfs/test_world.h"
 
@@ -203,13 +203,8 @@ void run_seed(uint64_t seed, bool in_bucket) {
   for (const FsckProblem& problem : report->problems) ADD_FAILURE() << problem.path << ": " << problem.what;
 }
 
-// FIRN_SEEDS raises the number of seeds for a soak, FIRN_SEED runs one alone.
 void run_seeds(bool in_bucket) {
-  const char* one = std::getenv("FIRN_SEED");
-  const char* many = std::getenv("FIRN_SEEDS");
-  if (one) return run_seed(std::strtoull(one, nullptr, 10), in_bucket);
-  const uint64_t seeds = many ? std::strtoull(many, nullptr, 10) : 200;
-  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run_seed(seed, in_bucket);
+  firn::testing::for_seeds(200, [in_bucket](uint64_t seed) { run_seed(seed, in_bucket); });
 }
 
 TEST(PowerLoss, SyncedDataSurvivesAndNothingForeignAppears) { run_seeds(/*in_bucket=*/false); }

@@ -139,7 +139,7 @@ class Life(TieredTest):
             file.write(b"damage")
         done = self.firn("scrub", self.volume)
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn("repaired", done.stdout)
+        self.assertRegex(done.stdout, r"nas: (/\S+ chunk \d+|blob [0-9a-f]{32}): .*\(repaired\)")
         self.assertIn("0 damaged", self.succeed("scrub", self.volume))
         self.succeed("tier", "evict", self.volume)
         self.assert_tree()

@@ -1,7 +1,9 @@
 """Policies on a mounted volume with a folder and a bucket: who stays, who is uploaded where, and what a restore says."""
 import json
 import os
+import re
 import shutil
+import time
 import unittest
 
 from tiered import TieredTest
@@ -36,6 +38,23 @@ class Policy(TieredTest):
 
     def bucket_bytes(self):
         return sum(path.stat().st_size for path in self.blobs())
+
+    def test_a_limited_bandwidth_is_kept_to(self):
+        """More blobs at once than go at that rate by any request's own deadline; and nothing fails for it."""
+        self.make()
+        self.umount()
+        settings = self.volume / "firn.toml"
+        settings.write_text(re.sub('#(put|get)_rate = "0B"', r'\1_rate = "2MiB"', settings.read_text()))
+        self.mount()
+        self.write("large", 8 * MIB)
+        began = time.monotonic()
+        self.flush()
+        self.assertGreater(time.monotonic() - began, 3)
+        self.assertEqual(self.status()["health"], "ok")
+        self.succeed("tier", "evict", self.volume)
+        began = time.monotonic()
+        self.assert_tree()
+        self.assertGreater(time.monotonic() - began, 1.5)  # the second chunk waits for what the first one took
 
     def test_a_pinned_tree_stays(self):
         self.make()

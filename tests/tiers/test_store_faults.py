@@ -163,13 +163,25 @@ class StoreFaults(TieredTest):
         self.mount()
         self.assert_tree()
 
-    def test_what_a_store_only_said_to_have_stored_is_mended(self):
+    def test_what_a_store_only_said_to_have_stored_stays_here(self):
         self.make()
         self.write_tree()
         self.now_and_then(("forgotten",), 1, "/blob/", ("PUT",))
-        self.flush()
+        self.refuse("tier", "flush", self.volume, words=["tier s3", "does not have it"])
         self.assertEqual(self.blobs(), [])
+        self.assertIn("0 files", self.succeed("tier", "evict", self.volume))
         self.proxy.heal()
+        self.flush()
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+
+    def test_what_a_store_loses_later_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        for blob in self.blobs():
+            blob.unlink()
         done = self.firn("scrub", self.volume)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("repaired", done.stdout)

@@ -17,7 +17,9 @@ struct HttpOptions {
   std::string ca_file;  // PEM; empty: the system's
   int64_t connect_timeout_ns = 5'000'000'000;
   int64_t stall_timeout_ns = 20'000'000'000;  // not a byte either way for so long: given up
-  long max_connections = 64;                  // to one host; more requests wait
+  // Of one request's body, sent and received; 0: no limit. What a connection's buffer holds is received at once.
+  uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;
+  long max_connections = 64;  // to one host; more requests wait
 };
 
 struct HttpRequest {

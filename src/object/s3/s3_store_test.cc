@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "io/test_environment.h"
 #include "object/testing/s3_server.h"
 #include "object/testing/scripted_server.h"
@@ -50,6 +52,22 @@ TEST_F(S3StoreTest, SendsASignedRequest) {
   EXPECT_TRUE(request.starts_with("GET /bucket/p/k HTTP/1.1\r\n")) << request;
   EXPECT_NE(request.find("authorization: AWS4-HMAC-SHA256 Credential=k/"), std::string::npos);
   EXPECT_NE(request.find("range: bytes=0-99"), std::string::npos);
+}
+
+// The bucket in the host's name, as Amazon has it.
+TEST_F(S3StoreTest, SignsTheHostThatHasTheBucketsName) {
+  ScriptedServer server({answer(206, "hello", "Content-Range: bytes 0-4/5\r\n")});
+  const std::string port = server.url().substr(server.url().rfind(':'));
+  const s3::Environment environment_of_test = keys("http://localhost" + port);
+  S3Options options = s3_options("s3://bucket/p", environment_of_test).value();
+  options.path_style = false;
+  const auto store = open_s3_store(options, environment_of_test, environment->pool());
+  const auto got = environment->run(get(store.get()));
+  ASSERT_TRUE(got) << got.error().to_string();
+  const std::string request = server.requests()[0];
+  EXPECT_TRUE(request.starts_with("GET /p/k HTTP/1.1\r\n")) << request;
+  EXPECT_NE(request.find("Host: bucket.localhost" + port), std::string::npos) << request;
+  EXPECT_NE(request.find("SignedHeaders=host;"), std::string::npos) << request;
 }
 
 TEST_F(S3StoreTest, UnderstandsRefusals) {
@@ -156,6 +174,17 @@ TEST_F(S3StoreTest, TrustsTheAuthorityItIsGiven) {
   const auto got = environment->run(get(store.get()));
   ASSERT_TRUE(got) << got.error().to_string();
   EXPECT_EQ(got->object_bytes, 1u << 20);
+}
+
+// In an even flow, not in a burst and a rest.
+TEST_F(S3StoreTest, SendsAtItsRate) {
+  S3Server server;
+  S3Options options = server.options("p");
+  options.http.put_bytes_per_s = 1 << 20;
+  const auto store = open_s3_store(options, server.environment(), environment->pool());
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(environment->run(put(store.get(), std::string(1 << 20, 'x'))));
+  EXPECT_GT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 0.6);
 }
 
 TEST_F(S3StoreTest, RefusesAnAuthorityThatItDoesNotKnow) {

@@ -29,6 +29,13 @@ void set(CURL* easy, CURLoption option, T value) {
   curl_easy_setopt(easy, option, value);  // fails only when out of memory, and then the transfer does
 }
 
+// With a limit libcurl sends a buffer, then rests: short ones make an even flow.
+long buffer_bytes(uint64_t bytes_per_s) {
+  constexpr uint64_t kLeast = 16 << 10;
+  if (bytes_per_s == 0) return kBufferBytes;
+  return static_cast<long>(std::clamp<uint64_t>(bytes_per_s / 8, kLeast, kBufferBytes));
+}
+
 }  // namespace
 
 std::string_view HttpResponse::header(std::string_view name) const {
@@ -51,8 +58,10 @@ void Transfer::prepare(CURL* handle, int64_t now_ns) {
   set(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   set(handle, CURLOPT_NOSIGNAL, 1L);
   set(handle, CURLOPT_PATH_AS_IS, 1L);
-  set(handle, CURLOPT_BUFFERSIZE, kBufferBytes);
-  set(handle, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+  set(handle, CURLOPT_BUFFERSIZE, buffer_bytes(options_.get_bytes_per_s));
+  set(handle, CURLOPT_UPLOAD_BUFFERSIZE, buffer_bytes(options_.put_bytes_per_s));
+  set(handle, CURLOPT_MAX_SEND_SPEED_LARGE, static_cast<curl_off_t>(options_.put_bytes_per_s));
+  set(handle, CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(options_.get_bytes_per_s));
   set(handle, CURLOPT_TCP_KEEPALIVE, 1L);
   set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   set(handle, CURLOPT_PRIVATE, this);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "base/testing/seeds.h"
 #include "io/test_environment.h"
 #include "kv/mem/mem_engine.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -217,23 +218,6 @@ Task<void> live_through(BucketWorld& world, History& history, WayFaults faults, 
   EXPECT_TRUE(co_await restored->engine->close());
 }
 
-uint64_t seeds(uint64_t usual) {
-  const char* given = std::getenv("FIRN_SEEDS");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : usual;
-}
-
-// Runs `body(seed)` for every seed, or for the one of FIRN_SEED.
-template <class Body>
-void for_seeds(uint64_t usual, Body body) {
-  const char* one = std::getenv("FIRN_SEED");
-  const uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
-  const uint64_t last = one != nullptr ? first : seeds(usual);
-  for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); ++seed) {
-    SCOPED_TRACE("FIRN_SEED=" + std::to_string(seed));
-    body(seed);
-  }
-}
-
 WayFaults bad_faults(uint64_t seed) {
   switch (seed % 4) {
     case 0:
@@ -250,7 +234,7 @@ WayFaults bad_faults(uint64_t seed) {
 
 TEST(MetadataSimulation, AcknowledgedCommitsOutliveWritersAndStores) {
   size_t acknowledged = 0;
-  for_seeds(200, [&](uint64_t seed) {
+  firn::testing::for_seeds(200, [&](uint64_t seed) {
     BucketWorld world(seed);
     History history;
     std::optional<Key> key;
@@ -342,7 +326,7 @@ class LocalLife {
 };
 
 TEST(MetadataSimulation, TheBucketFollowsALocalDatabase) {
-  for_seeds(100, [](uint64_t seed) {
+  firn::testing::for_seeds(100, [](uint64_t seed) {
     BucketWorld world(seed);
     History history;
     LocalLife life(world, history, bad_faults(seed));
@@ -351,7 +335,7 @@ TEST(MetadataSimulation, TheBucketFollowsALocalDatabase) {
 }
 
 TEST(MetadataSimulation, TheSameOnRocksdb) {
-  for_seeds(6, [](uint64_t seed) {
+  firn::testing::for_seeds(6, [](uint64_t seed) {
     kv::testing::ScratchFolder folder;
     BucketWorld world(seed);
     History history;
