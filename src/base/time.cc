@@ -3,15 +3,28 @@
 #include <ctime>
 
 namespace firn {
+
+// A tick at the lowest HZ there is.
+constexpr int64_t kLongestTickNs = 10'000'000;
+
+Timestamp stamp_of(Timestamp coarse, Timestamp fine) {
+  const int64_t behind_ns = (fine.seconds - coarse.seconds) * 1'000'000'000 + fine.nanoseconds - coarse.nanoseconds;
+  return behind_ns > kLongestTickNs ? fine : coarse;
+}
+
 namespace {
+
+Timestamp read_clock(clockid_t clock) {
+  timespec ts{};
+  clock_gettime(clock, &ts);
+  return {ts.tv_sec, static_cast<uint32_t>(ts.tv_nsec)};
+}
 
 class SystemClock final : public Clock {
  public:
   Timestamp now() override {
-    timespec ts{};
-    // The kernel stamps files with the coarse clock: a finer one would put our stamps after its later ones.
-    clock_gettime(CLOCK_REALTIME_COARSE, &ts);
-    return {ts.tv_sec, static_cast<uint32_t>(ts.tv_nsec)};
+    const Timestamp coarse = read_clock(CLOCK_REALTIME_COARSE);
+    return stamp_of(coarse, read_clock(CLOCK_REALTIME));
   }
   int64_t monotonic_ns() override {
     timespec ts{};

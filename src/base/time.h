@@ -25,4 +25,10 @@ class Clock {
 
 Clock& system_clock();
 
+// The time to stamp a file with. The kernel stamps with the coarse clock: a finer one would put our stamps after its
+// later ones. But where the host lets the processor that counts the ticks stand still, the coarse clock does, too, and
+// two changes far apart would look like one: then it is the fine one, which the coarse one will have passed by its next
+// tick.
+Timestamp stamp_of(Timestamp coarse, Timestamp fine);
+
 }  // namespace firn

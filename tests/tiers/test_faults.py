@@ -1,6 +1,7 @@
 """Stores that are away, a daemon that is killed at any moment, and two volumes on one bucket."""
 import os
 import shutil
+import subprocess
 import threading
 import time
 import unittest
@@ -31,18 +32,26 @@ class Faults(TieredTest):
         self.assert_tree()
 
     def test_a_share_that_is_unmounted_is_not_written_under(self):
+        share = self.folder / "share"
+        share.mkdir()
+        self.nas.mkdir()
+        subprocess.run(["mount", "--bind", share, self.nas], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.nas], check=True)
         self.make()
         self.write("before", 3 << 20)
         self.flush()
-        away = self.folder / "away"
-        self.nas.rename(away)
-        self.nas.mkdir()  # as an empty mount point is
+        subprocess.run(["umount", "-l", self.nas], check=True)
         self.write("meanwhile", 3 << 20)
         self.refuse("tier", "flush", self.volume, words=["nas"])
         self.assertEqual(list(self.nas.iterdir()), [])
-        self.nas.rmdir()
-        away.rename(self.nas)
+        subprocess.run(["mount", "--bind", share, self.nas], check=True)
         self.wait_until_drained()
+        self.succeed("tier", "evict", self.volume)
+        self.server.stop()  # so that all of it comes from the share
+        try:
+            self.assert_tree()
+        finally:
+            self.server.start()
         self.umount()
         self.fsck_deep()
 

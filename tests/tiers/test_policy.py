@@ -56,6 +56,26 @@ class Policy(TieredTest):
         self.assert_tree()
         self.assertGreater(time.monotonic() - began, 1.5)  # the second chunk waits for what the first one took
 
+    def test_what_came_back_is_read_by_the_kernel_again(self):
+        self.make()
+        self.write("large", 5 * MIB)
+        self.flush()
+
+        def passed_through():
+            with open(self.mount_point / "large", "rb") as file:
+                count = self.status()["files"]["passthrough"]
+                self.assertEqual(file.read(), self.expected["large"])
+            return count
+
+        whole = passed_through()
+        self.assertEqual(whole, 1 if self.status()["mount"]["passthrough"] else 0)
+        self.succeed("tier", "evict", self.volume)
+        self.assertEqual(passed_through(), 0)
+        self.wait_until(lambda: passed_through() == whole, "what was read wholly does not go past firn")
+        self.succeed("tier", "evict", self.volume)
+        self.succeed("tier", "warm", self.volume)
+        self.assertEqual(passed_through(), whole)
+
     def test_a_pinned_tree_stays(self):
         self.make()
         self.write("a/pinned/before", 2 * MIB)
