@@ -3,9 +3,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 import unittest
 
+from firn_cli import FIRN
 from tiered import TieredTest
 
 MIB = 1 << 20
@@ -39,6 +41,22 @@ class Policy(TieredTest):
     def bucket_bytes(self):
         return sum(path.stat().st_size for path in self.blobs())
 
+    def on_terminal(self, *arguments):
+        """What a person sees of a command that succeeds."""
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        process = subprocess.Popen([FIRN, *map(str, arguments)], stdout=theirs, stderr=theirs, env=self.environment)
+        self.addCleanup(process.kill)
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+        self.assertEqual(process.wait(60), 0, shown)
+        return shown.decode()
+
     def test_a_limited_bandwidth_is_kept_to(self):
         """More blobs at once than go at that rate by any request's own deadline; and nothing fails for it."""
         self.make()
@@ -48,8 +66,9 @@ class Policy(TieredTest):
         self.mount()
         self.write("large", 8 * MIB)
         began = time.monotonic()
-        self.flush()
+        shown = self.on_terminal("tier", "flush", self.volume)
         self.assertGreater(time.monotonic() - began, 3)
+        self.assertRegex(shown, r"\[#* *\] \d+/1 files, [^ ]+ of 8\.00 MiB, .*/s")
         self.assertEqual(self.status()["health"], "ok")
         self.succeed("tier", "evict", self.volume)
         began = time.monotonic()
