@@ -68,7 +68,7 @@ class Policy(TieredTest):
         began = time.monotonic()
         shown = self.on_terminal("tier", "flush", self.volume)
         self.assertGreater(time.monotonic() - began, 3)
-        self.assertRegex(shown, r"\[#* *\] \d+/1 files, [^ ]+ of 8\.00 MiB, .*/s")
+        self.assertRegex(shown, r"\[#* *\] \d+/1 files, [\d.]+ \w+ of 8\.00 MiB, .*/s")
         self.assertEqual(self.status()["health"], "ok")
         self.succeed("tier", "evict", self.volume)
         began = time.monotonic()
