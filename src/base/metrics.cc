@@ -63,22 +63,44 @@ void Histogram::record(uint64_t value) {
   }
 }
 
-Histogram::Summary Histogram::summary() const {
-  Summary result;
+struct Histogram::Total {
+  uint64_t count = 0, sum = 0, max = 0;
   std::array<uint64_t, kBuckets> counts{};
+};
+
+Histogram::Total Histogram::total() const {
+  Total total;
   for (size_t s = 0; s < kHistogramShards; ++s) {
     const Shard& shard = shards_[s];
-    result.sum += shard.sum.load(std::memory_order_relaxed);
-    result.max = std::max(result.max, shard.max.load(std::memory_order_relaxed));
-    for (size_t i = 0; i < kBuckets; ++i) counts[i] += shard.counts[i].load(std::memory_order_relaxed);
+    total.sum += shard.sum.load(std::memory_order_relaxed);
+    total.max = std::max(total.max, shard.max.load(std::memory_order_relaxed));
+    for (size_t i = 0; i < kBuckets; ++i) total.counts[i] += shard.counts[i].load(std::memory_order_relaxed);
   }
-  for (uint64_t count : counts) result.count += count;
+  for (const uint64_t count : total.counts) total.count += count;
+  return total;
+}
+
+Histogram::Cumulative Histogram::cumulative() const {
+  const Total all = total();
+  Cumulative result{.count = all.count, .sum = all.sum};
+  uint64_t seen = 0;
+  size_t bucket = 0;
+  for (unsigned power = kFirstPower; power <= kLastPower; ++power) {
+    for (const size_t end = (power - kSubBits + 1) * kSubBuckets; bucket < end; ++bucket) seen += all.counts[bucket];
+    result.below[power - kFirstPower] = seen;
+  }
+  return result;
+}
+
+Histogram::Summary Histogram::summary() const {
+  const Total all = total();
+  Summary result{.count = all.count, .sum = all.sum, .max = all.max};
   // The smallest value that at least permille/1000 of all values do not exceed.
   auto quantile = [&](uint64_t permille) -> uint64_t {
     const uint64_t rank = (result.count * permille + 999) / 1000;
     uint64_t seen = 0;
     for (size_t i = 0; i < kBuckets; ++i) {
-      seen += counts[i];
+      seen += all.counts[i];
       if (seen >= rank && seen > 0) return std::min(value_of_bucket(i), result.max);
     }
     return 0;

@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -43,11 +42,11 @@ class Gauge {
   std::atomic<int64_t> value_ = 0;
 };
 
-// The distribution of a quantity (by convention nanoseconds or bytes), in buckets that are at most 1/16 wide:
-// quantiles are exact to about 3 %. Values above kMaxValue count as kMaxValue.
+// The distribution of a time in nanoseconds, in buckets that are at most 1/16 wide: quantiles are exact to about 3 %.
+// Values above kMaxValue count as kMaxValue. Whoever looks is told seconds.
 class Histogram {
  public:
-  static constexpr uint64_t kMaxValue = (1ULL << 42) - 1;  // 73 minutes in nanoseconds
+  static constexpr uint64_t kMaxValue = (1ULL << 42) - 1;  // 73 minutes
 
   struct Summary {
     uint64_t count = 0;
@@ -55,18 +54,46 @@ class Histogram {
     uint64_t p50 = 0, p99 = 0, p999 = 0, max = 0;
   };
 
+  // How many values are below each power of two: what Prometheus' cumulative buckets are made of.
+  static constexpr unsigned kFirstPower = 9, kLastPower = 36;  // 512 ns to 69 s
+  struct Cumulative {
+    uint64_t count = 0;
+    uint64_t sum = 0;
+    std::array<uint64_t, kLastPower - kFirstPower + 1> below{};
+  };
+
   Histogram();
   ~Histogram();
   void record(uint64_t value);
   Summary summary() const;
+  Cumulative cumulative() const;
 
  private:
   struct Shard;
+  struct Total;
+  Total total() const;
   std::unique_ptr<Shard[]> shards_;
 };
 
 // "name" is Prometheus': firn_fuse_requests_total. Labels tell siblings of one name apart.
 using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// What is counted elsewhere, and only read when somebody looks. Not thread-safe.
+class Samples {
+ public:
+  void counter(std::string name, std::string help, double value, Labels labels = {});
+  void gauge(std::string name, std::string help, double value, Labels labels = {});
+
+ private:
+  friend class Registry;
+  struct Sample {
+    std::string name, help;
+    Labels labels;
+    double value = 0;
+    bool only_grows = false;
+  };
+  std::vector<Sample> samples_;
+};
 
 class Registry {
  public:
@@ -74,17 +101,14 @@ class Registry {
   // kind it was first asked for; asking for another one is a programmer's error (CHECK).
   Counter& counter(std::string name, std::string help, Labels labels = {});
   Gauge& gauge(std::string name, std::string help, Labels labels = {});
+  // The name ends in _seconds.
   Histogram& histogram(std::string name, std::string help, Labels labels = {});
-  // A gauge that is asked when somebody looks. `read` must not call the registry; remove it before what it captures
-  // dies.
-  void gauge_callback(std::string name, std::string help, std::function<double()> read, Labels labels = {});
-  void remove_callbacks(std::string_view name_prefix);
 
-  // The text exposition format, version 0.0.4; histograms as summaries with quantiles 0.5, 0.99 and 0.999.
-  std::string prometheus() const;
-  // {"name{label=\"x\"}": number or {"count":, "sum":, "p50":, "p99":, "p999":, "max":}}, for `firn status` and the
-  // console.
-  std::string json() const;
+  // Both tell `more` as well. The text exposition format, version 0.0.4. A histogram with labels that has seen nothing
+  // yet is left out.
+  std::string prometheus(const Samples& more = {}) const;
+  // {"name{label=\"x\"}": number or {"count":, "sum":, "p50":, "p99":, "p999":, "max":}}, times in seconds.
+  std::string json(const Samples& more = {}) const;
 
  private:
   struct Entry;

@@ -54,31 +54,45 @@ TEST(Metrics, TheSameNameAndLabelsAreOneMetric) {
 TEST(Metrics, PrometheusText) {
   Registry registry;
   registry.counter("firn_ops_total", "Operations.", {{"op", "create"}}).add(3);
-  registry.counter("firn_ops_total", "Operations.", {{"op", "a\"b\\c\n"}}).add(1);
   registry.gauge("firn_open", "Open\nfiles.").set(-2);
-  registry.gauge_callback("firn_asked", "Asked.", [] { return 1.5; });
-  registry.histogram("firn_time_ns", "Time.").record(10);
-  EXPECT_EQ(
-      registry.prometheus(),
-      "# HELP firn_asked Asked.\n# TYPE firn_asked gauge\nfirn_asked 1.5\n"
-      "# HELP firn_open Open files.\n# TYPE firn_open gauge\nfirn_open -2\n"
-      "# HELP firn_ops_total Operations.\n# TYPE firn_ops_total counter\n"
-      "firn_ops_total{op=\"create\"} 3\nfirn_ops_total{op=\"a\\\"b\\\\c\\n\"} 1\n"
-      "# HELP firn_time_ns Time.\n# TYPE firn_time_ns summary\n"
-      "firn_time_ns{quantile=\"0.5\"} 10\nfirn_time_ns{quantile=\"0.99\"} 10\nfirn_time_ns{quantile=\"0.999\"} 10\n"
-      "firn_time_ns_sum 10\nfirn_time_ns_count 1\n");
+  registry.counter("firn_ops_total", "Operations.", {{"op", "a\"b\\c\n"}}).add(1);
+  Samples samples;
+  samples.gauge("firn_asked", "Asked.", 1.5);
+  samples.counter("firn_ops_total", "Operations.", 7, {{"op", "z"}});
+  EXPECT_EQ(registry.prometheus(samples),
+            "# HELP firn_asked Asked.\n# TYPE firn_asked gauge\nfirn_asked 1.5\n"
+            "# HELP firn_open Open files.\n# TYPE firn_open gauge\nfirn_open -2\n"
+            "# HELP firn_ops_total Operations.\n# TYPE firn_ops_total counter\n"
+            "firn_ops_total{op=\"create\"} 3\nfirn_ops_total{op=\"a\\\"b\\\\c\\n\"} 1\nfirn_ops_total{op=\"z\"} 7\n");
+}
+
+TEST(Metrics, HistogramsAreCumulativeAndInSeconds) {
+  Registry registry;
+  Histogram& histogram = registry.histogram("firn_time_seconds", "Time.");
+  for (const uint64_t ns : {100u, 511u, 512u, 1023u, 1024u, 3'000'000u}) histogram.record(ns);
+  histogram.record(Histogram::kMaxValue);
+  registry.histogram("firn_time_seconds", "Time.", {{"op", "never"}});
+  const std::string text = registry.prometheus();
+  EXPECT_EQ(text.find("never"), std::string::npos);
+  for (const char* line :
+       {"# TYPE firn_time_seconds histogram\n", "firn_time_seconds_bucket{le=\"5.12e-07\"} 2\n",
+        "firn_time_seconds_bucket{le=\"1.024e-06\"} 4\n", "firn_time_seconds_bucket{le=\"2.048e-06\"} 5\n",
+        "firn_time_seconds_bucket{le=\"0.002097152\"} 5\n", "firn_time_seconds_bucket{le=\"0.004194304\"} 6\n",
+        "firn_time_seconds_bucket{le=\"68.719476736\"} 6\n", "firn_time_seconds_bucket{le=\"+Inf\"} 7\n",
+        "firn_time_seconds_count 7\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
 }
 
 TEST(Metrics, JsonParses) {
   Registry registry;
   registry.counter("ops", "h", {{"op", "x\"y"}}).add(3);
-  registry.gauge_callback("nan", "h", [] { return 0.0 / 0.0; });
-  registry.histogram("t", "h").record(5);
-  const auto json = nlohmann::json::parse(registry.json());
+  registry.histogram("t_seconds", "h").record(5'000'000'000);
+  Samples samples;
+  samples.gauge("nan", "h", 0.0 / 0.0);
+  const auto json = nlohmann::json::parse(registry.json(samples));
   EXPECT_EQ(json.at("ops{op=\"x\\\"y\"}"), 3);
-  EXPECT_EQ(json.at("t").at("p50"), 5);
-  registry.remove_callbacks("na");
-  EXPECT_FALSE(nlohmann::json::parse(registry.json()).contains("nan"));
+  EXPECT_NEAR(json.at("t_seconds").at("p50").get<double>(), 5, 0.2);
+  EXPECT_EQ(json.at("nan"), 0);
 }
 
 }  // namespace

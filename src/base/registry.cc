@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
+#include <map>
 #include <variant>
 
 #include "base/check.h"
@@ -10,11 +10,10 @@
 namespace firn::metrics {
 
 struct Registry::Entry {
-  using Callback = std::function<double()>;
   std::string name;
   std::string help;
   Labels labels;
-  std::variant<Counter, Gauge, Histogram, Callback> metric;
+  std::variant<Counter, Gauge, Histogram> metric;
 
   template <class Metric>
   Entry(std::string n, std::string h, Labels l, std::in_place_type_t<Metric> kind)
@@ -53,10 +52,9 @@ std::string label_text(const Labels& labels, std::string_view more = {}) {
 }
 
 // JSON has no NaN.
-double finite(const std::function<double()>& read) {
-  const double value = read ? read() : 0.0;
-  return std::isfinite(value) ? value : 0.0;
-}
+double finite(double value) { return std::isfinite(value) ? value : 0.0; }
+
+double seconds(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 
 std::string help_text(std::string_view help) {
   std::string out;
@@ -64,7 +62,50 @@ std::string help_text(std::string_view help) {
   return out;
 }
 
+// All series of one name: the format wants them together.
+struct Family {
+  std::string head;
+  std::string lines;
+};
+
+class Exposition {
+ public:
+  Family& family(const std::string& name, std::string_view help, std::string_view type) {
+    Family& family = families_[name];
+    if (family.head.empty()) family.head = fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help_text(help), type);
+    return family;
+  }
+
+  std::string text() const {
+    std::string out;
+    for (const auto& [name, family] : families_) out += family.head + family.lines;
+    return out;
+  }
+
+ private:
+  std::map<std::string, Family> families_;
+};
+
+void put_histogram(Family& family, const std::string& name, const Labels& labels, const Histogram::Cumulative& seen) {
+  for (size_t i = 0; i < seen.below.size(); ++i)
+    family.lines +=
+        fmt::format("{}_bucket{} {}\n", name,
+                    label_text(labels, fmt::format("le=\"{}\"", seconds(uint64_t{1} << (Histogram::kFirstPower + i)))),
+                    seen.below[i]);
+  family.lines += fmt::format("{}_bucket{} {}\n", name, label_text(labels, "le=\"+Inf\""), seen.count);
+  family.lines +=
+      fmt::format("{0}_sum{1} {2}\n{0}_count{1} {3}\n", name, label_text(labels), seconds(seen.sum), seen.count);
+}
+
 }  // namespace
+
+void Samples::counter(std::string name, std::string help, double value, Labels labels) {
+  samples_.push_back({std::move(name), std::move(help), std::move(labels), value, true});
+}
+
+void Samples::gauge(std::string name, std::string help, double value, Labels labels) {
+  samples_.push_back({std::move(name), std::move(help), std::move(labels), value, false});
+}
 
 template <class Metric>
 Metric& Registry::find_or_make(std::string name, std::string help, Labels labels) {
@@ -75,10 +116,7 @@ Metric& Registry::find_or_make(std::string name, std::string help, Labels labels
     if (entry->labels == labels) return std::get<Metric>(entry->metric);
   }
   auto entry = std::make_shared<Entry>(std::move(name), std::move(help), std::move(labels), std::in_place_type<Metric>);
-  // Kept in order of name, so that the series of one name stand together as the format demands.
-  auto at =
-      std::ranges::upper_bound(entries_, entry->name, {}, [](const auto& e) -> const std::string& { return e->name; });
-  entries_.insert(at, entry);
+  entries_.push_back(entry);
   return std::get<Metric>(entry->metric);
 }
 
@@ -94,64 +132,49 @@ Histogram& Registry::histogram(std::string name, std::string help, Labels labels
   return find_or_make<Histogram>(std::move(name), std::move(help), std::move(labels));
 }
 
-void Registry::gauge_callback(std::string name, std::string help, std::function<double()> read, Labels labels) {
-  auto& slot = find_or_make<Entry::Callback>(std::move(name), std::move(help), std::move(labels));
-  std::lock_guard lock(entries_mutex_);
-  slot = std::move(read);
-}
-
-void Registry::remove_callbacks(std::string_view name_prefix) {
-  std::lock_guard lock(entries_mutex_);
-  std::erase_if(entries_, [&](const auto& entry) {
-    return entry->name.starts_with(name_prefix) && std::holds_alternative<Entry::Callback>(entry->metric);
-  });
-}
-
-std::string Registry::prometheus() const {
-  std::string out;
-  std::string_view last_name;
+std::string Registry::prometheus(const Samples& more) const {
+  Exposition out;
   std::lock_guard lock(entries_mutex_);
   for (const auto& entry : entries_) {
-    const bool first = entry->name != last_name;
-    last_name = entry->name;
-    auto head = [&](std::string_view type) {
-      if (first) out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", entry->name, help_text(entry->help), type);
+    const auto number = [&](std::string_view type, auto value) {
+      out.family(entry->name, entry->help, type).lines +=
+          fmt::format("{}{} {}\n", entry->name, label_text(entry->labels), value);
     };
-    auto line = [&](std::string_view suffix, std::string_view label, auto value) {
-      out += fmt::format("{}{}{} {}\n", entry->name, suffix, label_text(entry->labels, label), value);
-    };
-    std::visit(Overload{[&](const Counter& counter) { head("counter"), line("", "", counter.value()); },
-                        [&](const Gauge& gauge) { head("gauge"), line("", "", gauge.value()); },
-                        [&](const Entry::Callback& read) { head("gauge"), line("", "", finite(read)); },
+    std::visit(Overload{[&](const Counter& counter) { number("counter", counter.value()); },
+                        [&](const Gauge& gauge) { number("gauge", gauge.value()); },
                         [&](const Histogram& histogram) {
-                          const Histogram::Summary summary = histogram.summary();
-                          head("summary");
-                          line("", "quantile=\"0.5\"", summary.p50);
-                          line("", "quantile=\"0.99\"", summary.p99);
-                          line("", "quantile=\"0.999\"", summary.p999);
-                          line("_sum", "", summary.sum);
-                          line("_count", "", summary.count);
+                          const Histogram::Cumulative seen = histogram.cumulative();
+                          if (seen.count == 0 && !entry->labels.empty()) return;
+                          put_histogram(out.family(entry->name, entry->help, "histogram"), entry->name, entry->labels,
+                                        seen);
                         }},
                entry->metric);
   }
-  return out;
+  for (const Samples::Sample& sample : more.samples_)
+    out.family(sample.name, sample.help, sample.only_grows ? "counter" : "gauge").lines +=
+        fmt::format("{}{} {}\n", sample.name, label_text(sample.labels), sample.value);
+  return out.text();
 }
 
-std::string Registry::json() const {
+std::string Registry::json(const Samples& more) const {
   std::string out = "{";
+  const auto put = [&](const std::string& name, const Labels& labels, const std::string& value) {
+    out += fmt::format("{}\"{}\":{}", out.size() > 1 ? "," : "", escaped(name + label_text(labels)), value);
+  };
   std::lock_guard lock(entries_mutex_);
-  for (const auto& entry : entries_) {
-    out += fmt::format("{}\"{}\":", out.size() > 1 ? "," : "", escaped(entry->name + label_text(entry->labels)));
-    std::visit(Overload{[&](const Counter& counter) { out += fmt::to_string(counter.value()); },
-                        [&](const Gauge& gauge) { out += fmt::to_string(gauge.value()); },
-                        [&](const Entry::Callback& read) { out += fmt::to_string(finite(read)); },
-                        [&](const Histogram& histogram) {
-                          const Histogram::Summary s = histogram.summary();
-                          out += fmt::format(R"({{"count":{},"sum":{},"p50":{},"p99":{},"p999":{},"max":{}}})", s.count,
-                                             s.sum, s.p50, s.p99, s.p999, s.max);
-                        }},
-               entry->metric);
-  }
+  for (const auto& entry : entries_)
+    std::visit(
+        Overload{[&](const Counter& counter) { put(entry->name, entry->labels, fmt::to_string(counter.value())); },
+                 [&](const Gauge& gauge) { put(entry->name, entry->labels, fmt::to_string(gauge.value())); },
+                 [&](const Histogram& histogram) {
+                   const Histogram::Summary s = histogram.summary();
+                   put(entry->name, entry->labels,
+                       fmt::format(R"({{"count":{},"sum":{},"p50":{},"p99":{},"p999":{},"max":{}}})", s.count,
+                                   seconds(s.sum), seconds(s.p50), seconds(s.p99), seconds(s.p999), seconds(s.max)));
+                 }},
+        entry->metric);
+  for (const Samples::Sample& sample : more.samples_)
+    put(sample.name, sample.labels, fmt::to_string(finite(sample.value)));
   return out + "}";
 }
 
