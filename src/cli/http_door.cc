@@ -104,7 +104,8 @@ http::Peer HttpDoor::identify(int fd) const {
 io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
   std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
   const auto bound = io::local_address_of(listener->fd());
-  log::info("http: serving {}://{}", plan_.tls ? "https" : "http", (bound ? *bound : address).text());
+  addresses_.push_back(fmt::format("{}://{}", plan_.tls ? "https" : "http", (bound ? *bound : address).text()));
+  log::info("http: serving {}", addresses_.back());
   http::Server::Options options{.handler = [this](http::Exchange& exchange) { return access_.from_tcp(exchange); },
                                 .limits = limits(),
                                 .identify = [this](int fd) { return identify(fd); },

@@ -39,6 +39,8 @@ class HttpDoor {
   // Both on the first reactor.
   io::Task<Result<void>> open();
   io::Task<void> close();
+  // "http://127.0.0.1:7734", as they were bound.
+  const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
   io::Task<Result<void>> open_tcp(const io::TcpAddress& address);
@@ -54,6 +56,7 @@ class HttpDoor {
   http::Access access_;
   std::shared_ptr<http::ConnectionCounts> tcp_counts_;
   std::vector<std::unique_ptr<http::Server>> servers_;
+  std::vector<std::string> addresses_;
 };
 
 }  // namespace firn::cli

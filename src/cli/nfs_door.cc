@@ -39,10 +39,13 @@ class OpenNfsDoor final : public NfsDoor {
     const io::TcpAddress bound = CO_TRY(io::local_address_of(listener->fd()));
     service_.start();
     server_.start(std::move(listener));
-    log::info("nfs: serving at {}", bound.text());
+    address_ = bound.text();
+    log::info("nfs: serving at {}", address_);
     if (rpcbind_) co_await tell_rpcbind(bound.port);
     co_return {};
   }
+
+  const std::string& address() const override { return address_; }
 
   io::Task<void> close() override {
     if (rpcbind_) (void)co_await running_.pool().run([] { return nfs::unregister_from_rpcbind(); });
@@ -66,6 +69,7 @@ class OpenNfsDoor final : public NfsDoor {
 
   RunningVolume& running_;
   bool rpcbind_;
+  std::string address_;
   nfs::Service service_;
   nfs::Server server_;
 };

@@ -20,6 +20,8 @@ class NfsDoor {
   // Null: the settings ask for none.
   static io::Task<Result<std::unique_ptr<NfsDoor>>> open(RunningVolume& running, const VolumePaths& paths,
                                                          const NfsSettings& settings);
+  // Where it is served, "127.0.0.1:2049".
+  virtual const std::string& address() const = 0;
   // Answers what was asked, closes connections and files. Once, before it is destroyed.
   virtual io::Task<void> close() = 0;
 };

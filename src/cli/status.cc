@@ -56,8 +56,12 @@ void print_status(const json& body) {
   if (body.contains("mount")) {
     print_mount(body["mount"]);
   } else {
-    row("mounted at", "nowhere; served on firn.sock only");
+    row("mounted at", "nowhere");
   }
+  std::string served = "firn.sock";
+  for (const json& address : body.value("http", json::array())) served += ", " + address.get<std::string>();
+  if (body.contains("nfs")) served += ", nfs at " + body.value("nfs", "");
+  row("served at", served);
   const json usage = body.value("usage", json::object());
   row("used", fmt::format("{} inodes, {}", usage.value("inodes", 0), human_size(usage.value("bytes", uint64_t{0}))));
   const json disk = body.value("disk", json::object());

@@ -20,6 +20,8 @@ struct ApiOptions {
   vfs::DoorId door = 2;
   // The daemon's own part of the answer to GET /v1/status: a JSON object.
   std::function<io::Task<std::string>()> status;
+  // What the daemon adds to `metrics`, read when somebody looks.
+  std::function<io::Task<metrics::Samples>()> samples;
   // POST /v1/admin/stop: begin to end the daemon; returns at once.
   std::function<void()> stop;
   // POST /v1/work/NAME: what the daemon can do besides flush, evict and warm. May be empty.

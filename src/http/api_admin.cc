@@ -14,9 +14,10 @@ io::Task<Result<void>> Api::status(Exchange& exchange) {
 
 io::Task<Result<void>> Api::show_metrics(Exchange& exchange) {
   const bool json = exchange.request().parameter("format") == "json";
+  const metrics::Samples samples = options_.samples ? co_await options_.samples() : metrics::Samples();
   Response response;
   response.content_type = json ? "application/json" : "text/plain; version=0.0.4; charset=utf-8";
-  response.body = json ? options_.metrics.json() : options_.metrics.prometheus();
+  response.body = json ? options_.metrics.json(samples) : options_.metrics.prometheus(samples);
   co_return co_await exchange.respond(std::move(response));
 }
 

@@ -42,6 +42,7 @@ io::Task<Result<void>> Exchange::send_continue() {
 io::Task<Result<size_t>> Exchange::read_body(std::span<std::byte> buffer) {
   Result<size_t> bytes = co_await read_part(buffer);
   if (!bytes) broken_ = true;
+  read_bytes_ += bytes.value_or(0);
   co_return bytes;
 }
 
@@ -79,6 +80,7 @@ io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optiona
   constexpr int kNoContent = 204, kNotModified = 304;
   CHECK(!responded_);
   responded_ = true;
+  status_ = status;
   const bool bodyless = status == kNoContent || status == kNotModified;
   head_only_ = request_.method == "HEAD" || bodyless;
   const bool ends_with_connection = !bytes && !connection_.parser.knows_chunks();
@@ -112,6 +114,7 @@ io::Task<Result<void>> Exchange::send_framed(std::string before, std::span<const
 
 io::Task<Result<void>> Exchange::write(std::span<const std::byte> data) {
   if (head_only_ || data.empty()) co_return {};
+  written_bytes_ += data.size();
   if (chunked_) co_return co_await send_framed(fmt::format("{:x}\r\n", data.size()), data, "\r\n");
   if (!unmeasured_) {
     CHECK(data.size() <= promised_bytes_);

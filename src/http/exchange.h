@@ -69,6 +69,10 @@ class Exchange {
   io::Task<Result<void>> write(std::span<const std::byte> data);
   io::Task<Result<void>> end();
 
+  int status() const { return status_; }                     // of the response; 0: none yet
+  uint64_t read_bytes() const { return read_bytes_; }        // of the request's body
+  uint64_t written_bytes() const { return written_bytes_; }  // of the response's
+
   bool responded() const { return responded_; }
   bool complete() const { return complete_; }  // the response went out whole
   bool keep_alive() const { return keep_alive_ && complete_; }
@@ -96,6 +100,9 @@ class Exchange {
   bool keep_alive_ = true;
   bool broken_ = false;  // the request's body failed: where the next request begins is unknown
   bool head_only_ = false;
+  int status_ = 0;
+  uint64_t read_bytes_ = 0;
+  uint64_t written_bytes_ = 0;
   uint64_t promised_bytes_ = 0;
   uint64_t received_bytes_ = 0;
   int64_t waited_ns_ = 0;  // for the request's body

@@ -3,23 +3,11 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
-#include "base/metrics.h"
+#include "http/request_metrics.h"
 #include "io/tcp_address.h"
 
 namespace firn::http {
 namespace {
-
-metrics::Counter& requests_total() {
-  static metrics::Counter& counter =
-      metrics::process_registry().counter("firn_http_requests_total", "HTTP requests, malformed ones included.");
-  return counter;
-}
-
-metrics::Histogram& request_time() {
-  static metrics::Histogram& histogram = metrics::process_registry().histogram(
-      "firn_http_request_ns", "Time from a request's head to its response's end.");
-  return histogram;
-}
 
 Response response_to_bad_head(const Status& status) {
   if (status == Code::kArgumentTooBig) return problem(431, status.to_string());
@@ -152,15 +140,17 @@ io::Task<bool> Server::serve_one(io::Socket& socket, Inbox& inbox, const Peer& p
   Parser parser(Parser::Kind::kRequest);
   Status status = co_await read_head(socket, inbox, parser);
   if (status == Code::kUnavailable || status == Code::kInterrupted) co_return false;
-  requests_total().add();
   Request request;
   if (status.ok()) status = parser.request(request);
   if (!status.ok()) {
-    co_await refuse(socket, response_to_bad_head(status));
+    Response response = response_to_bad_head(status);
+    count_malformed_request(response.status);
+    co_await refuse(socket, std::move(response));
     co_await linger(socket, &cut_);
     co_return false;
   }
   if (expects_the_unknown(request)) {
+    count_malformed_request(417);
     co_await refuse(socket, problem(417, "the only expectation that is met here is 100-continue"));
     co_await linger(socket, &cut_);
     co_return false;
@@ -170,7 +160,12 @@ io::Task<bool> Server::serve_one(io::Socket& socket, Inbox& inbox, const Peer& p
   Exchange exchange({socket, inbox, parser, options_.limits, &cut_, &closing_}, std::move(request), peer);
   const Result<void> handled = co_await options_.handler(exchange);
   if (!handled && !exchange.responded()) (void)co_await exchange.respond(problem(handled.error()));
-  request_time().record(static_cast<uint64_t>(clock.monotonic_ns() - started_ns));
+  count_request({.method = exchange.request().method,
+                 .path = exchange.request().path,
+                 .status = exchange.status(),
+                 .received_bytes = exchange.read_bytes(),
+                 .sent_bytes = exchange.written_bytes(),
+                 .took_ns = clock.monotonic_ns() - started_ns});
   if (exchange.keep_alive() && co_await exchange.drain()) co_return true;
   co_await linger(socket, &cut_);
   co_return false;

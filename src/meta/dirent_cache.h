@@ -27,7 +27,7 @@ class DirentCache {
   };
   using Cache = SetCache<Key, View, Dirent>;
 
-  explicit DirentCache(size_t entries) : cache_(entries) {}
+  explicit DirentCache(size_t entries) : cache_(entries, "names") {}
 
   bool enabled() const { return cache_.enabled(); }
   // A found entry whose inode is 0 says that the name does not exist.

@@ -10,7 +10,7 @@ class InodeCache {
  public:
   using Cache = SetCache<InodeId, InodeId, Inode>;
 
-  explicit InodeCache(size_t entries) : cache_(entries) {}
+  explicit InodeCache(size_t entries) : cache_(entries, "inodes") {}
 
   bool enabled() const { return cache_.enabled(); }
   std::optional<Inode> find(InodeId id) { return cache_.find(hash(id), id); }

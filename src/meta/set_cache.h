@@ -11,6 +11,8 @@
 #include <mutex>
 #include <optional>
 
+#include "base/metrics.h"
+
 namespace firn::meta {
 
 // Holds what is committed, for one writer of the store. Invariants:
@@ -22,8 +24,14 @@ template <class Key, class View, class Value>
 class SetCache {
  public:
   // 0 entries: caches nothing. Otherwise rounded up to whole sets, a power of two of them.
-  explicit SetCache(size_t entries)
-      : set_count_(entries == 0 ? 0 : std::bit_ceil((entries + kWays - 1) / kWays)), sets_(new Set[set_count_]) {}
+  // `name` is the cache's in the metrics.
+  SetCache(size_t entries, const char* name)
+      : hits_(metrics::process_registry().counter(
+            "firn_meta_cache_hits_total", "Lookups that a cache of the namespace answered.", {{"cache", name}})),
+        misses_(metrics::process_registry().counter("firn_meta_cache_misses_total",
+                                                    "Lookups that the store had to answer.", {{"cache", name}})),
+        set_count_(entries == 0 ? 0 : std::bit_ceil((entries + kWays - 1) / kWays)),
+        sets_(new Set[set_count_]) {}
 
   struct Ticket {
     uint32_t generation = 0;
@@ -37,6 +45,7 @@ class SetCache {
     Set& set = set_of(hash);
     std::lock_guard lock(set.mutex);
     const size_t way = set.find(hash, view);
+    (way == kWays ? misses_ : hits_).add();
     if (way == kWays) return found;
     set.referenced |= uint8_t(1u << way);
     found.emplace(set.values[way]);
@@ -120,6 +129,8 @@ class SetCache {
 
   Set& set_of(uint64_t hash) { return sets_[(hash >> 20) & (set_count_ - 1)]; }
 
+  metrics::Counter& hits_;
+  metrics::Counter& misses_;
   const size_t set_count_;
   const std::unique_ptr<Set[]> sets_;
 };

@@ -70,6 +70,15 @@ void replace_reply(XdrWriter& out, Accepted accepted) {
   out.u32(static_cast<uint32_t>(accepted));
 }
 
+std::span<const std::byte> reply_result(const XdrWriter& out) {
+  constexpr size_t kResultAt = kAcceptedAt + 4;
+  const std::span<const std::byte> bytes = out.bytes();
+  if (bytes.size() < kResultAt) return {};
+  XdrReader accepted(bytes.subspan(kAcceptedAt));
+  if (accepted.u32() != static_cast<uint32_t>(Accepted::kSuccess)) return {};
+  return accepted.rest();
+}
+
 void mismatch_reply(XdrWriter& out, uint32_t xid, uint32_t version) {
   begin_reply(out, xid, Accepted::kProgramMismatch);
   out.u32(version);

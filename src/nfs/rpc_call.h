@@ -58,6 +58,8 @@ void replace_reply(XdrWriter& out, Accepted accepted);
 void mismatch_reply(XdrWriter& out, uint32_t xid, uint32_t version);
 // `head`: what is wrong with the call.
 void denied_reply(XdrWriter& out, uint32_t xid, CallHead head);
+// What follows the head of a reply that says kSuccess; empty for every other.
+std::span<const std::byte> reply_result(const XdrWriter& out);
 // Fills in the record mark: one fragment, the last. Once, at the end.
 void finish_reply(XdrWriter& out);
 

@@ -9,22 +9,24 @@
 namespace firn::nfs {
 namespace {
 
-metrics::Counter& calls_of(const ProcedureEntry& procedure) {
-  return metrics::process_registry().counter("firn_nfs_calls_total", "NFS and MOUNT calls, by procedure.",
-                                             {{"procedure", procedure.name}});
-}
+struct ProcedureMetrics {
+  explicit ProcedureMetrics(const ProcedureEntry& procedure)
+      : calls(metrics::process_registry().counter("firn_nfs_calls_total", "NFS and MOUNT calls, by procedure.",
+                                                  {{"procedure", procedure.name}})),
+        errors(metrics::process_registry().counter("firn_nfs_errors_total",
+                                                   "NFS and MOUNT calls that were answered with an error.",
+                                                   {{"procedure", procedure.name}})),
+        seconds(metrics::process_registry().histogram("firn_nfs_call_seconds",
+                                                      "Time from an NFS call's arrival to its reply.",
+                                                      {{"procedure", procedure.name}})) {}
+  metrics::Counter& calls;
+  metrics::Counter& errors;
+  metrics::Histogram& seconds;
+};
 
-// Counters by procedure number, looked up once.
-std::vector<metrics::Counter*> counters_of(std::span<const ProcedureEntry> procedures) {
-  std::vector<metrics::Counter*> counters;
-  for (const ProcedureEntry& procedure : procedures) counters.push_back(&calls_of(procedure));
-  return counters;
-}
-
-metrics::Histogram& call_time() {
-  static metrics::Histogram& histogram =
-      metrics::process_registry().histogram("firn_nfs_call_ns", "Time from an NFS call's arrival to its reply.");
-  return histogram;
+// By procedure number, looked up once.
+std::vector<ProcedureMetrics> metrics_of(std::span<const ProcedureEntry> procedures) {
+  return {procedures.begin(), procedures.end()};
 }
 
 metrics::Counter& duplicate_calls() {
@@ -33,10 +35,18 @@ metrics::Counter& duplicate_calls() {
   return counter;
 }
 
-void count(const Call& call) {
-  static const std::vector<metrics::Counter*> nfs = counters_of(nfs_procedures());
-  static const std::vector<metrics::Counter*> mount = counters_of(mount_procedures());
-  (call.program == kNfsProgram ? nfs : mount)[call.procedure]->add();
+ProcedureMetrics& metrics_of(const Call& call) {
+  static std::vector<ProcedureMetrics> nfs = metrics_of(nfs_procedures());
+  static std::vector<ProcedureMetrics> mount = metrics_of(mount_procedures());
+  return (call.program == kNfsProgram ? nfs : mount)[call.procedure];
+}
+
+// Whether the reply is a refusal. All procedures of NFS but NULL begin their result with a status, and MNT does.
+bool failed(const Call& call, const XdrWriter& reply) {
+  constexpr uint32_t kNull = 0, kMnt = 1;
+  const bool has_status = call.program == kNfsProgram ? call.procedure != kNull : call.procedure == kMnt;
+  const std::span<const std::byte> result = reply_result(reply);
+  return has_status && (result.size() < 4 || load_be<uint32_t>(result.data()) != 0);
 }
 
 // Null: no such procedure.
@@ -60,7 +70,6 @@ io::Task<void> Service::stop() {
 }
 
 io::Task<std::optional<XdrWriter>> Service::answer(std::span<const std::byte> record, const Peer& peer) {
-  const int64_t started_ns = io::Reactor::current()->clock().monotonic_ns();
   Call call;
   XdrReader in(record);
   const CallHead head = read_call(in, call);
@@ -78,7 +87,6 @@ io::Task<std::optional<XdrWriter>> Service::answer(std::span<const std::byte> re
     co_await run(request, record);
   }
   finish_reply(out);
-  call_time().record(static_cast<uint64_t>(io::Reactor::current()->clock().monotonic_ns() - started_ns));
   co_return std::move(out);
 }
 
@@ -88,8 +96,12 @@ io::Task<void> Service::run(Request& request, std::span<const std::byte> record)
     begin_reply(request.out, request.call.xid, Accepted::kProcedureUnavailable);
     co_return;
   }
-  count(request.call);
+  ProcedureMetrics& counted = metrics_of(request.call);
+  counted.calls.add();
+  const int64_t started_ns = io::Reactor::current()->clock().monotonic_ns();
   co_await (procedure->once ? run_once(request, record) : carry_out(request));
+  if (failed(request.call, request.out)) counted.errors.add();
+  counted.seconds.record(static_cast<uint64_t>(io::Reactor::current()->clock().monotonic_ns() - started_ns));
 }
 
 io::Task<void> Service::run_once(Request& request, std::span<const std::byte> record) {

@@ -7,15 +7,24 @@ namespace {
 
 struct KindMetrics {
   KindMetrics(metrics::Registry& registry, const std::string& store, const char* kind)
-      : requests(registry.counter("firn_object_requests_total", "Requests sent to an object store.",
-                                  {{"store", store}, {"kind", kind}})),
-        failures(registry.counter("firn_object_failures_total", "Requests to an object store that failed.",
-                                  {{"store", store}, {"kind", kind}})),
+      : answered(outcome(registry, store, kind, "ok")),
+        denied(outcome(registry, store, kind, "answer")),
+        failures(outcome(registry, store, kind, "failure")),
         bytes(registry.counter("firn_object_bytes_total", "Bytes of objects sent or received.",
                                {{"store", store}, {"kind", kind}})),
-        latency_ns(registry.histogram("firn_object_latency_ns", "How long requests to an object store took.",
+        latency_ns(registry.histogram("firn_object_request_seconds", "How long requests to an object store took.",
                                       {{"store", store}, {"kind", kind}})) {}
-  metrics::Counter& requests;
+
+  static metrics::Counter& outcome(metrics::Registry& registry, const std::string& store, const char* kind,
+                                   const char* outcome) {
+    return registry.counter("firn_object_requests_total",
+                            "Requests sent to an object store; outcome \"answer\": no such object, or one already.",
+                            {{"store", store}, {"kind", kind}, {"outcome", outcome}});
+  }
+  uint64_t requests() const { return answered.value() + denied.value() + failures.value(); }
+
+  metrics::Counter& answered;
+  metrics::Counter& denied;
   metrics::Counter& failures;
   metrics::Counter& bytes;
   metrics::Histogram& latency_ns;
@@ -59,11 +68,13 @@ class MeasuredStore final : public ObjectStore {
     const int64_t begin_ns = clock.monotonic_ns();
     Result<T> done = co_await std::move(request);
     KindMetrics& metrics = metrics_of(kind);
-    metrics.requests.add();
     metrics.latency_ns.record(static_cast<uint64_t>(clock.monotonic_ns() - begin_ns));
     if (done) {
+      metrics.answered.add();
       metrics.bytes.add(bytes);
-    } else if (!is_answer(done.error().code())) {
+    } else if (is_answer(done.error().code())) {
+      metrics.denied.add();
+    } else {
       metrics.failures.add();
       log::debug("object store: {}", done.error().to_string());
     }
@@ -80,7 +91,7 @@ RequestCounts request_counts(const std::string& name, metrics::Registry& registr
   RequestCounts counts;
   for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
     const KindMetrics metrics(registry, name, kKindNames[kind]);
-    counts.requests[kind] = metrics.requests.value();
+    counts.requests[kind] = metrics.requests();
     counts.failures[kind] = metrics.failures.value();
     counts.bytes[kind] = metrics.bytes.value();
   }

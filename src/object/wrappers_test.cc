@@ -205,14 +205,20 @@ TEST(Measured, CountsRequestsAndBytes) {
   metrics::Registry registry;
   const auto store = measured(std::make_unique<ForwardingStore>(*world.mem), "cold", registry);
   world.run(counted(store.get()));
-  const auto value = [&](const char* name, const char* kind) {
-    return registry.counter(name, "", {{"store", "cold"}, {"kind", kind}}).value();
+  const auto requests = [&](const char* kind, const char* outcome) {
+    return registry.counter("firn_object_requests_total", "", {{"store", "cold"}, {"kind", kind}, {"outcome", outcome}})
+        .value();
   };
-  EXPECT_EQ(value("firn_object_requests_total", "put"), 1u);
-  EXPECT_EQ(value("firn_object_requests_total", "get"), 2u);
-  EXPECT_EQ(value("firn_object_failures_total", "get"), 0u);
-  EXPECT_EQ(value("firn_object_bytes_total", "put"), 5u);
-  EXPECT_EQ(value("firn_object_bytes_total", "get"), 3u);
+  const auto bytes = [&](const char* kind) {
+    return registry.counter("firn_object_bytes_total", "", {{"store", "cold"}, {"kind", kind}}).value();
+  };
+  EXPECT_EQ(requests("put", "ok"), 1u);
+  EXPECT_EQ(requests("get", "ok"), 1u);
+  EXPECT_EQ(requests("get", "answer"), 1u);
+  EXPECT_EQ(requests("get", "failure"), 0u);
+  EXPECT_EQ(bytes("put"), 5u);
+  EXPECT_EQ(bytes("get"), 3u);
+  EXPECT_EQ(request_counts("cold", registry).requests[size_t(Kind::kGet)], 2u);
 }
 
 // What some servers do with a condition that they do not know.

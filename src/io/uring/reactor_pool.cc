@@ -1,6 +1,8 @@
 #include "io/uring/reactor_pool.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 namespace firn::io {
 namespace {
@@ -28,6 +30,13 @@ Result<std::unique_ptr<ReactorPool>> ReactorPool::create(ReactorPoolOptions opti
   }
   for (auto& reactor : pool->reactors_) pool->threads_.emplace_back([raw = reactor.get()] { raw->run(); });
   return pool;
+}
+
+int64_t ReactorPool::cpu_ns(unsigned index) {
+  clockid_t clock{};
+  timespec used{};
+  if (pthread_getcpuclockid(threads_[index].native_handle(), &clock) != 0 || clock_gettime(clock, &used) != 0) return 0;
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
 ReactorPool::~ReactorPool() { stop(); }

@@ -27,6 +27,9 @@ class ReactorPool {
   unsigned size() const { return static_cast<unsigned>(reactors_.size()); }
   UringReactor& reactor(unsigned index) { return *reactors_[index]; }
 
+  // What reactor `index` has used of its processor, in nanoseconds; spinning counts. Thread-safe until stop().
+  int64_t cpu_ns(unsigned index);
+
   // Starts `task` on reactor `index` and lets it run on by itself; see detach(). Thread-safe.
   void run_on(unsigned index, Task<void> task) { detach_on(reactor(index), std::move(task)); }
   // Idempotent; not from a reactor's thread.

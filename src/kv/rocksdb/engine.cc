@@ -3,6 +3,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/perf_level.h>
 
+#include "base/metrics.h"
 #include "base/time.h"
 #include "kv/counter.h"
 #include "kv/rocksdb/checkpoint.h"
@@ -15,6 +16,12 @@ namespace {
 
 constexpr int64_t kRecoveryIntervalNs = 1'000'000'000;
 constexpr size_t kBatchHeaderBytes = 12;  // sequence number, count: the library's batch format
+
+metrics::Histogram& sync_time() {
+  static metrics::Histogram& histogram =
+      metrics::process_registry().histogram("firn_kv_sync_seconds", "How long syncs of the log took.");
+  return histogram;
+}
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -52,6 +59,9 @@ RocksdbEngine::~RocksdbEngine() {
 }
 
 std::unique_ptr<Transaction> RocksdbEngine::begin() {
+  static metrics::Counter& begun = metrics::process_registry().counter(
+      "firn_kv_transactions_total", "Transactions begun, those that only read, too.");
+  begun.add();
   stop_counting_on_this_thread();
   return std::make_unique<RocksdbTransaction>(*this);
 }
@@ -213,7 +223,9 @@ Result<Version> RocksdbEngine::sync_log() {
   if (failed_.load(std::memory_order_acquire))
     if (Status recovered = recover(); !recovered.ok()) return fail(std::move(recovered));
   const Version version = last_version();
+  const int64_t started_ns = system_clock().monotonic_ns();
   if (Status written = write_log(/*sync=*/true); !written.ok()) return fail(std::move(written));
+  sync_time().record(static_cast<uint64_t>(system_clock().monotonic_ns() - started_ns));
   syncs_.fetch_add(1, std::memory_order_relaxed);
   flushed_version_.store(version, std::memory_order_release);
   // A marker that is too old only weakens the check at the next open.

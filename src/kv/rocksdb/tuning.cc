@@ -6,6 +6,7 @@
 #include <rocksdb/table.h>
 
 #include "kv/rocksdb/insert_hint.h"
+#include "kv/rocksdb/ticker_counts.h"
 
 namespace firn::kv::rocks {
 
@@ -77,6 +78,7 @@ rocksdb::Options tuned_options(const RocksdbOptions& options, std::shared_ptr<ro
   if (options.env != nullptr) tuned.env = options.env;
   tuned.create_if_missing = options.create;
   tuned.info_log = std::move(logger);
+  tuned.statistics = std::make_shared<TickerCounts>();
   tuned.paranoid_checks = true;
   tuned.max_open_files = -1;
   // A checkpoint carries the manifest whole, and by default it grows to 1 GiB before it is written anew.

@@ -1,6 +1,20 @@
 #include "nfs/ops/common.h"
 
+#include "base/metrics.h"
+
 namespace firn::nfs::ops {
+
+void count_read(size_t bytes) {
+  static metrics::Counter& counter =
+      metrics::process_registry().counter("firn_nfs_read_bytes_total", "Bytes of files that NFS clients read.");
+  counter.add(bytes);
+}
+
+void count_written(size_t bytes) {
+  static metrics::Counter& counter =
+      metrics::process_registry().counter("firn_nfs_written_bytes_total", "Bytes of files that NFS clients wrote.");
+  counter.add(bytes);
+}
 
 Status check_name(std::string_view name) {
   if (name.empty() || name == "." || name == "..") return Code::kInvalid;

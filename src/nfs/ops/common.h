@@ -37,6 +37,10 @@ inline void put_optional_handle(Service& service, XdrWriter& out, uint32_t expor
   put_handle(service, out, exported, attr);
 }
 
+// Of file content, for the metrics.
+void count_read(size_t bytes);
+void count_written(size_t bytes);
+
 // A name that can be given to something, or taken away. kInvalid: "." and "..", and what no name can be.
 Status check_name(std::string_view name);
 

@@ -50,6 +50,7 @@ io::Task<Result<void>> append(Service& service, const Target& target, const Read
   if (wanted > 0) {
     const auto file = CO_TRY(co_await service.files().get(target.inode(), Purpose::kRead));
     bytes = CO_TRY(co_await fill(service.volume(), file->handle(), arguments.offset, room.subspan(3 * 4)));
+    count_read(bytes);
   }
   out.truncate(head + 3 * 4 + bytes);
   out.pad();

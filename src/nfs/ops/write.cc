@@ -44,6 +44,7 @@ io::Task<Result<void>> store(Service& service, const Request& request, const Wri
   for (size_t done = 0; done < arguments.data.size();)
     done += CO_TRY(co_await service.volume().write(file->handle(), arguments.offset + done,
                                                    arguments.data.subspan(done), options));
+  count_written(arguments.data.size());
   const auto stable = static_cast<Stable>(arguments.stable);
   if (stable != Stable::kUnstable) CO_TRY(co_await service.volume().fsync(file->handle(), stable == Stable::kDataSync));
   cache.after = co_await service.attributes(target.inode());
