@@ -3,6 +3,8 @@
 #include <ctime>
 
 #include "fuse/ops/ops.h"
+#include "fuse/reserved.h"
+#include "fuse/session_info.h"
 #include "io/reactor.h"
 
 namespace firn::fuse {
@@ -101,7 +103,16 @@ io::Task<void> send_from_home(ReplySink& sink, Exchange& exchange, Outcome outco
 Door::Door(vfs::Volume& volume, Options options)
     : volume_(volume),
       options_(options),
-      latency_(metrics::process_registry().histogram("firn_fuse_request_ns", "time from a FUSE request to its reply")) {
+      read_bytes_(metrics::process_registry().counter("firn_fuse_read_bytes_total",
+                                                      "Bytes of files read by FUSE requests, without passthrough.")),
+      written_bytes_(metrics::process_registry().counter(
+          "firn_fuse_written_bytes_total", "Bytes of files written by FUSE requests, without passthrough.")) {
+  for (uint32_t opcode = 0; opcode < kOpcodeSlots; ++opcode) {
+    if (const std::string_view name = opcode_name(opcode); !name.empty())
+      opcode_latency_[opcode] = &metrics::process_registry().histogram(
+          "firn_fuse_request_seconds", "Time from a FUSE request to its reply, of a sample of the requests.",
+          {{"op", std::string(name)}});
+  }
 }
 
 meta::Credentials Door::credentials(const Request& request) const {
@@ -120,6 +131,18 @@ void Door::start_timing(Exchange& exchange) {
   exchange.started_ns = ++requests % kSampleEvery == 0 ? monotonic_ns() : 0;
 }
 
+void Door::log_access(Exchange& exchange, const Outcome& outcome) {
+  const std::unique_ptr<AccessRecord> record = std::move(exchange.access);
+  uint64_t bytes = outcome.bytes;
+  if (record->opcode == FUSE_WRITE || record->opcode == FUSE_FALLOCATE) bytes = record->bytes;
+  access_log_.add(*record, -outcome.error, outcome.error ? 0 : bytes);
+}
+
+void Door::record_latency(uint32_t opcode, uint64_t ns) {
+  latency_.record(ns);
+  if (opcode < kOpcodeSlots && opcode_latency_[opcode]) opcode_latency_[opcode]->record(ns);
+}
+
 void Door::serve(const Message& message, Exchange& exchange) {
   after_earlier_replies(this);
   const uint32_t opcode = message.header.opcode;
@@ -129,14 +152,25 @@ void Door::serve(const Message& message, Exchange& exchange) {
     finish(exchange, wants_no_reply(opcode) ? Outcome::none() : Outcome(status.code()));
     return;
   }
+  if (is_reserved(exchange.request)) [[unlikely]] {
+    // It may wait for long, by design.
+    exchange.started_ns = 0;
+    ops::reserved(*this, exchange);
+    return;
+  }
   counts_[opcode].requests.fetch_add(1, std::memory_order_relaxed);
+  if (access_log_.wanted()) [[unlikely]]
+    exchange.access = AccessLog::note(exchange.request);
   kTable.serve[opcode](*this, exchange);
 }
 
 void Door::finish(Exchange& exchange, Outcome outcome) {
   before_later_requests(this);
   const uint32_t opcode = exchange.header().opcode;
-  if (exchange.started_ns) latency_.record(static_cast<uint64_t>(monotonic_ns() - exchange.started_ns));
+  if (exchange.started_ns) [[unlikely]]
+    record_latency(opcode, static_cast<uint64_t>(monotonic_ns() - exchange.started_ns));
+  if (exchange.access) [[unlikely]]
+    log_access(exchange, outcome);
   if (outcome.error && opcode < kOpcodeSlots) counts_[opcode].errors.fetch_add(1, std::memory_order_relaxed);
   if (io::Reactor::current() != exchange.home) [[unlikely]] {
     io::detach(send_from_home(*exchange.sink, exchange, outcome));

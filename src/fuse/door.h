@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/metrics.h"
+#include "fuse/access_log.h"
 #include "fuse/exchange.h"
 #include "fuse/negotiate.h"
 #include "vfs/volume.h"
@@ -13,8 +14,8 @@
 namespace firn::fuse {
 
 // A request that takes longer than its reactor should is visible in the histogram; one in kSampleEvery is measured,
-// so that the clock is not read for every request.
-inline constexpr uint32_t kSampleEvery = 16;
+// so that the clock is not read for every request. A prime: what programs do in cycles must not fall into step with it.
+inline constexpr uint32_t kSampleEvery = 17;
 inline constexpr size_t kOpcodeSlots = 64;
 
 struct OpcodeCounts {
@@ -51,16 +52,26 @@ class Door {
   void finish(Exchange& exchange, Outcome outcome);
 
   const OpcodeCounts& counts(uint32_t opcode) const { return counts_[opcode]; }
-  metrics::Histogram& latency() { return latency_; }
+  const metrics::Histogram& latency() const { return latency_; }
+  AccessLog& access_log() { return access_log_; }
+  // Of file content, by requests: what the kernel reads and writes by itself (passthrough) nobody sees.
+  void count_read(size_t bytes) { read_bytes_.add(bytes); }
+  void count_written(size_t bytes) { written_bytes_.add(bytes); }
 
  private:
+  void log_access(Exchange& exchange, const Outcome& outcome);
   void start_timing(Exchange& exchange);
+  void record_latency(uint32_t opcode, uint64_t ns);
 
   vfs::Volume& volume_;
   Options options_;
   Agreed agreed_;
   std::array<OpcodeCounts, kOpcodeSlots> counts_;
-  metrics::Histogram& latency_;
+  AccessLog access_log_;
+  metrics::Histogram latency_;
+  std::array<metrics::Histogram*, kOpcodeSlots> opcode_latency_{};  // null: no such opcode
+  metrics::Counter& read_bytes_;
+  metrics::Counter& written_bytes_;
 };
 
 }  // namespace firn::fuse

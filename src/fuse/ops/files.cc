@@ -40,7 +40,9 @@ Operation read(Door& door, Exchange& exchange) {
   if (!in.fh) co_return Code::kBadHandle;
   // Straight into the buffer from which the kernel takes the reply.
   const auto buffer = exchange.reply.first(std::min<size_t>(in.size, exchange.reply.size()));
-  co_return Outcome(CO_TRY(co_await door.volume().read(handle_of(in.fh), in.offset, buffer)));
+  const size_t bytes = CO_TRY(co_await door.volume().read(handle_of(in.fh), in.offset, buffer));
+  door.count_read(bytes);
+  co_return Outcome(bytes);
 }
 
 Operation write(Door& door, Exchange& exchange) {
@@ -50,6 +52,7 @@ Operation write(Door& door, Exchange& exchange) {
   const vfs::WriteOptions options{.kill_set_ids = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0};
   const size_t bytes =
       CO_TRY(co_await door.volume().write(handle_of(in.fh), in.offset, exchange.request.data, options));
+  door.count_written(bytes);
   co_return exchange.answer(fuse_write_out{.size = static_cast<uint32_t>(bytes)});
 }
 

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "fuse/ops/ops.h"
+#include "fuse/reserved.h"
 
 namespace firn::fuse::ops {
 
@@ -15,7 +16,7 @@ Operation batch_forget(Door& door, Exchange& exchange) {
   for (size_t offset = 0; offset < items.size(); offset += sizeof(fuse_forget_one)) {
     fuse_forget_one item;
     std::memcpy(&item, items.data() + offset, sizeof item);
-    if (item.nlookup > 0) co_await door.volume().unpin(InodeId(item.nodeid), item.nlookup);
+    if (item.nlookup > 0 && !is_reserved(item.nodeid)) co_await door.volume().unpin(InodeId(item.nodeid), item.nlookup);
   }
   co_return Outcome::none();
 }

@@ -64,6 +64,9 @@ Operation destroy(Door& door, Exchange& exchange);
 Operation interrupt(Door& door, Exchange& exchange);
 Operation unsupported(Door& door, Exchange& exchange);
 
+// reserved.cc
+Operation reserved(Door& door, Exchange& exchange);
+
 inline InodeId inode_of(const Exchange& exchange) { return InodeId(exchange.header().nodeid); }
 
 }  // namespace firn::fuse::ops
