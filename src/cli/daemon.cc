@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/http_door.h"
 #include "cli/maintenance.h"
+#include "cli/metrics_report.h"
 #include "cli/migrations.h"
 #include "cli/nfs_door.h"
 #include "cli/running_volume.h"
@@ -40,7 +41,9 @@ class Doors {
             .paths = options.paths, .reactors = running_.reactors(), .pool = running_.pool(), .api = api_options()},
         std::move(http));
     CO_TRY(co_await http_->open());
+    status_.http = http_->addresses();
     nfs_ = CO_TRY(co_await NfsDoor::open(running_, options.paths, settings_.nfs));
+    if (nfs_) status_.nfs = nfs_->address();
     co_return {};
   }
 
@@ -60,6 +63,7 @@ class Doors {
             .metrics = metrics::process_registry(),
             .owner_uid = geteuid(),
             .status = [this] { return status_.report(); },
+            .samples = [this] { return sample_metrics(running_, session_.get()); },
             .stop = [this] { stop_.request(); },
             .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
   }

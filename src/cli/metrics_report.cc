@@ -149,8 +149,9 @@ void sample_moved(const vfs::TierStatistics& state, Timestamp now, Samples& out)
               number(state.shared_bytes));
   out.counter("firn_tier_hydrated_bytes_total", "Bytes that came back to the local disk.",
               number(state.hydrated_bytes));
-  out.counter("firn_tier_evicted_files_total", "Files whose content left the local disk.", number(state.evicted_files));
-  out.counter("firn_tier_evicted_bytes_total", "Bytes that left it.", number(state.evicted_bytes));
+  out.counter("firn_tier_evicted_files_total", "Files whose content left the local disk to make room.",
+              number(state.evicted_files));
+  out.counter("firn_tier_evicted_bytes_total", "Bytes that left it to make room.", number(state.evicted_bytes));
   out.gauge("firn_tier_hot_bytes", "Bytes of files on the local disk, about.", number(state.hot_bytes));
   out.gauge("firn_tier_hot_limit_bytes", "How much that may be; 0: what the disk has.", number(state.hot_limit_bytes));
   out.gauge("firn_tier_uploading", "1 while an upload runs.", state.uploading ? 1 : 0);

@@ -1,0 +1,66 @@
+// Sums up lines of a mount's access log: what firn profile shows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace firn::cli {
+
+// One line of .firn/accesslog (docs/observability.md).
+struct AccessLine {
+  std::string op;
+  uint64_t inode = 0;
+  std::string name;  // as it is written in the line, escapes and all; empty: the line has none
+  uint64_t bytes = 0;
+  uint32_t pid = 0;
+  std::string result;
+  double us = 0;
+};
+
+// nullopt: it tells of no request.
+std::optional<AccessLine> parse_access_line(std::string_view line);
+// Of "# dropped N lines"; 0 for every other.
+uint64_t dropped_in(std::string_view line);
+
+struct AccessSum {
+  uint64_t count = 0, errors = 0, bytes = 0;
+  double us = 0, longest_us = 0;
+
+  void add(const AccessLine& line);
+};
+
+// What requests were about: an inode, or a name in a folder.
+struct AccessTarget {
+  uint64_t inode = 0;
+  std::string name;
+  friend auto operator<=>(const AccessTarget&, const AccessTarget&) = default;
+};
+
+class AccessProfile {
+ public:
+  // One line, without its end.
+  void add(std::string_view line);
+
+  const AccessSum& all() const { return all_; }
+  uint64_t dropped() const { return dropped_; }
+  // The longest in all first; at most `limit`.
+  std::vector<std::pair<std::string, AccessSum>> operations(size_t limit) const;
+  std::vector<std::pair<AccessTarget, AccessSum>> targets(size_t limit) const;
+  std::vector<std::pair<uint32_t, AccessSum>> processes(size_t limit) const;
+
+ private:
+  // Beyond it no further targets are told apart.
+  static constexpr size_t kMostTargets = 100'000;
+
+  AccessSum all_;
+  uint64_t dropped_ = 0;
+  std::map<std::string, AccessSum> operations_;
+  std::map<AccessTarget, AccessSum> targets_;
+  std::map<uint32_t, AccessSum> processes_;
+};
+
+}  // namespace firn::cli

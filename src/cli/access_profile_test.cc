@@ -1,0 +1,47 @@
+#include "cli/access_profile.h"
+
+#include <gtest/gtest.h>
+
+namespace firn::cli {
+namespace {
+
+constexpr const char* kCreate =
+    R"(2026-11-22T02:13:04.123456Z op=CREATE inode=7 name="a \"b\" op=c" uid=1 gid=2 pid=44 result=OK us=12.500)";
+constexpr const char* kWrite =
+    "2026-11-22T02:13:04.123456Z op=WRITE inode=8 offset=0 size=9 bytes=9 uid=1 gid=2 pid=45 result=ENOSPC us=30.000";
+
+TEST(AccessProfile, ReadsALine) {
+  const auto line = parse_access_line(kCreate);
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->op, "CREATE");
+  EXPECT_EQ(line->inode, 7u);
+  EXPECT_EQ(line->name, R"(a \"b\" op=c)");
+  EXPECT_EQ(line->pid, 44u);
+  EXPECT_EQ(line->result, "OK");
+  EXPECT_EQ(line->us, 12.5);
+}
+
+TEST(AccessProfile, PassesOverWhatIsNoLine) {
+  for (const char* text : {"", "#", "# dropped 3 lines", "x", "2026 op=READ", "2026 op=READ name=\"a result=OK us=1"})
+    EXPECT_FALSE(parse_access_line(text)) << text;
+  EXPECT_EQ(dropped_in("# dropped 31 lines"), 31u);
+  EXPECT_EQ(dropped_in("# dropped"), 0u);
+}
+
+TEST(AccessProfile, SumsUp) {
+  AccessProfile profile;
+  for (const char* line : {kCreate, kWrite, kWrite, "#", "# dropped 5 lines"}) profile.add(line);
+  EXPECT_EQ(profile.all().count, 3u);
+  EXPECT_EQ(profile.all().errors, 2u);
+  EXPECT_EQ(profile.dropped(), 5u);
+  const auto operations = profile.operations(10);
+  ASSERT_EQ(operations.size(), 2u);
+  EXPECT_EQ(operations[0].first, "WRITE") << "the longest first";
+  EXPECT_EQ(operations[0].second.bytes, 18u);
+  EXPECT_EQ(operations[0].second.us, 60);
+  EXPECT_EQ(profile.processes(1)[0].first, 45u);
+  EXPECT_EQ(profile.targets(10)[1].first, (AccessTarget{7, R"(a \"b\" op=c)"}));
+}
+
+}  // namespace
+}  // namespace firn::cli
