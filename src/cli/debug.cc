@@ -124,6 +124,16 @@ Result<std::string> second_of(const Served& served) {
       rates_between(before, after, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()));
 }
 
+// A line for each member: without_secrets() cuts lines that are too long.
+std::string lines_of(const nlohmann::json& body) {
+  return body.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+Result<std::string> status_text(const Served& served) {
+  const std::string answer = TRY(ask(served, "/v1/status"));
+  return lines_of(TRY(parse_answer(answer)));
+}
+
 // What waits to be uploaded, without the files' names.
 Result<std::string> pending_text(const Served& served, bool with_paths) {
   const std::string answer = TRY(ask(served, "/v1/wal?limit=1000"));
@@ -133,7 +143,7 @@ Result<std::string> pending_text(const Served& served, bool with_paths) {
       file.erase("name");
       file.erase("name_hex");
     }
-  return dump_json(body) + "\n";
+  return lines_of(body);
 }
 
 class Report {
@@ -158,7 +168,7 @@ Result<void> gather(const Served& served, bool with_paths, Bundle& bundle) {
   TRY(report.add("system.txt", system_text()));
   TRY(report.add("environment.txt", environment_text()));
   TRY(report.add("mounts.txt", mounts_text()));
-  TRY(report.add("status.json", or_reason(ask(served, "/v1/status"))));
+  TRY(report.add("status.json", or_reason(status_text(served))));
   TRY(report.add("metrics.txt", or_reason(ask(served, "/v1/metrics"))));
   TRY(report.add("stats.txt", or_reason(second_of(served))));
   TRY(report.add("pending.json", or_reason(pending_text(served, with_paths))));

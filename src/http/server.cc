@@ -3,11 +3,18 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "http/request_metrics.h"
 #include "io/tcp_address.h"
 
 namespace firn::http {
 namespace {
+
+metrics::Gauge& open_connections() {
+  static metrics::Gauge& gauge =
+      metrics::process_registry().gauge("firn_http_connections", "Connections of HTTP clients.");
+  return gauge;
+}
 
 Response response_to_bad_head(const Status& status) {
   if (status == Code::kArgumentTooBig) return problem(431, status.to_string());
@@ -99,7 +106,9 @@ io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gat
     }
     socket = *std::move(secured);
   }
+  open_connections().add(1);
   co_await serve(std::move(socket), std::move(peer));
+  open_connections().add(-1);
 }
 
 io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket, Peer peer) {

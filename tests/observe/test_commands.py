@@ -83,6 +83,7 @@ class CommandsTest(ObservedTest):
         self.assertEqual(set(files), {"system.txt", "environment.txt", "mounts.txt", "status.json", "metrics.txt",
                                       "stats.txt", "pending.json", "firn.toml", "firn.log"})
         self.assertEqual(json.loads(files["status.json"])["volume"], str(self.volume))
+        self.assertLess(max(len(line) for line in files["status.json"].splitlines()), 1000)
         self.assertIn("firn_fuse_requests_total", files["metrics.txt"])
         self.assertIn("commits/s", files["stats.txt"])
         self.assertIn("refused", files["firn.log"])
