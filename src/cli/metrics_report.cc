@@ -189,7 +189,8 @@ void sample_shipping(const Shipping::Report& report, Samples& out) {
 
 io::Task<Samples> sample_metrics(RunningVolume& running, const fuse::Session* session) {
   Samples out;
-  sample_process(out);
+  // /proc may have much to say.
+  co_await running.pool().run([&out] { sample_process(out); });
   sample_reactors(running, out);
   if (session) sample_session(session->info(), out);
   sample_files(running, out);

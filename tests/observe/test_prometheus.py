@@ -40,7 +40,7 @@ class Prometheus:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         config = folder / "prometheus.yml"
-        config.write_text("global: {scrape_interval: 250ms, scrape_timeout: 250ms}\n"
+        config.write_text("global: {scrape_interval: 500ms, scrape_timeout: 500ms}\n"
                           "scrape_configs:\n- job_name: firn\n  static_configs:\n"
                           f"  - targets: ['{target}']\n")
         self.log = open(folder / "prometheus.log", "w", encoding="utf-8")
@@ -90,7 +90,7 @@ class PrometheusTest(ObservedTest):
         self.addCleanup(server.stop)
         self.wait_until(lambda: server.query("up") == [1.0], "Prometheus did not scrape")
         for series in LAYERS:
-            self.assertGreater(max(server.query(series), default=0), 0, series)
+            self.assertGreater(max(server.query(f"max_over_time({series}[1m])"), default=0), 0, series)
         board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
         self.assertGreaterEqual(board["schemaVersion"], 38)
         known = {re.split(r"[{ ]", series)[0] for series in self.scrape()}
