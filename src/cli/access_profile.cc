@@ -77,13 +77,20 @@ void AccessSum::add(const AccessLine& line) {
   longest_us = std::max(longest_us, line.us);
 }
 
+uint32_t AccessProfile::process_of(uint32_t thread) {
+  if (!process_of_ || thread == 0) return thread;
+  const auto [known, added] = process_of_thread_.try_emplace(thread, thread);
+  if (added) known->second = process_of_(thread);
+  return known->second;
+}
+
 void AccessProfile::add(std::string_view text) {
   dropped_ += dropped_in(text);
   const std::optional<AccessLine> line = parse_access_line(text);
   if (!line) return;
   all_.add(*line);
   operations_[line->op].add(*line);
-  processes_[line->pid].add(*line);
+  processes_[process_of(line->pid)].add(*line);
   const AccessTarget target{line->inode, line->name};
   if (targets_.size() < kMostTargets || targets_.contains(target)) targets_[target].add(*line);
 }

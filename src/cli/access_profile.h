@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ struct AccessLine {
   uint64_t inode = 0;
   std::string name;  // as it is written in the line, escapes and all; empty: the line has none
   uint64_t bytes = 0;
-  uint32_t pid = 0;
+  uint32_t pid = 0;  // of the thread
   std::string result;
   double us = 0;
 };
@@ -42,6 +43,11 @@ struct AccessTarget {
 
 class AccessProfile {
  public:
+  // The process that a thread belongs to; asked once for each thread.
+  using ProcessOf = std::function<uint32_t(uint32_t thread)>;
+  // Without `process_of`, each thread is one.
+  explicit AccessProfile(ProcessOf process_of = {}) : process_of_(std::move(process_of)) {}
+
   // One line, without its end.
   void add(std::string_view line);
 
@@ -56,6 +62,10 @@ class AccessProfile {
   // Beyond it no further targets are told apart.
   static constexpr size_t kMostTargets = 100'000;
 
+  uint32_t process_of(uint32_t thread);
+
+  const ProcessOf process_of_;
+  std::map<uint32_t, uint32_t> process_of_thread_;
   AccessSum all_;
   uint64_t dropped_ = 0;
   std::map<std::string, AccessSum> operations_;

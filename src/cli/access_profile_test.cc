@@ -40,6 +40,10 @@ TEST(AccessProfile, SumsUp) {
   EXPECT_EQ(operations[0].second.bytes, 18u);
   EXPECT_EQ(operations[0].second.us, 60);
   EXPECT_EQ(profile.processes(1)[0].first, 45u);
+  AccessProfile by_process([](uint32_t) { return 7u; });
+  for (const char* line : {kCreate, kWrite}) by_process.add(line);
+  ASSERT_EQ(by_process.processes(10).size(), 1u);
+  EXPECT_EQ(by_process.processes(10)[0].first, 7u);
   EXPECT_EQ(profile.targets(10)[1].first, (AccessTarget{7, R"(a \"b\" op=c)"}));
 }
 

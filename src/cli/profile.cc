@@ -1,12 +1,12 @@
 // firn profile
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
@@ -46,13 +46,31 @@ Result<std::string> mount_point_of(const std::string& argument) {
   return fail(Code::kInvalid, argument + ": no firn volume is mounted there");
 }
 
-std::string process_name(uint32_t pid) {
-  if (pid == 0) return "the kernel";
-  std::string name;
-  std::ifstream comm(fmt::format("/proc/{}/comm", pid));
-  std::getline(comm, name);
-  return name.empty() ? "gone" : name;
-}
+// Processes by their threads, as long as they live; their names are kept.
+class Processes {
+ public:
+  uint32_t process_of(uint32_t thread) {
+    std::ifstream status(fmt::format("/proc/{}/status", thread));
+    uint32_t process = thread;
+    for (std::string word; status >> word;)
+      if (word == "Tgid:") {
+        status >> process;
+        break;
+      }
+    std::ifstream comm(fmt::format("/proc/{}/comm", process));
+    if (std::string name; std::getline(comm, name)) names_[process] = name;
+    return process;
+  }
+
+  std::string name_of(uint32_t process) const {
+    if (process == 0) return "the kernel";
+    const auto known = names_.find(process);
+    return known == names_.end() ? "gone" : known->second;
+  }
+
+ private:
+  std::map<uint32_t, std::string> names_;
+};
 
 std::string path_of(const AccessTarget& target, const InodePaths& paths) {
   std::string path = paths.path_of(target.inode);
@@ -70,7 +88,7 @@ nlohmann::json json_of(const AccessSum& sum, double all_us) {
           {"share", all_us > 0 ? sum.us / all_us : 0}};
 }
 
-void show_json(const AccessProfile& profile, const InodePaths& paths, double seconds) {
+void show_json(const AccessProfile& profile, const InodePaths& paths, const Processes& processes, double seconds) {
   const double all_us = profile.all().us;
   nlohmann::json body = {
       {"seconds", seconds}, {"dropped_lines", profile.dropped()}, {"all", json_of(profile.all(), all_us)}};
@@ -84,7 +102,7 @@ void show_json(const AccessProfile& profile, const InodePaths& paths, double sec
   for (const auto& [target, sum] : profile.targets(kMostOthers)) add("paths", "path", path_of(target, paths), sum);
   for (const auto& [pid, sum] : profile.processes(kMostOthers)) {
     add("processes", "pid", pid, sum);
-    body["processes"].back()["name"] = process_name(pid);
+    body["processes"].back()["name"] = processes.name_of(pid);
   }
   print_json(body);
 }
@@ -95,7 +113,7 @@ void row(const std::string& name, const AccessSum& sum, double all_us) {
              human_size(sum.bytes), name);
 }
 
-void show(const AccessProfile& profile, const InodePaths& paths, double seconds) {
+void show(const AccessProfile& profile, const InodePaths& paths, const Processes& processes, double seconds) {
   const AccessSum& all = profile.all();
   fmt::print(
       "{} requests in {:.1f} s{}\n", all.count, seconds,
@@ -108,7 +126,7 @@ void show(const AccessProfile& profile, const InodePaths& paths, double seconds)
   for (const auto& [target, sum] : profile.targets(kMostOthers)) row(path_of(target, paths), sum, all.us);
   fmt::print("processes\n");
   for (const auto& [pid, sum] : profile.processes(kMostOthers))
-    row(fmt::format("{} {}", pid, process_name(pid)), sum, all.us);
+    row(fmt::format("{} {}", pid, processes.name_of(pid)), sum, all.us);
 }
 
 // Lines of the access log, as they come.
@@ -148,17 +166,18 @@ class LogReader {
 Result<int> run(const Arguments& arguments) {
   const std::string mount_point = TRY(mount_point_of(arguments.mount));
   const InodePaths paths(mount_point);
+  Processes processes;
   LogReader log = TRY(LogReader::open_at(mount_point));
   const int64_t step_s = arguments.interval_s > 0 ? arguments.interval_s : arguments.seconds;
   for (int64_t left_s = arguments.seconds; left_s > 0; left_s -= step_s) {
     const Clock::time_point begin = Clock::now();
-    AccessProfile profile;
+    AccessProfile profile([&processes](uint32_t thread) { return processes.process_of(thread); });
     TRY(log.read_into(profile, begin + std::chrono::seconds(std::min(step_s, left_s))));
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     if (arguments.json) {
-      show_json(profile, paths, seconds);
+      show_json(profile, paths, processes, seconds);
     } else {
-      show(profile, paths, seconds);
+      show(profile, paths, processes, seconds);
     }
     if (std::fflush(stdout) != 0) return kExitFailure;
   }

@@ -152,13 +152,13 @@ void Door::serve(const Message& message, Exchange& exchange) {
     finish(exchange, wants_no_reply(opcode) ? Outcome::none() : Outcome(status.code()));
     return;
   }
+  counts_[opcode].requests.fetch_add(1, std::memory_order_relaxed);
   if (is_reserved(exchange.request)) [[unlikely]] {
     // It may wait for long, by design.
     exchange.started_ns = 0;
     ops::reserved(*this, exchange);
     return;
   }
-  counts_[opcode].requests.fetch_add(1, std::memory_order_relaxed);
   if (access_log_.wanted()) [[unlikely]]
     exchange.access = AccessLog::note(exchange.request);
   kTable.serve[opcode](*this, exchange);

@@ -4,6 +4,7 @@ import os
 import tarfile
 import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from observed import ObservedTest
 
@@ -23,8 +24,11 @@ class CommandsTest(ObservedTest):
         worker = threading.Thread(target=work)
         worker.start()
         try:
-            lines = self.succeed("stats", self.mount_point, "--count", "2", "--json").splitlines()
-            table = self.succeed("stats", "--url", self.url, "--count", "1")
+            with ThreadPoolExecutor() as pool:
+                texts = pool.map(lambda words: self.succeed("stats", *words), (
+                    (self.mount_point, "--count", "2", "--json"), ("--url", self.url, "--count", "1")))
+                json_lines, table = texts
+            lines = json_lines.splitlines()
         finally:
             ended.set()
             worker.join()
