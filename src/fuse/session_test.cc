@@ -336,6 +336,47 @@ TEST_P(SessionTest, RefusesASecondMount) {
   EXPECT_NE(second.error().message().find("already"), std::string::npos) << second.error().message();
 }
 
+// Until a line has `wanted`.
+std::string read_log(int fd, const std::string& wanted) {
+  std::string text;
+  char buffer[65536];
+  while (text.find(wanted) == std::string::npos) {
+    const ssize_t bytes = read(fd, buffer, sizeof buffer);
+    if (bytes <= 0) return text + "the log ended";
+    text.append(buffer, static_cast<size_t>(bytes));
+  }
+  return text;
+}
+
+TEST_P(SessionTest, TheAccessLogTellsEachReaderWhatManyThreadsDo) {
+  put("a", "x");
+  const Fd first(open(path(".firn/accesslog").c_str(), O_RDONLY));
+  const Fd second(open(path(".firn/accesslog").c_str(), O_RDONLY));
+  ASSERT_TRUE(first && second);
+  std::vector<std::thread> workers;
+  for (int worker = 0; worker < 4; ++worker)
+    workers.emplace_back([this, worker] {
+      for (int i = 0; i < 50; ++i) mkdir(path("d" + std::to_string(worker * 50 + i)).c_str(), 0700);
+    });
+  for (std::thread& worker : workers) worker.join();
+  mkdir(path("last").c_str(), 0700);
+  for (const Fd* log : {&first, &second}) {
+    const std::string text = read_log(log->get(), "op=MKDIR inode=1 name=\"last\"");
+    for (int i = 0; i < 200; ++i)
+      EXPECT_NE(text.find("op=MKDIR inode=1 name=\"d" + std::to_string(i) + "\""), std::string::npos) << i;
+  }
+}
+
+TEST_P(SessionTest, EndsWhileSomebodyWaitsForTheAccessLog) {
+  const Fd log(open(path(".firn/accesslog").c_str(), O_RDONLY));
+  ASSERT_TRUE(log);
+  std::thread reader([&log] { read_log(log.get(), "nobody does this"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  io::block_on(*reactors_, session_->stop(100'000'000));
+  reader.join();
+  session_.reset();
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SessionTest,
                          ::testing::Values(Setup{TransportKind::kDev, false}, Setup{TransportKind::kDev, true},
                                            Setup{TransportKind::kUring, false}, Setup{TransportKind::kUring, true}),
