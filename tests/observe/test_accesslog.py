@@ -22,7 +22,10 @@ class AccessLogTest(FirnTest):
         self.init()
         self.mounted.append((self.volume, self.mount_point))
         # What the kernel writes by itself is not in the log.
-        self.succeed("mount", self.volume, self.mount_point, "-o", "passthrough=off")
+        mounted = self.firn("mount", self.volume, self.mount_point, "-o", "passthrough=off")
+        if mounted.returncode != 0:
+            self.tearDown()
+            self.fail(mounted.stderr)
         self.log = self.mount_point / ".firn" / "accesslog"
 
     def logged(self, work, enough):

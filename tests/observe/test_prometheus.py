@@ -75,17 +75,16 @@ def panels(board):
 
 
 class PrometheusTest(ObservedTest):
-    def setUp(self):
-        super().setUp()
+    def test_promtool_has_nothing_to_complain_of(self):
         self.make()
         self.use_doors()
-
-    def test_promtool_has_nothing_to_complain_of(self):
         checked = subprocess.run(["promtool", "check", "metrics"], input=self.ask("/metrics"), text=True, check=False,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE_S)
         self.assertEqual((checked.returncode, checked.stdout), (0, ""))
 
     def test_prometheus_has_every_layer_and_the_dashboard_shows_it(self):
+        self.make()
+        self.use_doors()
         server = Prometheus(self.folder, self.url.removeprefix("http://"))
         self.addCleanup(server.stop)
         self.wait_until(lambda: server.query("up") == [1.0], "Prometheus did not scrape")
