@@ -26,7 +26,7 @@ metrics::Counter& dropped_lines() {
 }
 
 // In quotes; what would end them or the line is escaped as in C.
-std::string quoted(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   std::string out = "\"";
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
@@ -62,9 +62,9 @@ timespec wall_time() {
 std::string line_of(const AccessRecord& record, int error, uint64_t bytes, timespec now, int64_t took_ns) {
   std::string line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z op={} inode={}", fmt::gmtime(now.tv_sec),
                                  now.tv_nsec / 1000, opcode_name(record.opcode), record.inode);
-  if (!record.name.empty()) line += (names_attribute(record.opcode) ? " xattr=" : " name=") + quoted(record.name);
+  if (!record.name.empty()) line += (names_attribute(record.opcode) ? " xattr=" : " name=") + in_quotes(record.name);
   if (record.new_folder != 0) line += fmt::format(" to={}", record.new_folder);
-  if (!record.new_name.empty()) line += " new_name=" + quoted(record.new_name);
+  if (!record.new_name.empty()) line += " new_name=" + in_quotes(record.new_name);
   if (record.has_range) line += fmt::format(" offset={} size={} bytes={}", record.offset, record.bytes, bytes);
   line += fmt::format(" uid={} gid={} pid={} result={} us={}.{:03}\n", record.uid, record.gid, record.pid,
                       result_name(error), took_ns / 1000, took_ns % 1000);
