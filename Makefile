@@ -6,6 +6,7 @@ run: build
 
 test: setup
 	scripts/s3-server
+	scripts/api-tester
 	scripts/check
 
 build: setup

@@ -8,7 +8,7 @@
 
 namespace firn::cli {
 
-// POST `route` ("/v1/work/flush?path=/") to the daemon of the volume: the members of its last line. `what` stands
+// POST `route` ("/v1/admin/flush?path=/") to the daemon of the volume: the members of its last line. `what` stands
 // before the bar.
 Result<nlohmann::json> daemon_work(const Served& served, const std::string& route, const std::string& what);
 

@@ -35,7 +35,7 @@ struct Arguments {
 uint64_t number(const json& body, const char* name) { return body.value(name, uint64_t{0}); }
 
 Result<int> collect(const Arguments& arguments) {
-  std::string route = fmt::format("/v1/work/gc?dry_run={}", arguments.dry_run ? 1 : 0);
+  std::string route = fmt::format("/v1/admin/gc?dry_run={}", arguments.dry_run ? 1 : 0);
   if (!arguments.grace.empty()) {
     const auto grace_ns = parse_duration(arguments.grace);
     if (!grace_ns) return misuse(fmt::format("gc: --grace: {} is not a duration such as 24h", arguments.grace));
@@ -73,7 +73,7 @@ Result<int> scrub(const Arguments& arguments) {
     if (!parsed) return misuse(fmt::format("scrub: --rate: {} is not a size such as 8MiB", arguments.rate));
     rate = *parsed;
   }
-  const std::string route = fmt::format("/v1/work/scrub?rate={}", rate);
+  const std::string route = fmt::format("/v1/admin/scrub?rate={}", rate);
   const VolumePaths paths = TRY(local_volume(arguments.volume));
   const json done = TRY(daemon_work({.paths = paths}, route, "scrubbing"));
   const json hot = done.value("hot", json::object()), cold = done.value("cold", json::object());

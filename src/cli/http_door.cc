@@ -63,13 +63,17 @@ HttpDoor::HttpDoor(Options options, HttpPlan plan)
     : paths_(options.paths),
       pool_(options.pool),
       plan_(std::move(plan)),
-      api_(std::move(options.api)),
       tokens_(std::move(plan_.tokens), [this](std::string text) { return keep_tokens(std::move(text)); }),
-      access_(
-          tokens_, [this](http::Exchange& exchange) { return api_.handle(exchange); }, geteuid()),
+      api_(with_tokens(std::move(options.api))),
+      access_(tokens_, [this](http::Exchange& exchange) { return api_.handle(exchange); }),
       tcp_counts_(std::make_shared<http::ConnectionCounts>(http::ConnectionCounts::Limits{
           .connections = static_cast<unsigned>(plan_.settings.connections),
           .per_address = static_cast<unsigned>(plan_.settings.connections_per_address)})) {}
+
+http::ApiOptions HttpDoor::with_tokens(http::ApiOptions options) {
+  options.tokens = [this](http::Exchange& exchange) { return tokens_.handle(exchange); };
+  return options;
+}
 
 io::Task<Status> HttpDoor::keep_tokens(std::string text) {
   co_return co_await pool_.run([this, text = std::move(text)] { return save_tokens(paths_, text); });

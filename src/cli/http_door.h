@@ -47,12 +47,13 @@ class HttpDoor {
   http::Peer identify(int fd) const;
   http::Limits limits() const;
   io::Task<Status> keep_tokens(std::string text);
+  http::ApiOptions with_tokens(http::ApiOptions options);
 
   const VolumePaths paths_;
   io::BlockingPool& pool_;
   HttpPlan plan_;
-  http::Api api_;
   http::TokenSet tokens_;
+  http::Api api_;
   http::Access access_;
   std::shared_ptr<http::ConnectionCounts> tcp_counts_;
   std::vector<std::unique_ptr<http::Server>> servers_;

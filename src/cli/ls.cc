@@ -48,11 +48,11 @@ void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
 Status list_one(const std::string& path, const Arguments& arguments) {
   const Target target = TRY(find_target(path));
   Client client = TRY(Client::connect(target.served));
-  std::string after = "0";
-  while (!after.empty()) {
-    auto reply = client.call("GET", path_route("ls", target) + "&after=" + after);
+  std::string after;
+  do {
+    auto reply = client.call("GET", route_to("ls", target) + "?after=" + after);
     if (!reply && reply.error() == Code::kNotDirectory) {
-      auto file = TRY(client.call("GET", path_route("stat", target)));
+      auto file = TRY(client.call("GET", route_to("meta", target)));
       auto entry = TRY(parse_answer(file.body));
       entry["name"] = path;
       print_entry(entry, arguments);
@@ -62,7 +62,7 @@ Status list_one(const std::string& path, const Arguments& arguments) {
     const auto page = TRY(parse_answer(reply->body));
     for (const auto& entry : page.at("entries")) print_entry(entry, arguments);
     after = page.at("next").is_string() ? page.at("next").get<std::string>() : "";
-  }
+  } while (!after.empty());
   return {};
 }
 

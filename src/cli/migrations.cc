@@ -61,7 +61,7 @@ std::optional<migrate::OnConflict> parse_on_conflict(std::string_view text) {
 }
 
 std::string route_of(const MigrationRequest& request) {
-  std::string route = fmt::format("/v1/work/migrate?into={}&mode={}&on_conflict={}&one_file_system={}&count={}",
+  std::string route = fmt::format("/v1/admin/migrate?into={}&mode={}&on_conflict={}&one_file_system={}&count={}",
                                   http::encode_parameter(request.into), kModes[static_cast<size_t>(request.mode)],
                                   kRules[static_cast<size_t>(request.on_conflict)], request.one_file_system ? 1 : 0,
                                   request.count_first ? 1 : 0);

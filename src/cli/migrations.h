@@ -28,7 +28,7 @@ struct MigrationRequest {
 };
 
 std::optional<migrate::OnConflict> parse_on_conflict(std::string_view text);
-// "/v1/work/migrate?…", and back. kInvalid.
+// "/v1/admin/migrate?…", and back. kInvalid.
 std::string route_of(const MigrationRequest& request);
 Result<MigrationRequest> migration_of(const http::Request& request);
 

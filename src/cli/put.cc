@@ -38,7 +38,7 @@ class Progress {
 };
 
 Result<bool> is_folder(Client& client, const Target& target) {
-  const auto reply = client.call("GET", path_route("stat", target) + "&follow=1");
+  const auto reply = client.call("GET", route_to("meta", target) + "?follow=1");
   if (!reply && reply.error() == Code::kNotFound) return false;
   if (!reply) return fail(reply.error());
   return reply->body.find("\"type\":\"directory\"") != std::string::npos;

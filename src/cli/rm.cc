@@ -32,7 +32,7 @@ Status remove_tree(Client& client, const Target& target) {
   if (removed) return {};
   if (removed.error() != Code::kNotEmpty) return std::move(removed).error();
   for (;;) {
-    const auto reply = TRY(client.call("GET", path_route("ls", target)));
+    const auto reply = TRY(client.call("GET", route_to("ls", target)));
     const auto page = TRY(parse_answer(reply.body));
     const auto& entries = page.at("entries");
     for (const auto& entry : entries) {

@@ -29,7 +29,7 @@ Result<int> show(const Arguments& arguments) {
   for (const std::string& path : arguments.paths) {
     const Target target = TRY(find_target(path));
     Client client = TRY(Client::connect(target.served));
-    auto reply = client.call("GET", path_route("stat", target));
+    auto reply = client.call("GET", route_to("meta", target));
     if (!reply) return fail(on(path, reply.error()));
     if (arguments.json) {
       fmt::print("{}\n", reply->body);

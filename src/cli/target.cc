@@ -75,7 +75,11 @@ Result<Served> served_volume(const std::string& argument) {
   return Served{.paths = TRY(local_volume(argument))};
 }
 
-std::string file_route(const Target& target) { return "/v1/files" + http::encode_path(target.inner); }
+std::string route_to(const std::string& family, const Target& target) {
+  return "/v1/" + family + http::encode_path(target.inner);
+}
+
+std::string file_route(const Target& target) { return route_to("files", target); }
 
 std::string path_route(const std::string& name, const Target& target) {
   return fmt::format("/v1/{}?path={}", name, http::encode_parameter(target.inner));

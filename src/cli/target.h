@@ -27,7 +27,8 @@ Result<VolumePaths> local_volume(const std::string& argument);
 // `argument` must be empty.
 Result<Served> served_volume(const std::string& argument);
 
-// "/v1/files" + the escaped path, and "/v1/NAME?path=".
+// "/v1/FAMILY" (files, meta, ls) + the escaped path, and "/v1/NAME?path=".
+std::string route_to(const std::string& family, const Target& target);
 std::string file_route(const Target& target);
 std::string path_route(const std::string& name, const Target& target);
 

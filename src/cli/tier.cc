@@ -49,7 +49,7 @@ Result<Target> target_of(const Arguments& arguments) {
 
 Result<json> work(const Arguments& arguments, const std::string& name, const std::string& what) {
   const Target target = TRY(target_of(arguments));
-  const std::string route = fmt::format("/v1/work/{}?path={}", name, http::encode_parameter(target.inner));
+  const std::string route = fmt::format("/v1/admin/{}?path={}", name, http::encode_parameter(target.inner));
   Result<json> done = daemon_work(target.served, route, what);
   if (!done) return fail(on(arguments.path.empty() ? target.served.text() : arguments.path, done.error()));
   return done;

@@ -71,7 +71,7 @@ Result<int> set(const Arguments& arguments) {
     if (std::ranges::find(tiers, name) == tiers.end())
       return misuse(
           fmt::format("tier set: {}: the volume has no tier of that name; it has {}", name, fmt::join(tiers, ", ")));
-  const std::string route = fmt::format("/v1/work/policy?path={}&{}={}", http::encode_parameter(target.inner),
+  const std::string route = fmt::format("/v1/admin/policy?path={}&{}={}", http::encode_parameter(target.inner),
                                         arguments.clear ? "clear" : "set", http::encode_parameter(text_of(arguments)));
   const Result<json> done = daemon_work(target.served, route, "setting");
   if (!done) return fail(on(arguments.path, done.error()));

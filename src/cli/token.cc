@@ -154,8 +154,7 @@ void add_create(Command& token) {
   command.value("--gid", arguments->gid, "Their group (the same number as --uid)").needs(uid);
   command.value("--groups", arguments->groups, "Their other groups: 100,101").needs(uid);
   command.value("--expires", arguments->expires, "After 12h, 30d and so on (never)");
-  command.flag("--admin", arguments->admin, "It may do what the daemon's owner may (/v1/admin, /v1/work)")
-      .excludes(path);
+  command.flag("--admin", arguments->admin, "It may do what the daemon's owner may (/v1/admin)").excludes(path);
   command.flag("--json", arguments->json, "As one JSON value");
 }
 

@@ -31,7 +31,7 @@ Result<int> show(const Arguments& arguments) {
   if (arguments.volume.empty() && !TRY(chosen_remote())) return misuse("wal: VOLUME is required; see: firn help wal");
   const Served served = TRY(served_volume(arguments.volume));
   Client client = TRY(Client::connect(served));
-  const auto reply = TRY(client.call("GET", fmt::format("/v1/wal?limit={}", arguments.limit)));
+  const auto reply = TRY(client.call("GET", fmt::format("/v1/admin/wal?limit={}", arguments.limit)));
   const json body = TRY(parse_answer(reply.body));
   if (arguments.json) {
     print_json(body);

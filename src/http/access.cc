@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "http/api.h"
 #include "http/path_walk.h"
-#include "http/token_answers.h"
 #include "io/tcp_address.h"
 
 namespace firn::http {
@@ -36,9 +36,20 @@ bool only_reads(std::string_view method) { return method == "GET" || method == "
 
 // "/a" of "/v1/files/a", for the routes that have a path in their own.
 std::optional<std::string_view> path_in_route(std::string_view path) {
-  for (const std::string_view route : {"/v1/files", "/v1/meta", "/v1/ls", "/v1/tiers", "/v1/policy"})
-    if (path.starts_with(route) && path.substr(route.size()).starts_with('/')) return path.substr(route.size());
+  constexpr std::string_view kPath = "/{path}";
+  for (const Route& route : Api::routes()) {
+    if (!route.pattern.ends_with(kPath)) continue;
+    const std::string_view start = route.pattern.substr(0, route.pattern.size() - kPath.size());
+    if (path.starts_with(start) && path.substr(start.size()).starts_with('/')) return path.substr(start.size());
+  }
   return std::nullopt;
+}
+
+// Of what is no route, too: who may not ask is not told that there is none.
+Right right_for(const Request& request) {
+  if (const Route* route = match_route(request.method, request.path).route) return route->right;
+  if (request.path.starts_with("/v1/admin/")) return Right::kAdmin;
+  return only_reads(request.method) ? Right::kRead : Right::kWrite;
 }
 
 Status check_scope(const Peer& peer, const Request& request) {
@@ -70,11 +81,10 @@ std::string lower(std::string_view text) {
 
 Status check_allowed(const Peer& peer, const Request& request) {
   if (peer.right == Right::kNothing) return Status(Code::kAccessDenied, "nobody may do this without a token");
+  const Right needed = right_for(request);
   if (peer.right == Right::kRead && !only_reads(request.method))
     return Status(Code::kAccessDenied, "this token only reads");
-  const bool administers = request.path.starts_with("/v1/admin/") || request.path.starts_with("/v1/work/");
-  if (peer.right != Right::kAdmin && administers)
-    return Status(Code::kNotPermitted, "only tokens made with --admin may do this");
+  if (peer.right < needed) return Status(Code::kNotPermitted, "only tokens made with --admin may do this");
   return peer.scope.empty() ? Status() : check_scope(peer, request);
 }
 
@@ -100,7 +110,7 @@ bool comes_from_foreign_page(const Request& request) {
   return host.empty() || (from != "http://" + host && from != "https://" + host);
 }
 
-io::Task<Result<void>> Access::from_unix(Exchange& exchange) { return pass(exchange); }
+io::Task<Result<void>> Access::from_unix(Exchange& exchange) { return api_(exchange); }
 
 io::Task<Result<void>> Access::from_tcp(Exchange& exchange) {
   const Request& request = exchange.request();
@@ -128,16 +138,7 @@ io::Task<Result<void>> Access::from_tcp(Exchange& exchange) {
   }
   if (Status allowed = check_allowed(exchange.peer(), request); !allowed.ok())
     co_return co_await exchange.respond(forbidden(allowed.message()));
-  co_return co_await pass(exchange);
-}
-
-io::Task<Result<void>> Access::pass(Exchange& exchange) {
-  const std::string_view path = exchange.request().path;
-  if (!path.starts_with(kTokensPath) || (path.size() > kTokensPath.size() && path[kTokensPath.size()] != '/'))
-    co_return co_await api_(exchange);
-  if (Status allowed = check_admin(exchange.peer(), owner_uid_); !allowed.ok())
-    co_return co_await exchange.respond(forbidden(allowed.message()));
-  co_return co_await tokens_.handle(exchange);
+  co_return co_await api_(exchange);
 }
 
 }  // namespace firn::http

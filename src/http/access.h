@@ -9,8 +9,7 @@ namespace firn::http {
 // Thread-safe; must outlive the servers that use its handlers.
 class Access {
  public:
-  Access(TokenSet& tokens, Handler api, uint32_t owner_uid)
-      : tokens_(tokens), api_(std::move(api)), owner_uid_(owner_uid) {}
+  Access(TokenSet& tokens, Handler api) : tokens_(tokens), api_(std::move(api)) {}
 
   // For the Unix socket: whom the kernel names is trusted.
   io::Task<Result<void>> from_unix(Exchange& exchange);
@@ -22,14 +21,11 @@ class Access {
   io::Task<Result<void>> from_tcp(Exchange& exchange);
 
  private:
-  io::Task<Result<void>> pass(Exchange& exchange);
-
   TokenSet& tokens_;
   const Handler api_;
-  const uint32_t owner_uid_;
 };
 
-// What keeps `peer` from sending `request`, if anything: a method that only reads, a path in the scope. Paths are
+// What keeps `peer` from sending `request`, if anything: the right that its route needs, paths in the scope. Paths are
 // checked once more where they are walked (http/path_walk.h), symlinks and all.
 Status check_allowed(const Peer& peer, const Request& request);
 

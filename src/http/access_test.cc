@@ -50,11 +50,12 @@ TEST(Access, ScopesArePathsNotPrefixes) {
 
 TEST(Access, AScopedTokenReachesOnlyRoutesWithAPath) {
   const Peer peer{.right = Right::kRead, .scope = "/a", .token = "1"};
-  for (const char* target : {"/v1/files/a/b", "/v1/meta/a", "/v1/ls/a", "/v1/stat?path=/a", "/v1/events?path=/a",
+  for (const char* target : {"/v1/files/a/b", "/v1/meta/a", "/v1/ls/a", "/v1/policy?path=/a", "/v1/events?path=/a",
                              "/v1/copy?from=/a/b&to=/a/c", "/v1/openapi.json"})
     EXPECT_TRUE(check_allowed(peer, get(target)).ok()) << target;
-  for (const char* target : {"/v1/files/b", "/v1/files/a/../b", "/v1/filesystem/a", "/v1/status", "/metrics", "/v1/wal",
-                             "/v1/events", "/v1/stat?path=/a&path=/b", "/v1/copy?from=/a/b&to=/c", "/v1/ls?path="})
+  for (const char* target : {"/v1/files/b", "/v1/files/a/../b", "/v1/filesystem/a", "/v1/status", "/metrics",
+                             "/v1/admin/wal", "/v1/events", "/v1/policy?path=/a&path=/b", "/v1/copy?from=/a/b&to=/c",
+                             "/v1/ls", "/v1/link?from=/b&to=/a/b", "/v1/symlink?target=/a"})
     EXPECT_FALSE(check_allowed(peer, get(target)).ok()) << target;
 }
 
@@ -63,10 +64,10 @@ class Asked : public testing::Test {
   // What a connection of `peer` is answered, and whom the handler saw.
   std::string ask(const std::string& headers, Peer peer) {
     auto reactor = std::make_unique<io::SimReactor>();
-    Access access(tokens_, [this](Exchange& exchange) { return answer(exchange); }, 7);
+    Access access(tokens_, [this](Exchange& exchange) { return answer(exchange); });
     Server server({.handler = [&access](Exchange& exchange) { return access.from_tcp(exchange); }, .limits = {}});
     std::string reply;
-    std::deque<Line> script = {{fmt::format("GET /v1/ls?path=/ HTTP/1.1\r\n{}\r\n", headers)}};
+    std::deque<Line> script = {{fmt::format("GET /v1/ls/ HTTP/1.1\r\n{}\r\n", headers)}};
     auto socket = std::make_unique<ScriptSocket>(std::move(script), Ending::kCloses, &reply);
     io::run_to_end(*reactor, server.serve(std::move(socket), std::move(peer)));
     return reply;

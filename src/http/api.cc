@@ -22,6 +22,19 @@ Result<uint64_t> number_parameter(const Request& request, std::string_view name,
   return value;
 }
 
+Result<bool> flag_parameter(const Request& request, std::string_view name) {
+  const std::string_view text = request.parameter(name).value_or("0");
+  if (text == "1" || text == "true") return true;
+  if (text == "0" || text == "false") return false;
+  return fail(Code::kInvalid, fmt::format("the query parameter \"{}\" must be 1, true, 0 or false", name));
+}
+
+Result<uint32_t> mode_parameter(const Request& request, uint32_t fallback) {
+  const uint64_t mode = TRY(number_parameter(request, "mode", fallback, 8));
+  if (mode > 07777) return fail(Code::kInvalid, "\"mode\" must be octal, at most 7777");
+  return static_cast<uint32_t>(mode);
+}
+
 Asker Api::credentials(const Exchange& exchange) const {
   const Peer& peer = exchange.peer();
   return Asker(
@@ -36,37 +49,18 @@ io::Task<Result<void>> Api::handle(Exchange& exchange) {
 }
 
 io::Task<Result<void>> Api::route(Exchange& exchange) {
-  constexpr std::string_view kFiles = "/v1/files/";
-  constexpr std::string_view kAdmin = "/v1/admin/";
-  constexpr std::string_view kWork = "/v1/work/";
-  const std::string_view method = exchange.request().method;
-  const std::string_view path = exchange.request().path;
-  const bool get = method == "GET" || method == "HEAD";
-  const bool post = method == "POST";
-  const bool is_file = path.starts_with(kFiles);
-  std::string file = is_file ? std::string(path.substr(kFiles.size() - 1)) : std::string();
-
-  if (is_file && get) return get_file(exchange, std::move(file));
-  if (is_file && method == "PUT") return put_file(exchange, std::move(file));
-  if (is_file && method == "DELETE") return remove(exchange, std::move(file));
-  if (path == "/v1/ls" && get) return list(exchange);
-  if (path == "/v1/stat" && get) return stat(exchange);
-  if (path == "/v1/status" && get) return status(exchange);
-  if ((path == "/v1/metrics" || path == "/metrics") && get) return show_metrics(exchange);
-  if (path == "/v1/mkdir" && post) return make_directory(exchange);
-  if (path == "/v1/move" && post) return move(exchange);
-  if (path == "/v1/tiers" && get) return list_tiers(exchange);
-  if (path == "/v1/policy" && get) return show_policy(exchange);
-  if (path == "/v1/wal" && get) return list_pending(exchange);
-  if (path.starts_with(kWork) && post) return long_work(exchange, path.substr(kWork.size()));
-  if (path.starts_with(kAdmin) && post) return admin(exchange, path.substr(kAdmin.size()));
-
-  for (const char* known : {"/v1/ls", "/v1/stat", "/v1/status", "/v1/metrics", "/metrics", "/v1/mkdir", "/v1/move",
-                            "/v1/tiers", "/v1/policy", "/v1/wal"})
-    if (path == known) return exchange.respond(problem(405, fmt::format("{} is not for {}", method, path)));
-  if (is_file || path.starts_with(kAdmin) || path.starts_with(kWork))
-    return exchange.respond(problem(405, fmt::format("{} is not for {}", method, path)));
-  return exchange.respond(problem(404, fmt::format("no such resource: {}", path)));
+  const Request& request = exchange.request();
+  RouteMatch match = match_route(request.method, request.path);
+  if (match.route) {
+    if (match.route->right == Right::kAdmin) CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
+    co_return co_await (this->*match.route->answer)(exchange, std::move(match.argument));
+  }
+  if (match.allowed.empty())
+    co_return co_await exchange.respond(problem(404, fmt::format("no such resource: {}", request.path)));
+  Response response =
+      problem(405, fmt::format("{} is not for {}, but {}", request.method, request.path, match.allowed));
+  response.headers.emplace_back("Allow", std::move(match.allowed));
+  co_return co_await exchange.respond(std::move(response));
 }
 
 }  // namespace firn::http

@@ -1,18 +1,17 @@
-// The routes for the one who runs the daemon: status, metrics, admin.
-#include <fmt/format.h>
-
+// The routes for the one who runs the daemon: status, metrics, the document about all of them, admin.
 #include "base/log.h"
 #include "http/api.h"
+#include "http/openapi.h"
 
 namespace firn::http {
 
-io::Task<Result<void>> Api::status(Exchange& exchange) {
+io::Task<Result<void>> Api::status(Exchange& exchange, std::string) {
   Response response;
   response.body = co_await options_.status();
   co_return co_await exchange.respond(std::move(response));
 }
 
-io::Task<Result<void>> Api::show_metrics(Exchange& exchange) {
+io::Task<Result<void>> Api::show_metrics(Exchange& exchange, std::string) {
   const bool json = exchange.request().parameter("format") == "json";
   const metrics::Samples samples = options_.samples ? co_await options_.samples() : metrics::Samples();
   Response response;
@@ -21,19 +20,29 @@ io::Task<Result<void>> Api::show_metrics(Exchange& exchange) {
   co_return co_await exchange.respond(std::move(response));
 }
 
-io::Task<Result<void>> Api::admin(Exchange& exchange, std::string_view what) {
-  CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
-  if (what == "stop") {
-    options_.stop();
-  } else if (what == "sync") {
-    CO_TRY(co_await options_.volume.sync_all());
-  } else if (what == "log") {
-    const std::string level = CO_TRY(parameter(exchange.request(), "level"));
-    log::set_level(CO_TRY(log::parse_level(level)));
-  } else {
-    co_return co_await exchange.respond(problem(404, fmt::format("no such resource: /v1/admin/{}", what)));
-  }
+io::Task<Result<void>> Api::show_openapi(Exchange& exchange, std::string) {
+  co_return co_await exchange.respond({200, "application/json", std::string(kOpenApi), {}});
+}
+
+io::Task<Result<void>> Api::stop(Exchange& exchange, std::string) {
+  options_.stop();
   co_return co_await exchange.respond({204, "", "", {}});
+}
+
+io::Task<Result<void>> Api::sync(Exchange& exchange, std::string) {
+  CO_TRY(co_await options_.volume.sync_all());
+  co_return co_await exchange.respond({204, "", "", {}});
+}
+
+io::Task<Result<void>> Api::set_log_level(Exchange& exchange, std::string) {
+  const std::string level = CO_TRY(parameter(exchange.request(), "level"));
+  log::set_level(CO_TRY(log::parse_level(level)));
+  co_return co_await exchange.respond({204, "", "", {}});
+}
+
+io::Task<Result<void>> Api::tokens(Exchange& exchange, std::string) {
+  if (!options_.tokens) co_return fail(Code::kNotFound, "there are no tokens here");
+  co_return co_await options_.tokens(exchange);
 }
 
 }  // namespace firn::http

@@ -1,61 +1,12 @@
 // The REST API over a whole volume in memory.
 #include "http/api.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "http/server.h"
-#include "http/testing/script_socket.h"
-#include "vfs/test_world.h"
+#include "http/testing/api_fixture.h"
 
 namespace firn::http {
 namespace {
-
-struct Reply {
-  int status = 0;
-  std::string head, body;
-  nlohmann::json json() const { return nlohmann::json::parse(body); }
-};
-
-io::Task<std::string> fake_status() { co_return R"({"health":"ok"})"; }
-
-class ApiTest : public testing::Test {
- protected:
-  void SetUp() override { ASSERT_TRUE(world_.mount()); }
-  void TearDown() override { EXPECT_TRUE(world_.unmount()); }
-
-  Reply send(std::deque<Line> script, Peer peer = {}) {
-    Api api({.volume = world_.volume(), .metrics = metrics_, .owner_uid = 7, .status = fake_status, .stop = [this] {
-               stopped_ = true;
-             }});
-    Server server({.handler = [&api](Exchange& exchange) { return api.handle(exchange); }, .limits = {}});
-    std::string text;
-    world_.run(
-        server.serve(std::make_unique<ScriptSocket>(std::move(script), Ending::kCloses, &text), std::move(peer)));
-    const size_t end = text.find("\r\n\r\n");
-    EXPECT_NE(end, std::string::npos) << text;
-    return {std::stoi(text.substr(9, 3)), text.substr(0, end), text.substr(end + 4)};
-  }
-  Reply call(const std::string& method, const std::string& target, const std::string& body = "", Peer peer = {},
-             const std::string& headers = "") {
-    return send({{fmt::format("{} {} HTTP/1.1\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n{}", method, target,
-                              body.size(), headers, body)}},
-                std::move(peer));
-  }
-  std::vector<std::string> names(const std::string& path) {
-    std::vector<std::string> result;
-    for (const auto& entry : call("GET", "/v1/ls?path=" + path).json().at("entries"))
-      result.push_back(entry.at("name"));
-    return result;
-  }
-
-  vfs::TestWorld world_{11, true};
-  metrics::Registry metrics_;
-  bool stopped_ = false;
-};
 
 TEST_F(ApiTest, PutsAndGetsFilesOfEverySize) {
   for (const size_t bytes :
@@ -90,7 +41,7 @@ TEST_F(ApiTest, WhatPutAcknowledgedSurvivesAPowerCut) {
 TEST_F(ApiTest, KeepsTheModeOfWhatItReplaces) {
   ASSERT_EQ(call("PUT", "/v1/files/f?mode=0640", "a").status, 201);
   ASSERT_EQ(call("PUT", "/v1/files/f", "b").status, 204);
-  EXPECT_EQ(call("GET", "/v1/stat?path=/f").json().at("mode"), "0640");
+  EXPECT_EQ(call("GET", "/v1/meta/f").json().at("mode"), "0640");
 }
 
 TEST_F(ApiTest, Ranges) {
@@ -128,18 +79,19 @@ TEST_F(ApiTest, FoldersAndMoves) {
 TEST_F(ApiTest, ListsInPages) {
   for (int i = 0; i < 25; ++i) ASSERT_EQ(call("PUT", fmt::format("/v1/files/f{:02}", i), "x").status, 201);
   std::vector<std::string> seen;
-  std::string after = "0";
-  for (int pages = 0; pages < 10 && !after.empty(); ++pages) {
-    const auto page = call("GET", "/v1/ls?path=/&limit=10&after=" + after).json();
+  std::string after;
+  for (int pages = 0; pages < 10 && (pages == 0 || !after.empty()); ++pages) {
+    const auto page = call("GET", "/v1/ls/?limit=10&after=" + after).json();
     EXPECT_LE(page.at("entries").size(), 10u);
     for (const auto& entry : page.at("entries")) seen.push_back(entry.at("name"));
     after = page.at("next").is_null() ? "" : page.at("next").get<std::string>();
   }
   EXPECT_EQ(seen.size(), 25u);
   EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 25u);
-  EXPECT_EQ(call("GET", "/v1/ls?path=/&limit=0").status, 400);
-  EXPECT_EQ(call("GET", "/v1/ls").status, 400);
-  EXPECT_EQ(call("GET", "/v1/ls?path=/f00").status, 409);
+  EXPECT_EQ(call("GET", "/v1/ls/?limit=0").status, 400);
+  EXPECT_EQ(call("GET", "/v1/ls/?after=Li4").status, 400) << "..";
+  EXPECT_EQ(call("GET", "/v1/ls").status, 404);
+  EXPECT_EQ(call("GET", "/v1/ls/f00").status, 409);
 }
 
 TEST_F(ApiTest, WalksLinksAndDotsButNeverOutOfTheVolume) {
@@ -157,8 +109,8 @@ TEST_F(ApiTest, WalksLinksAndDotsButNeverOutOfTheVolume) {
   EXPECT_EQ(call("GET", "/v1/files/d/../../../d/./f").body, "content");
   EXPECT_EQ(call("GET", "/v1/files/loop").status, 409);
   EXPECT_EQ(call("GET", "/v1/files/../../etc/passwd").status, 404);
-  EXPECT_EQ(call("GET", "/v1/stat?path=/up").json().at("target"), "../../../d/f");
-  EXPECT_EQ(call("GET", "/v1/stat?path=/up&follow=1").json().at("size"), 7);
+  EXPECT_EQ(call("GET", "/v1/meta/up").json().at("target"), "../../../d/f");
+  EXPECT_EQ(call("GET", "/v1/meta/up?follow=1").json().at("size"), 7);
   EXPECT_EQ(call("GET", "/v1/files/d/f/g").status, 409);
 }
 
@@ -176,7 +128,8 @@ TEST_F(ApiTest, PermissionsAreThePeers) {
 
 TEST_F(ApiTest, UnknownThingsAreNamed) {
   EXPECT_EQ(call("GET", "/v2").status, 404);
-  EXPECT_EQ(call("PATCH", "/v1/files/f").status, 405);
+  EXPECT_EQ(call("POST", "/v1/files/f").status, 405);
+  EXPECT_EQ(call("POST", "/v1/files/f").header("Allow"), "GET, HEAD, PUT, PATCH, DELETE");
   EXPECT_EQ(call("GET", "/v1/mkdir").status, 405);
   EXPECT_EQ(call("POST", "/v1/admin/nothing").status, 404);
   EXPECT_EQ(call("POST", "/v1/admin/log?level=loud").status, 400);

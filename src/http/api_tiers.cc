@@ -140,7 +140,7 @@ io::Task<Result<std::string>> flush_all(vfs::Volume& volume, WorkProgress& progr
 
 }  // namespace
 
-io::Task<Result<void>> Api::list_tiers(Exchange& exchange) {
+io::Task<Result<void>> Api::list_tiers(Exchange& exchange, std::string) {
   const std::string path = CO_TRY(parameter(exchange.request(), "path"));
   const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
@@ -174,7 +174,7 @@ io::Task<Result<void>> Api::list_tiers(Exchange& exchange) {
   co_return co_await exchange.respond(json_response({{"entries", std::move(entries)}}));
 }
 
-io::Task<Result<void>> Api::list_pending(Exchange& exchange) {
+io::Task<Result<void>> Api::list_pending(Exchange& exchange, std::string) {
   constexpr uint64_t kMost = 10'000;
   const uint64_t limit = CO_TRY(number_parameter(exchange.request(), "limit", 1000));
   const auto files =
@@ -201,13 +201,14 @@ std::optional<Work> Api::work_of(std::string_view what, std::string path) {
   return std::nullopt;
 }
 
-io::Task<Result<void>> Api::long_work(Exchange& exchange, std::string_view what) {
-  CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
-  const std::string path(exchange.request().parameter("path").value_or("/"));
+io::Task<Result<void>> Api::long_work(Exchange& exchange, std::string) {
+  const Request& request = exchange.request();
+  const std::string_view what = std::string_view(request.path).substr(request.path.rfind('/') + 1);
+  const std::string path(request.parameter("path").value_or("/"));
   std::optional<Work> work = work_of(what, path);
-  if (what == "policy") work = CO_TRY(policy_work(exchange.request(), path));
-  if (!work && options_.work) work = options_.work(what, exchange.request());
-  if (!work) co_return co_await exchange.respond(problem(404, fmt::format("no such work: {}", what)));
+  if (what == "policy") work = CO_TRY(policy_work(request, path));
+  if (!work && options_.work) work = options_.work(what, request);
+  if (!work) co_return co_await exchange.respond(problem(404, fmt::format("this volume has no such work: {}", what)));
   co_return co_await respond_with_work(exchange, std::move(*work));
 }
 

@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
+#include "http/base64.h"
+
 namespace firn::http {
 namespace {
 
@@ -35,13 +38,22 @@ std::string dump_json(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void put_name(nlohmann::json& object, std::string_view name) {
-  object["name"] = name;
-  const std::string dumped = dump_json(object["name"]);
-  if (nlohmann::json::parse(dumped).get<std::string>() == name) return;
-  std::string hex;
-  for (const char c : name) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  object["name_hex"] = std::move(hex);
+void put_name(nlohmann::json& object, std::string_view name) { put_text(object, "name", name); }
+
+void put_text(nlohmann::json& object, const std::string& member, std::string_view text) {
+  object[member] = text;
+  if (is_utf8(text)) return;
+  object[member] = nlohmann::json::parse(dump_json(object[member]));
+  object[member + "_hex"] = to_hex(text);
+}
+
+bool is_utf8(std::string_view text) {
+  return nlohmann::json::parse(dump_json(nlohmann::json(text))).get<std::string>() == text;
+}
+
+nlohmann::json json_of_bytes(std::string_view bytes) {
+  if (is_utf8(bytes)) return bytes;
+  return {{"base64", to_base64(bytes)}};
 }
 
 nlohmann::json json_of(const meta::Attr& attr) {

@@ -17,6 +17,13 @@ nlohmann::json json_of(const meta::Attr& attr);
 // "name_hex" holds the bytes.
 void put_name(nlohmann::json& object, std::string_view name);
 
+// The same of any other text that may hold any bytes: "target", and "target_hex".
+void put_text(nlohmann::json& object, const std::string& member, std::string_view text);
+
+bool is_utf8(std::string_view text);
+// The text, or {"base64": ...} where it is no UTF-8.
+nlohmann::json json_of_bytes(std::string_view bytes);
+
 std::string dump_json(const nlohmann::json& value);
 
 }  // namespace firn::http

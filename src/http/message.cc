@@ -15,6 +15,7 @@ constexpr Row kReasons[] = {{100, "Continue"},
                             {201, "Created"},
                             {204, "No Content"},
                             {206, "Partial Content"},
+                            {304, "Not Modified"},
                             {400, "Bad Request"},
                             {401, "Unauthorized"},
                             {403, "Forbidden"},
@@ -23,6 +24,7 @@ constexpr Row kReasons[] = {{100, "Continue"},
                             {408, "Request Timeout"},
                             {409, "Conflict"},
                             {411, "Length Required"},
+                            {412, "Precondition Failed"},
                             {413, "Content Too Large"},
                             {416, "Range Not Satisfiable"},
                             {417, "Expectation Failed"},
@@ -142,6 +144,7 @@ int http_status_of(Code code) {
     case Code::kTextBusy:
     case Code::kConflict:
     case Code::kLoop:
+    case Code::kTooManyLinks:
       return 409;
     case Code::kInvalid:
     case Code::kNameTooLong:

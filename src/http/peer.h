@@ -14,7 +14,7 @@ enum class Right : uint8_t {
   kNothing,  // nobody has been told who asks
   kRead,     // GET and HEAD
   kWrite,
-  kAdmin,  // /v1/admin and /v1/work; without a token for root and the daemon's owner only
+  kAdmin,  // /v1/admin; without a token for root and the daemon's owner only
 };
 
 // The most that whoever asks may do: the volume's own permissions hold for them as well.
@@ -27,7 +27,7 @@ struct Peer {
   std::string token;  // the id of the token that said so; empty: there was none
 };
 
-// kNotPermitted: they are not to use /v1/admin and /v1/work.
+// kNotPermitted: they are not to use /v1/admin.
 Status check_admin(const Peer& peer, uint32_t owner_uid);
 
 inline constexpr uint32_t kNobody = 65534;

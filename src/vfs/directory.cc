@@ -78,4 +78,17 @@ io::Task<Result<std::vector<Listed>>> VolumeImpl::list(DirHandle* handle, uint64
   co_return std::move(listed);
 }
 
+io::Task<Result<std::vector<Listed>>> VolumeImpl::list_after(InodeId directory, std::string name, size_t limit) {
+  if (name.empty()) co_await note_access(directory);
+  auto entries = CO_TRY(co_await meta_.readdir(directory, name, {.limit = limit, .attributes = true}));
+  std::vector<Listed> listed;
+  listed.reserve(entries.size());
+  for (meta::DirEntry& entry : entries) {
+    if (entry.attr && entry.attr->type == meta::FileType::kRegular) co_await overlay(*entry.attr);
+    listed.push_back(
+        {.name = std::move(entry.name), .inode = entry.inode, .type = entry.type, .attr = std::move(entry.attr)});
+  }
+  co_return std::move(listed);
+}
+
 }  // namespace firn::vfs

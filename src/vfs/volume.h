@@ -183,6 +183,10 @@ class Volume {
   // Entries after `cookie` (0: from the start, with "." and ".." first), at most `limit`; none: the end.
   virtual io::Task<Result<std::vector<Listed>>> list(DirHandle* handle, uint64_t cookie, size_t limit,
                                                      bool attributes) = 0;
+  // For doors without handles, that remember where they were by a name: entries in byte order of their names, after
+  // `name` (empty: from the start), without "." and ".." and cookies, with attributes. Fewer than `limit`: the end.
+  // Whether `who` may read the directory is for the caller to ask (access).
+  virtual io::Task<Result<std::vector<Listed>>> list_after(InodeId directory, std::string name, size_t limit) = 0;
   // Durability of the directory's names.
   virtual io::Task<Result<void>> fsync_directory(InodeId inode) = 0;
 

@@ -65,6 +65,7 @@ class VolumeImpl final : public Volume {
   void release_directory(DirHandle* handle) override;
   io::Task<Result<std::vector<Listed>>> list(DirHandle* handle, uint64_t cookie, size_t limit,
                                              bool attributes) override;
+  io::Task<Result<std::vector<Listed>>> list_after(InodeId directory, std::string name, size_t limit) override;
   io::Task<Result<void>> fsync_directory(InodeId inode) override;
 
   io::Task<Result<void>> sync_all() override;

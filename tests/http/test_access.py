@@ -95,7 +95,7 @@ class Tokens(ServedTest):
                                ("POST", "/v1/move?from=/f&to=/g"), ("POST", "/v1/admin/stop"),
                                ("POST", "/v1/admin/tokens")):
             self.assertEqual(self.ask(method, target, token=reads).status, 403, target)
-        for target in ("/v1/admin/stop", "/v1/admin/tokens", "/v1/work/flush"):
+        for target in ("/v1/admin/stop", "/v1/admin/tokens", "/v1/admin/flush"):
             self.assertEqual(self.ask("POST", target, token=writes).status, 403, target)
         self.assertEqual(self.ask("GET", "/v1/admin/tokens", token=writes).status, 403)
 
@@ -174,7 +174,7 @@ class Scopes(ServedTest):
         for target in ("files/private/p", "files/photosafe/s", "files/photos/../private/p", "files/photos/%2e%2e/private/p",
                        "files/photos%2f..%2fprivate/p", "files/photos/2024/..%2f..%2fprivate%2fp", "files/photos/up",
                        "files/photos/absolute", "files/photos/folder/p", "files/photos/root/private/p",
-                       "files/", "files", "tiers", "status", "metrics", "wal", "events", "admin/tokens"):
+                       "files/", "files", "tiers", "status", "metrics", "admin/wal", "events", "admin/tokens"):
             self.assertEqual(self.status("GET", "/v1/" + target), 403, target)
         for target in (listing("/"), listing("/photos/root"), listing("/photos/folder"), listing("/photos/.."),
                        listing("/private"), attributes("/"), attributes("/private"), "/metrics"):

@@ -261,6 +261,17 @@ io::Task<Result<std::vector<vfs::Listed>>> FakeVolume::list(vfs::DirHandle* hand
   co_return out;
 }
 
+io::Task<Result<std::vector<vfs::Listed>>> FakeVolume::list_after(InodeId directory, std::string name, size_t limit) {
+  std::lock_guard lock(mutex_);
+  const auto& children = nodes_.at(directory)->children;
+  std::vector<vfs::Listed> out;
+  for (auto next = children.upper_bound(name); next != children.end() && out.size() < limit; ++next) {
+    const meta::Attr attr = nodes_.at(next->second.second)->current();
+    out.push_back({next->first, attr.inode, attr.type, 0, attr});
+  }
+  co_return out;
+}
+
 io::Task<Result<void>> FakeVolume::fsync_directory(InodeId) { co_return {}; }
 io::Task<Result<void>> FakeVolume::sync_all() { co_return {}; }
 io::Task<Result<vfs::StatFs>> FakeVolume::statfs() {

@@ -66,6 +66,7 @@ class FakeVolume final : public vfs::Volume {
   Reply<vfs::DirHandle*> open_directory(Who who, InodeId inode) override;
   void release_directory(vfs::DirHandle* handle) override;
   Reply<std::vector<vfs::Listed>> list(vfs::DirHandle* handle, uint64_t cookie, size_t limit, bool attributes) override;
+  Reply<std::vector<vfs::Listed>> list_after(InodeId directory, std::string name, size_t limit) override;
   Reply<void> fsync_directory(InodeId inode) override;
   Reply<void> sync_all() override;
   Reply<vfs::StatFs> statfs() override;

@@ -10,11 +10,11 @@ from firn_cli import DEADLINE_S, FIRN, FirnTest
 
 
 def listing(path):
-    return "/v1/ls?path=" + path
+    return "/v1/ls" + path
 
 
 def attributes(path):
-    return "/v1/stat?path=" + path
+    return "/v1/meta" + path
 
 
 class Reply:

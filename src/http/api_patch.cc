@@ -1,0 +1,119 @@
+// PATCH of files: writes into a file where it is, appends to it, or sets its size.
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "http/api.h"
+#include "http/file_state.h"
+
+namespace firn::http {
+namespace {
+
+constexpr size_t kBufferBytes = 256 << 10;
+
+struct Patch {
+  enum class Kind : uint8_t { kWrite, kAppend, kTruncate };
+  Kind kind = Kind::kWrite;
+  uint64_t offset = 0;  // kWrite: where; kTruncate: the new size
+};
+
+Result<Patch> parse_patch(const Request& request) {
+  constexpr uint64_t kMost = INT64_MAX;
+  const bool append = TRY(flag_parameter(request, "append"));
+  const auto has = [&](std::string_view name) { return request.parameter(name).has_value(); };
+  if ((append ? 1 : 0) + (has("offset") ? 1 : 0) + (has("truncate") ? 1 : 0) != 1)
+    return fail(Code::kInvalid, "PATCH needs one of ?offset=N, ?append=1 and ?truncate=N");
+  if (append) return Patch{.kind = Patch::Kind::kAppend};
+  const bool truncate = has("truncate");
+  const uint64_t number = TRY(number_parameter(request, truncate ? "truncate" : "offset", 0));
+  if (number > kMost) return fail(Code::kFileTooBig, "no file is as large as that");
+  return Patch{.kind = truncate ? Patch::Kind::kTruncate : Patch::Kind::kWrite, .offset = number};
+}
+
+// Writes the request's body from an offset on, or at the end of the file. Bytes that came, and where the first went.
+class BodyWriter {
+ public:
+  BodyWriter(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle)
+      : exchange_(exchange), volume_(volume), handle_(handle), buffer_(kBufferBytes) {}
+
+  // Of a short body all: whoever waits for the file does not wait for the client.
+  io::Task<Result<void>> read_ahead() {
+    while (held_ < buffer_.size()) {
+      const size_t bytes = CO_TRY(co_await exchange_.read_body(std::span(buffer_).subspan(held_)));
+      if (bytes == 0) break;
+      held_ += bytes;
+    }
+    co_return Result<void>();
+  }
+
+  // After read_ahead().
+  io::Task<Result<uint64_t>> write_all(uint64_t offset, vfs::WriteOptions options) {
+    uint64_t written = 0;
+    while (held_ > 0) {
+      if (written + held_ > INT64_MAX - offset) co_return fail(Code::kFileTooBig, "no file is as large as that");
+      const auto part = std::span<const std::byte>(buffer_).first(held_);
+      for (size_t done = 0; done < part.size();)
+        done += CO_TRY(co_await volume_.write(handle_, offset + written + done, part.subspan(done), options));
+      written += held_;
+      held_ = CO_TRY(co_await exchange_.read_body(buffer_));
+    }
+    co_return written;
+  }
+
+ private:
+  Exchange& exchange_;
+  vfs::Volume& volume_;
+  vfs::Handle* const handle_;
+  std::vector<std::byte> buffer_;
+  size_t held_ = 0;
+};
+
+}  // namespace
+
+io::Task<Result<void>> Api::patch_file(Exchange& exchange, std::string path) {
+  vfs::Volume& volume = options_.volume;
+  CO_TRY(parse_patch(exchange.request()));
+  const Asker who = credentials(exchange);
+  const vfs::Attr attr = CO_TRY(co_await resolve(volume, who, path, LastLink::kFollow));
+  if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory, "a directory has no content");
+  if (attr.type != meta::FileType::kRegular) co_return fail(Code::kInvalid, "not a regular file");
+  // Before the body: whoever waits for 100 Continue does not send it in vain.
+  if (check_conditions(exchange.request(), attr) != Verdict::kProceed)
+    co_return co_await exchange.respond(failed_condition());
+  const bool append = exchange.request().parameter("append").has_value();
+  const int flags = append ? O_WRONLY | O_APPEND : O_WRONLY;
+  const vfs::Opened opened = CO_TRY(co_await volume.open(who, attr.inode, {.flags = flags}));
+  const Result<Changed> changed = co_await change_file(exchange, opened.handle);
+  const Result<void> released = co_await volume.release(opened.handle);
+  if (const Changed done = CO_TRY(Result<Changed>(changed)); done.refused)
+    co_return co_await exchange.respond(failed_condition());
+  else
+    CO_TRY(Result<void>(released));
+  const vfs::Attr now = CO_TRY(co_await volume.getattr(attr.inode));
+  Response response{.body = fmt::format(R"({{"size":{},"written":{}}})", now.size, changed->written),
+                    .headers = validator_headers(now, true)};
+  co_return co_await exchange.respond(std::move(response));
+}
+
+io::Task<Result<Api::Changed>> Api::change_file(Exchange& exchange, vfs::Handle* handle) {
+  vfs::Volume& volume = options_.volume;
+  const Patch patch = CO_TRY(parse_patch(exchange.request()));
+  const Asker who = credentials(exchange);
+  const InodeId inode = vfs::Volume::inode_of(handle);
+  BodyWriter body(exchange, volume, handle);
+  CO_TRY(co_await body.read_ahead());
+  const InodeLocks::Guard guard = co_await changing_.lock(inode);
+  if (check_conditions(exchange.request(), CO_TRY(co_await volume.getattr(inode))) != Verdict::kProceed)
+    co_return Changed{.refused = true};
+  Changed changed;
+  if (patch.kind == Patch::Kind::kTruncate) {
+    CO_TRY(co_await volume.setattr(who, inode, {.attributes = {}, .size = patch.offset}, handle));
+  } else {
+    const vfs::WriteOptions options{.kill_set_ids = !who.privileged(), .append = patch.kind == Patch::Kind::kAppend};
+    changed.written = CO_TRY(co_await body.write_all(patch.offset, options));
+  }
+  CO_TRY(co_await mark_changed(volume, handle, options_.door));
+  CO_TRY(co_await volume.fsync(handle, false));
+  co_return changed;
+}
+
+}  // namespace firn::http

@@ -1,0 +1,214 @@
+// The routes that replace or remove what has a name: PUT, copy, DELETE.
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "base/random.h"
+#include "http/api.h"
+#include "http/file_state.h"
+
+namespace firn::http {
+
+// A file that has no name yet, and the one it is to have.
+struct Api::NewFile {
+  vfs::Opened opened;
+  Asker who;
+  Place place;
+  std::string path;         // of the place
+  bool no_replace = false;  // kExists where something has the name
+};
+
+namespace {
+
+constexpr size_t kBufferBytes = 256 << 10;
+
+// What conditions on `path` are about: what a reader of it gets. `named` is what has the name itself.
+io::Task<Result<std::optional<vfs::Attr>>> represented(vfs::Volume& volume, Asker who, std::string path,
+                                                       vfs::Attr named) {
+  if (named.type != meta::FileType::kSymlink) co_return named;
+  Result<vfs::Attr> target = co_await resolve(volume, std::move(who), std::move(path), LastLink::kFollow);
+  if (target) co_return *std::move(target);
+  if (target.error() == Code::kNotFound) co_return std::nullopt;
+  co_return fail(std::move(target).error());
+}
+
+// What has the name now; nullopt: nothing.
+io::Task<Result<std::optional<vfs::Attr>>> look_up(vfs::Volume& volume, const Asker& who, const Place& place) {
+  Result<vfs::Attr> found = co_await volume.lookup(who, place.parent, place.name);
+  if (found) co_return *std::move(found);
+  if (found.error() == Code::kNotFound) co_return std::nullopt;
+  co_return fail(std::move(found).error());
+}
+
+io::Task<Result<Verdict>> check_place(vfs::Volume& volume, Exchange& exchange, Asker who, std::string path,
+                                      std::optional<vfs::Attr> named) {
+  if (!has_conditions(exchange.request())) co_return Verdict::kProceed;
+  if (named) named = CO_TRY(co_await represented(volume, std::move(who), std::move(path), *named));
+  co_return check_conditions(exchange.request(), named);
+}
+
+// Of an old file, that its replacement keeps.
+uint32_t mode_of(const std::optional<vfs::Attr>& old, uint32_t fallback) {
+  return old && old->type == meta::FileType::kRegular ? old->mode & 0777 : fallback;
+}
+
+}  // namespace
+
+// Readers of the name see the old content until the new one is there whole and durable.
+io::Task<Result<void>> Api::put_file(Exchange& exchange, std::string path) {
+  vfs::Volume& volume = options_.volume;
+  const Asker who = credentials(exchange);
+  if (path.ends_with('/')) co_return fail(Code::kIsDirectory, "the path names a directory");
+  if (exchange.request().header("content-range"))
+    co_return fail(Code::kInvalid, "PUT takes whole files only; PATCH writes a part");
+  const Place place = CO_TRY(co_await resolve_parent(volume, who, path));
+  const auto old = CO_TRY(co_await look_up(volume, who, place));
+  const uint32_t mode = CO_TRY(mode_parameter(exchange.request(), mode_of(old, 0644)));
+  if (old && old->type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory);
+  // Before the body: whoever waits for 100 Continue does not send it in vain.
+  if (CO_TRY(co_await check_place(volume, exchange, who, path, old)) != Verdict::kProceed)
+    co_return co_await exchange.respond(failed_condition());
+
+  // Write permission first: an unnamed file only needs it when it is linked, after the whole body.
+  CO_TRY(co_await volume.access(who, place.parent, W_OK | X_OK));
+  const vfs::Opened opened =
+      CO_TRY(co_await volume.create_unnamed(who, place.parent, {.mode = mode}, {.flags = O_WRONLY}));
+  Result<void> filled = co_await receive_body(exchange, opened.handle);
+  const NewFile file{.opened = opened, .who = who, .place = place, .path = path};
+  co_return co_await finish(exchange, file, std::move(filled));
+}
+
+io::Task<Result<void>> Api::receive_body(Exchange& exchange, vfs::Handle* handle) {
+  std::vector<std::byte> buffer(kBufferBytes);
+  for (uint64_t offset = 0;;) {
+    const size_t bytes = CO_TRY(co_await exchange.read_body(buffer));
+    if (bytes == 0) co_return Result<void>();
+    for (size_t done = 0; done < bytes;) {
+      const auto part = std::span<const std::byte>(buffer).subspan(done, bytes - done);
+      done += CO_TRY(co_await options_.volume.write(handle, offset + done, part, {}));
+    }
+    offset += bytes;
+  }
+}
+
+io::Task<Result<void>> Api::finish(Exchange& exchange, const NewFile& file, Result<void> filled) {
+  vfs::Volume& volume = options_.volume;
+  const InodeId inode = file.opened.attr.inode;
+  if (filled) filled = co_await mark_changed(volume, file.opened.handle, options_.door);
+  if (filled) filled = co_await volume.fsync(file.opened.handle, false);
+  Result<Published> published = Published::kRefused;
+  if (filled) published = co_await publish(exchange, file);
+  if (filled && published && *published != Published::kRefused)
+    filled = co_await volume.fsync_directory(file.place.parent);
+  const Result<void> released = co_await volume.release(file.opened.handle);
+  CO_TRY(std::move(filled));
+  const Published outcome = CO_TRY(std::move(published));
+  if (outcome == Published::kRefused) co_return co_await exchange.respond(failed_condition());
+  CO_TRY(Result<void>(released));
+  Response response{.status = outcome == Published::kReplaced ? 204 : 201, .content_type = ""};
+  // Gone already, or not: somebody else may have replaced it.
+  if (const auto attr = co_await volume.getattr(inode)) response.headers = validator_headers(*attr, true);
+  co_return co_await exchange.respond(std::move(response));
+}
+
+// Under a lock of what is replaced: what the conditions were found to hold for is what goes. That no other door
+// replaces it in between cannot be ruled out.
+io::Task<Result<Api::Published>> Api::publish(Exchange& exchange, const NewFile& file) {
+  constexpr int kTries = 100;
+  vfs::Volume& volume = options_.volume;
+  const InodeId inode = file.opened.attr.inode;
+  const Place& place = file.place;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const auto old = CO_TRY(co_await look_up(volume, file.who, place));
+    if (!old) {
+      if (check_conditions(exchange.request(), std::nullopt) != Verdict::kProceed) co_return Published::kRefused;
+      const Result<vfs::Attr> linked = co_await volume.link(file.who, inode, place.parent, place.name);
+      if (linked) co_return Published::kCreated;
+      if (linked.error() == Code::kExists) continue;
+      co_return fail(linked.error());
+    }
+    if (old->type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory);
+    if (file.no_replace) co_return fail(Code::kExists);
+    const InodeLocks::Guard guard = co_await changing_.lock(old->inode);
+    const auto still = CO_TRY(co_await look_up(volume, file.who, place));
+    if (!still || still->inode != old->inode) continue;
+    if (CO_TRY(co_await check_place(volume, exchange, file.who, file.path, still)) != Verdict::kProceed)
+      co_return Published::kRefused;
+    CO_TRY(co_await replace(file));
+    co_return Published::kReplaced;
+  }
+  co_return fail(Code::kBusy, "others keep replacing the file");
+}
+
+io::Task<Result<void>> Api::replace(const NewFile& file) {
+  vfs::Volume& volume = options_.volume;
+  const InodeId parent = file.place.parent;
+  const std::string temporary = fmt::format(".firn-put-{:016x}", system_random().next());
+  CO_TRY(co_await volume.link(file.who, file.opened.attr.inode, parent, temporary));
+  Result<void> renamed = co_await volume.rename(file.who, parent, temporary, parent, file.place.name, {});
+  // The failure that counts is the rename's.
+  if (!renamed) (void)co_await volume.unlink(file.who, parent, temporary);
+  co_return renamed;
+}
+
+io::Task<Result<void>> Api::copy(Exchange& exchange, std::string) {
+  vfs::Volume& volume = options_.volume;
+  const Request& request = exchange.request();
+  const std::string from = CO_TRY(parameter(request, "from"));
+  const std::string to = CO_TRY(parameter(request, "to"));
+  const bool no_replace = CO_TRY(flag_parameter(request, "no_replace"));
+  const Asker who = credentials(exchange);
+  const vfs::Attr source = CO_TRY(co_await resolve(volume, who, from, LastLink::kFollow));
+  if (source.type == meta::FileType::kDirectory)
+    co_return fail(Code::kIsDirectory, "only files are copied; this is a directory");
+  if (source.type != meta::FileType::kRegular) co_return fail(Code::kInvalid, "not a regular file");
+  if (to.ends_with('/')) co_return fail(Code::kIsDirectory, "\"to\" names a directory");
+  const Place place = CO_TRY(co_await resolve_parent(volume, who, to));
+  const auto old = CO_TRY(co_await look_up(volume, who, place));
+  if (old && no_replace) co_return fail(Code::kExists, "\"to\" exists");
+  CO_TRY(co_await volume.access(who, place.parent, W_OK | X_OK));
+  const vfs::Opened reader = CO_TRY(co_await volume.open(who, source.inode, {.flags = O_RDONLY}));
+  const meta::NodeSpec spec{.mode = mode_of(old, source.mode & 0777)};
+  const Result<vfs::Opened> writer = co_await volume.create_unnamed(who, place.parent, spec, {.flags = O_WRONLY});
+  Result<void> filled;
+  if (writer) filled = co_await copy_content(exchange, reader.handle, writer->handle);
+  (void)co_await volume.release(reader.handle);  // it was only read
+  const NewFile file{
+      .opened = CO_TRY(Result<vfs::Opened>(writer)), .who = who, .place = place, .path = to, .no_replace = no_replace};
+  co_return co_await finish(exchange, file, std::move(filled));
+}
+
+// Shares the blocks where the disk's file system can.
+io::Task<Result<void>> Api::copy_content(Exchange& exchange, vfs::Handle* source, vfs::Handle* target) {
+  constexpr uint64_t kStepBytes = 64 << 20;
+  for (uint64_t offset = 0;;) {
+    if (exchange.closing().cancelled()) co_return fail(Code::kUnavailable, "the daemon is stopping");
+    const uint64_t bytes = CO_TRY(co_await options_.volume.copy_range(source, offset, target, offset, kStepBytes));
+    if (bytes == 0) co_return Result<void>();
+    offset += bytes;
+  }
+}
+
+// A file, or an empty directory.
+io::Task<Result<void>> Api::remove(Exchange& exchange, std::string path) {
+  vfs::Volume& volume = options_.volume;
+  const Asker who = credentials(exchange);
+  const Place place = CO_TRY(co_await resolve_parent(volume, who, path));
+  const auto named = CO_TRY(co_await look_up(volume, who, place));
+  if (!named) {
+    if (check_conditions(exchange.request(), std::nullopt) != Verdict::kProceed)
+      co_return co_await exchange.respond(failed_condition());
+    co_return fail(Code::kNotFound);
+  }
+  const InodeLocks::Guard guard = co_await changing_.lock(named->inode);
+  const auto still = CO_TRY(co_await look_up(volume, who, place));
+  if (CO_TRY(co_await check_place(volume, exchange, who, path, still)) != Verdict::kProceed)
+    co_return co_await exchange.respond(failed_condition());
+  if (still && still->inode != named->inode && has_conditions(exchange.request()))
+    co_return fail(Code::kBusy, "somebody is replacing it; try again");
+  Result<void> removed = co_await volume.unlink(who, place.parent, place.name);
+  if (!removed && removed.error() == Code::kIsDirectory) removed = co_await volume.rmdir(who, place.parent, place.name);
+  CO_TRY(std::move(removed));
+  co_return co_await exchange.respond({204, "", "", {}});
+}
+
+}  // namespace firn::http

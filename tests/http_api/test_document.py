@@ -1,0 +1,51 @@
+"""The document that the daemon serves, and made-up requests whose answers must be as it says."""
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+from firn_cli import DEADLINE_S
+from served import ServedTest
+
+TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firn-tools"
+TESTER = TOOLS / "api-tester" / "bin" / "schemathesis"
+SEED = os.environ.get("FIRN_SEED", "1")
+EXAMPLES = os.environ.get("FIRN_API_EXAMPLES", "8")
+# One ends the daemon, one reads the machine that it runs on, one changes what the daemon writes into its log.
+EXCLUDED = ("/v1/admin/stop", "/v1/admin/migrate", "/v1/admin/log")
+CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+          "response_schema_conformance", "unsupported_method", "allow_header_conformance")
+
+
+class Document(ServedTest):
+    def setUp(self):
+        super().setUp()
+        self.succeed("init", self.volume, "--tier", f"t={self.folder}/tier")
+        self.serve()
+
+    def test_it_is_served(self):
+        served = self.ask("GET", "/v1/openapi.json")
+        self.assertEqual(served.headers["content-type"], "application/json")
+        source = Path(__file__).resolve().parents[2] / "src" / "http" / "openapi.json"
+        self.assertEqual(served.body, source.read_bytes())
+        scoped = self.token("--path", "/a")
+        self.assertEqual(self.ask("GET", "/v1/openapi.json", token=scoped).status, 200)
+
+    def test_answers_are_as_it_says(self):
+        self.assertTrue(TESTER.exists(), "run scripts/api-tester first")
+        self.ask("PUT", "/v1/files/f", b"content")
+        self.ask("POST", "/v1/mkdir?path=/d")
+        url = f"http://127.0.0.1:{self.port}"
+        excluded = [word for path in EXCLUDED for word in ("--exclude-path", path)]
+        done = subprocess.run(
+            [str(TESTER), "run", url + "/v1/openapi.json", "--url", url, "--checks", ",".join(CHECKS), *excluded,
+             "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", SEED, "--workers", "1",
+             "--request-timeout", "10", "--suppress-health-check", "all", "--generation-database", "none", "--warnings", "off"],
+            cwd=self.folder, timeout=3 * DEADLINE_S, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-20_000:])
+        self.assertEqual(self.ask("GET", "/v1/status").json()["health"], "ok")
+
+
+if __name__ == "__main__":
+    unittest.main()
