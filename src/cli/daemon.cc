@@ -68,7 +68,7 @@ class Doors {
             .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
   }
 
-  std::optional<http::Work> work(std::string_view name, const http::Request& request) {
+  Result<std::optional<http::Work>> work(std::string_view name, const http::Request& request) {
     if (name == "migrate") return migrations_->work(request);
     return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
   }

@@ -153,18 +153,19 @@ io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::Wor
       {{"hot", json_of(hot, paths)}, {"cold", json_of(cold, paths)}, {"clean", hot.clean() && cold.clean()}});
 }
 
-std::optional<http::Work> Maintenance::work(std::string_view name, const http::Request& request) {
-  const uint64_t no_grace = ~uint64_t{0};
+Result<std::optional<http::Work>> Maintenance::work(std::string_view name, const http::Request& request) {
+  constexpr uint64_t kMostGraceSeconds = 3'153'600'000;  // a hundred years
   if (name == "gc") {
-    const auto grace_s = http::number_parameter(request, "grace", no_grace);
-    const bool given = grace_s && *grace_s != no_grace;
-    const Collecting what{
-        .dry_run = request.parameter("dry_run") == "1",
-        .grace_ns = given ? static_cast<int64_t>(*grace_s) * 1'000'000'000 : settings_.tiers.retention_ns};
+    Collecting what{.dry_run = TRY(http::flag_parameter(request, "dry_run")), .grace_ns = settings_.tiers.retention_ns};
+    if (request.parameter("grace")) {
+      const uint64_t grace_s = TRY(http::number_parameter(request, "grace", 0));
+      if (grace_s > kMostGraceSeconds) return fail(Code::kInvalid, "\"grace\" must be at most 3153600000 seconds");
+      what.grace_ns = static_cast<int64_t>(grace_s) * 1'000'000'000;
+    }
     return [this, what](http::WorkProgress& progress) { return collect(what, &progress, &progress.stop); };
   }
   if (name == "scrub") {
-    const uint64_t rate = http::number_parameter(request, "rate", 0).value_or(0);
+    const uint64_t rate = TRY(http::number_parameter(request, "rate", 0));
     return [this, rate](http::WorkProgress& progress) { return scrub(rate, &progress); };
   }
   return std::nullopt;

@@ -24,7 +24,8 @@ class Maintenance {
   io::Task<void> stop();
 
   // "gc" (dry_run=1, grace=SECONDS) and "scrub" (rate=BYTES each second, 0: as fast as it goes).
-  std::optional<http::Work> work(std::string_view name, const http::Request& request);
+  // Nothing: it is neither. kInvalid: a parameter makes no sense.
+  Result<std::optional<http::Work>> work(std::string_view name, const http::Request& request);
 
  private:
   struct Collecting {

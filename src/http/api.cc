@@ -12,6 +12,12 @@ Result<std::string> parameter(const Request& request, std::string_view name) {
   return std::string(*value);
 }
 
+Result<std::string> path_parameter(const Request& request, std::string_view name) {
+  std::string path = TRY(parameter(request, name));
+  if (path.starts_with('/')) return path;
+  return fail(Code::kInvalid, fmt::format("the query parameter \"{}\" must be an absolute path of the volume", name));
+}
+
 Result<uint64_t> number_parameter(const Request& request, std::string_view name, uint64_t fallback, int base) {
   const auto text = request.parameter(name);
   if (!text) return fallback;

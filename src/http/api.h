@@ -8,6 +8,7 @@
 
 #include "base/metrics.h"
 #include "http/exchange.h"
+#include "http/file_state.h"
 #include "http/inode_locks.h"
 #include "http/long_work.h"
 #include "http/path_walk.h"
@@ -39,7 +40,8 @@ struct ApiOptions {
   // POST /v1/admin/stop: begin to end the daemon; returns at once.
   std::function<void()> stop;
   // POST /v1/admin/gc, scrub and migrate: what the daemon does besides the volume itself. May be empty.
-  std::function<std::optional<Work>(std::string_view name, const Request& request)> work;
+  // Nothing: it does not do that. kInvalid: the request makes no sense.
+  std::function<Result<std::optional<Work>>(std::string_view name, const Request& request)> work;
   // /v1/admin/tokens. May be empty.
   Handler tokens;
 };
@@ -65,6 +67,7 @@ class Api {
   struct Changed {
     bool refused = false;  // a condition does not hold
     uint64_t written = 0;
+    FileState file = {};
   };
   io::Task<Result<void>> patch_file(Exchange& exchange, std::string path);
   io::Task<Result<Changed>> change_file(Exchange& exchange, vfs::Handle* handle);
@@ -133,6 +136,8 @@ RouteMatch match_route(std::string_view method, std::string_view path);
 
 // A required query parameter. kInvalid where it is missing.
 Result<std::string> parameter(const Request& request, std::string_view name);
+// The same, of a path: absolute. kInvalid otherwise.
+Result<std::string> path_parameter(const Request& request, std::string_view name);
 // An unsigned number in a query parameter, `fallback` where it is missing. kInvalid otherwise.
 Result<uint64_t> number_parameter(const Request& request, std::string_view name, uint64_t fallback, int base = 10);
 // "1" or "true", "0" or "false", or nothing at all, which is false. kInvalid otherwise.

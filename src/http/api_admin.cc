@@ -12,7 +12,9 @@ io::Task<Result<void>> Api::status(Exchange& exchange, std::string) {
 }
 
 io::Task<Result<void>> Api::show_metrics(Exchange& exchange, std::string) {
-  const bool json = exchange.request().parameter("format") == "json";
+  const std::string_view format = exchange.request().parameter("format").value_or("text");
+  const bool json = format == "json";
+  if (!json && format != "text") co_return fail(Code::kInvalid, "\"format\" must be text or json");
   const metrics::Samples samples = options_.samples ? co_await options_.samples() : metrics::Samples();
   Response response;
   response.content_type = json ? "application/json" : "text/plain; version=0.0.4; charset=utf-8";

@@ -29,7 +29,7 @@ io::Task<Result<void>> check_linkable(vfs::Volume& volume, const Asker& who, con
 }  // namespace
 
 io::Task<Result<void>> Api::make_directory(Exchange& exchange, std::string) {
-  const std::string path = CO_TRY(parameter(exchange.request(), "path"));
+  const std::string path = CO_TRY(path_parameter(exchange.request(), "path"));
   const uint32_t mode = CO_TRY(mode_parameter(exchange.request(), 0755));
   const bool parents = CO_TRY(flag_parameter(exchange.request(), "parents"));
   const Asker who = credentials(exchange);
@@ -54,8 +54,8 @@ io::Task<Result<void>> Api::make_directory(Exchange& exchange, std::string) {
 }
 
 io::Task<Result<void>> Api::move(Exchange& exchange, std::string) {
-  const std::string from = CO_TRY(parameter(exchange.request(), "from"));
-  const std::string to = CO_TRY(parameter(exchange.request(), "to"));
+  const std::string from = CO_TRY(path_parameter(exchange.request(), "from"));
+  const std::string to = CO_TRY(path_parameter(exchange.request(), "to"));
   const meta::RenameOptions options{.no_replace = CO_TRY(flag_parameter(exchange.request(), "no_replace"))};
   const Asker who = credentials(exchange);
   const Place source = CO_TRY(co_await resolve_parent(options_.volume, who, from));
@@ -65,8 +65,8 @@ io::Task<Result<void>> Api::move(Exchange& exchange, std::string) {
 }
 
 io::Task<Result<void>> Api::link(Exchange& exchange, std::string) {
-  const std::string from = CO_TRY(parameter(exchange.request(), "from"));
-  const std::string to = CO_TRY(parameter(exchange.request(), "to"));
+  const std::string from = CO_TRY(path_parameter(exchange.request(), "from"));
+  const std::string to = CO_TRY(path_parameter(exchange.request(), "to"));
   const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, from, LastLink::kKeep));
   if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory, "a directory has one name only");
@@ -77,7 +77,7 @@ io::Task<Result<void>> Api::link(Exchange& exchange, std::string) {
 }
 
 io::Task<Result<void>> Api::make_symlink(Exchange& exchange, std::string) {
-  const std::string path = CO_TRY(parameter(exchange.request(), "path"));
+  const std::string path = CO_TRY(path_parameter(exchange.request(), "path"));
   const std::string target = CO_TRY(parameter(exchange.request(), "target"));
   if (target.empty()) co_return fail(Code::kInvalid, "\"target\" is empty");
   if (target.size() > meta::kMaxSymlinkBytes) co_return fail(Code::kNameTooLong, "\"target\" is too long");

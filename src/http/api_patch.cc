@@ -88,9 +88,9 @@ io::Task<Result<void>> Api::patch_file(Exchange& exchange, std::string path) {
     co_return co_await exchange.respond(failed_condition());
   else
     CO_TRY(Result<void>(released));
-  const vfs::Attr now = CO_TRY(co_await volume.getattr(attr.inode));
-  Response response{.body = fmt::format(R"({{"size":{},"written":{}}})", now.size, changed->written),
-                    .headers = validator_headers(now, true)};
+  const FileState& file = changed->file;
+  Response response{.body = fmt::format(R"({{"size":{},"written":{}}})", file.attr.size, changed->written),
+                    .headers = validator_headers(file.attr, file.settled)};
   co_return co_await exchange.respond(std::move(response));
 }
 
@@ -111,8 +111,9 @@ io::Task<Result<Api::Changed>> Api::change_file(Exchange& exchange, vfs::Handle*
     const vfs::WriteOptions options{.kill_set_ids = !who.privileged(), .append = patch.kind == Patch::Kind::kAppend};
     changed.written = CO_TRY(co_await body.write_all(patch.offset, options));
   }
-  CO_TRY(co_await mark_changed(volume, handle, options_.door));
   CO_TRY(co_await volume.fsync(handle, false));
+  // Before the next one changes it.
+  changed.file = CO_TRY(co_await state_of(volume, inode));
   co_return changed;
 }
 

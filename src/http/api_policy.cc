@@ -82,7 +82,7 @@ io::Task<Result<std::string>> set_tree(vfs::Volume* volume, meta::Credentials wh
 }  // namespace
 
 io::Task<Result<void>> Api::show_policy(Exchange& exchange, std::string) {
-  const std::string path = CO_TRY(parameter(exchange.request(), "path"));
+  const std::string path = CO_TRY(path_parameter(exchange.request(), "path"));
   const meta::Attr attr = CO_TRY(co_await find(options_.volume, credentials(exchange), path));
   const std::vector<std::string>& tiers = options_.volume.tier_names();
   const nlohmann::json body = {{"policy", vfs::policy_text(attr.policy, tiers)}, {"tiers", tiers}};

@@ -93,8 +93,11 @@ io::Task<Result<void>> Api::receive_body(Exchange& exchange, vfs::Handle* handle
 io::Task<Result<void>> Api::finish(Exchange& exchange, const NewFile& file, Result<void> filled) {
   vfs::Volume& volume = options_.volume;
   const InodeId inode = file.opened.attr.inode;
-  if (filled) filled = co_await mark_changed(volume, file.opened.handle, options_.door);
   if (filled) filled = co_await volume.fsync(file.opened.handle, false);
+  // What somebody writes into it from then on has another time of modification.
+  Result<FileState> written = FileState();
+  if (filled) written = co_await state_of(volume, inode);
+  if (!written) filled = fail(written.error());
   Result<Published> published = Published::kRefused;
   if (filled) published = co_await publish(exchange, file);
   if (filled && published && *published != Published::kRefused)
@@ -105,8 +108,10 @@ io::Task<Result<void>> Api::finish(Exchange& exchange, const NewFile& file, Resu
   if (outcome == Published::kRefused) co_return co_await exchange.respond(failed_condition());
   CO_TRY(Result<void>(released));
   Response response{.status = outcome == Published::kReplaced ? 204 : 201, .content_type = ""};
-  // Gone already, or not: somebody else may have replaced it.
-  if (const auto attr = co_await volume.getattr(inode)) response.headers = validator_headers(*attr, true);
+  // The tag of what was put: nobody else's.
+  const Result<vfs::Attr> now = co_await volume.getattr(inode);
+  if (now && now->mtime == written->attr.mtime && now->size == written->attr.size)
+    response.headers = validator_headers(*now, written->settled);
   co_return co_await exchange.respond(std::move(response));
 }
 
@@ -153,8 +158,8 @@ io::Task<Result<void>> Api::replace(const NewFile& file) {
 io::Task<Result<void>> Api::copy(Exchange& exchange, std::string) {
   vfs::Volume& volume = options_.volume;
   const Request& request = exchange.request();
-  const std::string from = CO_TRY(parameter(request, "from"));
-  const std::string to = CO_TRY(parameter(request, "to"));
+  const std::string from = CO_TRY(path_parameter(request, "from"));
+  const std::string to = CO_TRY(path_parameter(request, "to"));
   const bool no_replace = CO_TRY(flag_parameter(request, "no_replace"));
   const Asker who = credentials(exchange);
   const vfs::Attr source = CO_TRY(co_await resolve(volume, who, from, LastLink::kFollow));

@@ -141,7 +141,7 @@ io::Task<Result<std::string>> flush_all(vfs::Volume& volume, WorkProgress& progr
 }  // namespace
 
 io::Task<Result<void>> Api::list_tiers(Exchange& exchange, std::string) {
-  const std::string path = CO_TRY(parameter(exchange.request(), "path"));
+  const std::string path = CO_TRY(path_parameter(exchange.request(), "path"));
   const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
   nlohmann::json entries = nlohmann::json::array();
@@ -177,8 +177,8 @@ io::Task<Result<void>> Api::list_tiers(Exchange& exchange, std::string) {
 io::Task<Result<void>> Api::list_pending(Exchange& exchange, std::string) {
   constexpr uint64_t kMost = 10'000;
   const uint64_t limit = CO_TRY(number_parameter(exchange.request(), "limit", 1000));
-  const auto files =
-      CO_TRY(co_await options_.volume.list_pending(InodeId(), static_cast<size_t>(std::min(limit, kMost))));
+  if (limit == 0 || limit > kMost) co_return fail(Code::kInvalid, "\"limit\" must be from 1 to 10000");
+  const auto files = CO_TRY(co_await options_.volume.list_pending(InodeId(), static_cast<size_t>(limit)));
   std::map<InodeId, std::string> paths;
   for (const vfs::PendingFile& file : files) paths.emplace(file.inode, "");
   CO_TRY(co_await find_paths(options_.volume, paths));
@@ -204,10 +204,10 @@ std::optional<Work> Api::work_of(std::string_view what, std::string path) {
 io::Task<Result<void>> Api::long_work(Exchange& exchange, std::string) {
   const Request& request = exchange.request();
   const std::string_view what = std::string_view(request.path).substr(request.path.rfind('/') + 1);
-  const std::string path(request.parameter("path").value_or("/"));
+  const std::string path = request.parameter("path") ? CO_TRY(path_parameter(request, "path")) : "/";
   std::optional<Work> work = work_of(what, path);
   if (what == "policy") work = CO_TRY(policy_work(request, path));
-  if (!work && options_.work) work = options_.work(what, request);
+  if (!work && options_.work) work = CO_TRY(options_.work(what, request));
   if (!work) co_return co_await exchange.respond(problem(404, fmt::format("this volume has no such work: {}", what)));
   co_return co_await respond_with_work(exchange, std::move(*work));
 }

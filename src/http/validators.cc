@@ -63,13 +63,6 @@ std::string etag_of(const meta::Attr& attr) {
                      attr.mtime.nanoseconds, attr.ctime.seconds, attr.ctime.nanoseconds);
 }
 
-bool is_settled(const meta::Attr& attr, Timestamp now) {
-  constexpr int64_t kNsPerSecond = 1'000'000'000;
-  if (attr.mtime > now || now.seconds - attr.mtime.seconds > 1) return true;
-  const int64_t age_ns = (now.seconds - attr.mtime.seconds) * kNsPerSecond + now.nanoseconds - attr.mtime.nanoseconds;
-  return age_ns >= kTickNs;
-}
-
 Headers validator_headers(const meta::Attr& attr, bool settled) {
   Headers headers = {{"ETag", (settled ? "" : "W/") + etag_of(attr)}};
   if (std::string date = http_date(attr.mtime.seconds); !date.empty())

@@ -12,14 +12,12 @@
 namespace firn::http {
 
 // Names a version of a file: its inode, size, time of modification and time of change. PUT makes another inode, and
-// inodes are not used twice. What is written in place gets another time of modification; whoever sets that one back
-// moves the time of change, which nobody can set. The clock of the file's times stands still for up to kTickNs, so the
-// tag tells versions apart once the last write is that old: is_settled().
+// inodes are not used twice. What is written in place moves the time of change, which nobody can set back. That clock
+// moves in ticks, for the kernel as for the volume (base/time.h): the tag is a strong one once its tick is over.
 std::string etag_of(const meta::Attr& attr);
 
-inline constexpr int64_t kTickNs = 10'000'000;  // as long as a tick of any Linux kernel's clock
-// Whether a write at `now` or later gives `attr` another tag.
-bool is_settled(const meta::Attr& attr, Timestamp now);
+// Whether any change after `seen`, a time that was read before `attr` was, gives the file another tag.
+inline bool is_settled(const meta::Attr& attr, Timestamp seen) { return attr.ctime < seen; }
 
 // ETag and Last-Modified. A tag that is not settled is a weak one.
 Headers validator_headers(const meta::Attr& attr, bool settled);

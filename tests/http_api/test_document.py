@@ -14,7 +14,7 @@ EXAMPLES = os.environ.get("FIRN_API_EXAMPLES", "8")
 # One ends the daemon, one reads the machine that it runs on, one changes what the daemon writes into its log.
 EXCLUDED = ("/v1/admin/stop", "/v1/admin/migrate", "/v1/admin/log")
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
-          "response_schema_conformance", "unsupported_method", "allow_header_conformance")
+          "response_schema_conformance", "negative_data_rejection", "unsupported_method", "allow_header_conformance")
 
 
 class Document(ServedTest):
@@ -38,7 +38,7 @@ class Document(ServedTest):
         url = f"http://127.0.0.1:{self.port}"
         excluded = [word for path in EXCLUDED for word in ("--exclude-path", path)]
         done = subprocess.run(
-            [str(TESTER), "run", url + "/v1/openapi.json", "--url", url, "--checks", ",".join(CHECKS), *excluded,
+            [str(TESTER), "--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run", url + "/v1/openapi.json", "--url", url, "--checks", ",".join(CHECKS), *excluded,
              "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", SEED, "--workers", "1",
              "--request-timeout", "10", "--suppress-health-check", "all", "--generation-database", "none", "--warnings", "off"],
             cwd=self.folder, timeout=3 * DEADLINE_S, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
