@@ -221,6 +221,22 @@ TEST_P(VolumeTest, ListingResumesWhileEntriesComeAndGo) {
   world_.volume().release_directory(*directory);
 }
 
+TEST_P(VolumeTest, ListingGoesOnAfterANameThatNeedNotBeThere) {
+  for (const char* name : {"a", "b", "d"}) close(create(name));
+  const auto names_after = [&](const char* name, size_t limit) {
+    std::string names;
+    for (const Listed& entry : *world_.run(world_.volume().list_after(kRootInode, name, limit))) {
+      names += entry.name;
+      EXPECT_TRUE(entry.attr && entry.attr->inode == entry.inode);
+    }
+    return names;
+  };
+  EXPECT_EQ(names_after("", 10), "abd");
+  EXPECT_EQ(names_after("", 2), "ab");
+  EXPECT_EQ(names_after("c", 10), "d");
+  EXPECT_EQ(names_after("d", 10), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Memory, VolumeTest, testing::Bool());
 
 }  // namespace
