@@ -82,6 +82,7 @@ io::Task<Result<void>> Api::send_file(Exchange& exchange, vfs::Handle* handle) {
 
   Selection selection{.ranges = {{0, file.attr.size}}, .file_bytes = file.attr.size};
   headers.emplace_back("Accept-Ranges", "bytes");
+  headers.emplace_back("Cache-Control", "no-cache");  // no browser is to guess for how long it stays as it is
   RangesAsked asked;
   // Of a HEAD they mean nothing.
   if (const auto header = request.header("range");

@@ -36,7 +36,8 @@ io::Task<Result<nlohmann::json>> xattrs_of(vfs::Volume& volume, Asker who, Inode
 io::Task<Result<nlohmann::json>> describe(vfs::Volume& volume, Asker who, InodeId inode) {
   const FileState file = CO_TRY(co_await state_of(volume, inode));
   nlohmann::json body = json_of(file.attr);
-  body["etag"] = (file.settled ? "" : "W/") + etag_of(file.attr);
+  body["etag"] = nullptr;
+  if (file.settled) body["etag"] = etag_of(file.attr);
   if (file.attr.type == meta::FileType::kSymlink) put_text(body, "target", CO_TRY(co_await volume.readlink(inode)));
   body["xattrs"] = CO_TRY(co_await xattrs_of(volume, std::move(who), inode));
   co_return body;

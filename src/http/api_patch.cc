@@ -71,7 +71,7 @@ class BodyWriter {
 
 io::Task<Result<void>> Api::patch_file(Exchange& exchange, std::string path) {
   vfs::Volume& volume = options_.volume;
-  CO_TRY(parse_patch(exchange.request()));
+  const Patch patch = CO_TRY(parse_patch(exchange.request()));
   const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(volume, who, path, LastLink::kFollow));
   if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory, "a directory has no content");
@@ -79,8 +79,7 @@ io::Task<Result<void>> Api::patch_file(Exchange& exchange, std::string path) {
   // Before the body: whoever waits for 100 Continue does not send it in vain.
   if (check_conditions(exchange.request(), attr) != Verdict::kProceed)
     co_return co_await exchange.respond(failed_condition());
-  const bool append = exchange.request().parameter("append").has_value();
-  const int flags = append ? O_WRONLY | O_APPEND : O_WRONLY;
+  const int flags = patch.kind == Patch::Kind::kAppend ? O_WRONLY | O_APPEND : O_WRONLY;
   const vfs::Opened opened = CO_TRY(co_await volume.open(who, attr.inode, {.flags = flags}));
   const Result<Changed> changed = co_await change_file(exchange, opened.handle);
   const Result<void> released = co_await volume.release(opened.handle);

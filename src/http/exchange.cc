@@ -6,6 +6,8 @@
 #include <cctype>
 #include <utility>
 
+#include "http/validators.h"
+
 namespace firn::http {
 
 bool expects_continue(const Request& request) {
@@ -89,6 +91,7 @@ io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optiona
   promised_bytes_ = bytes.value_or(0);
   keep_alive_ = connection_.parser.keep_alive() && !broken_ && !ends_with_connection && !closing().cancelled();
   head_ = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
+  head_ += fmt::format("Date: {}\r\n", http_date(io::Reactor::current()->clock().now().seconds));
   for (const auto& [name, value] : headers) head_ += fmt::format("{}: {}\r\n", name, value);
   if (!bodyless && chunked_) head_ += "Transfer-Encoding: chunked\r\n";
   if (!bodyless && bytes) head_ += fmt::format("Content-Length: {}\r\n", promised_bytes_);

@@ -64,7 +64,8 @@ std::string etag_of(const meta::Attr& attr) {
 }
 
 Headers validator_headers(const meta::Attr& attr, bool settled) {
-  Headers headers = {{"ETag", (settled ? "" : "W/") + etag_of(attr)}};
+  Headers headers;
+  if (settled) headers.emplace_back("ETag", etag_of(attr));
   if (std::string date = http_date(attr.mtime.seconds); !date.empty())
     headers.emplace_back("Last-Modified", std::move(date));
   return headers;

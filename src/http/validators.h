@@ -19,7 +19,7 @@ std::string etag_of(const meta::Attr& attr);
 // Whether any change after `seen`, a time that was read before `attr` was, gives the file another tag.
 inline bool is_settled(const meta::Attr& attr, Timestamp seen) { return attr.ctime < seen; }
 
-// ETag and Last-Modified. A tag that is not settled is a weak one.
+// ETag and Last-Modified; no tag where it is not settled: content that is not told apart must not be taken for known.
 Headers validator_headers(const meta::Attr& attr, bool settled);
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"; empty outside of the years 1 to 9999.

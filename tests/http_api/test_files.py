@@ -113,6 +113,9 @@ class Files(ServedTest):
         self.assertEqual(self.ask("GET", "/v1/files/f").body, b"01ab456789+")
         self.assertEqual(self.ask("PATCH", "/v1/files/f?truncate=3").json()["size"], 3)
         self.assertEqual(self.ask("GET", "/v1/files/f").body, b"01a")
+        large = self.put("/large", b"x" * 1_000_000).headers["etag"]
+        again = self.ask("PATCH", "/v1/files/large?offset=999999", b"yz", If_Match=large).headers["etag"]
+        self.assertEqual(self.ask("PATCH", "/v1/files/large?truncate=5", If_Match=again).json()["size"], 5)
         for target in ("f", "f?offset=1&append=1", "f?offset=x", "f?truncate=-1", "f?append=2"):
             self.assertEqual(self.ask("PATCH", "/v1/files/" + target, b"x").status, 400, target)
         self.assertEqual(self.ask("PATCH", "/v1/files/none?append=1", b"x").status, 404)
