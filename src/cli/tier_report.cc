@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "cli/redact.h"
 
 namespace firn::cli {
 
@@ -23,9 +24,13 @@ json describe(const TierInfo& tier, const TierLimits::Report& limit) {
                                           {"bytes", tier.requests.bytes[kind]}};
   put_bytes = tier.requests.bytes[size_t(object::Kind::kPut)];
   got_bytes = tier.requests.bytes[size_t(object::Kind::kGet)];
-  json body = {
-      {"name", tier.name},      {"url", tier.url},        {"store", tier.store}, {"failing", tier.health.failing},
-      {"put_bytes", put_bytes}, {"got_bytes", got_bytes}, {"requests", requests}};
+  json body = {{"name", tier.name},
+               {"url", without_secrets(tier.url)},
+               {"store", without_secrets(tier.store)},
+               {"failing", tier.health.failing},
+               {"put_bytes", put_bytes},
+               {"got_bytes", got_bytes},
+               {"requests", requests}};
   if (limit.max_bytes > 0) body["max_bytes"] = limit.max_bytes;
   if (limit.known) body.update({{"held_bytes", limit.held_bytes}, {"evicted_bytes", limit.evicted_bytes}});
   if (!tier.health.last_failure.ok()) {

@@ -34,7 +34,15 @@ class FirnTest(unittest.TestCase):
                 subprocess.run(["umount", "-l", str(mount_point)], check=False, stderr=subprocess.DEVNULL)
         for mount_point in reversed(self.other_mounts):
             subprocess.run(["umount", "-l", str(mount_point)], check=False, stderr=subprocess.DEVNULL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove_folder()
+
+    def remove_folder(self):
+        """A daemon that was told to end may still be writing its last words there."""
+        for _ in range(100):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                return
+            time.sleep(0.05)
 
     def run_program(self, *command, **more):
         return subprocess.run([str(word) for word in command], timeout=DEADLINE_S, text=True, errors="replace",

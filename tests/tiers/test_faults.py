@@ -36,7 +36,7 @@ class Faults(TieredTest):
         share.mkdir()
         self.nas.mkdir()
         subprocess.run(["mount", "--bind", share, self.nas], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", self.nas], check=True)
+        self.other_mounts.append(self.nas)
         self.make()
         self.write("before", 3 << 20)
         self.flush()
