@@ -160,10 +160,20 @@ TEST(TierEngine, ATierThatIsAwayKeepsNoFileFromTheOther) {
   }
   EXPECT_EQ(world.far->mem->sizes().size(), 4u);
   EXPECT_EQ(world.pending(), 30u);
+  // To find that out again one file is read, and no more; but what has changed goes to the other tier at once.
+  EXPECT_EQ(world.upload().unchanged, 2u);
+  world.write(name_of(20), noise(5000, 99));
+  uint64_t chunks = 0;
+  for (int pass = 0; pass < 3; ++pass) chunks += world.upload().chunks;
+  EXPECT_EQ(chunks, 2u);
+  EXPECT_EQ(world.far->mem->sizes().size(), 5u);
   world.near->faulty.set_down(false);
-  for (int pass = 0; pass < 4; ++pass) EXPECT_EQ(world.upload().copied_blobs, 1u);
+  for (int pass = 0; pass < 4; ++pass) world.upload();
   EXPECT_EQ(world.pending(), 0u);
   EXPECT_EQ(world.near->mem->sizes(), world.far->mem->sizes());
+  world.far->faulty.set_down(true);
+  for (int i = 0; i < 30; ++i)
+    world.expect_to_come_back(name_of(i), noise(5000, i == 20 ? 99 : static_cast<uint64_t>(i)));
 }
 
 // One that is made, or changed, meanwhile has its turn in the same round.

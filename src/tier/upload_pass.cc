@@ -6,7 +6,6 @@
 #include "base/checksum.h"
 #include "base/failpoint.h"
 #include "io/reactor.h"
-#include "tier/blob/verify.h"
 #include "tier/recorded_chunks.h"
 
 namespace firn::tier {
@@ -106,6 +105,11 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
     ++summary_.postponed;
     co_return Result<void>();
   }
+  // Nobody writes it, and it has been read as it is.
+  if (!content.live && memory_.waiting.waits(inode, content.generation, out_of_reach_)) {
+    ++summary_.failed;
+    co_return Result<void>();
+  }
   if (content.settled) co_return co_await add_settled(*attr);
   // Inline now: finish() drops its chunks.
   files_.push_back({.inode = inode, .generation = content.generation, .skip = attr->policy.skip, .read = true});
@@ -142,6 +146,7 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
   files_[file].read = added.has_value();
   if (!added) {
     files_[file].failed = true;
+    files_[file].only_waits = false;
     note_failure(added.error());
   }
   co_return Result<void>();
@@ -151,7 +156,7 @@ io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(uint32_t skip, std::str
   meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(name));
   const uint32_t lacking = wanted_of(parts_.tiers, skip) & ~(blob.tiers | blob.left);
   if (lacking == 0) co_return Reach::kAll;
-  if ((lacking & ~out_of_reach_) == 0) co_return Reach::kLagging;
+  if ((lacking & ~out_of_reach_) == 0) co_return Reach::kAway;
   // Not the blob as it is: what else is in it may have to stay out of that tier.
   if ((lacking & blob.skip) != 0) co_return Reach::kElsewhere;
   if (uncopied_.contains(name)) co_return Reach::kLagging;
@@ -159,7 +164,8 @@ io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(uint32_t skip, std::str
   const bool copied = co_await copy_blob(std::move(blob), lacking);
   in_flight_.release();
   if (!copied) uncopied_.insert(std::move(name));
-  co_return copied ? Reach::kAll : Reach::kLagging;
+  if (copied) co_return Reach::kAll;
+  co_return (lacking & ~out_of_reach_) == 0 ? Reach::kAway : Reach::kLagging;
 }
 
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
@@ -175,7 +181,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     Reach reach = Reach::kElsewhere;
     if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk))
       reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
-    if (reach == Reach::kLagging) files_[file].failed = true;
+    note_reach(file, reach);
     if (reach != Reach::kElsewhere) {
       ++summary_.unchanged;
       continue;
@@ -214,6 +220,12 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
   co_return Result<void>();
 }
 
+void UploadPass::note_reach(size_t file, Reach reach) {
+  if (reach != Reach::kAway && reach != Reach::kLagging) return;
+  files_[file].failed = true;
+  files_[file].only_waits &= reach == Reach::kAway;
+}
+
 // Waits while too many are on their way: that is what bounds memory.
 io::Task<void> UploadPass::send() {
   if (!packing_) co_return;
@@ -230,97 +242,11 @@ io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::
   if (!done) note_failure(done.error());
   // Where a tier lacks the blob, its chunks are recorded all the same: it gets the blob from those that have it.
   if (!done || packing->lagging)
-    for (const Part& part : packing->parts) files_[part.file].failed = true;
+    for (const Part& part : packing->parts) {
+      files_[part.file].failed = true;
+      files_[part.file].only_waits &= done.has_value();
+    }
   in_flight_.release();
-}
-
-io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
-  const std::string name = name_of(packing.writer.id());
-  const object::Content content = packing.writer.finish();
-  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip, 0));
-  CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
-  failpoint("upload.before_put");
-  const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);
-  const uint32_t arrived = co_await put_to(wanted, name, content);
-  failpoint("upload.after_put");
-  if (arrived == 0) co_return fail(summary_.first_failure);
-  CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
-  ++summary_.blobs;
-  summary_.blob_bytes += content.bytes();
-  packing.lagging = arrived != wanted;
-  co_return Result<void>();
-}
-
-io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::Content content) {
-  uint32_t arrived = 0;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    const uint32_t bit = uint32_t{1} << i;
-    if ((tiers & ~out_of_reach_ & bit) == 0) continue;
-    if (arrived != 0) failpoint("upload.between_tiers");
-    const std::string key = key_of(blob_id_of_name(name));
-    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
-    if (put) put = co_await expect_there(i, key, content.bytes());
-    if (put) {
-      arrived |= bit;
-      continue;
-    }
-    give_up(i, std::move(put).error());
-  }
-  co_return arrived;
-}
-
-// Soon the local disk may have it no more: that a store says that it has stored it is not enough.
-io::Task<Result<void>> UploadPass::expect_there(size_t tier, std::string key, uint64_t bytes) {
-  const Result<object::ObjectInfo> there =
-      co_await parts_.tiers[tier].store.head(std::move(key), io::within(options_.put_ns, token_));
-  if (there && there->bytes == bytes) co_return Result<void>();
-  if (there || there.error() == Code::kNotFound)
-    co_return fail(Code::kIo, "it answered that it had stored an object, and does not have it");
-  co_return fail(there.error());
-}
-
-// Those of `tiers` that answer: a blob is not to be fetched for one that does not.
-io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    const uint32_t bit = uint32_t{1} << i;
-    if ((tiers & ~out_of_reach_ & ~in_reach_ & bit) == 0) continue;
-    Result<object::ObjectInfo> there = co_await parts_.tiers[i].store.head(key, io::within(options_.put_ns, token_));
-    if (there || there.error() == Code::kNotFound) {
-      in_reach_ |= bit;
-      continue;
-    }
-    give_up(i, std::move(there).error());
-  }
-  co_return tiers & ~out_of_reach_;
-}
-
-io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
-  if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
-  Status failure(Code::kCorrupt, "no tier has it");
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((blob.tiers >> i & 1) == 0) continue;
-    const std::string key = key_of(blob_id_of_name(blob.name));
-    Result<std::string> bytes =
-        co_await object::get_all(parts_.tiers[i].store, key, kMaxBlobBytes, io::within(options_.put_ns, token_));
-    if (!bytes) {
-      failure = std::move(bytes).error().with_context("tier " + parts_.tiers[i].name);
-      continue;
-    }
-    // Damage is not to be copied.
-    const Status sound = co_await parts_.pool.run([&] { return verify_stored(*bytes, blob_id_of_name(blob.name)); });
-    if (!sound.ok() || bytes->size() != blob.bytes) {
-      failure = Status(Code::kCorrupt, "tier " + parts_.tiers[i].name + ": what another tier lacks is damaged there");
-      continue;
-    }
-    const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
-    if (arrived == 0) co_return false;
-    failpoint("upload.after_copy");
-    if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
-    ++summary_.copied_blobs;
-    co_return arrived == lacking;
-  }
-  note_failure(failure);
-  co_return false;
 }
 
 io::Task<Result<void>> UploadPass::record(const Packing& packing) {
@@ -354,6 +280,8 @@ io::Task<Result<void>> UploadPass::finish() {
   for (File& file : files_) {
     if (file.failed || !file.read) {
       ++summary_.failed;
+      if (file.read && file.only_waits)
+        memory_.waiting.note(file.inode, file.generation, wanted_of(parts_.tiers, file.skip) & out_of_reach_);
       continue;
     }
     failpoint("upload.before_complete");
@@ -371,6 +299,7 @@ io::Task<Result<void>> UploadPass::finish() {
     if (CO_TRY(Result<bool>(current))) {
       ++summary_.files;
       memory_.order.forget(file.inode);
+      memory_.waiting.forget(file.inode);
     } else if (!file.leaves) {
       ++summary_.postponed;
     }

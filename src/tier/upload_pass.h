@@ -51,10 +51,11 @@ class UploadPass {
     bool leaves = false;
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
-    Records records;        // of that, those that were sent; and of any file, those in frames that were there already
-    bool read = false;      // every chunk is on its way, or need not go
-    bool failed = false;    // something of it did not arrive everywhere
-    bool outdated = false;  // it has changed, and only_current says that it is not recorded
+    Records records;         // of that, those that were sent; and of any file, those in frames that were there already
+    bool read = false;       // every chunk is on its way, or need not go
+    bool failed = false;     // something of it did not arrive everywhere
+    bool only_waits = true;  // that is all for tiers that are away
+    bool outdated = false;   // it has changed, and only_current says that it is not recorded
   };
   // Chunks of a file in one blob.
   struct Part {
@@ -71,7 +72,8 @@ class UploadPass {
   // Whether the tiers that are to have a chunk have it.
   enum class Reach : uint8_t {
     kAll,
-    kLagging,    // one that its blob should be in lacks it
+    kAway,       // one that its blob should be in lacks it, and is away
+    kLagging,    // one lacks it for another reason
     kElsewhere,  // its blob does not go to all of them: the files that it was made of were kept out of some
   };
 
@@ -80,6 +82,7 @@ class UploadPass {
   io::Task<Result<void>> add_settled(const meta::Attr& attr);
   // Of a chunk that need not be sent for its content: what is missing is copied, where that is possible.
   io::Task<Result<Reach>> bring_to(uint32_t skip, std::string blob);
+  void note_reach(size_t file, Reach reach);
   void forget_old_live_files();
   // Whether a file that is open for writing is to be uploaded as it is now.
   bool live_is_due(InodeId inode);
@@ -102,6 +105,7 @@ class UploadPass {
   io::Task<Result<void>> add_folded(size_t file, ChunkIndex index, const Journal& journal);
 
   io::Task<void> send();
+  // ---- upload_put.cc: put_to_tiers() to copy_blob() ----
   io::Task<void> put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry entry);
   io::Task<Result<void>> put_to_tiers(Packing& packing);
   // Puts the blob to those of `tiers` that are within reach: those that have it now.

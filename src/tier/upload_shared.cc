@@ -67,7 +67,7 @@ io::Task<Result<bool>> UploadPass::share_stored(size_t file, meta::Chunk chunk, 
   if (!reach && reach.error() == Code::kNotFound) co_return false;  // the collector was faster
   const Reach there = CO_TRY(std::move(reach));
   if (there == Reach::kElsewhere) co_return false;
-  if (there == Reach::kLagging) files_[file].failed = true;
+  note_reach(file, there);
   files_[file].records.add(std::move(chunk), content);
   CO_TRY(co_await record_some(file));
   co_return true;

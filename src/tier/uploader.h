@@ -16,6 +16,7 @@
 #include "tier/packing_order.h"
 #include "tier/tier.h"
 #include "tier/upload_round.h"
+#include "tier/waiting_files.h"
 
 namespace firn::tier {
 
@@ -76,6 +77,7 @@ class Uploader {
     std::atomic<uint64_t> handled_bytes = 0;
     PackingOrder order;
     UploadRound round;
+    WaitingFiles waiting;
   };
 
   // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is

@@ -1,0 +1,97 @@
+// A pass's requests: blobs on their way to tiers, and from one to another that missed them.
+#include "base/failpoint.h"
+#include "tier/blob/verify.h"
+#include "tier/upload_pass.h"
+
+namespace firn::tier {
+
+io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
+  const std::string name = name_of(packing.writer.id());
+  const object::Content content = packing.writer.finish();
+  CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip, 0));
+  CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  failpoint("upload.before_put");
+  const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);
+  const uint32_t arrived = co_await put_to(wanted, name, content);
+  failpoint("upload.after_put");
+  if (arrived == 0) co_return fail(summary_.first_failure);
+  CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
+  ++summary_.blobs;
+  summary_.blob_bytes += content.bytes();
+  packing.lagging = arrived != wanted;
+  co_return Result<void>();
+}
+
+io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::Content content) {
+  uint32_t arrived = 0;
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    const uint32_t bit = uint32_t{1} << i;
+    if ((tiers & ~out_of_reach_ & bit) == 0) continue;
+    if (arrived != 0) failpoint("upload.between_tiers");
+    const std::string key = key_of(blob_id_of_name(name));
+    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
+    if (put) put = co_await expect_there(i, key, content.bytes());
+    if (put) {
+      arrived |= bit;
+      continue;
+    }
+    give_up(i, std::move(put).error());
+  }
+  co_return arrived;
+}
+
+// Soon the local disk may have it no more: that a store says that it has stored it is not enough.
+io::Task<Result<void>> UploadPass::expect_there(size_t tier, std::string key, uint64_t bytes) {
+  const Result<object::ObjectInfo> there =
+      co_await parts_.tiers[tier].store.head(std::move(key), io::within(options_.put_ns, token_));
+  if (there && there->bytes == bytes) co_return Result<void>();
+  if (there || there.error() == Code::kNotFound)
+    co_return fail(Code::kIo, "it answered that it had stored an object, and does not have it");
+  co_return fail(there.error());
+}
+
+// Those of `tiers` that answer: a blob is not to be fetched for one that does not.
+io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    const uint32_t bit = uint32_t{1} << i;
+    if ((tiers & ~out_of_reach_ & ~in_reach_ & bit) == 0) continue;
+    Result<object::ObjectInfo> there = co_await parts_.tiers[i].store.head(key, io::within(options_.put_ns, token_));
+    if (there || there.error() == Code::kNotFound) {
+      in_reach_ |= bit;
+      continue;
+    }
+    give_up(i, std::move(there).error());
+  }
+  co_return tiers & ~out_of_reach_;
+}
+
+io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
+  if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
+  Status failure(Code::kCorrupt, "no tier has it");
+  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
+    if ((blob.tiers >> i & 1) == 0) continue;
+    const std::string key = key_of(blob_id_of_name(blob.name));
+    Result<std::string> bytes =
+        co_await object::get_all(parts_.tiers[i].store, key, kMaxBlobBytes, io::within(options_.put_ns, token_));
+    if (!bytes) {
+      failure = std::move(bytes).error().with_context("tier " + parts_.tiers[i].name);
+      continue;
+    }
+    // Damage is not to be copied.
+    const Status sound = co_await parts_.pool.run([&] { return verify_stored(*bytes, blob_id_of_name(blob.name)); });
+    if (!sound.ok() || bytes->size() != blob.bytes) {
+      failure = Status(Code::kCorrupt, "tier " + parts_.tiers[i].name + ": what another tier lacks is damaged there");
+      continue;
+    }
+    const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
+    if (arrived == 0) co_return false;
+    failpoint("upload.after_copy");
+    if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
+    ++summary_.copied_blobs;
+    co_return arrived == lacking;
+  }
+  note_failure(failure);
+  co_return false;
+}
+
+}  // namespace firn::tier
