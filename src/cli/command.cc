@@ -4,11 +4,62 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 
+#include "cli/command_tree.h"
+#include "cli/completion.h"
+#include "cli/man_page.h"
 #include "cli/remote.h"
 
 namespace firn::cli {
+
+// What is declared while the command line is built.
+struct Declared {
+  struct Values {
+    std::vector<std::string> choices;
+    std::string range;
+  };
+  Action chosen;  // of the command that the command line names
+  std::map<const CLI::Option*, Values> values;
+};
+
 namespace {
+
+Parameter parameter_of(const CLI::Option& option, const Declared& declared) {
+  Parameter out{.help = option.get_description(),
+                .required = option.get_required(),
+                .repeats = option.get_items_expected_max() > 1};
+  for (const std::string& name : option.get_snames()) out.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) out.names.push_back("--" + name);
+  if (option.get_positional())
+    out.value = option.get_name();
+  else if (option.get_items_expected_max() > 0)
+    out.value = option.get_type_name().substr(0, option.get_type_name().find(':'));  // what it is checked for follows
+  if (const auto values = declared.values.find(&option); values != declared.values.end()) {
+    out.choices = values->second.choices;
+    out.range = values->second.range;
+  }
+  return out;
+}
+
+CommandTree tree_of(const CLI::App& app, const Declared& declared) {
+  CommandTree tree{.name = app.get_name(), .brief = app.get_description(), .manual = app.get_footer()};
+  for (const CLI::Option* option : app.get_options())
+    (option->get_positional() ? tree.arguments : tree.options).push_back(parameter_of(*option, declared));
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    tree.commands.push_back(tree_of(*command, declared));
+  return tree;
+}
+
+struct HelpArguments {
+  std::vector<std::string> names;
+  bool man = false;
+  std::string folder;
+};
+
+constexpr const char* kHelpManual =
+    "Without COMMAND, lists the commands. A man page is in the language of man(1):\n\n"
+    "  firn help --man tier set | man -l -";
 
 int print_help(CLI::App& app, const std::vector<std::string>& names) {
   app.clear();  // the help of what was named would be printed otherwise, and that is `help`
@@ -22,11 +73,28 @@ int print_help(CLI::App& app, const std::vector<std::string>& names) {
   return kExitOk;
 }
 
-void add_help(Command& firn, CLI::App& app) {
-  Command help = firn.add("help", "Describe a command");
-  auto names = std::make_shared<std::vector<std::string>>();
-  help.value("COMMAND", *names, "The command, and its subcommand where it has some");
-  help.runs([&app, names]() -> Result<int> { return print_help(app, *names); });
+Result<int> help(CLI::App& app, const Declared& declared, const HelpArguments& arguments) {
+  if (!arguments.folder.empty()) {
+    TRY(write_man_pages(tree_of(app, declared), arguments.folder));
+    return kExitOk;
+  }
+  if (!arguments.man) return print_help(app, arguments.names);
+  const Result<std::string> page = man_page(tree_of(app, declared), arguments.names);
+  if (!page) return misuse(page.error().message());
+  std::fputs(page->c_str(), stdout);
+  return kExitOk;
+}
+
+void add_help(Command& firn, CLI::App& app, const Declared& declared) {
+  Command command = firn.add("help", "Describe a command", kHelpManual);
+  auto arguments = std::make_shared<HelpArguments>();
+  const Option names = command.value("COMMAND", arguments->names, "The command, and its subcommand where it has some");
+  const Option man = command.flag("--man", arguments->man, "Print it as a man page");
+  command.value("--man-pages", arguments->folder, "Write a man page of every command into a folder")
+      .called("FOLDER")
+      .excludes(names)
+      .excludes(man);
+  command.runs([&app, &declared, arguments] { return help(app, declared, *arguments); });
 }
 
 // What is wrong with the command line, and whose help to ask for.
@@ -55,11 +123,13 @@ Option& Option::required() {
 }
 
 Option& Option::one_of(std::vector<std::string> values) {
+  declared_->values[option_].choices = values;
   option_->check(CLI::IsMember(std::move(values)));
   return *this;
 }
 
 Option& Option::between(int64_t least, int64_t most) {
+  declared_->values[option_].range = fmt::format("{} to {}", least, most);
   option_->check(CLI::Range(least, most));
   return *this;
 }
@@ -77,52 +147,53 @@ Option& Option::one_at_a_time() {
 Command Command::add(const std::string& name, const std::string& brief, const std::string& manual) {
   CLI::App* command = app_->add_subcommand(name, brief);
   command->footer(manual);
-  return {command, chosen_};
+  return {command, declared_};
 }
 
 void Command::needs_subcommand() { app_->require_subcommand(1); }
 
 Option Command::value(const std::string& names, std::string& into, const std::string& help) {
-  return Option(app_->add_option(names, into, help));
+  return {app_->add_option(names, into, help), declared_};
 }
 
 Option Command::value(const std::string& names, std::vector<std::string>& into, const std::string& help) {
-  return Option(app_->add_option(names, into, help));
+  return {app_->add_option(names, into, help), declared_};
 }
 
 Option Command::value(const std::string& names, int64_t& into, const std::string& help) {
-  return Option(app_->add_option(names, into, help));
+  return {app_->add_option(names, into, help), declared_};
 }
 
 Option Command::value(const std::string& names, std::optional<uint32_t>& into, const std::string& help) {
-  return Option(app_->add_option(names, into, help));
+  return {app_->add_option(names, into, help), declared_};
 }
 
 Option Command::flag(const std::string& names, bool& into, const std::string& help) {
-  return Option(app_->add_flag(names, into, help));
+  return {app_->add_flag(names, into, help), declared_};
 }
 
 void Command::may_be_remote() {
   RemoteOptions& options = remote_options();
   app_->add_option("--url", options.url, "Ask the server at http[s]://HOST[:7734] (or FIRN_URL)");
-  app_->add_option("--ca-file", options.ca_file, "The authority of its certificate, a PEM file");
+  app_->add_option("--ca-file", options.ca_file, "The authority of its certificate, a PEM file")->type_name("FILE");
 }
 
 void Command::runs(Action action) {
-  app_->callback([chosen = chosen_, action = std::move(action)] { *chosen = action; });
+  app_->callback([declared = declared_, action = std::move(action)] { declared->chosen = action; });
 }
 
 int run_command_line(int argc, char** argv, const std::function<void(Command&)>& declare, const std::string& overview,
                      const std::string& version) {
-  CLI::App app("firn: a POSIX file system", "firn");
-  Action chosen;
-  Command firn(&app, &chosen);
+  CLI::App app("A POSIX file system", "firn");
+  Declared declared;
+  Command firn(&app, &declared);
   firn.needs_subcommand();
   app.footer(overview);
   app.set_help_flag("-h,--help", "Describe the command");
   app.set_version_flag("--version", version);
   declare(firn);
-  add_help(firn, app);
+  add_completion(firn, [&] { return tree_of(app, declared); });
+  add_help(firn, app, declared);
   if (argc < 2) {
     std::fputs(app.help().c_str(), stderr);
     return kExitMisuse;
@@ -137,7 +208,7 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&)>&
   } catch (const CLI::ParseError& error) {
     return misused(app, error);
   }
-  Result<int> result = chosen();
+  Result<int> result = declared.chosen();
   if (result) return *result;
   print_error(fmt::format("{}: {}", app.get_subcommands().front()->get_name(), result.error().to_string()));
   return kExitFailure;

@@ -25,12 +25,14 @@ inline constexpr int kExitMisuse = 2;
 // What the chosen command does: its exit code, or the failure that is printed as one line.
 using Action = std::function<Result<int>()>;
 
+struct Declared;  // see command.cc
+
 // An option, flag or positional argument. Each call returns *this, or misuse results from what it forbids.
 class Option {
  public:
-  explicit Option(CLI::Option* option) : option_(option) {}
+  Option(CLI::Option* option, Declared* declared) : option_(option), declared_(declared) {}
 
-  // What the help calls its value.
+  // What the help calls its value; names such as FILE and FOLDER make shells complete it (cli/command_tree.h).
   Option& called(const std::string& type_name);
   Option& required();
   Option& one_of(std::vector<std::string> values);
@@ -42,13 +44,13 @@ class Option {
 
  private:
   CLI::Option* option_;
+  Declared* declared_;
 };
 
 // What is filled in (`into`) must live until the action has run: actions share the ownership of it.
 class Command {
  public:
-  // `chosen` becomes the action of the command that the command line names.
-  Command(CLI::App* app, Action* chosen) : app_(app), chosen_(chosen) {}
+  Command(CLI::App* app, Declared* declared) : app_(app), declared_(declared) {}
 
   // `brief` is one line for the overview; `manual` is what `firn help NAME` prints below the options.
   Command add(const std::string& name, const std::string& brief, const std::string& manual = "");
@@ -69,7 +71,7 @@ class Command {
 
  private:
   CLI::App* app_;
-  Action* chosen_;
+  Declared* declared_;
 };
 
 // Parses the command line and runs the command that it names. Returns the process's exit code; failures are printed.

@@ -195,7 +195,7 @@ void add_debug(Command& firn) {
   Command command = firn.add("debug", "Pack what a bug report needs, without secrets", kManual);
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted; none with --url");
-  command.value("-o,--output", arguments->output, "The file to write, which must not be there");
+  command.value("-o,--output", arguments->output, "The file to write, which must not be there").called("FILE");
   command.flag("--with-paths", arguments->with_paths, "With names of files, where the log or the uploads have them");
   command.may_be_remote();
   command.runs([arguments]() -> Result<int> {

@@ -231,7 +231,7 @@ void add_init(Command& firn) {
       .one_of({"zstd", "lz4", "none"});
   command.flag("--dedup", options->dedup, "Send chunks that are equal to others once only");
   command.flag("--encrypt", options->encrypt, "Seal what leaves this machine");
-  command.value("--key-file", options->key_file, "The file whose content opens the encrypted volume");
+  command.value("--key-file", options->key_file, "The file whose content opens the encrypted volume").called("FILE");
   command.runs([options] { return init(*options); });
 }
 

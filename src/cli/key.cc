@@ -164,8 +164,8 @@ void add_key(Command& firn) {
   Command change_command = command.add("change", "Another passphrase or key file for the same key", kManual);
   auto arguments = std::make_shared<Arguments>();
   change_command.value("VOLUME", arguments->volume, "The volume's folder").required();
-  change_command.value("--key-file", arguments->key_file, "The present key file");
-  change_command.value("--new-key-file", arguments->new_key_file, "The new key file");
+  change_command.value("--key-file", arguments->key_file, "The present key file").called("FILE");
+  change_command.value("--new-key-file", arguments->new_key_file, "The new key file").called("FILE");
   change_command.runs([arguments] { return change(*arguments); });
 }
 

@@ -3,16 +3,20 @@
 
 #include "base/failpoint.h"
 #include "cli/command.h"
+#include "cli/man_sections.h"
 #include "cli/version.h"
 
 namespace firn::cli {
 namespace {
 
-constexpr const char* kOverview =
-    "A VOLUME is a folder made by firn init. A PATH is a path inside a mounted volume, or VOLUME:/PATH.\n"
-    "With --url, or FIRN_URL, it is an absolute path in the volume that is served there; FIRN_TOKEN or the file\n"
-    "~/.config/firn/token (mode 600) holds the token to show.\n"
-    "firn help COMMAND describes a command. Exit codes: 0 done, 1 failed, 2 misuse.";
+std::string overview() {
+  return "A VOLUME is a folder made by firn init. A PATH is a path inside a mounted volume, or VOLUME:/PATH.\n"
+         "With --url, or FIRN_URL, it is an absolute path in the volume that is served there; FIRN_TOKEN or the file\n"
+         "~/.config/firn/token (mode 600) holds the token to show.\n"
+         "firn help COMMAND describes a command.\n"
+         "Exit codes: " +
+         exit_codes_line() + ".";
+}
 
 void declare(Command& firn) {
   firn.may_be_remote();
@@ -25,7 +29,7 @@ void declare(Command& firn) {
 
 int run(int argc, char** argv) {
   if (const Status armed = failpoints::arm_from_environment(); !armed.ok()) return misuse(armed.to_string());
-  return run_command_line(argc, argv, declare, kOverview, version_text());
+  return run_command_line(argc, argv, declare, overview(), version_text());
 }
 
 }  // namespace

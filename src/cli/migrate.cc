@@ -234,7 +234,10 @@ void add_migrate(Command& firn) {
   Command command = firn.add("migrate", "Bring folders of other file systems into a volume", kManual);
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted").required();
-  command.value("--from", arguments->from, "A folder to copy; may be given more than once").required().one_at_a_time();
+  command.value("--from", arguments->from, "A folder to copy; may be given more than once")
+      .called("FOLDER")
+      .required()
+      .one_at_a_time();
   command.value("--into", arguments->into, "Where to, in the volume; made where it is missing (default: /)");
   command.value("--on-conflict", arguments->on_conflict, "fail (default), skip, overwrite, newer or rename");
   command.value("--include", arguments->include, "A PATTERN of what to take").one_at_a_time();
@@ -242,7 +245,7 @@ void add_migrate(Command& firn) {
   command.flag("--one-file-system", arguments->one_file_system, "Do not go into other file systems below FOLDER");
   command.flag("--dry-run", arguments->dry_run, "Only tell what would be done");
   command.flag("--verify", arguments->verify, "Copy nothing; compare contents and attributes of both sides");
-  command.value("--report", arguments->report, "A file for a line of JSON about every entry found");
+  command.value("--report", arguments->report, "A file for a line of JSON about every entry found").called("FILE");
   command.flag("--json", arguments->json, "The summary as one JSON object");
   command.runs([arguments] { return migrate(*arguments); });
 }

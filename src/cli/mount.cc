@@ -67,10 +67,13 @@ void add_mount(Command& firn) {
   command.value("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix").required();
   command.value("MOUNTPOINT", arguments->mount_point, "An empty folder").required();
   command.value("-o", arguments->options, "Mount options").one_at_a_time();
-  command.value("--cache", arguments->cache, "The folder of the local cache of a volume that lives in a bucket");
-  command.value("--key-file", arguments->key_file,
-                "What opens an encrypted volume that lives in a bucket, instead of a passphrase; kept in the "
-                "cache's firn.toml");
+  command.value("--cache", arguments->cache, "The folder of the local cache of a volume that lives in a bucket")
+      .called("FOLDER");
+  command
+      .value("--key-file", arguments->key_file,
+             "What opens an encrypted volume that lives in a bucket, instead of a passphrase; kept in the "
+             "cache's firn.toml")
+      .called("FILE");
   command.flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
   command.runs([arguments] { return mount(*arguments); });
 }

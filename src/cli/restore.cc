@@ -225,7 +225,8 @@ void add_restore(Command& firn) {
   auto arguments = std::make_shared<Arguments>();
   command.value("URL", arguments->url, "The tier: s3://bucket/prefix, or a folder").required();
   command.value("VOLUME", arguments->volume, "The folder to make").required();
-  command.value("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase");
+  command.value("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase")
+      .called("FILE");
   command.runs([arguments] { return restore(*arguments); });
 }
 
