@@ -85,9 +85,7 @@ Result<MigrationRequest> request_of(const Arguments& arguments, const VolumePath
   request.count_first = isatty(STDERR_FILENO) != 0;
   if (arguments.dry_run) request.mode = migrate::Mode::kDryRun;
   if (arguments.verify) request.mode = migrate::Mode::kVerify;
-  const auto rule = parse_on_conflict(arguments.on_conflict);
-  if (!rule) return fail(Code::kInvalid, "--on-conflict: one of fail, skip, overwrite, newer, rename");
-  request.on_conflict = *rule;
+  request.on_conflict = parse_on_conflict(arguments.on_conflict).value();  // one of the rules
   if (!arguments.into.starts_with('/')) return fail(Code::kInvalid, "--into: a path in the volume begins with /");
   std::set<std::string> names;
   for (const std::string& from : arguments.from) {
@@ -239,7 +237,8 @@ void add_migrate(Command& firn) {
       .required()
       .one_at_a_time();
   command.value("--into", arguments->into, "Where to, in the volume; made where it is missing (default: /)");
-  command.value("--on-conflict", arguments->on_conflict, "fail (default), skip, overwrite, newer or rename");
+  command.value("--on-conflict", arguments->on_conflict, "What to do where a name is taken (fail)")
+      .one_of(on_conflict_rules());
   command.value("--include", arguments->include, "A PATTERN of what to take").one_at_a_time();
   command.value("--exclude", arguments->exclude, "A PATTERN of what to leave out").one_at_a_time();
   command.flag("--one-file-system", arguments->one_file_system, "Do not go into other file systems below FOLDER");

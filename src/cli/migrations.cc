@@ -55,6 +55,8 @@ io::Task<void> follow(migrate::Progress* progress, http::WorkProgress* shown, io
 
 }  // namespace
 
+std::vector<std::string> on_conflict_rules() { return {kRules.begin(), kRules.end()}; }
+
 std::optional<migrate::OnConflict> parse_on_conflict(std::string_view text) {
   const auto index = index_in(kRules, text);
   return index ? std::optional(static_cast<migrate::OnConflict>(*index)) : std::nullopt;

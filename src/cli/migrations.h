@@ -27,6 +27,8 @@ struct MigrationRequest {
   std::string report;  // absolute; empty: none
 };
 
+// What it reads.
+std::vector<std::string> on_conflict_rules();
 std::optional<migrate::OnConflict> parse_on_conflict(std::string_view text);
 // "/v1/admin/migrate?…", and back. kInvalid.
 std::string route_of(const MigrationRequest& request);

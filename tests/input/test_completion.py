@@ -95,6 +95,7 @@ class Bash(Completion):
                               (("firn", "init", "--compress", "=", "l"), ["lz4"]),
                               (("firn", "--url", "tier", "ti"), ["tier"]),
                               (("firn", "completion", ""), ["bash", "zsh", "fish"]),
+                              (("firn", "migrate", "--on-conflict", "n"), ["newer"]),
                               (("firn", "help", "key", ""), ["change"]), (("firn", "mkdir", "-m", "7"), []),
                               (("firn", "token", "revoke", "volume", ""), []), (("firn", "version", ""), [])):
             with self.subTest(line):
