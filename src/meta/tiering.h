@@ -98,6 +98,8 @@ struct Upload {
   bool complete = false;
   uint64_t chunk_count = 0;
   uint64_t bytes = 0;
+  // Some tiers that it is to be in lack some of that version, which the last tier has: it stays pending.
+  bool lagging = false;
   // Of a file that has changed since, nothing is recorded: uploads of one file may run side by side, and what an
   // earlier one has read must not replace what a later one has recorded.
   bool only_current = false;

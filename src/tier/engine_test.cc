@@ -176,6 +176,45 @@ TEST(TierEngine, ATierThatIsAwayKeepsNoFileFromTheOther) {
     world.expect_to_come_back(name_of(i), noise(5000, i == 20 ? 99 : static_cast<uint64_t>(i)));
 }
 
+// What was changed while the nearer tier is away is what a restore from the last one gives; but it stays pending, and
+// here. While the last one is away its old version stays.
+TEST(TierEngine, TheLastTierHasTheNewVersionOfWhatOthersLack) {
+  World world({.seed = 44});
+  const std::string old_content = noise(3 * kChunkBytes, 1), content = noise(2 * kChunkBytes + 5, 2);
+  const auto in_far = [&] {
+    size_t chunks = 0;
+    for (const meta::Chunk& chunk : world.chunks("f"))
+      for (const meta::Blob& blob : world.blobs())
+        if (blob.name == chunk.blob && (blob.tiers & 2) != 0) ++chunks;
+    return chunks;
+  };
+  world.write("f", old_content);
+  world.upload();
+  world.far->faulty.set_down(true);
+  world.write("f", content);
+  world.upload();
+  EXPECT_EQ(world.stat("f").content.uploaded_size, old_content.size());
+  EXPECT_EQ(in_far(), 3u);
+  world.far->faulty.set_down(false);
+  world.near->faulty.set_down(true);
+  for (int again = 0; again < 3; ++again) {
+    EXPECT_EQ(world.upload().failed, 1u);
+    EXPECT_EQ(world.stat("f").content.uploaded_size, content.size());
+    EXPECT_EQ(world.chunks("f").size(), 3u);
+    EXPECT_EQ(in_far(), 3u);
+    EXPECT_EQ(world.pending(), 1u);
+    EXPECT_EQ(world.evict("f").error(), Code::kBusy);
+  }
+  world.write("f", content.substr(0, 100));  // shorter, and no chunk to be sent
+  world.upload();
+  EXPECT_EQ(world.chunks("f").size(), 1u);
+  EXPECT_EQ(world.stat("f").content.uploaded_size, 100u);
+  world.near->faulty.set_down(false);
+  EXPECT_EQ(world.upload().files, 1u);
+  EXPECT_EQ(world.pending(), 0u);
+  world.expect_to_come_back("f", content.substr(0, 100));
+}
+
 // One that is made, or changed, meanwhile has its turn in the same round.
 TEST(TierEngine, WhatHasWaitedLongestGoesFirst) {
   World world({.seed = 43, .files_per_pass = 1});
@@ -292,9 +331,10 @@ void live_through(uint64_t seed) {
       expected[name] = noise(choose.below(6 * kChunkBytes), choose.next());
       world.write(name, expected[name]);
     } else if (what < 6) {
-      if (choose.below(3) == 0) world.far->faulty.set_down(true);
+      Place& away = choose.below(2) == 0 ? *world.near : *world.far;
+      away.faulty.set_down(choose.below(3) == 0);
       world.upload();
-      world.far->faulty.set_down(false);
+      away.faulty.set_down(false);
     } else if (expected.contains(name) && what < 8) {
       (void)world.evict(name);  // refused where it must be
     } else if (expected.contains(name) && world.stat(name).content.evicted) {

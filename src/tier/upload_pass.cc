@@ -122,7 +122,9 @@ io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
                     .chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes,
                     .bytes = attr.size,
                     .skip = attr.policy.skip,
-                    .replaces = attr.content.uploaded_size.has_value()});
+                    .replaces = attr.content.uploaded_size.has_value(),
+                    .recorded_bytes = attr.content.uploaded_size,
+                    .hot = true});
   const size_t file = files_.size() - 1;
   co_return co_await add_all(file, add_chunks(file, attr.size, attr.content.backing));
 }
@@ -276,12 +278,33 @@ io::Task<Result<bool>> UploadPass::commit(File& file, meta::Upload upload) {
   co_return committed;
 }
 
+io::Task<Result<void>> UploadPass::finish_failed(File& file) {
+  ++summary_.failed;
+  if (!file.read || !file.only_waits) co_return Result<void>();
+  memory_.waiting.note(file.inode, file.generation, wanted_of(parts_.tiers, file.skip) & out_of_reach_);
+  const bool last_answers = (out_of_reach_ >> (parts_.tiers.size() - 1) & 1) == 0;
+  const bool changed = !file.records.chunks.empty() || file.recorded_bytes != file.bytes;
+  if (!file.hot || !last_answers || !changed) co_return Result<void>();
+  const Result<bool> current = co_await commit(file, {.chunks = std::move(file.records.chunks),
+                                                      .contents = std::move(file.records.contents),
+                                                      .complete = true,
+                                                      .chunk_count = file.chunk_count,
+                                                      .bytes = file.bytes,
+                                                      .lagging = true});
+  // A blob was given up meanwhile: the next pass sends what was to be in it.
+  if (!current && current.error() == Code::kStale) {
+    memory_.waiting.forget(file.inode);
+    note_failure(current.error());
+    co_return Result<void>();
+  }
+  CO_TRY(Result<bool>(current));
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> UploadPass::finish() {
   for (File& file : files_) {
     if (file.failed || !file.read) {
-      ++summary_.failed;
-      if (file.read && file.only_waits)
-        memory_.waiting.note(file.inode, file.generation, wanted_of(parts_.tiers, file.skip) & out_of_reach_);
+      CO_TRY(co_await finish_failed(file));
       continue;
     }
     failpoint("upload.before_complete");

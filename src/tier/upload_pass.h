@@ -51,6 +51,8 @@ class UploadPass {
     bool leaves = false;
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
+    std::optional<uint64_t> recorded_bytes = {};  // of that version
+    bool hot = false;                             // its content is on the local disk
     Records records;         // of that, those that were sent; and of any file, those in frames that were there already
     bool read = false;       // every chunk is on its way, or need not go
     bool failed = false;     // something of it did not arrive everywhere
@@ -118,6 +120,8 @@ class UploadPass {
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
   io::Task<Result<void>> finish();
+  // Of a file that some tiers lack something of: the version that the last tier has whole is what a restore is to give.
+  io::Task<Result<void>> finish_failed(File& file);
   // The tier did not answer: it is not asked again in this round.
   void give_up(size_t tier, Status failure);
   void note_failure(const Status& failure);

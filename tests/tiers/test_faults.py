@@ -55,6 +55,23 @@ class Faults(TieredTest):
         self.umount()
         self.fsck_deep()
 
+    def test_what_changes_while_the_share_is_away_is_restored_from_the_bucket(self):
+        self.make()
+        self.write("changed", 3 << 20)
+        self.write("kept", 100_000)
+        self.flush()
+        self.nas.rename(self.folder / "away")
+        self.write("changed", 5 << 20)
+        self.write("fresh", 3 << 20)
+        self.refuse("tier", "flush", self.volume, words=["nas"])
+        self.assertEqual(self.status()["tiers"]["pending_files"], 2)
+        self.umount()
+        restored, mount_point = self.folder / "restored", self.folder / "there"
+        mount_point.mkdir()
+        self.succeed("restore", self.url, restored)
+        self.mount(restored, mount_point)
+        self.assert_tree(mount_point)
+
     def test_killed_again_and_again(self):
         """What an fsync acknowledged is there after every kill; in the end everything is uploaded, and nothing is left over."""
         self.make()

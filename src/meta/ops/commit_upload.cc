@@ -46,7 +46,7 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
     content.uploaded_size = upload.bytes;
     ++content.uploaded_version;
     CO_TRY(co_await erase_journal(m, *inode));
-    if (all && current) {
+    if (all && current && !upload.lagging) {
       content.uploaded_generation = upload.generation;
       m.transaction().erase(pending_key(upload.inode));
     }
