@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -44,9 +45,14 @@ Result<Client::Reply> Client::call(const std::string& method, const std::string&
   return read_reply(nullptr);
 }
 
-Status Client::fetch(const std::string& target, const BodySink& sink) {
-  TRY(write_head("GET", target, ""));
-  TRY(read_reply(&sink));
+std::string Client::Head::header(std::string_view name) const {
+  const auto found = std::ranges::find(headers, name, &std::pair<std::string, std::string>::first);
+  return found == headers.end() ? "" : found->second;
+}
+
+Status Client::fetch(const std::string& target, const Incoming& incoming) {
+  TRY(write_head("GET", target, incoming.headers));
+  TRY(read_reply(&incoming));
   return {};
 }
 
@@ -54,13 +60,13 @@ Status Client::work(const std::string& target, const std::function<Status(std::s
   // The daemon says several times a second how far it is.
   TRY(write_head("POST", target, "Content-Length: 0\r\n"));
   std::string pending;
-  const BodySink sink = [&](std::span<const std::byte> data) -> Status {
+  const Incoming incoming{.sink = [&](std::span<const std::byte> data) -> Status {
     pending.append(reinterpret_cast<const char*>(data.data()), data.size());
     for (size_t end; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1))
       TRY(line(std::string_view(pending).substr(0, end)));
     return {};
-  };
-  TRY(read_reply(&sink));
+  }};
+  TRY(read_reply(&incoming));
   return {};
 }
 
@@ -87,7 +93,7 @@ Status Client::write_body(const BodySource& source) {
   }
 }
 
-Result<Client::Reply> Client::read_reply(const BodySink* sink) {
+Result<Client::Reply> Client::read_reply(const Incoming* incoming) {
   http::Parser parser(http::Parser::Kind::kResponse);
   std::vector<std::byte> pending, output(kBufferBytes);
   Reply reply;
@@ -98,13 +104,17 @@ Result<Client::Reply> Client::read_reply(const BodySink* sink) {
     pending.resize(before + bytes);
     if (bytes == 0) return fail(Code::kUnavailable, "the daemon ended the connection early");
     size_t used = 0;
-    if (!parser.head_done()) used = TRY(parser.feed_head(pending));
+    if (!parser.head_done()) {
+      used = TRY(parser.feed_head(pending));
+      if (parser.head_done() && parser.status() < 400 && incoming && incoming->begin)
+        TRY(incoming->begin({.status = parser.status(), .headers = parser.headers()}));
+    }
     while (parser.head_done() && !parser.done()) {
       const auto step = TRY(parser.feed_body(std::span(pending).subspan(used), output));
       used += step.consumed;
       const auto part = std::span<const std::byte>(output).first(step.produced);
-      if (sink && parser.status() < 400) {
-        TRY((*sink)(part));
+      if (incoming && parser.status() < 400) {
+        TRY(incoming->sink(part));
       } else {
         reply.body.append(reinterpret_cast<const char*>(part.data()), part.size());
       }

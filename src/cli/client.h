@@ -37,8 +37,22 @@ class Client {
   };
   // A reply with a status of 400 or more becomes a failure with the problem's errno and detail.
   Result<Reply> call(const std::string& method, const std::string& target);
-  // The body of a GET goes to `sink` as it comes.
-  Status fetch(const std::string& target, const BodySink& sink);
+  // What comes before the body of an answer.
+  struct Head {
+    int status = 0;
+    http::Headers headers;  // names in lower case
+
+    std::string header(std::string_view name) const;  // empty: there is none
+  };
+  struct Incoming {
+    std::string headers = {};  // of the request; each ends in CRLF
+    // Gets the head first. Neither is called for a status of 400 or more. A failure ends the connection's use.
+    std::function<Status(const Head& head)> begin = {};
+    BodySink sink = {};
+  };
+  // The body of a GET goes to the sink as it comes.
+  Status fetch(const std::string& target, const Incoming& incoming);
+  Status fetch(const std::string& target, const BodySink& sink) { return fetch(target, Incoming{.sink = sink}); }
   // A POST whose answer is lines, each passed to `line` as it comes. For work that takes long: waits for as long as it
   // takes.
   Status work(const std::string& target, const std::function<Status(std::string_view line)>& line);
@@ -51,7 +65,7 @@ class Client {
   Status write_head(const std::string& method, const std::string& target, const std::string& more);
   Status write_text(const std::string& text);
   Status write_body(const BodySource& source);
-  Result<Reply> read_reply(const BodySink* sink);
+  Result<Reply> read_reply(const Incoming* incoming);
 
   Connection connection_;
   const std::string headers_;  // of every request

@@ -16,10 +16,10 @@ void walk_from(const std::string& path, const CommandTree& tree,
 
 Completes completes(const Parameter& parameter) {
   static const std::map<std::string, Completes> kByName = {
-      {"FILE", Completes::kFiles},      {"PATH", Completes::kFiles},  {"SOURCE", Completes::kFiles},
-      {"FROM", Completes::kFiles},      {"TO", Completes::kFiles},    {"FOLDER", Completes::kFolders},
-      {"VOLUME", Completes::kFolders},  {"URL", Completes::kFolders}, {"MOUNTPOINT", Completes::kFolders},
-      {"COMMAND", Completes::kCommands}};
+      {"FILE", Completes::kFiles},     {"PATH", Completes::kFiles},      {"SOURCE", Completes::kFiles},
+      {"FROM", Completes::kFiles},     {"TO", Completes::kFiles},        {"FOLDER", Completes::kFolders},
+      {"VOLUME", Completes::kFolders}, {"URL", Completes::kFolders},     {"MOUNTPOINT", Completes::kFolders},
+      {"TARGET", Completes::kFiles},   {"COMMAND", Completes::kCommands}};
   if (!parameter.choices.empty()) return Completes::kChoices;
   const auto found = kByName.find(parameter.value);
   return found == kByName.end() ? Completes::kNothing : found->second;

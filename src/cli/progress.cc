@@ -21,7 +21,8 @@ void ProgressBar::show(const State& state) {
   if (!terminal_) return;
   shown_ = true;
   const int64_t elapsed_ns = std::max<int64_t>(system_clock().monotonic_ns() - started_ns_, 1);
-  const auto rate = static_cast<uint64_t>(static_cast<double>(state.bytes) * 1e9 / static_cast<double>(elapsed_ns));
+  const auto rate = static_cast<uint64_t>(static_cast<double>(state.bytes - state.earlier_bytes) * 1e9 /
+                                          static_cast<double>(elapsed_ns));
   if (state.total_bytes == 0 && state.total_files == 0) {
     fmt::print(stderr, "\r{} {} files, {}\x1b[K", what_, state.files, human_size(state.bytes));
     return;

@@ -15,6 +15,7 @@ class ProgressBar {
   struct State {
     uint64_t files = 0, total_files = 0;
     uint64_t bytes = 0, total_bytes = 0;
+    uint64_t earlier_bytes = 0;  // of `bytes`: were there when it began, and say nothing of the rate
   };
   void show(const State& state);
   // Leaves an empty line.

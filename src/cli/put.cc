@@ -1,86 +1,155 @@
 // firn put
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <ranges>
 
-#include "base/bytes.h"
 #include "cli/command.h"
+#include "cli/listing.h"
 #include "cli/target.h"
+#include "cli/transfer_options.h"
+#include "cli/upload.h"
 
 namespace firn::cli {
 namespace {
 
 constexpr const char* kManual =
-    "Copies SOURCE, a local file or - for standard input, to PATH in a volume. PATH has its old content until the new\n"
-    "one is there whole and on disk. Where PATH is a folder, the file is put into it under SOURCE's name.";
-
-// Shows how far a long copy is, on a terminal.
-class Progress {
- public:
-  explicit Progress(uint64_t total) : total_(total), shown_(isatty(STDERR_FILENO) && total > (64 << 20)) {}
-  ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-  void add(uint64_t bytes) {
-    done_ += bytes;
-    if (!shown_ || done_ < next_) return;
-    next_ = done_ + total_ / 200;
-    fmt::print(stderr, "\r{} of {} ({} %)\x1b[K", human_size(done_), human_size(total_), done_ * 100 / total_);
-  }
-
- private:
-  const uint64_t total_;
-  const bool shown_;
-  uint64_t done_ = 0, next_ = 0;
-};
+    "Copies each SOURCE, a local file or - for standard input, to the last argument, TARGET, in a volume. It has its "
+    "old\n"
+    "content until the new one is there whole and on disk. Where TARGET is a folder, the files are put into it under\n"
+    "their names. With -r, also folders, with permissions and times of modification; symlinks in them stay symlinks, "
+    "and\n"
+    "sockets, pipes and devices are left out. To go on after an interruption, add -u.\n\n"
+    "  firn put report.pdf ./volume:/documents\n"
+    "  tar c src | firn put - ./volume:/src.tar\n"
+    "  firn put -r -u --jobs 8 --url https://nas.example:7734 photos /";
 
 Result<bool> is_folder(Client& client, const Target& target) {
-  const auto reply = client.call("GET", route_to("meta", target) + "?follow=1");
-  if (!reply && reply.error() == Code::kNotFound) return false;
-  if (!reply) return fail(reply.error());
-  return reply->body.find("\"type\":\"directory\"") != std::string::npos;
+  const Result<Entry> found = attributes_of(client, target, {.follow = true});
+  if (!found && found.error() == Code::kNotFound) return false;
+  if (!found) return fail(found.error());
+  return found->kind == FileKind::kFolder;
 }
 
-Result<int> put(const std::string& source, const std::string& path) {
-  io::UniqueFd fd(source == "-" ? dup(STDIN_FILENO) : open(source.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(Status::from_errno(errno, source));
+// A local path, and what it is to be in the volume.
+struct Pair {
+  std::string from;
+  Target to;
+  std::string name;  // of `to`, for messages
+};
+
+// One run of the command.
+class Put {
+ public:
+  Put(const TransferArguments& arguments, const Served& served, Client& client)
+      : arguments_(arguments),
+        client_(client),
+        transfers_({.served = served, .jobs = static_cast<size_t>(arguments.jobs), .what = "putting"}) {}
+
+  Status source(const Pair& pair);
+  Result<TransferCounts> finish();
+
+ private:
+  Status folder(const Pair& pair);
+  Status entry(const Pair& pair);
+  Status add(const Pair& pair, uint64_t bytes);
+
+  const TransferArguments& arguments_;
+  Client& client_;
+  std::vector<Pair> folders_;  // the innermost get their times first, when nothing is written in them any more
+  Transfers transfers_;
+};
+
+Status Put::add(const Pair& pair, uint64_t bytes) {
+  const Upload upload{.from = pair.from,
+                      .to = pair.to,
+                      .name = pair.name,
+                      .keeps = arguments_.recursive && pair.from != "-",
+                      .update = arguments_.update && pair.from != "-"};
+  return transfers_.add(bytes, [this, upload](Client& client) { return upload_file(client, transfers_, upload); });
+}
+
+Status Put::source(const Pair& pair) {
   struct stat info{};
-  if (fstat(fd.get(), &info) != 0) return fail(Status::from_errno(errno, source));
-  if (S_ISDIR(info.st_mode)) return fail(Code::kIsDirectory, fmt::format("{}: is a folder; give a file", source));
-  Target target = TRY(find_target(path));
-  Client client = TRY(Client::connect(target.served));
-  if (const auto folder = is_folder(client, target); !folder) {
-    return fail(on(path, folder.error()));
-  } else if (*folder) {
-    if (source == "-") return fail(Code::kIsDirectory, fmt::format("{}: is a folder; give a file name", path));
-    target.inner += (target.inner.ends_with('/') ? "" : "/") + std::filesystem::path(source).filename().string();
+  if (pair.from == "-") return add(pair, 0);
+  if (stat(pair.from.c_str(), &info) != 0) return Status::from_errno(errno, pair.from);
+  if (!S_ISDIR(info.st_mode)) return add(pair, S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0);
+  if (!arguments_.recursive)
+    return Status(Code::kIsDirectory, fmt::format("{}: is a folder; put it with -r", pair.from));
+  if (const auto there = mounted_target(pair.from); there && lies_in(pair.to, *there))
+    return Status(Code::kInvalid, fmt::format("{}: cannot be copied into itself, {}", pair.from, pair.name));
+  return folder(pair);
+}
+
+Status Put::folder(const Pair& pair) {
+  // What may be written in until all is there.
+  constexpr const char* kMode = "&mode=0700";
+  const Result<bool> there = is_folder(client_, pair.to);
+  if (!there) return on(pair.name, there.error());
+  if (!*there) {
+    if (auto made = client_.call("POST", path_route("mkdir", pair.to) + kMode); !made)
+      return on(pair.name, std::move(made).error());
   }
-  Progress progress(S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0);
-  const auto reply = client.send("PUT", file_route(target), [&](std::span<std::byte> buffer) -> Result<size_t> {
-    const ssize_t bytes = read(fd.get(), buffer.data(), buffer.size());
-    if (bytes < 0) return fail(Status::from_errno(errno, source));
-    progress.add(static_cast<uint64_t>(bytes));
-    return static_cast<size_t>(bytes);
-  });
-  if (!reply) return fail(on(path, reply.error()));
-  return kExitOk;
+  folders_.push_back(pair);
+  std::error_code error;
+  std::filesystem::directory_iterator at(pair.from, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    TRY(entry({.from = joined(pair.from, name), .to = below(pair.to, name), .name = joined(pair.name, name)}));
+  }
+  return error ? Status::from_errno(error.value(), pair.from) : Status();
+}
+
+Status Put::entry(const Pair& pair) {
+  struct stat info{};
+  if (lstat(pair.from.c_str(), &info) != 0) return Status::from_errno(errno, pair.from);
+  if (S_ISDIR(info.st_mode)) return folder(pair);
+  if (S_ISREG(info.st_mode)) return add(pair, static_cast<uint64_t>(info.st_size));
+  if (S_ISLNK(info.st_mode)) {
+    const Upload upload{.from = pair.from, .to = pair.to, .name = pair.name};
+    return transfers_.add(0, [upload](Client& client) { return upload_symlink(client, upload); });
+  }
+  transfers_.left_out(fmt::format("put: {}: is neither file, folder nor symlink, and left out", pair.from));
+  return {};
+}
+
+Result<TransferCounts> Put::finish() {
+  TRY(transfers_.finish());
+  for (const Pair& folder : std::views::reverse(folders_))
+    TRY(on(folder.name, copy_attributes(client_, folder.from, folder.to)));
+  return transfers_.counts();
+}
+
+Result<int> put(const TransferArguments& arguments) {
+  if (arguments.paths.size() < 2) return misuse("put: give a SOURCE and a TARGET; see: firn help put");
+  const std::string& name = arguments.paths.back();
+  const Target target = TRY(find_target(name));
+  Client client = TRY(Client::connect(target.served));
+  const Result<bool> into = is_folder(client, target);
+  if (!into) return fail(on(name, into.error()));
+  if ((!*into || arguments.exact) && arguments.paths.size() > 2)
+    return fail(Code::kNotDirectory, fmt::format("{}: is no folder to put files into", name));
+  Put run(arguments, target.served, client);
+  for (size_t i = 0; i + 1 < arguments.paths.size(); ++i) {
+    const std::string& from = arguments.paths[i];
+    if (*into && from == "-") return fail(Code::kIsDirectory, fmt::format("{}: is a folder; give a file name", name));
+    const std::string last = TRY(name_in_target(arguments, from, {.into = *into}));
+    TRY(run.source({.from = from, .to = below(target, last), .name = joined(name, last)}));
+  }
+  return end_transfer(arguments, TRY(run.finish()));
 }
 
 }  // namespace
 
 void add_put(Command& firn) {
-  Command command = firn.add("put", "Copy a file into a volume", kManual);
-  struct Arguments {
-    std::string source, path;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  command.value("SOURCE", arguments->source, "A local file, or -").required();
-  command.value("PATH", arguments->path, "Where to put it").required();
-  command.may_be_remote();
-  command.runs([arguments] { return put(arguments->source, arguments->path); });
+  Command command = firn.add("put", "Copy files into a volume", kManual);
+  auto arguments = std::make_shared<TransferArguments>();
+  command.value("SOURCE", arguments->paths, "Local files or folders, or -; at last TARGET, in a volume").required();
+  add_transfer_options(command, *arguments);
+  command.runs([arguments] { return put(*arguments); });
 }
 
 }  // namespace firn::cli

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/listing.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -21,12 +22,6 @@ struct Arguments {
   bool force = false;
 };
 
-std::string unhex(const std::string& hex) {
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) out += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return out;
-}
-
 Status remove_tree(Client& client, const Target& target) {
   auto removed = client.call("DELETE", file_route(target));
   if (removed) return {};
@@ -35,11 +30,7 @@ Status remove_tree(Client& client, const Target& target) {
     const auto reply = TRY(client.call("GET", route_to("ls", target)));
     const auto page = TRY(parse_answer(reply.body));
     const auto& entries = page.at("entries");
-    for (const auto& entry : entries) {
-      const std::string name =
-          entry.contains("name_hex") ? unhex(entry.at("name_hex")) : entry.at("name").get<std::string>();
-      TRY(remove_tree(client, {target.served, target.inner + (target.inner.ends_with('/') ? "" : "/") + name}));
-    }
+    for (const auto& entry : entries) TRY(remove_tree(client, below(target, bytes_of(entry, "name"))));
     if (entries.empty()) break;
   }
   if (target.inner == "/") return {};

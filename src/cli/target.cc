@@ -75,6 +75,21 @@ Result<Served> served_volume(const std::string& argument) {
   return Served{.paths = TRY(local_volume(argument))};
 }
 
+std::optional<Target> mounted_target(const std::string& path) {
+  if (const auto remote = chosen_remote(); !remote || *remote) return std::nullopt;
+  const std::string absolute = absolute_path(path);
+  const Result<Mount> mount = mount_of(absolute);
+  if (!mount) return std::nullopt;
+  std::string inner = mount->point == "/" ? absolute : absolute.substr(mount->point.size());
+  return Target{{.paths = {mount->source}}, inner.empty() ? "/" : std::move(inner)};
+}
+
+bool lies_in(const Target& target, const Target& folder) {
+  if (!target.served.same_as(folder.served)) return false;
+  const std::string above = folder.inner.ends_with('/') ? folder.inner : folder.inner + "/";
+  return (target.inner + "/").starts_with(above);
+}
+
 std::string route_to(const std::string& family, const Target& target) {
   return "/v1/" + family + http::encode_path(target.inner);
 }

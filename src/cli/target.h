@@ -1,6 +1,7 @@
 // From a PATH argument to a volume's daemon and a path inside the volume.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -26,6 +27,11 @@ Result<VolumePaths> local_volume(const std::string& argument);
 // The volume that `argument` is: its folder, or where it is mounted. Where --url names a server it is that one's, and
 // `argument` must be empty.
 Result<Served> served_volume(const std::string& argument);
+
+// What a local path is in the firn volume that it lies in, where no --url names another; nullopt: it lies in none.
+std::optional<Target> mounted_target(const std::string& path);
+// Whether `target` is the folder, or lies below it.
+bool lies_in(const Target& target, const Target& folder);
 
 // "/v1/FAMILY" (files, meta, ls) + the escaped path, and "/v1/NAME?path=".
 std::string route_to(const std::string& family, const Target& target);

@@ -1,0 +1,302 @@
+"""firn get, put -r, du and find: through the volume's socket, and with --url."""
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import unittest
+
+from firn_cli import DEADLINE_S, FIRN, FirnTest
+from served import ServedTest
+
+NAMES = ("plain", "with space", "grüße", os.fsdecode(b"caf\xe9"), "new\nline", "%41?#")
+
+
+def make_tree(root):
+    """Kinds of files, names, permissions and times."""
+    (root / "folder" / "deep").mkdir(parents=True)
+    (root / "empty").mkdir()
+    for index, name in enumerate(NAMES):
+        (root / "folder" / name).write_bytes(os.urandom(1000 * index))
+    large = root / "folder" / "deep" / "large"
+    large.write_bytes(os.urandom(3_000_000))
+    large.chmod(0o640)
+    (root / "link").symlink_to("folder/plain")
+    (root / "dangling").symlink_to("/nowhere/at all")
+    for number, path in enumerate(sorted(root.rglob("*"))):
+        time_ns = (1_000_000_000 + number) * 1_000_000_000 + 123_456_789
+        os.utime(path, ns=(time_ns, time_ns), follow_symlinks=False)
+    (root / "empty").chmod(0o555)
+    os.utime(root / "empty", ns=(5_000_000_000, 5_000_000_000))
+    root.chmod(0o750)
+    return root
+
+
+def content_of(path, info):
+    if stat.S_ISLNK(info.st_mode):
+        return os.readlink(path)
+    return path.read_bytes() if stat.S_ISREG(info.st_mode) else None
+
+
+def snapshot(root):
+    found = {}
+    for path in [root, *root.rglob("*")]:
+        info = path.lstat()
+        found[str(path.relative_to(root))] = (oct(info.st_mode), info.st_mtime_ns, content_of(path, info))
+    return found
+
+
+class SlowLine:
+    """Passes on connections, and of each answer only so many bytes; then it hangs."""
+
+    def __init__(self, port, limit):
+        self.target, self.limit, self.sockets = port, limit, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.threads = [threading.Thread(target=self.accept)]
+        self.threads[0].start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target), timeout=DEADLINE_S)
+            self.sockets += [client, server]
+            for source, sink, limit in ((client, server, 1 << 40), (server, client, self.limit)):
+                thread = threading.Thread(target=self.pass_on, args=(source, sink, limit))
+                thread.start()
+                self.threads.append(thread)
+
+    @staticmethod
+    def pass_on(source, sink, limit):
+        try:
+            while limit > 0 and (data := source.recv(min(65536, limit))):
+                limit -= len(data)
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.threads[0].join(DEADLINE_S)
+        for each in self.sockets:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            each.close()
+        for thread in self.threads:
+            thread.join(DEADLINE_S)
+
+
+class TransferTest(ServedTest):
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.serve()
+        self.url = ("--url", f"http://127.0.0.1:{self.port}")
+        self.here = f"{self.volume}:"
+        self.ways = ((self.here, ()), ("", self.url))
+
+    def done(self, *arguments):
+        return json.loads(self.succeed(*arguments, "--json"))
+
+
+class Trees(TransferTest):
+    def test_there_and_back(self):
+        tree = make_tree(self.folder / "tree")
+        before = snapshot(tree)
+        for number, (prefix, options) in enumerate(self.ways):
+            with self.subTest(options):
+                put = self.done("put", "-r", tree, f"{prefix}/copy{number}", *options)
+                self.assertEqual((put["files"], put["left_out"]), (len(NAMES) + 3, 0))
+                back = self.folder / f"back{number}"
+                get = self.done("get", "-r", f"{prefix}/copy{number}", back, *options)
+                self.assertEqual((get["files"], get["bytes"]), (put["files"], put["bytes"]))
+                self.assertEqual(snapshot(back), before)
+
+    def test_existing_folders_take_what_comes_under_its_name(self):
+        tree = make_tree(self.folder / "tree")
+        self.succeed("mkdir", self.here + "/into")
+        self.succeed("put", "-r", tree, tree / "folder" / "plain", self.here + "/into")
+        out = self.folder / "out"
+        out.mkdir()
+        self.succeed("get", "-r", self.here + "/into/tree", self.here + "/into/plain", out)
+        self.assertEqual(snapshot(out / "tree"), snapshot(tree))
+        self.assertEqual(sorted(path.name for path in out.iterdir()), ["plain", "tree"])
+        self.refuse("get", "-r", self.here + "/", out, words=["-T"])
+        self.succeed("get", "-r", "-T", self.here + "/into/tree", out / "tree")
+        self.assertEqual(snapshot(out / "tree"), snapshot(tree))
+
+    def test_update_leaves_what_is_there(self):
+        tree = make_tree(self.folder / "tree")
+        files = len(NAMES) + 1
+        out = self.folder / "out"
+        for _ in range(2):
+            self.succeed("put", "-r", "-u", "-T", tree, self.here + "/tree")
+            self.succeed("get", "-r", "-u", "-T", self.here + "/tree", out)
+        (tree / "folder" / "plain").write_text("changed")
+        (tree / "link").unlink()
+        (tree / "link").symlink_to("elsewhere")
+        put = self.done("put", "-r", "-u", "-T", tree, self.here + "/tree")
+        get = self.done("get", "-r", "-u", "-T", self.here + "/tree", out)
+        for counts in (put, get):
+            self.assertEqual((counts["unchanged"], counts["bytes"]), (files - 1, len("changed")))
+        self.assertEqual(snapshot(out), snapshot(tree))
+
+    def test_what_cannot_be_copied_is_said_and_left_out(self):
+        tree = self.folder / "tree"
+        tree.mkdir()
+        (tree / "file").write_text("it")
+        os.mkfifo(tree / "pipe")
+        self.refuse("put", "-r", tree, self.here + "/tree", words=["tree/pipe", "left out"])
+        self.assertEqual(self.succeed("cat", self.here + "/tree/file"), "it")
+
+    def test_refusals_name_the_file_and_the_reason(self):
+        out = self.folder / "out"
+        (out / "file").mkdir(parents=True)
+        self.succeed("put", FIRN.parent / FIRN.name, self.here + "/file")
+        self.succeed("mkdir", self.here + "/folder")
+        for prefix, options in self.ways:
+            with self.subTest(options):
+                self.refuse("get", prefix + "/none", out, *options, words=["/none", "not found|no such"])
+                self.refuse("get", prefix + "/folder", out, *options, words=["/folder", "-r"])
+                self.refuse("get", prefix + "/file", out, *options, words=["out/file", "folder"])
+                self.refuse("get", prefix + "/file", self.folder / "no" / "file", *options, words=["no/", "no such"])
+                self.refuse("get", prefix + "/file", prefix + "/file", self.folder / "x", *options, words=["no folder"])
+                self.refuse("get", prefix + "/file", *options, words=["TARGET"], code=2)
+                self.refuse("put", "-r", out, prefix + "/file", *options, words=["/file", "exists|not a dir"])
+                self.refuse("put", out, prefix + "/", *options, words=["out", "-r"])
+                self.refuse("put", self.folder / "none", prefix + "/", *options, words=["none", "no such"])
+        self.assertEqual(sorted(path.name for path in out.iterdir()), ["file"])
+
+
+class Interrupted(TransferTest):
+    def setUp(self):
+        super().setUp()
+        self.source = self.folder / "source"
+        self.source.write_bytes(os.urandom(6_000_000))
+        self.succeed("put", self.source, self.here + "/large")
+        self.out = self.folder / "out"
+        self.part = self.folder / ".out.firn-part"
+
+    def kill_in_the_middle(self):
+        line = SlowLine(self.port, 4_000_000)
+        try:
+            process = subprocess.Popen([FIRN, "get", "/large", self.out, "--url", f"http://127.0.0.1:{line.port}"])
+            try:
+                self.wait_until(lambda: self.part.exists() and self.part.stat().st_size > 3_000_000)
+                self.refuse("get", self.here + "/large", self.out, words=["out", "another process"])
+            finally:
+                process.send_signal(signal.SIGKILL)
+                process.wait(DEADLINE_S)
+        finally:
+            line.close()
+        self.assertFalse(self.out.exists())
+
+    def test_goes_on_where_it_was(self):
+        for prefix, options in self.ways:
+            with self.subTest(options):
+                self.kill_in_the_middle()
+                done = self.done("get", prefix + "/large", self.out, *options)
+                self.assertGreater(done["resumed_bytes"], 2_900_000)
+                self.assertEqual(done["resumed_bytes"] + done["bytes"], 6_000_000)
+                self.assertEqual(self.out.read_bytes(), self.source.read_bytes())
+                self.assertFalse(self.part.exists())
+                self.assertEqual(os.listxattr(self.out), [])
+                self.out.unlink()
+
+    def test_a_file_that_changed_meanwhile_comes_whole(self):
+        self.kill_in_the_middle()
+        self.source.write_bytes(os.urandom(5_000_000))
+        self.succeed("put", self.source, self.here + "/large")
+        done = self.done("get", self.here + "/large", self.out)
+        self.assertEqual((done["resumed_bytes"], done["bytes"]), (0, 5_000_000))
+        self.assertEqual(self.out.read_bytes(), self.source.read_bytes())
+
+    def test_an_old_file_stays_until_the_new_one_is_there(self):
+        self.out.write_text("old")
+        line = SlowLine(self.port, 1_000_000)
+        self.addCleanup(line.close)
+        process = subprocess.Popen([FIRN, "get", "/large", self.out, "--url", f"http://127.0.0.1:{line.port}"],
+                                   stderr=subprocess.PIPE)
+        try:
+            self.wait_until(lambda: self.part.exists() and self.part.stat().st_size > 500_000)
+            self.assertEqual(self.out.read_text(), "old")
+        finally:
+            process.kill()
+            process.communicate(timeout=DEADLINE_S)
+        self.succeed("get", self.here + "/large", self.out)
+        self.assertEqual(self.out.read_bytes(), self.source.read_bytes())
+
+
+class Looking(TransferTest):
+    def setUp(self):
+        super().setUp()
+        tree = self.folder / "tree"
+        (tree / "a" / "b").mkdir(parents=True)
+        (tree / "a" / "b" / "three").write_bytes(bytes(3_000_000))
+        (tree / "a" / "one.txt").write_bytes(bytes(1000))
+        (tree / os.fsdecode(b"caf\xe9.txt")).write_bytes(bytes(10))
+        os.utime(tree / "a" / "one.txt", (1000, 1000))
+        (tree / "link").symlink_to("a")
+        self.succeed("put", "-r", tree, self.here + "/tree")
+        linked = self.ask("POST", "/v1/link?from=/tree/a/b/three&to=/tree/z-linked")
+        self.assertEqual(linked.status, 201)
+
+    def both(self, *arguments):
+        """What the command prints of /tree, without what the two ways differ by."""
+        said = [self.succeed(*arguments, prefix + "/tree", *options).replace(str(self.here), "")
+                for prefix, options in self.ways]
+        self.assertEqual(said[0], said[1])
+        return said[0]
+
+    def test_du(self):
+        lines = [json.loads(line) for line in self.both("du", "--json").splitlines()]
+        sums = {line["path"]: (line["bytes"], line["files"]) for line in lines}
+        self.assertEqual(sums, {"/tree/a/b": (3_000_000, 1), "/tree/a": (3_001_000, 2), "/tree": (3_001_011, 5)})
+        self.assertEqual(lines[-1]["path"], "/tree")
+        self.assertRegex(self.both("du", "-s"), r"^ *2\.86 MiB +5 /tree\n$")
+        self.assertEqual(len(self.both("du").splitlines()), 3)
+        self.assertEqual(json.loads(self.succeed("du", "--json", "-s", self.volume))["files"], 5)
+        self.assertEqual(json.loads(self.succeed("du", "--json", self.here + "/tree/a/one.txt"))["bytes"], 1000)
+        self.refuse("du", self.here + "/none", words=["/none", "not found"])
+
+    def test_find(self):
+        self.assertEqual(self.both("find", "--type", "d").split(), ["/tree", "/tree/a", "/tree/a/b"])
+        self.assertEqual(self.both("find", "--type", "l").split(), ["/tree/link"])
+        self.assertEqual(self.both("find", "--name", "*.txt", "--size", "+100").split(), ["/tree/a/one.txt"])
+        self.assertEqual(self.both("find", "--size", "+2M").split(), ["/tree/a/b/three", "/tree/z-linked"])
+        self.assertEqual(self.both("find", "--size", "-1K").count("\n"), 2)
+        self.assertNotIn("one.txt", self.both("find", "--newer", "2h"))
+        self.assertIn("three", self.both("find", "--newer", "1d"))
+        for wrong in (("--size", "1M"), ("--size", "+x"), ("--newer", "soon"), ("--type", "x")):
+            self.refuse("find", self.here + "/", *wrong, words=[wrong[0]], code=2)
+
+    def test_find_prints_the_bytes_of_names(self):
+        done = subprocess.run([FIRN, "find", "-0", "--name", "caf*", self.here + "/tree"], check=True,
+                              timeout=DEADLINE_S, stdout=subprocess.PIPE)
+        self.assertEqual(done.stdout, os.fsencode(self.here) + b"/tree/caf\xe9.txt\0")
+        found = json.loads(self.succeed("find", "--json", "--name", "caf*", "/tree", *self.url))
+        self.assertEqual(bytes.fromhex(found["path_hex"]), b"/tree/caf\xe9.txt")
+        self.assertEqual((found["type"], found["size"]), ("file", 10))
+
+
+class IntoItself(FirnTest):
+    def test_a_folder_is_not_copied_into_itself(self):
+        self.init()
+        self.mount()
+        (self.mount_point / "a" / "b").mkdir(parents=True)
+        inner = self.mount_point / "a" / "b"
+        self.refuse("put", "-r", self.mount_point / "a", inner, words=["itself"])
+        self.refuse("get", "-r", self.mount_point / "a", inner, words=["itself"])
+        self.assertEqual(list(inner.iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
