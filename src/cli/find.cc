@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kManual =
     "Prints each PATH and all that is below it, where it meets every condition: folders before what is in them, by "
     "name.\n"
-    "Names are printed as the bytes that they are, but with --json, which has name_hex where they are no UTF-8. A\n"
+    "Names are printed as the bytes that they are, but with --json, which has path_hex where they are no UTF-8. A\n"
     "volume's folder or mount point stands for all of it.\n\n"
     "  firn find ./volume:/photos --name '*.jpg' --size +10M\n"
     "  firn find ./volume --type f --newer 7d -0 | xargs -0 -n 1 echo\n"

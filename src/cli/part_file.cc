@@ -45,7 +45,7 @@ Result<PartFile> PartFile::open(const std::string& path) {
   const std::string part = part_path(path);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     io::UniqueFd fd(::open(part.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
-    if (!fd) return fail(Status::from_errno(errno, part));
+    if (!fd) return fail(Status::from_errno(errno, path));
     Result<uint64_t> bytes = check_part(fd, path, part);
     if (bytes) return PartFile(path, part, std::move(fd), *bytes);
     if (bytes.error() != Code::kNotFound) return fail(std::move(bytes).error());

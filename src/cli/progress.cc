@@ -12,7 +12,14 @@ namespace firn::cli {
 
 namespace {
 constexpr uint64_t kBarCells = 24;
+
+// In whole minutes or hours where it is long: nobody needs the seconds of an estimate.
+std::string time_left(uint64_t seconds) {
+  constexpr uint64_t kMinute = 60, kHour = 60 * kMinute;
+  const uint64_t step = seconds >= 10 * kHour ? kHour : seconds >= 10 * kMinute ? kMinute : 1;
+  return format_duration(static_cast<int64_t>(seconds / step * step) * 1'000'000'000);
 }
+}  // namespace
 
 ProgressBar::ProgressBar(std::string what)
     : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) != 0), started_ns_(system_clock().monotonic_ns()) {}
@@ -30,8 +37,7 @@ void ProgressBar::show(const State& state) {
   const uint64_t of = std::max<uint64_t>(state.total_bytes, 1), done = std::min(state.bytes, of);
   const auto cells = static_cast<size_t>(static_cast<double>(done) / static_cast<double>(of) * kBarCells);
   std::string left;
-  if (rate > 0 && done < of)
-    left = ", " + format_duration(static_cast<int64_t>((of - done) / rate) * 1'000'000'000) + " left";
+  if (rate > 0 && done < of) left = ", " + time_left((of - done) / rate) + " left";
   fmt::print(stderr, "\r{} [{:<{}}] {}/{} files, {} of {}, {}/s{}\x1b[K", what_, std::string(cells, '#'), kBarCells,
              state.files, state.total_files, human_size(state.bytes), human_size(state.total_bytes), human_size(rate),
              left);

@@ -9,7 +9,7 @@ import threading
 import unittest
 
 from firn_cli import DEADLINE_S, FIRN, FirnTest
-from served import ServedTest
+from served import ServedTest, attributes
 
 NAMES = ("plain", "with space", "grüße", os.fsdecode(b"caf\xe9"), "new\nline", "%41?#")
 
@@ -222,7 +222,6 @@ class Interrupted(TransferTest):
     def test_an_old_file_stays_until_the_new_one_is_there(self):
         self.out.write_text("old")
         line = SlowLine(self.port, 1_000_000)
-        self.addCleanup(line.close)
         process = subprocess.Popen([FIRN, "get", "/large", self.out, "--url", f"http://127.0.0.1:{line.port}"],
                                    stderr=subprocess.PIPE)
         try:
@@ -231,8 +230,24 @@ class Interrupted(TransferTest):
         finally:
             process.kill()
             process.communicate(timeout=DEADLINE_S)
+            line.close()
         self.succeed("get", self.here + "/large", self.out)
         self.assertEqual(self.out.read_bytes(), self.source.read_bytes())
+
+
+    def test_a_connection_that_ends_early_is_a_failure_and_no_file(self):
+        line = SlowLine(self.port, 2_000_000)
+        process = subprocess.Popen([FIRN, "get", "/large", self.out, "--url", f"http://127.0.0.1:{line.port}"],
+                                   stderr=subprocess.PIPE, text=True)
+        try:
+            self.wait_until(lambda: self.part.exists() and self.part.stat().st_size > 1_000_000)
+        finally:
+            line.close()
+            said = process.communicate(timeout=DEADLINE_S)[1]
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(said, r"^firn: get: /large: .*\n$")
+        self.assertFalse(self.out.exists())
+        self.assertGreater(self.done("get", self.here + "/large", self.out)["resumed_bytes"], 900_000)
 
 
 class Looking(TransferTest):
@@ -277,6 +292,17 @@ class Looking(TransferTest):
         self.assertIn("three", self.both("find", "--newer", "1d"))
         for wrong in (("--size", "1M"), ("--size", "+x"), ("--newer", "soon"), ("--type", "x")):
             self.refuse("find", self.here + "/", *wrong, words=[wrong[0]], code=2)
+
+    def test_folders_that_may_not_be_read_are_said_and_left_out(self):
+        body = b'{"mode":"0700"}'
+        self.assertEqual(self.ask("PATCH", attributes("/tree/a"), body).status, 200)
+        environment = {**os.environ, "FIRN_TOKEN": self.token("--uid", "1000")}
+        out = self.folder / "out"
+        for command in (("find", "/tree"), ("du", "/tree"), ("get", "-r", "/tree", out)):
+            done = self.firn(*command, *self.url, env=environment)
+            self.assert_refused(done, "/tree/a", "may not be read")
+        self.assertEqual((out / "z-linked").stat().st_size, 3_000_000)
+        self.assertFalse((out / "a" / "b").exists())
 
     def test_find_prints_the_bytes_of_names(self):
         done = subprocess.run([FIRN, "find", "-0", "--name", "caf*", self.here + "/tree"], check=True,
