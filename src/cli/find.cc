@@ -107,7 +107,7 @@ Result<bool> find_one(const std::string& path, const Arguments& arguments, const
   const auto reply = client.call("GET", route_to("meta", target) + "?follow=1");
   if (!reply) return fail(on(path, reply.error()));
   const nlohmann::json object = TRY(parse_answer(reply->body));
-  const Entry root = attributes_in(object);
+  const Entry root = TRY(attributes_in(object));
   if (conditions.hold(last_name(path), root)) print_found(arguments, path, object);
   if (root.kind != FileKind::kFolder) return true;
   bool complete = true;

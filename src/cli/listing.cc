@@ -13,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kNonsense = "the daemon's answer is none about files";
+
 template <class Number>
 Number number_of(std::string_view digits, int base = 10) {
   Number number = 0;
@@ -49,26 +51,34 @@ bool stays_below(std::string_view path) {
 
 }  // namespace
 
-Entry attributes_in(const json& object) {
-  Entry entry{.type = object.value("type", ""),
-              .inode = object.value("inode", uint64_t{0}),
-              .nlink = object.value("nlink", uint64_t{0}),
-              .size = object.value("size", uint64_t{0}),
-              .mode = number_of<uint32_t>(object.value("mode", ""), 8),
-              .mtime = time_of(object.value("mtime", "0")),
-              .unreadable = object.value("unreadable", false)};
-  entry.kind = kind_of(entry.type);
-  return entry;
+Result<Entry> attributes_in(const json& object) {
+  try {
+    Entry entry{.type = object.value("type", ""),
+                .inode = object.value("inode", uint64_t{0}),
+                .nlink = object.value("nlink", uint64_t{0}),
+                .size = object.value("size", uint64_t{0}),
+                .mode = number_of<uint32_t>(object.value("mode", ""), 8),
+                .mtime = time_of(object.value("mtime", "0")),
+                .unreadable = object.value("unreadable", false),
+                .symlink = bytes_of(object, "target")};
+    entry.kind = kind_of(entry.type);
+    return entry;
+  } catch (const json::exception&) {  // a member of another type, or no object
+    return fail(Code::kIo, kNonsense);
+  }
 }
 
 std::string bytes_of(const json& object, const std::string& member) {
-  const std::string hex = object.value(member + "_hex", "");
-  return hex.empty() ? object.value(member, "") : unhex(hex);
+  const auto text = [&object](const std::string& name) -> std::string {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  const std::string hex = text(member + "_hex");
+  return hex.empty() ? text(member) : unhex(hex);
 }
 
 Result<Entry> entry_of(const json& object) {
-  if (!object.is_object()) return fail(Code::kIo, "the daemon's listing makes no sense");
-  Entry entry = attributes_in(object);
+  Entry entry = TRY(attributes_in(object));
   entry.path = bytes_of(object, "name");
   if (!stays_below(entry.path)) return fail(Code::kIo, "the daemon's listing names what is not in the folder");
   return entry;
@@ -77,9 +87,7 @@ Result<Entry> entry_of(const json& object) {
 Result<Entry> attributes_of(Client& client, const Target& target, Look look) {
   const auto reply = TRY(client.call("GET", route_to("meta", target) + (look.follow ? "?follow=1" : "")));
   const json object = TRY(parse_answer(reply.body));
-  Entry entry = attributes_in(object);
-  entry.symlink = bytes_of(object, "target");
-  return entry;
+  return attributes_in(object);
 }
 
 Status list_tree(Client& client, const Target& target, const EntrySink& sink) {
@@ -88,6 +96,7 @@ Status list_tree(Client& client, const Target& target, const EntrySink& sink) {
   do {
     const auto reply = TRY(client.call("GET", route_to("ls", target) + kQuery + after));
     const json page = TRY(parse_answer(reply.body));
+    if (!page.contains("entries") || !page.contains("next")) return Status(Code::kIo, kNonsense);
     for (const json& object : page.at("entries")) {
       const Entry entry = TRY(entry_of(object));
       TRY(sink(entry, object));

@@ -30,8 +30,8 @@ struct Entry {
 // The bytes of a member that may be no UTF-8: "name", with "name_hex".
 std::string bytes_of(const nlohmann::json& object, const std::string& member);
 
-// What an object says of a file, but for its path.
-Entry attributes_in(const nlohmann::json& object);
+// What an object says of a file, but for its path. kIo: it is none that firn's daemon makes.
+Result<Entry> attributes_in(const nlohmann::json& object);
 // One object of a listing. kIo: its path would lead out of the folder that was listed, or it is no such object.
 Result<Entry> entry_of(const nlohmann::json& object);
 

@@ -26,8 +26,13 @@ TEST(ListingTest, NoServerNamesAPathOutsideOfTheFolder) {
   for (const char* name : {"", "/etc/passwd", "../up", "a/../../up", "a//b", "a/", ".", "a/./b"})
     EXPECT_FALSE(entry_of({{"name", name}, {"type", "file"}}).has_value()) << name;
   EXPECT_FALSE(entry_of({{"name", "x"}, {"name_hex", "2e2e"}}).has_value());
-  EXPECT_FALSE(entry_of(nlohmann::json::array()).has_value());
   EXPECT_TRUE(entry_of({{"name", "..a/.b"}, {"type", "file"}}).has_value());
+}
+
+TEST(ListingTest, NonsenseIsAFailure) {
+  for (const char* text : {"[]", "3", "null", "{}", R"({"name":3})", R"({"name":"a","size":"large"})",
+                           R"({"name":"a","type":[]})", R"({"name":"a","mtime":7})"})
+    EXPECT_EQ(entry_of(nlohmann::json::parse(text)).error().code(), Code::kIo) << text;
 }
 
 TEST(ListingTest, NamesOfPaths) {
