@@ -41,7 +41,7 @@ class Document(ServedTest):
             [str(TESTER), "--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run", url + "/v1/openapi.json", "--url", url, "--checks", ",".join(CHECKS), *excluded,
              "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", SEED, "--workers", "1",
              "--request-timeout", "10", "--suppress-health-check", "all", "--generation-database", "none", "--warnings", "off"],
-            cwd=self.folder, timeout=3 * DEADLINE_S, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            cwd=self.folder, timeout=10 * DEADLINE_S, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-20_000:])
         self.assertEqual(self.ask("GET", "/v1/status").json()["health"], "ok")

@@ -12,7 +12,7 @@ from pathlib import Path
 from firn_cli import FIRN, FirnTest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 10
+PATIENCE_S = 30
 CONTROLS = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]|\x07")
 
 
