@@ -278,6 +278,15 @@ io::Task<Result<bool>> UploadPass::commit(File& file, meta::Upload upload) {
   co_return committed;
 }
 
+io::Task<Result<bool>> UploadPass::commit_whole(File& file, bool lagging) {
+  co_return co_await commit(file, {.chunks = std::move(file.records.chunks),
+                                   .contents = std::move(file.records.contents),
+                                   .complete = true,
+                                   .chunk_count = file.chunk_count,
+                                   .bytes = file.bytes,
+                                   .lagging = lagging});
+}
+
 io::Task<Result<void>> UploadPass::finish_failed(File& file) {
   ++summary_.failed;
   if (!file.read || !file.only_waits) co_return Result<void>();
@@ -285,12 +294,7 @@ io::Task<Result<void>> UploadPass::finish_failed(File& file) {
   const bool last_answers = (out_of_reach_ >> (parts_.tiers.size() - 1) & 1) == 0;
   const bool changed = !file.records.chunks.empty() || file.recorded_bytes != file.bytes;
   if (!file.hot || !last_answers || !changed) co_return Result<void>();
-  const Result<bool> current = co_await commit(file, {.chunks = std::move(file.records.chunks),
-                                                      .contents = std::move(file.records.contents),
-                                                      .complete = true,
-                                                      .chunk_count = file.chunk_count,
-                                                      .bytes = file.bytes,
-                                                      .lagging = true});
+  const Result<bool> current = co_await commit_whole(file, /*lagging=*/true);
   // A blob was given up meanwhile: the next pass sends what was to be in it.
   if (!current && current.error() == Code::kStale) {
     memory_.waiting.forget(file.inode);
@@ -308,11 +312,7 @@ io::Task<Result<void>> UploadPass::finish() {
       continue;
     }
     failpoint("upload.before_complete");
-    const Result<bool> current = co_await commit(file, {.chunks = std::move(file.records.chunks),
-                                                        .contents = std::move(file.records.contents),
-                                                        .complete = true,
-                                                        .chunk_count = file.chunk_count,
-                                                        .bytes = file.bytes});
+    const Result<bool> current = co_await commit_whole(file, /*lagging=*/false);
     if (!current && current.error() == Code::kStale) {
       // A blob was given up meanwhile: the next pass sends what was to be in it.
       note_failure(current.error());

@@ -119,6 +119,8 @@ class UploadPass {
   io::Task<Result<void>> record(const Packing& packing);
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
+  // All of a version is there; `lagging` as meta::Upload has it.
+  io::Task<Result<bool>> commit_whole(File& file, bool lagging);
   io::Task<Result<void>> finish();
   // Of a file that some tiers lack something of: the version that the last tier has whole is what a restore is to give.
   io::Task<Result<void>> finish_failed(File& file);
