@@ -1,5 +1,8 @@
 #include "cli/completion.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdio>
 
 namespace firn::cli {
@@ -18,6 +21,22 @@ constexpr const char* kManual =
     "  fish  /usr/share/fish/vendor_completions.d/firn.fish, ~/.config/fish/completions/firn.fish";
 
 }  // namespace
+
+std::string values_of(const Parameter& parameter) {
+  switch (completes(parameter)) {
+    case Completes::kChoices:
+      return fmt::to_string(fmt::join(parameter.choices, " "));
+    case Completes::kFiles:
+      return "@files";
+    case Completes::kFolders:
+      return "@folders";
+    case Completes::kCommands:
+      return "@commands";
+    case Completes::kNothing:
+      break;
+  }
+  return "";
+}
 
 std::string shell_word(const std::string& text) {
   std::string out = "'";

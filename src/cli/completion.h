@@ -16,6 +16,10 @@ std::string fish_completion(const CommandTree& tree);
 // `tree` is asked once the command line has been read: all commands are declared by then.
 void add_completion(Command& firn, std::function<CommandTree()> tree);
 
+// What the scripts for bash and fish know of a value: its choices with blanks between them, or "@files", "@folders" or
+// "@commands", which they look up; "" when nothing completes it.
+std::string values_of(const Parameter& parameter);
+
 // 'TEXT' as bash and zsh read it.
 std::string shell_word(const std::string& text);
 

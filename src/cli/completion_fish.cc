@@ -119,27 +119,11 @@ std::string words_of(const std::string& path, const CommandTree& command) {
          set("valued", valued);
 }
 
-std::string value_of(const Parameter& parameter) {
-  switch (completes(parameter)) {
-    case Completes::kChoices:
-      return fmt::to_string(fmt::join(parameter.choices, " "));
-    case Completes::kFiles:
-      return "@files";
-    case Completes::kFolders:
-      return "@folders";
-    case Completes::kCommands:
-      return "@commands";
-    case Completes::kNothing:
-      break;
-  }
-  return "";
-}
-
 std::string takes_of(const std::string& path, const CommandTree& command) {
   std::string out;
   const auto add = [&](const std::string& patterns, const Parameter& parameter) {
-    if (const std::string value = value_of(parameter); !value.empty())
-      out += fmt::format("        case {}\n            printf '%s\\n' {}\n", patterns, value);
+    if (const std::string values = values_of(parameter); !values.empty())
+      out += fmt::format("        case {}\n            printf '%s\\n' {}\n", patterns, values);
   };
   for (const Parameter& option : command.options) {
     std::vector<std::string> patterns;

@@ -1,10 +1,12 @@
 """What every bad-input test needs: firn in a folder of its own, and what a good refusal looks like."""
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -58,6 +60,23 @@ class FirnTest(unittest.TestCase):
             if time.monotonic() > deadline:
                 self.fail(what() if callable(what) else what)
             time.sleep(0.01)
+
+    @contextlib.contextmanager
+    def meanwhile(self, work):
+        """`work` is done again and again, in a thread of its own."""
+        ended = threading.Event()
+
+        def repeat():
+            while not ended.is_set():
+                work()
+
+        worker = threading.Thread(target=repeat)
+        worker.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            worker.join()
 
     def succeed(self, *arguments):
         done = self.firn(*arguments)

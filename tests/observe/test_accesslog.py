@@ -110,26 +110,17 @@ class AccessLogTest(FirnTest):
         self.umount()
 
     def test_profile_sums_up(self):
-        ended = threading.Event()
         (self.mount_point / "folder").mkdir()
 
         def work():
-            while not ended.is_set():
-                for i in range(20):
-                    (self.mount_point / "folder" / f"file{i}").write_bytes(b"x" * 1000)
-                time.sleep(0.02)
+            for i in range(20):
+                (self.mount_point / "folder" / f"file{i}").write_bytes(b"x" * 1000)
+            time.sleep(0.02)
 
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            with ThreadPoolExecutor() as pool:
-                texts = pool.map(lambda words: self.succeed("profile", *words), (
-                    (self.mount_point, "--seconds", "2", "--interval", "1", "--json"), (self.volume, "--seconds", "1")))
-                json_lines, table = texts
-            lines = json_lines.splitlines()
-        finally:
-            ended.set()
-            worker.join()
+        with self.meanwhile(work), ThreadPoolExecutor() as pool:
+            json_lines, table = pool.map(lambda words: self.succeed("profile", *words), (
+                (self.mount_point, "--seconds", "2", "--interval", "1", "--json"), (self.volume, "--seconds", "1")))
+        lines = json_lines.splitlines()
         self.assertEqual(len(lines), 2)
         sums = json.loads(lines[-1])
         operations = {one["operation"]: one for one in sums["operations"]}

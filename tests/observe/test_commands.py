@@ -2,7 +2,6 @@
 import json
 import os
 import tarfile
-import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,23 +14,10 @@ SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED42", "AWS_SECRET_ACCESS_KEY":
 class CommandsTest(ObservedTest):
     def test_stats_tell_what_happens(self):
         self.make()
-        ended = threading.Event()
-
-        def work():
-            while not ended.is_set():
-                self.use_mount(10)
-
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            with ThreadPoolExecutor() as pool:
-                texts = pool.map(lambda words: self.succeed("stats", *words), (
-                    (self.mount_point, "--count", "2", "--json"), ("--url", self.url, "--count", "1")))
-                json_lines, table = texts
-            lines = json_lines.splitlines()
-        finally:
-            ended.set()
-            worker.join()
+        with self.meanwhile(lambda: self.use_mount(10)), ThreadPoolExecutor() as pool:
+            json_lines, table = pool.map(lambda words: self.succeed("stats", *words), (
+                (self.mount_point, "--count", "2", "--json"), ("--url", self.url, "--count", "1")))
+        lines = json_lines.splitlines()
         self.assertEqual(len(lines), 2)
         sample = json.loads(lines[-1])
         rates = {(one["door"], one["operation"]): one for one in sample["operations"]}
