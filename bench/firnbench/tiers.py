@@ -65,6 +65,18 @@ def raw(kind, server, prefix, count, size, at_once, part=1 << 20):
     return json.loads(line)["seconds"]
 
 
+def write_beside_uploads(volume, mib):
+    """While what was written before is uploaded by itself."""
+    write_large(volume.mount / "first", mib)
+    while volume.requests()["put"][1] < 1 << 20:
+        time.sleep(0.05)
+    before = volume.requests()
+    seconds = write_large(volume.mount / "second", mib)
+    uploaded_mib = since(volume, before)[1] / 2**20
+    volume.call("tier", "flush", volume.folder)
+    return {"mib": mib, "firn_s": seconds, "uploaded_mib": uploaded_mib}
+
+
 def measure_rates(volume, server, mib):
     rates = {}
     write_large(volume.mount / "large", mib)
@@ -138,14 +150,11 @@ def bench(figures, _targets, settings):
             with Volume(firn, folder, server, "plain", tiers=False) as plain:
                 alone_s = write_large(plain.mount / "large", mib)
             with Volume(firn, folder, server, "busy") as busy:
-                write_large(busy.mount / "first", mib)
-                flush = subprocess.Popen([str(firn), "tier", "flush", str(busy.folder)], env=busy.environment,
-                                         stdout=subprocess.DEVNULL)
-                beside_s = write_large(busy.mount / "second", mib)
-                flush.wait()
+                beside = write_beside_uploads(busy, mib)
+                beside["raw_s"] = alone_s
             with Volume(firn, folder, server, "rates") as volume:
                 rates = measure_rates(volume, server, mib)
-                rates["write while uploads run"] = {"mib": mib, "firn_s": beside_s, "raw_s": alone_s}
+                rates["write while uploads run"] = beside
                 random_reads = measure_random(volume, server, reads)
             with Volume(firn, folder, server, "requests") as volume:
                 requests = count_requests(volume, files, idle_s)
@@ -160,7 +169,8 @@ def table(tiers):
     lines = ["| work | against | firn MiB/s | the other MiB/s | ratio |", "|---|---|---|---|---|"]
     for work, of in tiers["rates"].items():
         ours, theirs = of["mib"] / of["firn_s"], of["mib"] / of["raw_s"]
-        lines.append(f"| {work}, {of['mib']} MiB | {against[work]} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
+        beside = f", {of['uploaded_mib']:,.0f} MiB of them" if "uploaded_mib" in of else ""
+        lines.append(f"| {work}{beside}, {of['mib']} MiB | {against[work]} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
     of = tiers["random"]
     lines += ["", f"{of['reads']:,} cold random reads of 4 KiB, 32 at once: {of['reads'] / of['seconds']:,.0f}/s, "
                   f"raw ranged GETs of 4 KiB {of['reads'] / of['raw_s']:,.0f}/s, ratio {of['raw_s'] / of['seconds']:.2f}; "

@@ -155,6 +155,8 @@ void sample_moved(const vfs::TierStatistics& state, Timestamp now, Samples& out)
   out.gauge("firn_tier_hot_bytes", "Bytes of files on the local disk, about.", number(state.hot_bytes));
   out.gauge("firn_tier_hot_limit_bytes", "How much that may be; 0: what the disk has.", number(state.hot_limit_bytes));
   out.gauge("firn_tier_uploading", "1 while an upload runs.", state.uploading ? 1 : 0);
+  out.gauge("firn_tier_upload_held_to_bytes_per_second",
+            "What uploads are held to while programs write fast; 0: they are not.", number(state.held_to_bytes_per_s));
   out.gauge("firn_tier_readahead_cached_bytes", "Bytes of small files that came back beside others.",
             number(state.readahead.cached_bytes));
   out.counter("firn_tier_readahead_served_total", "Reads that these answered.", number(state.readahead.served));

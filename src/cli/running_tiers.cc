@@ -27,6 +27,7 @@ vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes
           .chunks_in_flight = static_cast<size_t>(settings.chunks_in_flight),
           .flush_interval_ns = settings.flush_interval_ns,
           .flush_bytes = settings.flush_bytes,
+          .busy_bytes_per_s = settings.busy_put_bytes_per_s,
           .hot_max_bytes = settings.hot_max_bytes,
           .hot_hard_max_bytes = settings.hot_hard_max_bytes,
           .high_percent = static_cast<unsigned>(settings.high_watermark_percent),

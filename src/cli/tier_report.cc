@@ -102,6 +102,7 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLi
                {"pending_bytes", state.pending_bytes},
                {"oldest_pending_s", age_s},
                {"uploading", state.uploading},
+               {"upload_held_to_bytes_per_s", state.held_to_bytes_per_s},
                {"uploaded_files", state.uploaded_files},
                {"uploaded_bytes", state.uploaded_bytes},
                {"uploaded_blobs", state.uploaded_blobs},
@@ -160,6 +161,13 @@ std::string held_of(const json& store) {
   return store.contains("max_bytes") ? held + " of at most " + human_size(store.value("max_bytes", uint64_t{0})) : held;
 }
 
+std::string upload_text(const json& tiers) {
+  if (!tiers.value("uploading", false)) return "";
+  const auto held_to = tiers.value("upload_held_to_bytes_per_s", uint64_t{0});
+  if (held_to == 0) return "; uploading";
+  return fmt::format("; uploading, at {}/s at most while programs write", human_size(held_to));
+}
+
 }  // namespace
 
 void print_tiers(const json& tiers) {
@@ -179,7 +187,7 @@ void print_tiers(const json& tiers) {
                      ? "nothing"
                      : fmt::format("{} files, the oldest for {}{}", number("pending_files"),
                                    format_duration(static_cast<int64_t>(number("oldest_pending_s")) * 1'000'000'000),
-                                   tiers.value("uploading", false) ? "; uploading" : ""));
+                                   upload_text(tiers)));
   if (number("pinned_files") > 0)
     row("pinned",
         fmt::format("{} files, {}, which are not evicted", number("pinned_files"), human_size(number("pinned_bytes"))));

@@ -76,6 +76,10 @@ void append_schema(TierSettings& s, config::Schema& schema) {
         "... and how often it was opened lately."},
        {"tiers.put_rate", Size{&s.put_bytes_per_s, 0, kTiB}, "Bytes a second to each tier; 0: no limit."},
        {"tiers.get_rate", Size{&s.get_bytes_per_s, 0, kTiB}, "Bytes a second from each tier; 0: no limit."},
+       {"tiers.busy_put_rate", Size{&s.busy_put_bytes_per_s, 0, kTiB},
+        "Bytes a second to which uploads are held while programs write fast, or a quarter of what they write, if that "
+        "is "
+        "more; 0: they are never held back."},
        {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},
        {"tiers.blobs_in_flight", Integer{&s.blobs_in_flight, 1, 64},
         "Objects that are sent at once. Each takes up to 64 MiB of memory."},

@@ -37,51 +37,73 @@ class MeasuredStore final : public ObjectStore {
  public:
   MeasuredStore(std::unique_ptr<ObjectStore> inner, const std::string& name, metrics::Registry& registry)
       : inner_(std::move(inner)),
+        name_(name),
         kinds_{KindMetrics(registry, name, kKindNames[0]), KindMetrics(registry, name, kKindNames[1]),
                KindMetrics(registry, name, kKindNames[2]), KindMetrics(registry, name, kKindNames[3])} {}
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
-    const uint64_t bytes = content.bytes();
-    co_return co_await measure(Kind::kPut, inner_->put(std::move(key), std::move(content), options, until), bytes);
+    const Request request{.kind = Kind::kPut, .key = traced(key), .bytes = content.bytes()};
+    co_return co_await measure(request, inner_->put(std::move(key), std::move(content), options, until));
   }
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
-    Result<Fetched> done = co_await measure(Kind::kGet, inner_->get(std::move(key), offset, bytes, until), 0);
-    if (done) metrics_of(Kind::kGet).bytes.add(done->bytes.size());
-    co_return done;
+    const Request request{.kind = Kind::kGet, .key = traced(key), .offset = offset};
+    co_return co_await measure(request, inner_->get(std::move(key), offset, bytes, until));
   }
   io::Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
-    co_return co_await measure(Kind::kHead, inner_->head(std::move(key), until), 0);
+    const Request request{.kind = Kind::kHead, .key = traced(key)};
+    co_return co_await measure(request, inner_->head(std::move(key), until));
   }
   io::Task<Result<void>> remove(std::string key, io::Until until) override {
-    co_return co_await measure(Kind::kRemove, inner_->remove(std::move(key), until), 0);
+    const Request request{.kind = Kind::kRemove, .key = traced(key)};
+    co_return co_await measure(request, inner_->remove(std::move(key), until));
   }
 
   std::string describe() const override { return inner_->describe(); }
   io::Task<void> close() override { return inner_->close(); }
 
  private:
-  KindMetrics& metrics_of(Kind kind) { return kinds_[static_cast<size_t>(kind)]; }
+  struct Request {
+    Kind kind;
+    std::string key;  // empty where nobody is to read it
+    uint64_t offset = 0;
+    uint64_t bytes = 0;  // that it sends
+  };
+  static std::string traced(const std::string& key) { return log::enabled(log::Level::kDebug) ? key : ""; }
+  static uint64_t received(const Fetched& fetched) { return fetched.bytes.size(); }
+  static uint64_t received(const ObjectInfo&) { return 0; }
 
   template <class T>
-  io::Task<Result<T>> measure(Kind kind, io::Task<Result<T>> request, uint64_t bytes) {
+  io::Task<Result<T>> measure(const Request& request, io::Task<Result<T>> sending) {
     Clock& clock = io::Reactor::current()->clock();
     const int64_t begin_ns = clock.monotonic_ns();
-    Result<T> done = co_await std::move(request);
-    KindMetrics& metrics = metrics_of(kind);
-    metrics.latency_ns.record(static_cast<uint64_t>(clock.monotonic_ns() - begin_ns));
-    if (done) {
-      metrics.answered.add();
-      metrics.bytes.add(bytes);
-    } else if (is_answer(done.error().code())) {
-      metrics.denied.add();
-    } else {
-      metrics.failures.add();
-      log::debug("object store: {}", done.error().to_string());
-    }
+    Result<T> done = co_await std::move(sending);
+    uint64_t bytes = done ? request.bytes : 0;
+    if constexpr (!std::is_void_v<T>)
+      if (done) bytes += received(*done);
+    note(request, done ? Status() : Status(done.error()), bytes, clock.monotonic_ns() - begin_ns);
     co_return done;
   }
 
+  void note(const Request& request, const Status& outcome, uint64_t bytes, int64_t took_ns) {
+    count(request.kind, outcome, bytes, took_ns);
+    log::debug("{}: {} {} at {}: {} bytes, {} us: {}", name_, kKindNames[static_cast<size_t>(request.kind)],
+               request.key, request.offset, bytes, took_ns / 1000, outcome.to_string());
+  }
+
+  void count(Kind kind, const Status& outcome, uint64_t bytes, int64_t took_ns) {
+    KindMetrics& metrics = kinds_[static_cast<size_t>(kind)];
+    metrics.latency_ns.record(static_cast<uint64_t>(took_ns));
+    metrics.bytes.add(bytes);
+    if (outcome.ok())
+      metrics.answered.add();
+    else if (is_answer(outcome.code()))
+      metrics.denied.add();
+    else
+      metrics.failures.add();
+  }
+
   const std::unique_ptr<ObjectStore> inner_;
+  const std::string name_;
   std::array<KindMetrics, 4> kinds_;
 };
 

@@ -44,7 +44,8 @@ struct LimitOptions {
 // its own options (HttpOptions); from any other a body comes, or goes, in one burst, and the next one waits the longer.
 std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOptions options);
 
-// Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Logs each failure at debug.
+// Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Each request is a line of
+// the log at debug: its object, offset, bytes, time and outcome.
 std::unique_ptr<ObjectStore> measured(std::unique_ptr<ObjectStore> inner, std::string name,
                                       metrics::Registry& registry);
 

@@ -14,6 +14,12 @@ class Pace {
  public:
   explicit Pace(uint64_t bytes_per_s) : bytes_per_s_(bytes_per_s) {}  // 0: no limit
 
+  // From the next spend() on.
+  void change(uint64_t bytes_per_s) {
+    if (bytes_per_s == 0) next_ns_ = 0;
+    bytes_per_s_ = bytes_per_s;
+  }
+
   // Waits until what was spent before has had its time; then `bytes` are spent. False: `token` was cancelled.
   io::Task<bool> spend(uint64_t bytes, io::CancelToken* token) {
     if (token != nullptr && token->cancelled()) co_return false;
@@ -25,7 +31,7 @@ class Pace {
   }
 
  private:
-  const uint64_t bytes_per_s_;
+  uint64_t bytes_per_s_;
   int64_t next_ns_ = 0;
 };
 

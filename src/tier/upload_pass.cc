@@ -174,9 +174,9 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
   RecordedChunks recorded(parts_.tiering, files_[file].inode);
   for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
-    if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
     const uint64_t offset = index * options_.chunk_bytes;
     const size_t size = std::min(options_.chunk_bytes, bytes - offset);
+    CO_TRY(co_await spend(size));
     std::string chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
     memory_.handled_bytes.fetch_add(size, std::memory_order_relaxed);
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
@@ -190,6 +190,12 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     }
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
   }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> UploadPass::spend(uint64_t bytes) {
+  pace_.change(rate_now_ ? rate_now_() : 0);
+  if (!co_await pace_.spend(bytes, token_)) co_return fail(Code::kInterrupted, "the upload was stopped");
   co_return Result<void>();
 }
 

@@ -11,6 +11,7 @@
 #include "tier/blob/writer.h"
 #include "tier/content_index.h"
 #include "tier/journal.h"
+#include "tier/pace.h"
 #include "tier/uploader.h"
 
 namespace firn::tier {
@@ -27,6 +28,8 @@ class UploadPass {
         hasher_(options.dedup ? std::optional<ContentHasher>(options.key) : std::nullopt),
         in_flight_(options.blobs_in_flight) {}
 
+  // As Uploader::pass() has it. Before run().
+  void keep_to(std::function<uint64_t()> rate_now) { rate_now_ = std::move(rate_now); }
   io::Task<Result<UploadSummary>> run();
   // Just this file, open for writing or not. Leaves `memory` as it is, but for its atomics.
   io::Task<Result<UploadSummary>> run_for(InodeId inode);
@@ -90,6 +93,8 @@ class UploadPass {
   bool live_is_due(InodeId inode);
   io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
   io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
+  // Waits until so much more may be read.
+  io::Task<Result<void>> spend(uint64_t bytes);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
 
   // ---- upload_shared.cc ----
@@ -137,6 +142,8 @@ class UploadPass {
   Uploader::Memory& memory_;
   Hydrator& hydrator_;
   const std::optional<ContentHasher> hasher_;  // none: chunks are not shared
+  std::function<uint64_t()> rate_now_;         // none: no limit
+  Pace pace_{0};
   io::Semaphore in_flight_;
   io::Gate gate_;
   uint32_t in_reach_ = 0;                     // tiers that have answered when they were asked whether they do

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 
@@ -86,7 +87,8 @@ class Uploader {
   // policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of its chunks: a
   // tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent again. What
   // fails stays pending. The result fails only when the metadata cannot be read or written. `token` may be null.
-  io::Task<Result<UploadSummary>> pass(io::CancelToken* token);
+  // `rate_now` says, again and again, at how many bytes a second files may be read for it, 0: as fast as can be.
+  io::Task<Result<UploadSummary>> pass(io::CancelToken* token, std::function<uint64_t()> rate_now = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
   // recorded. kConflict: it was changed and its record has a newer generation, or a blob that its chunks were to be in

@@ -75,7 +75,7 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, io::CancelToke
   co_await parts_.before_upload();
   const Status allowed = permitted();
   Result<tier::UploadSummary> summary = fail(allowed);
-  if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token);
+  if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token, [this] { return throttle_.bytes_per_s(); });
   if (summary) {
     note(*summary);
     if (summary->first_failure.ok() && !summary->more) closed_bytes_.fetch_sub(closed);
@@ -117,6 +117,7 @@ io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
 }
 
 io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
+  const UploadThrottle::Hurry hurry(throttle_);
   tier::UploadSummary all;
   uint64_t files_of_round = 0;
   for (Round round = Round::kBegins;;) {
@@ -159,19 +160,19 @@ HotUse Settling::use_of_setting(uint64_t used) const {
 io::Task<Settling::Use> Settling::use() const {
   // In this order: what settles in between is counted once, or not yet, but not twice.
   const auto hot = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_.load(), 0));
-  const uint64_t open_bytes = options_.hot_max_bytes ? co_await parts_.open_bytes() : 0;
+  const uint64_t open_bytes = options_.hot_max_bytes > 0 || uploads() ? co_await parts_.open_bytes() : 0;
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
-  if (!disk) co_return Use{by_setting, by_setting};
+  if (!disk) co_return Use{by_setting, by_setting, open_bytes};
   const uint64_t percent = disk->total_bytes / 100;
   const HotUse by_disk{.used = disk->total_bytes - std::min(disk->available_bytes, disk->total_bytes),
                        .limit = percent * (100 - kReservePercent),
                        .hard = percent * (100 - kHardReservePercent)};
-  if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk};
+  if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk, open_bytes};
   // Whichever asks for more: one that is below its high watermark asks for nothing.
   const bool disk_is_fuller = to_free(by_disk) > to_free(by_setting);
   const bool disk_is_tighter = by_disk.pressure() > by_setting.pressure();
-  co_return Use{disk_is_fuller ? by_disk : by_setting, disk_is_tighter ? by_disk : by_setting};
+  co_return Use{disk_is_fuller ? by_disk : by_setting, disk_is_tighter ? by_disk : by_setting, open_bytes};
 }
 
 double Settling::score_of(const meta::Attr& attr) const {
@@ -260,6 +261,10 @@ io::Task<void> Settling::look(io::CancelToken* token) {
   seen.stuck = stuck_;
   seen.now_ns = parts_.clock.monotonic_ns();
   tell_room(seen);
+  if (!uploads())
+    throttle_.forget();
+  else
+    throttle_.note(ever_closed_bytes_ + now.open_bytes, now.evicting.above(options_.high_percent) > 0, seen.now_ns);
 }
 
 io::Task<void> Settling::evict_loop(io::CancelToken* token) {
@@ -277,6 +282,7 @@ TierStatistics Settling::statistics() const {
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;
   told.uploading = busy_;
+  told.held_to_bytes_per_s = busy_ ? throttle_.bytes_per_s() : 0;
   told.room = room_.report();
   told.room_age_ns = parts_.clock.monotonic_ns() - told.room.since_ns;
   told.readahead = parts_.tiers.hydrator.readahead_statistics();

@@ -11,6 +11,7 @@
 #include "vfs/access_counts.h"
 #include "vfs/room.h"
 #include "vfs/tiers.h"
+#include "vfs/upload_throttle.h"
 
 namespace firn::vfs {
 
@@ -29,10 +30,14 @@ class Settling {
     // Bytes on the local disk that nobody has noted yet: of files that are open for writing.
     std::function<io::Task<uint64_t>()> open_bytes;
   };
-  explicit Settling(Parts parts) : parts_(std::move(parts)), options_(parts_.tiers.options) {}
+  explicit Settling(Parts parts)
+      : parts_(std::move(parts)), options_(parts_.tiers.options), throttle_(options_.busy_bytes_per_s) {}
 
   // So much was closed and is not in colder tiers yet.
-  void note_closed(uint64_t bytes) { closed_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void note_closed(uint64_t bytes) {
+    closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    ever_closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  }
   // So much more, or less, is on the local disk.
   void note_hot(int64_t bytes) {
     hot_bytes_.fetch_add(bytes, std::memory_order_relaxed);
@@ -66,10 +71,13 @@ class Settling {
   io::Task<void> look_at_pending();
   void note(const tier::UploadSummary& summary);
   struct Use {
-    HotUse evicting;  // what eviction goes by,
-    HotUse writing;   // and what writers do
+    HotUse evicting;          // what eviction goes by,
+    HotUse writing;           // and what writers do
+    uint64_t open_bytes = 0;  // Parts::open_bytes
   };
   io::Task<Use> use() const;
+  // Something is uploaded, or soon will be.
+  bool uploads() const { return busy_ || closed_bytes_ > 0; }
   uint64_t to_free(const HotUse& use) const;
   HotUse use_of_setting(uint64_t used) const;
   // A look at the local disk; evicts what it must.
@@ -84,7 +92,7 @@ class Settling {
   AccessCounts accesses_;
   io::Mutex uploading_;  // one pass at a time; held across awaits
   std::atomic<bool> busy_ = false;
-  std::atomic<uint64_t> closed_bytes_ = 0, hydrated_bytes_ = 0;
+  std::atomic<uint64_t> closed_bytes_ = 0, ever_closed_bytes_ = 0, hydrated_bytes_ = 0;
   std::atomic<int64_t> hot_bytes_ = 0;
   std::atomic<uint64_t> hot_limit_ = 0;
   std::atomic<bool> has_room_ = true;
@@ -92,6 +100,7 @@ class Settling {
   bool stuck_ = false;                     // nothing could be evicted at the last attempt; evict_loop's
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
+  UploadThrottle throttle_;
 
   mutable std::mutex mutex_;  // guards what statistics() tells
   TierStatistics told_;

@@ -25,6 +25,7 @@ struct TierOptions {
   size_t chunks_in_flight = 8;                 // of one file, on their way back
   int64_t flush_interval_ns = 30'000'000'000;  // uploads begin this often,
   uint64_t flush_bytes = 64 << 20;             // or when so much has been closed, whichever is first
+  uint64_t busy_bytes_per_s = 0;               // UploadThrottle's least; 0: uploads are never held back
   uint64_t hot_max_bytes = 0;                  // of files on the local disk; 0: as much as the disk has
   uint64_t hot_hard_max_bytes = 0;             // what writers may fill while nothing can be evicted; 0: a tenth more
   unsigned high_percent = 85;                  // of that: eviction begins here
@@ -61,7 +62,8 @@ struct TierStatistics {
   Status last_failure;           // of the last upload; ok when it had none
   int64_t failing_since_ns = 0;  // monotonic; 0: it is not
   bool uploading = false;
-  uint64_t handled_bytes = 0;  // of files that uploads have dealt with: how far a flush is
+  uint64_t held_to_bytes_per_s = 0;  // uploads, while programs write fast; 0: they are not
+  uint64_t handled_bytes = 0;        // of files that uploads have dealt with: how far a flush is
 };
 
 // Where a file's bytes are.

@@ -57,6 +57,32 @@ class Policy(TieredTest):
         self.assertEqual(process.wait(60), 0, shown)
         return shown.decode()
 
+    def test_uploads_give_way_to_programs_that_write(self):
+        """And whoever waits for them is not kept waiting."""
+        self.make()
+        self.umount()
+        settings = self.volume / "firn.toml"
+        text = settings.read_text().replace('#busy_put_rate = "64MiB"', 'busy_put_rate = "1MiB"')
+        settings.write_text(text.replace('#put_rate = "0B"', 'put_rate = "8MiB"'))  # so that it takes a while
+        self.mount()
+        self.write("closed", 64 * MIB)
+        block = self.random.randbytes(8 * MIB)
+        deadline = time.monotonic() + 30
+        with open(self.mount_point / "open", "wb") as file:
+            held_to = 0
+            while held_to == 0:
+                self.assertLess(time.monotonic(), deadline, self.status())
+                file.seek(file.tell() % (512 * MIB))
+                file.write(block)
+                time.sleep(0.1)
+                held_to = self.status()["tiers"]["upload_held_to_bytes_per_s"]
+            self.assertGreaterEqual(held_to, MIB)
+            self.assertIn("at most while programs write", self.firn("status", self.volume).stdout)
+            self.flush()
+        self.assertEqual(self.status()["tiers"]["upload_held_to_bytes_per_s"], 0)
+        (self.mount_point / "open").unlink()
+        self.assert_tree()
+
     def test_a_limited_bandwidth_is_kept_to(self):
         """More blobs at once than go at that rate by any request's own deadline; and nothing fails for it."""
         self.make()
