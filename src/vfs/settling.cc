@@ -32,6 +32,18 @@ struct Candidate {
 
 }  // namespace
 
+// Counting takes a twentieth of the time at most.
+io::Task<void> Settling::look_at_pending_again() {
+  constexpr int64_t kEveryNs = 1'000'000'000;
+  const uint64_t ever_closed = ever_closed_bytes_;
+  const int64_t began = parts_.clock.monotonic_ns();
+  if (ever_closed == counted_at_bytes_ || began < no_count_before_ns_) co_return;
+  counted_at_bytes_ = ever_closed;
+  co_await look_at_pending();
+  const int64_t now = parts_.clock.monotonic_ns();
+  no_count_before_ns_ = now + std::max(kEveryNs, 20 * (now - began));
+}
+
 io::Task<void> Settling::look_at_pending() {
   uint64_t files = 0;
   Timestamp oldest;
@@ -52,6 +64,7 @@ io::Task<void> Settling::look_at_pending() {
 void Settling::note(const tier::UploadSummary& summary) {
   std::lock_guard lock(mutex_);
   told_.uploaded_files += summary.files;
+  told_.pending_files -= std::min(told_.pending_files, summary.files);
   if (summary.files > 0) more_can_go_ = true;
   told_.uploaded_blobs += summary.blobs;
   told_.uploaded_bytes += summary.blob_bytes;
@@ -70,6 +83,7 @@ void Settling::note(const tier::UploadSummary& summary) {
 io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, io::CancelToken* token) {
   auto lock = co_await uploading_.lock();
   busy_ = true;
+  if (!in_round_ || round == Round::kBegins) co_await look_at_pending();
   if (round == Round::kBegins) parts_.tiers.uploader.begin_round();
   const uint64_t closed = closed_bytes_.load();
   co_await parts_.before_upload();
@@ -82,7 +96,9 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, io::CancelToke
   } else {
     note({.first_failure = summary.error()});
   }
-  co_await look_at_pending();
+  // Counting takes as long as it takes a pass to find its files.
+  in_round_ = summary && summary->more;
+  if (!in_round_) co_await look_at_pending();
   busy_ = false;
   co_return summary;
 }
@@ -93,6 +109,7 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
   bool more = false;
   for (int64_t last = parts_.clock.monotonic_ns();;) {
     if (!co_await io::sleep_for(kLookNs, token)) co_return;
+    co_await look_at_pending_again();
     const int64_t now = parts_.clock.monotonic_ns();
     const bool due = more || now - last >= options_.flush_interval_ns || closed_bytes_.load() >= options_.flush_bytes;
     // What one tier does not get, for it is away, is no reason to let the others wait.

@@ -69,6 +69,8 @@ class Settling {
   io::Task<Result<tier::UploadSummary>> pass(Round round, io::CancelToken* token);
   Status permitted() const { return parts_.tiers.permitted ? parts_.tiers.permitted() : Status(); }
   io::Task<void> look_at_pending();
+  // Where something was closed since; upload_loop's.
+  io::Task<void> look_at_pending_again();
   void note(const tier::UploadSummary& summary);
   struct Use {
     HotUse evicting;          // what eviction goes by,
@@ -90,13 +92,16 @@ class Settling {
   const Parts parts_;
   const TierOptions options_;
   AccessCounts accesses_;
-  io::Mutex uploading_;  // one pass at a time; held across awaits
+  io::Mutex uploading_;    // one pass at a time; held across awaits
+  bool in_round_ = false;  // the last pass has left files to the next; under uploading_
   std::atomic<bool> busy_ = false;
   std::atomic<uint64_t> closed_bytes_ = 0, ever_closed_bytes_ = 0, hydrated_bytes_ = 0;
   std::atomic<int64_t> hot_bytes_ = 0;
   std::atomic<uint64_t> hot_limit_ = 0;
   std::atomic<bool> has_room_ = true;
   std::atomic<bool> more_can_go_ = false;  // since nothing could, something has become evictable
+  uint64_t counted_at_bytes_ = 0;          // ever_closed_bytes_ when pending files were counted; upload_loop's
+  int64_t no_count_before_ns_ = 0;         // likewise
   bool stuck_ = false;                     // nothing could be evicted at the last attempt; evict_loop's
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
