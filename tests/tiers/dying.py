@@ -1,4 +1,5 @@
 """A daemon that dies at a named step of moving data and metadata (src/base/failpoint.h)."""
+import json
 import os
 import re
 import signal
@@ -20,10 +21,21 @@ def points(prefix=""):
 
 
 class DyingTest(TieredTest):
+    def serving(self):
+        """What `firn mount` is told beside the mount point, before and after it."""
+        return [self.volume], []
+
+    def stores(self):
+        """The folders of the tiers' objects."""
+        return [self.nas, self.server.bucket / self.prefix]
+
     def init(self):
         """Nothing happens by itself before long, and nothing dead is kept."""
         self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}",
                      "--chunk-size", str(CHUNK_BYTES))
+        self.set_slow_pace()
+
+    def set_slow_pace(self):
         settings = self.volume / "firn.toml"
         text, changed = re.subn(r'(?m)^#? ?(flush_interval|retention) = .*$',
                                 lambda found: f'{found[1]} = "{"24h" if found[1] == "flush_interval" else "0s"}"',
@@ -80,14 +92,16 @@ class DyingTest(TieredTest):
     def die_at(self, point, workload, visit=1):
         """Serves the volume with a daemon that dies at that step, and does the work until it is dead."""
         self.doubtful = set()
-        daemon = subprocess.Popen([FIRN, "mount", "-f", self.volume, self.mount_point], text=True,
+        before, after = self.serving()
+        daemon = subprocess.Popen([FIRN, "mount", "-f", *before, self.mount_point, *after], text=True,
                                   env={**self.environment, "FIRN_FAILPOINT": f"{point}:{visit}"},
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.mounted.append((self.volume, self.mount_point))
         try:
-            self.assertIn(daemon.stdout.readline(), ("", f"mounted {self.mount_point}\n"))
+            said = daemon.stdout.readline()
+            self.assertIn(said, ("", f"mounted {self.mount_point}\n"))
             deadline = time.monotonic() + DEATH_S
-            while daemon.poll() is None and time.monotonic() < deadline:
+            while said and daemon.poll() is None and time.monotonic() < deadline:
                 try:
                     workload()
                 except OSError:
@@ -98,3 +112,18 @@ class DyingTest(TieredTest):
             daemon.wait()
             daemon.stdout.close()
             self.run_program("umount", "-l", self.mount_point)
+
+    # ---- afterwards ----
+    def assert_nothing_left_over(self, may_wait=0):
+        """After gc, each store has the blobs that files need, and no other, but for so many whose time has not come."""
+        while True:
+            done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
+            self.assertEqual((done["failed"], done["wrong_counters"]), (0, 0), done)
+            if done["removed"] + done["repacked"] == 0:
+                break
+        self.assertEqual(done["dead"], done["waiting"], done)
+        self.assertLessEqual(done["waiting"], may_wait, done)
+        for folder in self.stores():
+            blobs = [path for path in (folder / "blob").rglob("*") if path.is_file()]
+            self.assertGreaterEqual(len(blobs), done["live"], done)
+            self.assertLessEqual(len(blobs), done["live"] + done["waiting"], done)
