@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import bucket, bucket_mounts, inline, migrate, stores, tier_memory, tiers
+from . import bucket, bucket_mounts, inline, migrate, stores, tier_link, tier_memory, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -86,6 +86,8 @@ def text(figures):
         parts.append(stores.table(figures.stores))
     if getattr(figures, "tiers", None):
         parts.append(tiers.table(figures.tiers))
+    if getattr(figures, "tier_link", None):
+        parts.append(tier_link.table(figures.tier_link))
     if getattr(figures, "bucket", None):
         parts.append(bucket.table(figures.bucket))
     if getattr(figures, "bucket_mounts", None):
@@ -126,6 +128,7 @@ def save(figures, path, command, commit):
         "inline": getattr(figures, "inline", None),
         "stores": getattr(figures, "stores", None),
         "tiers": getattr(figures, "tiers", None),
+        "tier_link": getattr(figures, "tier_link", None),
         "bucket": getattr(figures, "bucket", None),
         "bucket_mounts": getattr(figures, "bucket_mounts", None),
         "tier_memory": getattr(figures, "tier_memory", None),

@@ -15,28 +15,29 @@ KEYS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret", "
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of an empty body
 
 
-def free_address():
+def free_address(host="127.0.0.1"):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+        return f"{host}:{probe.getsockname()[1]}"
 
 
 class Server:
-    """A server with one bucket, in a folder."""
+    """A server with one bucket, in a folder; at the other end of a link, if there is one."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, link=None):
+        self.folder, self.link = folder, link
         self.program = CACHE.parent / "firn-tools" / "bin" / "versitygw"
 
     def __enter__(self):
         if not self.program.exists():
             raise BenchError(f"{self.program} is missing: run scripts/s3-server")
         (self.folder / "objects" / "bucket").mkdir(parents=True)
-        address = free_address()
+        address = free_address(self.link.address) if self.link else free_address()
         self.url = f"http://{address}"
+        command = [str(self.program), "--quiet", "--access", KEYS["AWS_ACCESS_KEY_ID"], "--secret",
+                   KEYS["AWS_SECRET_ACCESS_KEY"], "--port", address, "posix", str(self.folder / "objects")]
         self.process = subprocess.Popen(
-            [str(self.program), "--quiet", "--access", KEYS["AWS_ACCESS_KEY_ID"], "--secret",
-             KEYS["AWS_SECRET_ACCESS_KEY"], "--port", address, "posix", str(self.folder / "objects")],
+            self.link.inside(command) if self.link else command,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while True:

@@ -163,18 +163,21 @@ def bench(figures, _targets, settings):
     figures.tiers = {"rates": rates, "random": random_reads, "requests": requests}
 
 
-def table(tiers):
+def rate_rows(figures):
     against = {"upload": "raw PUTs of 64 MiB, 4 at once", "cold sequential read": "raw GETs of 4 MiB, 8 at once",
                "write while uploads run": "the same without tiers"}
     lines = ["| work | against | firn MiB/s | the other MiB/s | ratio |", "|---|---|---|---|---|"]
-    for work, of in tiers["rates"].items():
+    for work, of in figures["rates"].items():
         ours, theirs = of["mib"] / of["firn_s"], of["mib"] / of["raw_s"]
         beside = f", {of['uploaded_mib']:,.0f} MiB of them" if "uploaded_mib" in of else ""
         lines.append(f"| {work}{beside}, {of['mib']} MiB | {against[work]} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
-    of = tiers["random"]
-    lines += ["", f"{of['reads']:,} cold random reads of 4 KiB, 32 at once: {of['reads'] / of['seconds']:,.0f}/s, "
-                  f"raw ranged GETs of 4 KiB {of['reads'] / of['raw_s']:,.0f}/s, ratio {of['raw_s'] / of['seconds']:.2f}; "
-                  f"{of['requests']:,} requests, {of['bytes_per_byte']:.1f} bytes fetched for each byte asked.", "",
-              "| work | requests |", "|---|---|"]
+    of = figures["random"]
+    return [*lines, "", f"{of['reads']:,} cold random reads of 4 KiB, 32 at once: {of['reads'] / of['seconds']:,.0f}/s, "
+                        f"raw ranged GETs of 4 KiB {of['reads'] / of['raw_s']:,.0f}/s, ratio {of['raw_s'] / of['seconds']:.2f}; "
+                        f"{of['requests']:,} requests, {of['bytes_per_byte']:.1f} bytes fetched for each byte asked."]
+
+
+def table(tiers):
+    lines = [*rate_rows(tiers), "", "| work | requests |", "|---|---|"]
     lines += [f"| {work} | {count:,} |" for work, count in tiers["requests"].items()]
     return "\n".join(lines)
