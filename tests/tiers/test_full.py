@@ -109,6 +109,63 @@ class Full(TieredTest):
         self.wait_until_drained()
         self.assert_tree()
 
+    # ---- a disk that is really full ----
+    def write_until_refused(self, prefix, sizes):
+        """What fsync acknowledged is expected to stay; what was refused is removed."""
+        refused = 0
+        for number in range(2000):
+            name = f"{prefix}/f{number:04}"
+            try:
+                self.write(name, sizes[number % len(sizes)])
+            except OSError as failure:
+                self.assertIn(failure.errno, (errno.ENOSPC, errno.EIO, errno.EROFS), failure)
+                self.expected.pop(name, None)
+                self.doubtful.add(name)
+                refused += 1
+                if refused == 5:
+                    return
+        self.fail("never full")
+
+    def forget_doubtful(self):
+        for name in self.doubtful:
+            (self.mount_point / name).unlink(missing_ok=True)
+        self.doubtful.clear()
+
+    def test_a_disk_that_others_fill_too(self):
+        """Nothing is left for the metadata either, and the daemon is killed then."""
+        disk = self.small_disk(256)
+        self.volume = disk / "volume"
+        self.doubtful = set()
+        self.make("--chunk-size", "1MiB")
+        self.write("before", 5 * MIB)
+        self.flush()
+        self.server.stop()
+        try:
+            self.write_until_refused("large", [3 * MIB, 20_000])
+            with open(disk / "theirs", "wb", buffering=0) as filler:
+                try:
+                    while filler.write(b"x" * MIB):
+                        pass
+                except OSError as failure:
+                    self.assertEqual(failure.errno, errno.ENOSPC)
+            self.write_until_refused("small", [3000, 100])
+            self.kill_daemon(self.volume)
+            self.run_program("umount", "-l", self.mount_point)
+            os.unlink(disk / "theirs")
+            self.mount()
+            self.forget_doubtful()
+            self.assert_tree()
+        finally:
+            self.server.start()
+        self.wait_until_drained()
+        self.succeed("tier", "evict", self.volume)
+        self.wait_for_room()
+        self.write("after", 3 * MIB)
+        self.assert_tree()
+        self.wait_until_drained()
+        self.umount()
+        self.fsck_deep()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
