@@ -134,11 +134,19 @@ class FirnTest(unittest.TestCase):
             if Path(os.readlink(f"/proc/{pid}/exe")) != FIRN:
                 return
             os.kill(pid, signal.SIGKILL)
-            # Its program is gone before its locks are.
-            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+            while self.has_threads(pid):  # the last of them lets its locks go
                 time.sleep(0.01)
         except (OSError, ValueError, IndexError):
             pass
+
+    @staticmethod
+    def has_threads(pid):
+        def is_alive(task):
+            try:
+                return (task / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+            except OSError:
+                return False
+        return any(map(is_alive, Path(f"/proc/{pid}/task").iterdir()))
 
     @staticmethod
     def is_dead(mount_point):
