@@ -101,10 +101,22 @@ io::Task<Result<std::string>> warm_all(vfs::Volume& volume, std::string path, Wo
   co_return fmt::format(R"({{"warmed_files":{},"warmed_bytes":{}}})", outcome.files.load(), outcome.bytes.load());
 }
 
-io::Task<Result<void>> count_pending(vfs::Volume& volume, WorkProgress& progress) {
+io::Task<Result<void>> gather(vfs::Volume& volume, std::string path, vfs::FileSet* files, io::CancelToken* token) {
+  const TreeWalk walk{.volume = volume,
+                      .token = token,
+                      .at_once = 1,
+                      .visit = [files](std::string, vfs::Attr attr) -> io::Task<Result<void>> {
+                        files->insert(attr.inode);
+                        co_return Result<void>();
+                      }};
+  co_return co_await walk_files(walk, std::move(path));
+}
+
+io::Task<Result<void>> count_pending(vfs::Volume& volume, const vfs::FileSet* only, WorkProgress& progress) {
   for (InodeId after;;) {
     const auto page = CO_TRY(co_await volume.list_pending(after, kPage));
     for (const vfs::PendingFile& file : page) {
+      if (only != nullptr && !only->contains(file.inode)) continue;
       progress.total_files += 1;
       progress.total_bytes += file.bytes;
     }
@@ -123,13 +135,17 @@ io::Task<void> follow(vfs::Volume* volume, WorkProgress* progress, io::CancelTok
   }
 }
 
-io::Task<Result<std::string>> flush_all(vfs::Volume& volume, WorkProgress& progress) {
+io::Task<Result<std::string>> flush_below(vfs::Volume& volume, std::string path, WorkProgress& progress) {
+  const bool all = path == "/";
+  vfs::FileSet below;
+  if (!all) CO_TRY(co_await gather(volume, std::move(path), &below, &progress.stop));
+  const vfs::FileSet* const only = all ? nullptr : &below;
   CO_TRY(co_await volume.sync_all());
-  CO_TRY(co_await count_pending(volume, progress));
+  CO_TRY(co_await count_pending(volume, only, progress));
   io::Gate gate;
   io::CancelToken ended;
   io::detach(follow(&volume, &progress, &ended, gate.enter()));
-  const Result<tier::UploadSummary> done = co_await volume.flush_tiers(&progress.stop);
+  const Result<tier::UploadSummary> done = co_await volume.flush_tiers(only, &progress.stop);
   ended.cancel();
   co_await gate.close();
   const tier::UploadSummary summary = CO_TRY(Result<tier::UploadSummary>(done));
@@ -195,7 +211,7 @@ io::Task<Result<void>> Api::list_pending(Exchange& exchange, std::string) {
 
 std::optional<Work> Api::work_of(std::string_view what, std::string path) {
   vfs::Volume& volume = options_.volume;
-  if (what == "flush") return [&volume](WorkProgress& progress) { return flush_all(volume, progress); };
+  if (what == "flush") return [&volume, path](WorkProgress& progress) { return flush_below(volume, path, progress); };
   if (what == "evict") return [&volume, path](WorkProgress& progress) { return evict_all(volume, path, progress); };
   if (what == "warm") return [&volume, path](WorkProgress& progress) { return warm_all(volume, path, progress); };
   return std::nullopt;

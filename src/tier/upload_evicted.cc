@@ -51,7 +51,6 @@ io::Task<Result<void>> UploadPass::add_evicted_chunks(size_t file, const Journal
     note_reach(file, reach);
     if (reach != Reach::kElsewhere) continue;
     std::string chunk = CO_TRY(co_await hydrator_.fetch(inode, *known, token_));
-    memory_.handled_bytes.fetch_add(chunk.size(), std::memory_order_relaxed);
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
   }
   co_return Result<void>();

@@ -71,7 +71,8 @@ io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
   NextInRound next(memory_.round, options_.files_per_pass);
   for (InodeId after;;) {
     const std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
-    for (const meta::Pending& one : page) next.add(one);
+    for (const meta::Pending& one : page)
+      if (limits_.only == nullptr || limits_.only->contains(one.inode)) next.add(one);
     if (page.size() < kPage) break;
     after = page.back().inode;
   }
@@ -178,7 +179,6 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     const size_t size = std::min(options_.chunk_bytes, bytes - offset);
     CO_TRY(co_await spend(size));
     std::string chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
-    memory_.handled_bytes.fetch_add(size, std::memory_order_relaxed);
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     Reach reach = Reach::kElsewhere;
     if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk))
@@ -186,6 +186,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     note_reach(file, reach);
     if (reach != Reach::kElsewhere) {
       ++summary_.unchanged;
+      note_handled(size);
       continue;
     }
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
@@ -194,7 +195,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
 }
 
 io::Task<Result<void>> UploadPass::spend(uint64_t bytes) {
-  pace_.change(rate_now_ ? rate_now_() : 0);
+  pace_.change(limits_.rate_now ? limits_.rate_now() : 0);
   if (!co_await pace_.spend(bytes, token_)) co_return fail(Code::kInterrupted, "the upload was stopped");
   co_return Result<void>();
 }
@@ -203,7 +204,10 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
   const uint32_t skip = files_[file].skip;
   std::string content;
   if (hasher_) content = co_await parts_.pool.run([&] { return hasher_->hash(bytes, skip); });
-  if (!content.empty() && CO_TRY(co_await share(file, index, content, bytes))) co_return Result<void>();
+  if (!content.empty() && CO_TRY(co_await share(file, index, content, bytes))) {
+    note_handled(bytes.size());
+    co_return Result<void>();
+  }
   if (packing_ && (packing_->skip != skip || !packing_->writer.has_room_for(bytes.size()))) co_await send();
   if (!packing_) {
     packing_ = std::make_unique<Packing>(
@@ -223,6 +227,7 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
                     .blocks = ref.blocks};
   if (!content.empty()) note_frame(content, files_[file].inode, chunk);
   packing_->add(file, std::move(chunk), std::move(content));
+  packing_->bytes += bytes.size();
   ++summary_.chunks;
   summary_.chunk_bytes += bytes.size();
   co_return Result<void>();
@@ -244,6 +249,7 @@ io::Task<void> UploadPass::send() {
 io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry) {
   const std::string name = name_of(packing->writer.id());
   Result<void> done = co_await put_to_tiers(*packing);
+  note_handled(packing->bytes);
   underway_.erase(name);  // from here on nothing is added to its parts
   if (!done) frames_.forget_blob(name);
   if (done) done = co_await record(*packing);

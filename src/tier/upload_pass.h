@@ -29,7 +29,7 @@ class UploadPass {
         in_flight_(options.blobs_in_flight) {}
 
   // As Uploader::pass() has it. Before run().
-  void keep_to(std::function<uint64_t()> rate_now) { rate_now_ = std::move(rate_now); }
+  void keep_to(UploadLimits limits) { limits_ = std::move(limits); }
   io::Task<Result<UploadSummary>> run();
   // Just this file, open for writing or not. Leaves `memory` as it is, but for its atomics.
   io::Task<Result<UploadSummary>> run_for(InodeId inode);
@@ -71,6 +71,7 @@ class UploadPass {
     BlobWriter writer;
     uint32_t skip;  // as all of its files
     std::vector<Part> parts = {};
+    uint64_t bytes = 0;    // of its chunks
     bool lagging = false;  // some tiers have it, and some lack it
     void add(size_t file, meta::Chunk chunk, std::string content);
   };
@@ -132,6 +133,7 @@ class UploadPass {
   // The tier did not answer: it is not asked again in this round.
   void give_up(size_t tier, Status failure);
   void note_failure(const Status& failure);
+  void note_handled(uint64_t bytes) { memory_.handled_bytes.fetch_add(bytes, std::memory_order_relaxed); }
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }
   bool nobody_answers() const { return std::popcount(out_of_reach_) == static_cast<int>(parts_.tiers.size()); }
   void end_pass();
@@ -142,7 +144,7 @@ class UploadPass {
   Uploader::Memory& memory_;
   Hydrator& hydrator_;
   const std::optional<ContentHasher> hasher_;  // none: chunks are not shared
-  std::function<uint64_t()> rate_now_;         // none: no limit
+  UploadLimits limits_;
   Pace pace_{0};
   io::Semaphore in_flight_;
   io::Gate gate_;

@@ -10,9 +10,9 @@ Uploader::Uploader(Parts parts, UploadOptions options)
       hydrator_({parts_.meta, parts_.tiering, parts_.pool, parts_.tiers},
                 {.chunk_bytes = options_.chunk_bytes, .key = options_.key, .readahead = {.cache_bytes = 0}}) {}
 
-io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token, std::function<uint64_t()> rate_now) {
+io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token, UploadLimits limits) {
   UploadPass one(parts_, options_, memory_, hydrator_, token);
-  one.keep_to(std::move(rate_now));
+  one.keep_to(std::move(limits));
   co_return co_await one.run();
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "data/store.h"
 #include "io/blocking_pool.h"
@@ -56,6 +57,13 @@ struct UploadSummary {
   Status first_failure;
 };
 
+// Of one pass.
+struct UploadLimits {
+  // Says, again and again, at how many bytes a second files may be read, 0: as fast as can be. Empty: likewise.
+  std::function<uint64_t()> rate_now = {};
+  const std::unordered_set<InodeId>* only = nullptr;  // other files wait; null: none does
+};
+
 // Thread-safe, but for one pass at a time; upload() may run beside it, and beside others. What it refers to must
 // outlive it.
 class Uploader {
@@ -74,7 +82,7 @@ class Uploader {
   struct Memory {
     // Files that were open for writing when a pass looked at them, and when (monotonic) that was.
     std::unordered_map<InodeId, int64_t> live_files;
-    // Of chunks that passes have dealt with, sent or not; only grows.
+    // Of chunks that passes have sent, or found that they need not; only grows.
     std::atomic<uint64_t> handled_bytes = 0;
     PackingOrder order;
     UploadRound round;
@@ -87,8 +95,7 @@ class Uploader {
   // policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of its chunks: a
   // tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent again. What
   // fails stays pending. The result fails only when the metadata cannot be read or written. `token` may be null.
-  // `rate_now` says, again and again, at how many bytes a second files may be read for it, 0: as fast as can be.
-  io::Task<Result<UploadSummary>> pass(io::CancelToken* token, std::function<uint64_t()> rate_now = {});
+  io::Task<Result<UploadSummary>> pass(io::CancelToken* token, UploadLimits limits = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
   // recorded. kConflict: it was changed and its record has a newer generation, or a blob that its chunks were to be in

@@ -273,9 +273,9 @@ io::Task<void> VolumeImpl::record_for_upload() {
   (void)co_await sync_closed_files();
 }
 
-io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(const FileSet* only, io::CancelToken* token) {
   if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
-  co_return co_await settling_->flush(token);
+  co_return co_await settling_->flush(only, token);
 }
 
 TierStatistics VolumeImpl::tier_statistics() const { return settling_ ? settling_->statistics() : TierStatistics(); }

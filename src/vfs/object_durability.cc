@@ -106,7 +106,7 @@ io::Task<Result<tier::Journal>> VolumeImpl::journal_of(const Attr& attr) {
 }
 
 io::Task<Result<void>> VolumeImpl::send_closed(io::CancelToken* token) {
-  const tier::UploadSummary sent = CO_TRY(co_await flush_tiers(token));
+  const tier::UploadSummary sent = CO_TRY(co_await flush_tiers(nullptr, token));
   if (!sent.first_failure.ok()) co_return fail(sent.first_failure);
   co_return Result<void>();
 }

@@ -91,7 +91,7 @@ class Workload {
   // What tiers do by themselves, at any moment.
   io::Task<void> settle(int file) {
     if (random_.below(2) == 0) {
-      (void)co_await world_.volume().flush_tiers(nullptr);
+      (void)co_await world_.volume().flush_tiers(nullptr, nullptr);
       co_return;
     }
     const auto attr = co_await world_.volume().lookup(root_, kRootInode, names_[file]);

@@ -184,7 +184,7 @@ TEST_F(FullVolume, WritersAreSlowedThenRefusedAndNothingIsLost) {
   pass(600);
   EXPECT_EQ(fill(), Code::kNoSpace);
   set_down(false);
-  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr)));
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
   pass(3);
   EXPECT_EQ(statistics().room.state, RoomState::kFree);
   EXPECT_GT(statistics().evicted_files, 0u);
@@ -225,7 +225,7 @@ TEST_F(FullVolume, AnOpenFileThatGrowsIsRefusedToo) {
 
 TEST_F(FullVolume, WhatIsOpenedOftenStays) {
   for (int i = 0; i < 30; ++i) EXPECT_EQ(write("f" + std::to_string(i)), Code::kOk);
-  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr)));
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
   pass(3600);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(read("f7") == written_["f7"]);
   pass(60);
@@ -236,7 +236,7 @@ TEST_F(FullVolume, WhatIsOpenedOftenStays) {
   EXPECT_LT(resident(), 30u);
   EXPECT_TRUE(world_.run(volume().residency(stat("f7").inode)).value().hot);
   // Its count goes with it, and comes back.
-  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr)));
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
   ASSERT_TRUE(world_.run(volume().evict(stat("f7").inode)));
   EXPECT_GT(stat("f7").content.access_level, stat("f7").mtime.seconds);
 }

@@ -80,7 +80,7 @@ void Settling::note(const tier::UploadSummary& summary) {
   }
 }
 
-io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, const FileSet* only, io::CancelToken* token) {
   auto lock = co_await uploading_.lock();
   busy_ = true;
   if (!in_round_ || round == Round::kBegins) co_await look_at_pending();
@@ -89,10 +89,11 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, io::CancelToke
   co_await parts_.before_upload();
   const Status allowed = permitted();
   Result<tier::UploadSummary> summary = fail(allowed);
-  if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token, [this] { return throttle_.bytes_per_s(); });
+  tier::UploadLimits limits{.rate_now = [this] { return throttle_.bytes_per_s(); }, .only = only};
+  if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token, std::move(limits));
   if (summary) {
     note(*summary);
-    if (summary->first_failure.ok() && !summary->more) closed_bytes_.fetch_sub(closed);
+    if (summary->first_failure.ok() && !summary->more && only == nullptr) closed_bytes_.fetch_sub(closed);
   } else {
     note({.first_failure = summary.error()});
   }
@@ -114,7 +115,7 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
     const bool due = more || now - last >= options_.flush_interval_ns || closed_bytes_.load() >= options_.flush_bytes;
     // What one tier does not get, for it is away, is no reason to let the others wait.
     if (!due || (!more && now - last < pause_ns)) continue;
-    const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, token);
+    const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, nullptr, token);
     last = parts_.clock.monotonic_ns();
     const bool failed = !done || !done->first_failure.ok();
     more = done && done->more;
@@ -133,12 +134,12 @@ io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
   co_return Result<void>();
 }
 
-io::Task<Result<tier::UploadSummary>> Settling::flush(io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::CancelToken* token) {
   const UploadThrottle::Hurry hurry(throttle_);
   tier::UploadSummary all;
   uint64_t files_of_round = 0;
   for (Round round = Round::kBegins;;) {
-    const tier::UploadSummary one = CO_TRY(co_await pass(round, token));
+    const tier::UploadSummary one = CO_TRY(co_await pass(round, only, token));
     if (round == Round::kBegins) all.postponed = all.failed = files_of_round = 0;
     all.files += one.files;
     all.chunks += one.chunks;

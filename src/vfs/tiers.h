@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
@@ -76,6 +77,8 @@ struct Residency {
   uint32_t bits = 0;        // 1: the local disk, 2: the nearest colder tier, 4: the next, …
   std::string policy;       // policy_text()
 };
+
+using FileSet = std::unordered_set<InodeId>;
 
 // What waits to be uploaded.
 struct PendingFile {

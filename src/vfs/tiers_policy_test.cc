@@ -49,7 +49,7 @@ class TiersPolicyTest : public testing::Test {
     const auto freed = world_.run(volume().evict(stat(name).inode));
     return freed ? Code::kOk : freed.error().code();
   }
-  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr)).value(); }
+  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr, nullptr)).value(); }
   Residency residency(const std::string& name) { return world_.run(volume().residency(stat(name).inode)).value(); }
 
   const meta::Credentials root_;

@@ -54,7 +54,7 @@ class TiersTest : public testing::Test {
     EXPECT_EQ(evict(name), Code::kOk);
     return content;
   }
-  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr)).value(); }
+  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr, nullptr)).value(); }
   Code evict(const std::string& name) {
     const auto freed = world_.run(volume().evict(stat(name).inode));
     return freed ? Code::kOk : freed.error().code();
@@ -273,9 +273,9 @@ TEST_F(TiersTest, ALostDiskDuringWritesLeavesWholeVersions) {
   // The nearer tier takes some of it, then all is gone before the rest.
   world_.near().faulty.set_down(true);
   world_.far().faulty.set_down(true);
-  (void)world_.run(volume().flush_tiers(nullptr));
+  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
   close(handle);
-  (void)world_.run(volume().flush_tiers(nullptr));
+  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
   world_.near().faulty.set_down(false);
   world_.far().faulty.set_down(false);
   ASSERT_TRUE(world_.unmount());

@@ -196,8 +196,9 @@ class Volume {
   virtual VolumeStatistics statistics() const = 0;
 
   // ---- colder tiers; kNotSupported where there are none ----
-  // Uploads what is pending until nothing is, or nothing more can be: the summary says why.
-  virtual io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) = 0;
+  // Uploads what is pending until nothing is, or nothing more can be: the summary says why. `only`: of these files;
+  // null: of all.
+  virtual io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) = 0;
   // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: colder tiers lack something
   // of it, somebody has it open, or its policy keeps it.
   virtual io::Task<Result<uint64_t>> evict(InodeId inode) = 0;

@@ -72,7 +72,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<StatFs>> statfs() override;
   VolumeStatistics statistics() const override;
 
-  io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) override;
+  io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) override;
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<Residency>> residency(InodeId inode) override;

@@ -80,6 +80,21 @@ class Policy(TieredTest):
         (self.mount_point / "open").unlink()
         self.assert_tree()
 
+    def test_a_folder_is_flushed_alone(self):
+        self.make()
+        for name in ("in/a", "in/deep/b", "out/c", "d"):
+            self.write(name, 200_000)
+        pending = lambda: {entry["name"] for entry in json.loads(self.succeed("wal", self.volume, "--json"))["pending"]}
+        self.assertEqual(pending(), {"/in/a", "/in/deep/b", "/out/c", "/d"})
+        done = json.loads(self.succeed("tier", "flush", self.mount_point / "in", "--json"))
+        self.assertEqual(done["uploaded_files"], 2, done)
+        self.assertEqual(pending(), {"/out/c", "/d"})
+        self.succeed("tier", "flush", self.mount_point / "d")
+        self.assertEqual(pending(), {"/out/c"})
+        self.refuse("tier", "flush", self.mount_point / "nowhere", words=["nowhere", "not found"])
+        self.succeed("tier", "flush", self.mount_point)
+        self.assertEqual(pending(), set())
+
     def test_a_limited_bandwidth_is_kept_to(self):
         """More blobs at once than go at that rate by any request's own deadline; and nothing fails for it."""
         self.make()

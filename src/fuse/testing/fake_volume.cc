@@ -313,7 +313,9 @@ io::Task<Result<void>> FakeVolume::start() { co_return {}; }
 io::Task<Result<void>> FakeVolume::stop() { co_return {}; }
 
 // It has no colder tiers.
-io::Task<Result<tier::UploadSummary>> FakeVolume::flush_tiers(io::CancelToken*) { co_return fail(Code::kNotSupported); }
+io::Task<Result<tier::UploadSummary>> FakeVolume::flush_tiers(const vfs::FileSet*, io::CancelToken*) {
+  co_return fail(Code::kNotSupported);
+}
 io::Task<Result<uint64_t>> FakeVolume::evict(InodeId) { co_return fail(Code::kNotSupported); }
 io::Task<Result<uint64_t>> FakeVolume::warm(InodeId, io::CancelToken*) { co_return fail(Code::kNotSupported); }
 io::Task<Result<vfs::Residency>> FakeVolume::residency(InodeId) { co_return fail(Code::kNotSupported); }

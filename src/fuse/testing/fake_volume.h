@@ -71,7 +71,7 @@ class FakeVolume final : public vfs::Volume {
   Reply<void> sync_all() override;
   Reply<vfs::StatFs> statfs() override;
   vfs::VolumeStatistics statistics() const override;
-  io::Task<Result<tier::UploadSummary>> flush_tiers(io::CancelToken* token) override;
+  io::Task<Result<tier::UploadSummary>> flush_tiers(const vfs::FileSet* only, io::CancelToken* token) override;
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<vfs::Residency>> residency(InodeId inode) override;
