@@ -12,6 +12,7 @@ namespace firn::cli {
 namespace {
 
 constexpr size_t kBufferBytes = 256 << 10;
+constexpr const char* kHowToName = "name it with --url, or the authority of its certificate with --ca-file";
 
 // Where a problem names none.
 int errno_without(int status) { return status == 401 || status == 403 ? EACCES : EIO; }
@@ -30,12 +31,18 @@ Result<Client> Client::connect(const Served& served) {
   const Remote& remote = *served.remote;
   std::string headers = fmt::format("Host: {}\r\n", remote.authority());
   if (!remote.token.empty()) headers += fmt::format("Authorization: Bearer {}\r\n", remote.token);
-  return Client(TRY(Connection::to_remote(remote)), std::move(headers));
+  return Client(TRY(Connection::to_remote(remote)), std::move(headers),
+                remote.trust == Trust::kFound ? remote.text() : "");
 }
 
 Status Client::write_text(const std::string& text) { return connection_.write(std::as_bytes(std::span(text))); }
 
 Status Client::write_head(const std::string& method, const std::string& target, const std::string& more) {
+  if (!only_found_.empty() && method != "GET" && method != "HEAD")
+    return Status(Code::kNotPermitted,
+                  fmt::format("{} was found on the network, where anybody may claim to be it, so that it is only read "
+                              "from; {}",
+                              only_found_, kHowToName));
   return write_text(fmt::format("{} {} HTTP/1.1\r\n{}{}\r\n", method, target, headers_, more));
 }
 
@@ -123,6 +130,9 @@ Result<Client::Reply> Client::read_reply(const Incoming* incoming) {
     pending.erase(pending.begin(), pending.begin() + static_cast<ptrdiff_t>(used));
   }
   reply.status = parser.status();
+  if (reply.status == 401 && !only_found_.empty())
+    return fail(Code::kAccessDenied,
+                fmt::format("{} wants a token, and was only found on the network; {}", only_found_, kHowToName));
   if (reply.status >= 400) return fail(problem_of(reply));
   return reply;
 }

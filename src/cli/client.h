@@ -60,15 +60,16 @@ class Client {
   Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source);
 
  private:
-  Client(Connection connection, std::string headers)
-      : connection_(std::move(connection)), headers_(std::move(headers)) {}
+  Client(Connection connection, std::string headers, std::string only_found = {})
+      : connection_(std::move(connection)), headers_(std::move(headers)), only_found_(std::move(only_found)) {}
   Status write_head(const std::string& method, const std::string& target, const std::string& more);
   Status write_text(const std::string& text);
   Status write_body(const BodySource& source);
   Result<Reply> read_reply(const Incoming* incoming);
 
   Connection connection_;
-  const std::string headers_;  // of every request
+  const std::string headers_;     // of every request
+  const std::string only_found_;  // the server, where it is only read from (Trust::kFound)
 };
 
 }  // namespace firn::cli

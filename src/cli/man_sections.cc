@@ -13,6 +13,7 @@ const std::vector<Fact>& environment_variables() {
   static const std::vector<Fact> kFacts = {
       {"FIRN_URL", "The server to ask where --url is not given: http[s]://HOST[:7734].", {"FIRN_URL"}},
       {"FIRN_TOKEN", "The token to show to that server.", {"FIRN_URL"}},
+      {"FIRN_CA_FILE", "The authority of that server's certificate where --ca-file is not given.", {"FIRN_CA_FILE"}},
       {"FIRN_PASSPHRASE", "What opens an encrypted volume that has no key file.", {"passphrase", "FIRN_PASSPHRASE"}},
       {"FIRN_NEW_PASSPHRASE", "The passphrase that firn key change gives it.", {"FIRN_NEW_PASSPHRASE"}},
       {"FIRN_CACHE_DIR",

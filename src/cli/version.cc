@@ -11,6 +11,8 @@
 
 namespace firn::cli {
 
+std::string version_number() { return FIRN_VERSION; }
+
 std::string version_text() { return fmt::format("firn {} (format {})", FIRN_VERSION, meta::kFormatVersion); }
 
 void add_version(Command& firn) {
