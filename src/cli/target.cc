@@ -30,6 +30,17 @@ Result<Target> remote_target(const std::string& argument, const Remote& remote) 
   return Target{{.remote = remote}, argument};
 }
 
+// Of VOLUME:/PATH.
+std::optional<Target> target_in_volume(const std::string& argument) {
+  // The scheme of a URL has one, too.
+  const size_t from = is_bucket_url(argument) ? argument.find("//") : 0;
+  const size_t colon = argument.find(":/", from);
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  const auto probe = probe_folder(argument.substr(0, colon));
+  if (!probe || probe->state != FolderState::kVolume) return std::nullopt;
+  return Target{{.paths = probe->paths}, argument.substr(colon + 1)};
+}
+
 // Of a path that no volume on this machine has.
 Result<Target> target_elsewhere(const std::string& argument) {
   constexpr const char* kAdvice = "give a path below a mount point, VOLUME:/PATH, or a server with --url";
@@ -45,13 +56,7 @@ Result<Target> target_elsewhere(const std::string& argument) {
 
 Result<Target> find_target(const std::string& argument) {
   if (remote_is_explicit()) return remote_target(argument, *TRY(chosen_remote()));
-  // The scheme of a URL has one, too.
-  const size_t from = is_bucket_url(argument) ? argument.find("//") : 0;
-  if (const size_t colon = argument.find(":/", from); colon != std::string::npos && colon > 0) {
-    const auto probe = probe_folder(argument.substr(0, colon));
-    if (probe && probe->state == FolderState::kVolume)
-      return Target{{.paths = probe->paths}, argument.substr(colon + 1)};
-  }
+  if (auto target = target_in_volume(argument)) return *std::move(target);
   if (const auto remote = TRY(chosen_remote())) return remote_target(argument, *remote);
   const std::string path = absolute_but_last(argument);
   Result<Mount> mount = mount_of(path);
@@ -59,6 +64,10 @@ Result<Target> find_target(const std::string& argument) {
   std::string inner = mount->point == "/" ? path : path.substr(mount->point.size());
   if (inner.empty()) inner = "/";
   return Target{{.paths = {mount->source}}, std::move(inner)};
+}
+
+bool names_volume_of_this_machine(const std::string& argument) {
+  return !remote_is_explicit() && target_in_volume(argument).has_value();
 }
 
 Result<Target> find_tree(const std::string& argument) {

@@ -22,6 +22,9 @@ Result<Target> find_target(const std::string& argument);
 // The same, but a volume's folder or mount point stands for all of it.
 Result<Target> find_tree(const std::string& argument);
 
+// Whether `argument` is VOLUME:/PATH, of a volume on this machine.
+bool names_volume_of_this_machine(const std::string& argument);
+
 // The volume on this machine that `argument` is: its folder, or where it is mounted.
 Result<VolumePaths> local_volume(const std::string& argument);
 
