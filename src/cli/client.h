@@ -34,9 +34,11 @@ class Client {
   struct Reply {
     int status = 0;
     std::string body;
+    std::string tag = {};  // the entity tag that it tells
   };
   // A reply with a status of 400 or more becomes a failure with the problem's errno and detail.
-  Result<Reply> call(const std::string& method, const std::string& target);
+  // `headers`: of the request; each ends in CRLF. A condition that does not hold is kStale.
+  Result<Reply> call(const std::string& method, const std::string& target, const std::string& headers = "");
   // What comes before the body of an answer.
   struct Head {
     int status = 0;
@@ -57,7 +59,8 @@ class Client {
   // takes.
   Status work(const std::string& target, const std::function<Status(std::string_view line)>& line);
   // The body comes from `source`, chunked.
-  Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source);
+  Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source,
+                     const std::string& headers = "");
 
  private:
   Client(Connection connection, std::string headers, std::string only_found = {})

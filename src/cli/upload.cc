@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/listing.h"
+#include "cli/part_upload.h"
 #include "cli/volume_changes.h"
 #include "io/unique_fd.h"
 
@@ -36,6 +37,14 @@ Status send_file(Client& client, Transfers& transfers, const Upload& upload, int
   return set_attributes(client, upload.to, {{"mtime", text_of(mtime_of(info))}});
 }
 
+Status send(Client& client, Transfers& transfers, const Upload& upload, int fd) {
+  struct stat info{};
+  if (fstat(fd, &info) != 0) return Status::from_errno(errno, upload.from);
+  const bool large = S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_size) >= kPartBytes;
+  if (large && upload.from != "-" && TRY(upload_in_parts(transfers, upload, fd))) return {};
+  return send_file(client, transfers, upload, fd);
+}
+
 Result<bool> is_up_to_date(Client& client, const Upload& upload) {
   struct stat info{};
   if (!upload.update || lstat(upload.from.c_str(), &info) != 0) return false;
@@ -54,7 +63,7 @@ Status upload_file(Client& client, Transfers& transfers, const Upload& upload) {
   const bool standard_input = upload.from == "-";
   io::UniqueFd fd(standard_input ? dup(STDIN_FILENO) : open(upload.from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return Status::from_errno(errno, upload.from);
-  if (!*current) return on(upload.name, send_file(client, transfers, upload, fd.get()));
+  if (!*current) return on(upload.name, send(client, transfers, upload, fd.get()));
   struct stat info{};
   if (fstat(fd.get(), &info) != 0) return Status::from_errno(errno, upload.from);
   transfers.unchanged(static_cast<uint64_t>(info.st_size));

@@ -41,9 +41,15 @@ Status replace_by_symlink(Client& client, const Target& to, const std::string& t
 
 std::string text_of(Timestamp time) { return fmt::format("{}.{:09}", time.seconds, time.nanoseconds); }
 
-Status set_attributes(Client& client, const Target& at, const nlohmann::json& attributes) {
+Result<nlohmann::json> change_attributes(Client& client, const Target& at, const nlohmann::json& attributes,
+                                         const std::string& headers) {
   const std::string text = dump_json(attributes);
-  TRY(client.send("PATCH", route_to("meta", at), source_of(text)));
+  const auto reply = TRY(client.send("PATCH", route_to("meta", at), source_of(text), headers));
+  return parse_answer(reply.body);
+}
+
+Status set_attributes(Client& client, const Target& at, const nlohmann::json& attributes) {
+  TRY(change_attributes(client, at, attributes));
   return {};
 }
 

@@ -10,7 +10,9 @@
 
 namespace firn::cli {
 
-// Members as PATCH /v1/meta takes them. Symlinks are not followed.
+// Members as PATCH /v1/meta takes them, and its answer: all attributes. Symlinks are not followed.
+Result<nlohmann::json> change_attributes(Client& client, const Target& at, const nlohmann::json& attributes,
+                                         const std::string& headers = "");
 Status set_attributes(Client& client, const Target& at, const nlohmann::json& attributes);
 // A time as they have it.
 std::string text_of(Timestamp time);
