@@ -35,6 +35,8 @@ std::string text_of(const AvahiAddress& address, AvahiIfIndex interface) {
   return scope ? fmt::format("{}%{}", text, scope) : text;
 }
 
+bool is_loopback(std::string_view address) { return address.starts_with("127.") || address == "::1"; }
+
 class Search {
  public:
   explicit Search(const BrowseOptions& options) : options_(options) {}
@@ -90,15 +92,17 @@ void Search::on_browser(AvahiServiceBrowser*, AvahiIfIndex interface, AvahiProto
 
 void Search::on_resolver(AvahiServiceResolver*, AvahiIfIndex interface, AvahiProtocol, AvahiResolverEvent event,
                          const char*, const char*, const char*, const char* host, const AvahiAddress* address,
-                         uint16_t port, AvahiStringList* txt, AvahiLookupResultFlags, void* self) {
+                         uint16_t port, AvahiStringList* txt, AvahiLookupResultFlags flags, void* self) {
   Search& search = *static_cast<Search*>(self);
   if (search.resolving_ > 0) --search.resolving_;
   if (event != AVAHI_RESOLVER_FOUND || !is_host(host) || port == 0) return;
+  // Nobody else may claim to be this machine, and Avahi remembers what was announced to lo and was withdrawn since.
+  const std::string text = text_of(*address, interface);
+  if (is_loopback(text) && (flags & AVAHI_LOOKUP_RESULT_LOCAL) == 0) return;
   auto service = from_txt(texts_of(txt));
   // A resolver may tell the same again when the service changes.
   if (!service || search.found_.size() >= kMaxServices) return;
-  search.found_.push_back(
-      {.service = *std::move(service), .host = host, .address = text_of(*address, interface), .port = port});
+  search.found_.push_back({.service = *std::move(service), .host = host, .address = text, .port = port});
 }
 
 bool Search::ended() const {
