@@ -43,15 +43,18 @@ Status check_same(const VolumePaths& paths, const Place& place) {
 
 bool is_bucket_url(std::string_view volume) { return volume.starts_with(kScheme); }
 
+std::string user_cache_folder() {
+  const std::string home = environment_or("XDG_CACHE_HOME", environment_or("HOME", "/var") + "/.cache");
+  return absolute_path(environment_or("FIRN_CACHE_DIR", home + "/firn"));
+}
+
 Result<std::string> cache_folder_of(const std::string& url) {
   const Place place = TRY(place_of(url));
-  const std::string home = environment_or("XDG_CACHE_HOME", environment_or("HOME", "/var") + "/.cache");
-  const std::string base = environment_or("FIRN_CACHE_DIR", home + "/firn");
   std::string name = place.where.substr(kScheme.size());
   for (char& c : name)
     if (c == '/') c = '-';
   // Two URLs may look the same once their slashes are gone.
-  return fmt::format("{}/{}-{:08x}", absolute_path(base), name, static_cast<uint32_t>(checksum64(place.url)));
+  return fmt::format("{}/{}-{:08x}", user_cache_folder(), name, static_cast<uint32_t>(checksum64(place.url)));
 }
 
 Result<VolumePaths> open_cache_folder(const std::string& url, const std::string& folder, const std::string& key_file) {

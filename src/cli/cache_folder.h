@@ -12,7 +12,10 @@ namespace firn::cli {
 // Whether `volume`, an argument of the command line, names a bucket instead of a folder.
 bool is_bucket_url(std::string_view volume);
 
-// Where the cache of `url` is on this machine: below $FIRN_CACHE_DIR, else $XDG_CACHE_HOME/firn, else ~/.cache/firn.
+// Where this user's caches are: $FIRN_CACHE_DIR, else $XDG_CACHE_HOME/firn, else ~/.cache/firn. Nothing is made.
+std::string user_cache_folder();
+
+// Where the cache of `url` is on this machine: below user_cache_folder().
 // One folder for each URL; nothing is made. kInvalid: the URL makes no sense.
 Result<std::string> cache_folder_of(const std::string& url);
 

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "cli/cached_fetch.h"
 #include "cli/command.h"
 #include "cli/target.h"
 
@@ -23,7 +24,8 @@ Result<int> print_files(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     const Target target = TRY(find_target(path));
     Client client = TRY(Client::connect(target.served));
-    TRY(on(path, client.fetch(file_route(target), write_stdout)));
+    ContentCache* const cache = TRY(cache_for(target.served));
+    TRY(on(path, fetch_cached(client, cache, target, {.sink = write_stdout})));
   }
   return kExitOk;
 }

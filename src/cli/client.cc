@@ -12,9 +12,14 @@ namespace firn::cli {
 namespace {
 
 constexpr size_t kBufferBytes = 256 << 10;
+constexpr const char* kHowToName = "name it with --url, or the authority of its certificate with --ca-file";
 
 // Where a problem names none.
-int errno_without(int status) { return status == 401 || status == 403 ? EACCES : EIO; }
+int errno_without(int status) {
+  constexpr int kUnauthorized = 401, kForbidden = 403, kFailedCondition = 412;
+  if (status == kFailedCondition) return ESTALE;
+  return status == kUnauthorized || status == kForbidden ? EACCES : EIO;
+}
 
 Status problem_of(const Client::Reply& reply) {
   const nlohmann::json body = nlohmann::json::parse(reply.body, nullptr, false);
@@ -30,18 +35,24 @@ Result<Client> Client::connect(const Served& served) {
   const Remote& remote = *served.remote;
   std::string headers = fmt::format("Host: {}\r\n", remote.authority());
   if (!remote.token.empty()) headers += fmt::format("Authorization: Bearer {}\r\n", remote.token);
-  return Client(TRY(Connection::to_remote(remote)), std::move(headers));
+  return Client(TRY(Connection::to_remote(remote)), std::move(headers),
+                remote.trust == Trust::kFound ? remote.text() : "");
 }
 
 Status Client::write_text(const std::string& text) { return connection_.write(std::as_bytes(std::span(text))); }
 
 Status Client::write_head(const std::string& method, const std::string& target, const std::string& more) {
+  if (!only_found_.empty() && method != "GET" && method != "HEAD")
+    return Status(Code::kNotPermitted,
+                  fmt::format("{} was found on the network, where anybody may claim to be it, so that it is only read "
+                              "from; {}",
+                              only_found_, kHowToName));
   return write_text(fmt::format("{} {} HTTP/1.1\r\n{}{}\r\n", method, target, headers_, more));
 }
 
-Result<Client::Reply> Client::call(const std::string& method, const std::string& target) {
+Result<Client::Reply> Client::call(const std::string& method, const std::string& target, const std::string& headers) {
   const bool has_body = method == "POST" || method == "PUT";
-  TRY(write_head(method, target, has_body ? "Content-Length: 0\r\n" : ""));
+  TRY(write_head(method, target, headers + (has_body ? "Content-Length: 0\r\n" : "")));
   return read_reply(nullptr);
 }
 
@@ -70,8 +81,9 @@ Status Client::work(const std::string& target, const std::function<Status(std::s
   return {};
 }
 
-Result<Client::Reply> Client::send(const std::string& method, const std::string& target, const BodySource& source) {
-  TRY(write_head(method, target, "Transfer-Encoding: chunked\r\n"));
+Result<Client::Reply> Client::send(const std::string& method, const std::string& target, const BodySource& source,
+                                   const std::string& headers) {
+  TRY(write_head(method, target, headers + "Transfer-Encoding: chunked\r\n"));
   const Status written = write_body(source);
   // A daemon that refuses answers before the body's end and closes: its reason counts more than the broken pipe.
   if (!written.ok() && written != Code::kUnavailable) return fail(written);
@@ -123,6 +135,10 @@ Result<Client::Reply> Client::read_reply(const Incoming* incoming) {
     pending.erase(pending.begin(), pending.begin() + static_cast<ptrdiff_t>(used));
   }
   reply.status = parser.status();
+  reply.tag = Head{.status = reply.status, .headers = parser.headers()}.header("etag");
+  if (reply.status == 401 && !only_found_.empty())
+    return fail(Code::kAccessDenied,
+                fmt::format("{} wants a token, and was only found on the network; {}", only_found_, kHowToName));
   if (reply.status >= 400) return fail(problem_of(reply));
   return reply;
 }

@@ -34,9 +34,11 @@ class Client {
   struct Reply {
     int status = 0;
     std::string body;
+    std::string tag = {};  // the entity tag that it tells
   };
   // A reply with a status of 400 or more becomes a failure with the problem's errno and detail.
-  Result<Reply> call(const std::string& method, const std::string& target);
+  // `headers`: of the request; each ends in CRLF. A condition that does not hold is kStale.
+  Result<Reply> call(const std::string& method, const std::string& target, const std::string& headers = "");
   // What comes before the body of an answer.
   struct Head {
     int status = 0;
@@ -57,18 +59,20 @@ class Client {
   // takes.
   Status work(const std::string& target, const std::function<Status(std::string_view line)>& line);
   // The body comes from `source`, chunked.
-  Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source);
+  Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source,
+                     const std::string& headers = "");
 
  private:
-  Client(Connection connection, std::string headers)
-      : connection_(std::move(connection)), headers_(std::move(headers)) {}
+  Client(Connection connection, std::string headers, std::string only_found = {})
+      : connection_(std::move(connection)), headers_(std::move(headers)), only_found_(std::move(only_found)) {}
   Status write_head(const std::string& method, const std::string& target, const std::string& more);
   Status write_text(const std::string& text);
   Status write_body(const BodySource& source);
   Result<Reply> read_reply(const Incoming* incoming);
 
   Connection connection_;
-  const std::string headers_;  // of every request
+  const std::string headers_;     // of every request
+  const std::string only_found_;  // the server, where it is only read from (Trust::kFound)
 };
 
 }  // namespace firn::cli

@@ -175,7 +175,9 @@ Option Command::flag(const std::string& names, bool& into, const std::string& he
 void Command::may_be_remote() {
   RemoteOptions& options = remote_options();
   app_->add_option("--url", options.url, "Ask the server at http[s]://HOST[:7734] (or FIRN_URL)");
-  app_->add_option("--ca-file", options.ca_file, "The authority of its certificate, a PEM file")->type_name("FILE");
+  app_->add_option("--volume", options.volume, "Ask the server on the network that has this volume, by name or id");
+  app_->add_option("--ca-file", options.ca_file, "The authority of its certificate, a PEM file (or FIRN_CA_FILE)")
+      ->type_name("FILE");
 }
 
 void Command::runs(Action action) {

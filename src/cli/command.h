@@ -108,6 +108,9 @@ void add_scrub(Command& firn);
 void add_restore(Command& firn);
 void add_migrate(Command& firn);
 void add_token(Command& firn);
+void add_devices(Command& firn);
+void add_cache(Command& firn);
+void add_cp(Command& firn);
 void add_version(Command& firn);
 
 // Prints "firn: MESSAGE" to stderr, on one line, and yields the exit code of misuse.

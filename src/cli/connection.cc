@@ -9,11 +9,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
+#include "http/peer.h"
 #include "http/tls_socket.h"
 
 namespace firn::cli {
@@ -41,7 +45,8 @@ Result<io::UniqueFd> connect_tcp(const Remote& remote) {
   Addresses addresses;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  if (const int error = getaddrinfo(remote.host.c_str(), remote.port.c_str(), &hints, &addresses.first); error != 0)
+  const std::string& where = remote.address.empty() ? remote.host : remote.address;
+  if (const int error = getaddrinfo(where.c_str(), remote.port.c_str(), &hints, &addresses.first); error != 0)
     return fail(Code::kUnavailable, fmt::format("{}: {}", remote.text(), gai_strerror(error)));
   int error = EHOSTUNREACH;
   for (const addrinfo* at = addresses.first; at; at = at->ai_next) {
@@ -63,6 +68,20 @@ bool expect_host(SSL* ssl, const std::string& host) {
       inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
   if (numeric) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
   return SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+}
+
+// Any user of this machine can listen at a port.
+Status check_local_user(int fd, const Remote& remote) {
+  constexpr int kTries = 100;
+  uint32_t uid = 0;
+  bool known = false;
+  // Nobody's, until it is accepted.
+  for (int i = 0; i < kTries && !(known = http::local_user_of(fd, uid)); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  if (known && (uid == 0 || uid == geteuid())) return {};
+  return Status(
+      Code::kNotPermitted,
+      fmt::format("{}: another user of this machine listens there; name it with --url if you mean it", remote.text()));
 }
 
 }  // namespace
@@ -91,6 +110,7 @@ Result<Connection> Connection::to_volume(const VolumePaths& paths) {
 
 Result<Connection> Connection::to_remote(const Remote& remote) {
   Connection connection(TRY(connect_tcp(remote)));
+  if (remote.trust == Trust::kLocalPort) TRY(check_local_user(connection.fd_.get(), remote));
   if (remote.tls) TRY(connection.start_tls(remote));
   limit_waits(connection.fd_.get(), kTimeout);
   return connection;

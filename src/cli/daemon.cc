@@ -5,7 +5,9 @@
 
 #include <optional>
 
+#include "base/hex.h"
 #include "base/log.h"
+#include "cli/devices_report.h"
 #include "cli/http_door.h"
 #include "cli/maintenance.h"
 #include "cli/metrics_report.h"
@@ -42,12 +44,14 @@ class Doors {
         std::move(http));
     CO_TRY(co_await http_->open());
     status_.http = http_->addresses();
+    announce();
     nfs_ = CO_TRY(co_await NfsDoor::open(running_, options.paths, settings_.nfs));
     if (nfs_) status_.nfs = nfs_->address();
     co_return {};
   }
 
   io::Task<void> close() {
+    announcer_.reset();
     if (session_) co_await session_->stop();
     if (nfs_) co_await nfs_->close();
     if (http_) co_await http_->close();
@@ -65,12 +69,25 @@ class Doors {
             .status = [this] { return status_.report(); },
             .samples = [this] { return sample_metrics(running_, session_.get()); },
             .stop = [this] { stop_.request(); },
+            .devices = [this] { return neighbours_.report(); },
             .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
   }
 
   Result<std::optional<http::Work>> work(std::string_view name, const http::Request& request) {
     if (name == "migrate") return migrations_->work(request);
     return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
+  }
+
+  // By http.announce: where HTTP is served at addresses that it means.
+  void announce() {
+    const std::string& wanted = settings_.http.announce;
+    std::vector<io::TcpAddress> addresses = http_->bound();
+    if (wanted == "auto") std::erase_if(addresses, [](const io::TcpAddress& address) { return address.loopback(); });
+    if (wanted == "no" || addresses.empty()) return;
+    const meta::VolumeSettings& record = running_.record();
+    announcer_ = discovery::Announcer::start(
+        {.name = record.name, .id = to_hex(record.id), .version = version_number(), .tls = http_->secure()},
+        std::move(addresses));
   }
 
   io::Task<void> watch_mount(io::Gate::Entry entry) {
@@ -86,7 +103,9 @@ class Doors {
   std::unique_ptr<fuse::Session> session_;
   std::optional<Maintenance> maintenance_;
   std::optional<Migrations> migrations_;
+  Neighbours neighbours_;
   std::optional<HttpDoor> http_;
+  std::unique_ptr<discovery::Announcer> announcer_;
   std::unique_ptr<NfsDoor> nfs_;
 };
 
@@ -119,6 +138,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
                    const std::function<void()>& ready) {
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   if (!options.http.empty()) settings.http.listen = options.http;
+  if (!options.announce.empty()) settings.http.announce = options.announce;
   HttpPlan http = TRY(plan_http(options.paths, settings.http));
   const uint64_t descriptors = fit_descriptors(settings);
   log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);

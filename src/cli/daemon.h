@@ -16,6 +16,7 @@ struct DaemonOptions {
   std::string mount_point;        // absolute; empty: the volume's doors without FUSE
   std::string mount_options;      // as after -o
   std::vector<std::string> http;  // addresses for HTTP over TCP; empty: those of firn.toml
+  std::string announce;           // instead of http.announce; empty: that
   std::string nfs_address;        // instead of the one in firn.toml; empty: that one
   bool log_to_stderr = false;     // instead of VOLUME/firn.log
   // What opens an encrypted volume (cli/secret.h), asked for while there was a terminal.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "cli/cached_fetch.h"
 #include "cli/part_file.h"
 
 namespace firn::cli {
@@ -45,7 +46,22 @@ Status begin(PartFile& part, const Client::Head& head, const Extent& extent) {
   return Status(Code::kIo, "the daemon sent another part of the file than it was asked for");
 }
 
+// From its beginning, by way of the cache.
+Status receive_whole(Client& client, ContentCache* cache, Transfers& transfers, const Download& download,
+                     PartFile& part) {
+  return fetch_cached(client, cache, download.source,
+                      {.begin = [&](uint64_t, const std::string& tag) { return part.restart(tag); },
+                       .sink = [&](std::span<const std::byte> data) -> Status {
+                         TRY(part.append(data));
+                         return transfers.moved(data.size());
+                       }});
+}
+
 Status receive(Client& client, Transfers& transfers, const Download& download, PartFile& part) {
+  const std::string tag = part.tag();
+  const bool goes_on = part.bytes() > 0 && !tag.empty();
+  ContentCache* const cache = TRY(cache_for(download.source.served));
+  if (cache && !goes_on) return receive_whole(client, cache, transfers, download, part);
   Extent extent;
   Client::Incoming incoming{.begin = [&](const Client::Head& head) -> Status {
                               extent = TRY(extent_of(head));
@@ -57,8 +73,7 @@ Status receive(Client& client, Transfers& transfers, const Download& download, P
                               return transfers.moved(data.size());
                             }};
   // The last byte again: there is one to be sent even where all have come.
-  if (const std::string tag = part.tag(); part.bytes() > 0 && !tag.empty())
-    incoming.headers = fmt::format("Range: bytes={}-\r\nIf-Range: {}\r\n", part.bytes() - 1, tag);
+  if (goes_on) incoming.headers = fmt::format("Range: bytes={}-\r\nIf-Range: {}\r\n", part.bytes() - 1, tag);
   TRY(client.fetch(file_route(download.source), incoming));
   if (part.bytes() == extent.file_bytes) return {};
   return Status(Code::kIo, fmt::format("{} bytes came, and {} were announced", part.bytes(), extent.file_bytes));

@@ -132,8 +132,9 @@ Result<TransferCounts> Get::finish() {
   return counts;
 }
 
-Result<int> get(const TransferArguments& arguments) {
-  if (arguments.paths.size() < 2) return misuse("get: give a SOURCE and a TARGET; see: firn help get");
+}  // namespace
+
+Result<int> get_files(const TransferArguments& arguments) {
   const std::string& to = arguments.paths.back();
   const bool into = is_folder(to);
   if ((!into || arguments.exact) && (arguments.paths.size() > 2 || (!into && to.ends_with('/'))))
@@ -151,14 +152,15 @@ Result<int> get(const TransferArguments& arguments) {
   return end_transfer(arguments, TRY(run.finish()));
 }
 
-}  // namespace
-
 void add_get(Command& firn) {
   Command command = firn.add("get", "Copy files out of a volume", kManual);
   auto arguments = std::make_shared<TransferArguments>();
   command.value("SOURCE", arguments->paths, "Files or folders of a volume; at last TARGET, a local path").required();
   add_transfer_options(command, *arguments);
-  command.runs([arguments] { return get(*arguments); });
+  command.runs([arguments]() -> Result<int> {
+    if (arguments->paths.size() < 2) return misuse("get: give a SOURCE and a TARGET; see: firn help get");
+    return get_files(*arguments);
+  });
 }
 
 }  // namespace firn::cli

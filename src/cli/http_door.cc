@@ -107,8 +107,8 @@ http::Peer HttpDoor::identify(int fd) const {
 
 io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
   std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
-  const auto bound = io::local_address_of(listener->fd());
-  addresses_.push_back(fmt::format("{}://{}", plan_.tls ? "https" : "http", (bound ? *bound : address).text()));
+  bound_.push_back(io::local_address_of(listener->fd()).value_or(address));
+  addresses_.push_back(fmt::format("{}://{}", plan_.tls ? "https" : "http", bound_.back().text()));
   log::info("http: serving {}", addresses_.back());
   http::Server::Options options{.handler = [this](http::Exchange& exchange) { return access_.from_tcp(exchange); },
                                 .limits = limits(),

@@ -41,6 +41,8 @@ class HttpDoor {
   io::Task<void> close();
   // "http://127.0.0.1:7734", as they were bound.
   const std::vector<std::string>& addresses() const { return addresses_; }
+  const std::vector<io::TcpAddress>& bound() const { return bound_; }
+  bool secure() const { return plan_.tls != nullptr; }
 
  private:
   io::Task<Result<void>> open_tcp(const io::TcpAddress& address);
@@ -57,6 +59,7 @@ class HttpDoor {
   http::Access access_;
   std::shared_ptr<http::ConnectionCounts> tcp_counts_;
   std::vector<std::unique_ptr<http::Server>> servers_;
+  std::vector<io::TcpAddress> bound_;
   std::vector<std::string> addresses_;
 };
 

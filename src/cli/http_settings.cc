@@ -43,6 +43,10 @@ void append_schema(HttpSettings& s, config::Schema& schema) {
        {"http.loopback", Text{&s.loopback, {"owner", "anyone", "token"}},
         "Who on this machine needs no token. owner: processes of the daemon's own user, and root's. anyone: every "
         "process, which then acts as the daemon's user. token: nobody."},
+       {"http.announce", Text{&s.announce, {kAnnounceChoices.begin(), kAnnounceChoices.end()}},
+        "Tell the local network of the volume by mDNS, through this machine's Avahi: its name, id, address and whether "
+        "it has TLS. auto: where http.listen has an address that other machines reach. yes: of any address. no: "
+        "never."},
        {"http.connections", Integer{&s.connections, 1, 1 << 20}, "TCP connections at once."},
        {"http.connections_per_address", Integer{&s.connections_per_address, 1, 1 << 20},
         "TCP connections at once from each address but this machine's own."},

@@ -1,6 +1,7 @@
 // The settings of HTTP over TCP: [http] of firn.toml.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 namespace firn::cli {
 
 inline constexpr uint16_t kHttpPort = 7734;
+inline constexpr std::array<const char*, 3> kAnnounceChoices = {"auto", "yes", "no"};
 
 struct HttpSettings {
   std::vector<std::string> listen;  // HOST[:PORT]; empty: only the Unix socket
@@ -18,6 +20,7 @@ struct HttpSettings {
   bool allow_plaintext = false;
   bool allow_anonymous = false;
   std::string loopback = "owner";
+  std::string announce = "auto";
   int64_t connections = 1024;
   int64_t connections_per_address = 128;
   int64_t idle_timeout_ns = 60'000'000'000;

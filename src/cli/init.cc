@@ -4,12 +4,15 @@
 
 #include <bit>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "base/hex.h"
 #include "base/random.h"
 #include "cli/cache_folder.h"
 #include "cli/command.h"
 #include "cli/files.h"
+#include "cli/json.h"
 #include "cli/new_volume.h"
 #include "cli/secret.h"
 #include "cli/stores.h"
@@ -54,6 +57,7 @@ struct InitOptions {
   std::string key_file;
   bool encrypt = false;
   bool dedup = false;
+  bool json = false;
 };
 
 std::unexpected<Status> wrong(std::string why) { return fail(Code::kInvalid, "init: " + std::move(why)); }
@@ -147,12 +151,25 @@ void fill_record(NewVolume& volume) {
 }
 
 // A colder tier that is lost with the volume's own disk protects from little.
-void note_same_disk(const NewVolume& volume) {
+std::vector<std::string> tiers_on_same_disk(const NewVolume& volume) {
+  std::vector<std::string> names;
   struct stat own{}, other{};
-  if (stat(volume.paths.root.c_str(), &own) != 0) return;
+  if (stat(volume.paths.root.c_str(), &own) != 0) return names;
   for (const Place& place : volume.places)
     if (place.kind == Place::Kind::kFolder && stat(place.where.c_str(), &other) == 0 && own.st_dev == other.st_dev)
-      fmt::print("note: the tier {} is on the same disk as the volume\n", place.name);
+      names.push_back(place.name);
+  return names;
+}
+
+void tell(const InitOptions& given, const NewVolume& volume) {
+  const std::vector<std::string> same_disk = tiers_on_same_disk(volume);
+  if (given.json)
+    return print_json({{"volume", given.volume},
+                       {"id", to_hex(volume.record.id)},
+                       {"name", volume.record.name},
+                       {"tiers_on_same_disk", same_disk}});
+  for (const std::string& name : same_disk) fmt::print("note: the tier {} is on the same disk as the volume\n", name);
+  fmt::print("made {}; mount it with: firn mount {} MOUNTPOINT\n", given.volume, given.volume);
 }
 
 // The options of a volume that lives in a bucket: a folder, its cache, with the bucket as its one tier.
@@ -207,9 +224,8 @@ Result<int> init(const InitOptions& given) {
   if (options->encrypt) TRY(make_key(given.volume, volume));
   fill_record(volume);
   if (in_bucket) volume.record.name = given.volume;
-  TRY(make_volume(volume));
-  if (!in_bucket) note_same_disk(volume);
-  fmt::print("made {}; mount it with: firn mount {} MOUNTPOINT\n", given.volume, given.volume);
+  volume.record.id = TRY(make_volume(volume));
+  tell(given, volume);
   return kExitOk;
 }
 
@@ -232,6 +248,7 @@ void add_init(Command& firn) {
   command.flag("--dedup", options->dedup, "Send chunks that are equal to others once only");
   command.flag("--encrypt", options->encrypt, "Seal what leaves this machine");
   command.value("--key-file", options->key_file, "The file whose content opens the encrypted volume").called("FILE");
+  command.flag("--json", options->json, "What was made as one JSON value");
   command.runs([options] { return init(*options); });
 }
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/target.h"
@@ -19,6 +20,7 @@ constexpr const char* kManual =
 struct Arguments {
   std::vector<std::string> paths;
   bool extended = false;
+  bool exact = false;
   bool json = false;
 };
 
@@ -36,10 +38,11 @@ void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
     print_json(entry);
   } else if (arguments.extended) {
     const std::string time = entry.value("mtime", "0");
+    const uint64_t bytes = entry.value("size", uint64_t{0});
     fmt::print("{}{} {:>3} {:>5} {:>5} {:>12} {:%Y-%m-%d %H:%M} {}\n", kind_letter(entry.value("type", "")),
                entry.value("mode", ""), entry.value("nlink", 0), entry.value("uid", 0), entry.value("gid", 0),
-               entry.value("size", uint64_t{0}), fmt::localtime(static_cast<std::time_t>(std::stoll(time))),
-               entry.value("name", ""));
+               arguments.exact ? std::to_string(bytes) : human_size(bytes),
+               fmt::localtime(static_cast<std::time_t>(std::stoll(time))), entry.value("name", ""));
   } else {
     fmt::print("{}\n", entry.value("name", ""));
   }
@@ -81,6 +84,7 @@ void add_ls(Command& firn) {
   auto arguments = std::make_shared<Arguments>();
   command.value("PATH", arguments->paths, "Folders or files").required();
   command.flag("-l", arguments->extended, "Attributes too");
+  command.flag("--bytes", arguments->exact, "With -l, sizes in bytes");
   command.flag("--json", arguments->json, "One JSON object per line");
   command.may_be_remote();
   command.runs([arguments] { return list(*arguments); });

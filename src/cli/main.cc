@@ -12,7 +12,9 @@ namespace {
 std::string overview() {
   return "A VOLUME is a folder made by firn init. A PATH is a path inside a mounted volume, or VOLUME:/PATH.\n"
          "With --url, or FIRN_URL, it is an absolute path in the volume that is served there; FIRN_TOKEN or the file\n"
-         "~/.config/firn/token (mode 600) holds the token to show.\n"
+         "~/.config/firn/token (mode 600) holds the token to show. An absolute path that is in no volume here is one "
+         "of the\n"
+         "only volume on the local network: firn devices.\n"
          "firn help COMMAND describes a command.\n"
          "Exit codes: " +
          exit_codes_line() + ".";
@@ -20,10 +22,10 @@ std::string overview() {
 
 void declare(Command& firn) {
   firn.may_be_remote();
-  for (auto add : {add_init,  add_mount, add_umount, add_serve, add_status, add_stats, add_profile, add_debug,
-                   add_fsck,  add_key,   add_tier,   add_wal,   add_gc,     add_scrub, add_restore, add_migrate,
-                   add_bench, add_ls,    add_cat,    add_get,   add_put,    add_rm,    add_stat,    add_du,
-                   add_find,  add_mkdir, add_mv,     add_token, add_version})
+  for (auto add : {add_init,  add_mount, add_umount, add_serve, add_status,  add_stats, add_profile, add_debug,
+                   add_fsck,  add_key,   add_tier,   add_wal,   add_gc,      add_scrub, add_restore, add_migrate,
+                   add_bench, add_ls,    add_cat,    add_get,   add_put,     add_rm,    add_stat,    add_du,
+                   add_find,  add_mkdir, add_mv,     add_token, add_devices, add_cache, add_cp,      add_version})
     add(firn);
 }
 

@@ -13,11 +13,15 @@ const std::vector<Fact>& environment_variables() {
   static const std::vector<Fact> kFacts = {
       {"FIRN_URL", "The server to ask where --url is not given: http[s]://HOST[:7734].", {"FIRN_URL"}},
       {"FIRN_TOKEN", "The token to show to that server.", {"FIRN_URL"}},
+      {"FIRN_CA_FILE", "The authority of that server's certificate where --ca-file is not given.", {"FIRN_CA_FILE"}},
       {"FIRN_PASSPHRASE", "What opens an encrypted volume that has no key file.", {"passphrase", "FIRN_PASSPHRASE"}},
       {"FIRN_NEW_PASSPHRASE", "The passphrase that firn key change gives it.", {"FIRN_NEW_PASSPHRASE"}},
       {"FIRN_CACHE_DIR",
        "The folder of the caches of volumes that live in a bucket, instead of firn in XDG_CACHE_HOME or ~/.cache.",
        {"FIRN_CACHE_DIR", "--cache"}},
+      {"FIRN_CACHE_SIZE",
+       "How much of other machines' files is kept in contents in that folder (1GiB; 0: nothing).",
+       {"FIRN_CACHE_SIZE"}},
       {"XDG_CONFIG_HOME", "Where firn/token is looked for, instead of ~/.config.", {"FIRN_URL"}},
       {"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, "
        "AWS_CA_BUNDLE",
@@ -34,7 +38,9 @@ const std::vector<Fact>& files_used() {
       {"~/.config/firn/token",
        "The token to show to a server where FIRN_TOKEN is not set; for its owner alone (mode 600).",
        {"FIRN_URL"}},
-      {"~/.cache/firn", "The caches of volumes that live in a bucket.", {"FIRN_CACHE_DIR", "--cache"}}};
+      {"~/.cache/firn",
+       "The caches of volumes that live in a bucket, and of files of other machines.",
+       {"FIRN_CACHE_DIR", "FIRN_CACHE_SIZE", "--cache"}}};
   return kFacts;
 }
 

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/daemonize.h"
+#include "cli/http_settings.h"
 #include "cli/secret.h"
 #include "cli/volume_folder.h"
 #include "fuse/mount_options.h"
@@ -27,7 +28,7 @@ constexpr const char* kManual =
     "As an ordinary user this needs fusermount3 (package fuse3). The daemon's log is VOLUME/firn.log.";
 
 struct MountArguments {
-  std::string volume, mount_point, cache, key_file;
+  std::string volume, mount_point, cache, key_file, announce;
   std::vector<std::string> options;
   bool foreground = false;
 };
@@ -50,6 +51,7 @@ Result<int> mount(const MountArguments& arguments) {
   options.paths = TRY(volume_of(arguments));
   options.mount_point = absolute_path(arguments.mount_point);
   options.log_to_stderr = arguments.foreground;
+  options.announce = arguments.announce;
   options.secret = TRY(secret_of(options.paths));
   if (arguments.foreground) {
     TRY(run_daemon(options, [&options] { fmt::print("mounted {}\n", options.mount_point), std::fflush(stdout); }));
@@ -74,6 +76,10 @@ void add_mount(Command& firn) {
              "What opens an encrypted volume that lives in a bucket, instead of a passphrase; kept in the "
              "cache's firn.toml")
       .called("FILE");
+  command
+      .value("--announce", arguments->announce,
+             "Tell the local network by mDNS where HTTP is served: auto, yes or no; instead of http.announce")
+      .one_of({kAnnounceChoices.begin(), kAnnounceChoices.end()});
   command.flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
   command.runs([arguments] { return mount(*arguments); });
 }

@@ -140,7 +140,7 @@ Status undo(const VolumePaths& paths, InitMarker& marker, Claims* claims, bool m
 
 }  // namespace
 
-Status make_volume(NewVolume volume) {
+Result<std::string> make_volume(NewVolume volume) {
   const VolumePaths& paths = volume.paths;
   const bool made_folder = TRY(make_folder(paths.root));
   InitMarker marker = TRY(InitMarker::take(paths));
@@ -155,14 +155,15 @@ Status make_volume(NewVolume volume) {
       status = created.error();
   }
   if (status.ok()) status = make_parts(volume, claims.get());
-  if (!status.ok()) return undo(paths, marker, claims.get(), made_folder, std::move(status));
+  if (!status.ok()) return fail(undo(paths, marker, claims.get(), made_folder, std::move(status)));
   // What is in the bucket from here on is known by the marker's id.
   if (volume.settings.tiers.durability == "object")
     if (const Result<void> put = put_first_root(volume, volume.key); !put)
-      return Status(put.error().code(), put.error().to_string() + "; run the same firn init again");
+      return fail(put.error().code(), put.error().to_string() + "; run the same firn init again");
   TRY(marker.remove());
   // The folder's own name, in whatever holds it.
-  return sync_folder(paths.root + "/..");
+  TRY(sync_folder(paths.root + "/.."));
+  return volume.record.id;
 }
 
 }  // namespace firn::cli

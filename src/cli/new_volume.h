@@ -24,6 +24,7 @@ struct NewVolume {
 // it could not be taken away again, which the message then says; then the folder stays half made, and another init
 // there finishes or replaces it; of a volume that lives in a bucket also once something of it is there. kBusy: another
 // init is at work there.
-Status make_volume(NewVolume volume);
+// Its id: 16 bytes.
+Result<std::string> make_volume(NewVolume volume);
 
 }  // namespace firn::cli

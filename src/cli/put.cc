@@ -12,6 +12,7 @@
 #include "cli/target.h"
 #include "cli/transfer_options.h"
 #include "cli/upload.h"
+#include "cli/volume_changes.h"
 
 namespace firn::cli {
 namespace {
@@ -26,13 +27,6 @@ constexpr const char* kManual =
     "  firn put report.pdf ./volume:/documents\n"
     "  tar c src | firn put - ./volume:/src.tar\n"
     "  firn put -r -u --jobs 8 --url https://nas.example:7734 photos /";
-
-Result<bool> is_folder(Client& client, const Target& target) {
-  const Result<Entry> found = attributes_of(client, target, {.follow = true});
-  if (!found && found.error() == Code::kNotFound) return false;
-  if (!found) return fail(found.error());
-  return found->kind == FileKind::kFolder;
-}
 
 // A local path, and what it is to be in the volume.
 struct Pair {
@@ -85,14 +79,7 @@ Status Put::source(const Pair& pair) {
 }
 
 Status Put::folder(const Pair& pair) {
-  // What may be written in until all is there.
-  constexpr const char* kMode = "&mode=0700";
-  const Result<bool> there = is_folder(client_, pair.to);
-  if (!there) return on(pair.name, there.error());
-  if (!*there) {
-    if (auto made = client_.call("POST", path_route("mkdir", pair.to) + kMode); !made)
-      return on(pair.name, std::move(made).error());
-  }
+  TRY(on(pair.name, make_private_folder(client_, pair.to)));
   folders_.push_back(pair);
   std::error_code error;
   std::filesystem::directory_iterator at(pair.from, error);
@@ -123,8 +110,9 @@ Result<TransferCounts> Put::finish() {
   return transfers_.counts();
 }
 
-Result<int> put(const TransferArguments& arguments) {
-  if (arguments.paths.size() < 2) return misuse("put: give a SOURCE and a TARGET; see: firn help put");
+}  // namespace
+
+Result<int> put_files(const TransferArguments& arguments) {
   const std::string& name = arguments.paths.back();
   const Target target = TRY(find_target(name));
   Client client = TRY(Client::connect(target.served));
@@ -142,14 +130,15 @@ Result<int> put(const TransferArguments& arguments) {
   return end_transfer(arguments, TRY(run.finish()));
 }
 
-}  // namespace
-
 void add_put(Command& firn) {
   Command command = firn.add("put", "Copy files into a volume", kManual);
   auto arguments = std::make_shared<TransferArguments>();
   command.value("SOURCE", arguments->paths, "Local files or folders, or -; at last TARGET, in a volume").required();
   add_transfer_options(command, *arguments);
-  command.runs([arguments] { return put(*arguments); });
+  command.runs([arguments]() -> Result<int> {
+    if (arguments->paths.size() < 2) return misuse("put: give a SOURCE and a TARGET; see: firn help put");
+    return put_files(*arguments);
+  });
 }
 
 }  // namespace firn::cli

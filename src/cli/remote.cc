@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "cli/found_server.h"
 #include "cli/http_settings.h"
 #include "io/unique_fd.h"
 
@@ -101,15 +102,31 @@ Result<Remote> parse_url(const std::string& url) {
   return remote;
 }
 
-Result<std::optional<Remote>> chosen_remote() {
-  const RemoteOptions& options = remote_options();
-  const std::string url = options.url.empty() ? environment("FIRN_URL") : options.url;
-  if (url.empty()) return std::nullopt;
-  Remote remote = TRY(parse_url(url));
-  remote.ca_file = options.ca_file;
+std::string chosen_ca_file() {
+  const std::string& named = remote_options().ca_file;
+  return named.empty() ? environment("FIRN_CA_FILE") : named;
+}
+
+Status add_token(Remote& remote) {
   remote.token = environment("FIRN_TOKEN");
   TRY(check_token(remote.token, "FIRN_TOKEN"));
   if (remote.token.empty()) remote.token = TRY(read_token_file(token_file()));
+  return {};
+}
+
+bool remote_is_explicit() { return !remote_options().url.empty() || !remote_options().volume.empty(); }
+
+Result<std::optional<Remote>> chosen_remote() {
+  const RemoteOptions& options = remote_options();
+  if (!options.volume.empty()) {
+    if (options.url.empty()) return TRY(server_on_network(options.volume));
+    return fail(Code::kInvalid, "--url and --volume both name a server; give one of them");
+  }
+  const std::string url = options.url.empty() ? environment("FIRN_URL") : options.url;
+  if (url.empty()) return std::nullopt;
+  Remote remote = TRY(parse_url(url));
+  remote.ca_file = chosen_ca_file();
+  TRY(add_token(remote));
   return remote;
 }
 

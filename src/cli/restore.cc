@@ -3,11 +3,14 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
 #include "base/failpoint.h"
+#include "base/hex.h"
 #include "cli/command.h"
 #include "cli/files.h"
+#include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/running_volume.h"
 #include "cli/secret.h"
@@ -32,6 +35,7 @@ constexpr const char* kManual =
 
 struct Arguments {
   std::string url, volume, key_file;
+  bool json = false;
 };
 
 struct Lost {
@@ -122,6 +126,14 @@ class Restore {
   }
 
   void tell() const {
+    if (arguments_.json)
+      return print_json({{"volume", arguments_.volume},
+                         {"id", to_hex(record_.id)},
+                         {"name", record_.name},
+                         {"older", lost_.older},
+                         {"gone", lost_.gone},
+                         {"elsewhere", lost_.elsewhere},
+                         {"local_only", lost_.local}});
     fmt::print("restored {} from {}{}; mount it with: firn mount {} MOUNTPOINT\n", arguments_.volume, arguments_.url,
                record_.name.empty() ? "" : fmt::format(" (made as {})", record_.name), arguments_.volume);
     if (lost_.older + lost_.gone > 0)
@@ -227,6 +239,7 @@ void add_restore(Command& firn) {
   command.value("VOLUME", arguments->volume, "The folder to make").required();
   command.value("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase")
       .called("FILE");
+  command.flag("--json", arguments->json, "What came back as one JSON value");
   command.runs([arguments] { return restore(*arguments); });
 }
 

@@ -17,18 +17,31 @@ constexpr const char* kManual =
     "VOLUME:/PATH. Ends at SIGTERM or SIGINT, or with firn umount VOLUME.\n\n"
     "With --http, or http.listen in firn.toml, other programs and machines reach it by HTTP (docs/http-api.md). At an\n"
     "address that other machines reach it wants TLS (http.tls_certificate, http.tls_key) and a token (firn token\n"
-    "create). On this machine, processes of the daemon's own user and root's need none.\n\n"
+    "create). On this machine, processes of the daemon's own user and root's need none. The local network is told of "
+    "it\n"
+    "by mDNS, where this machine has Avahi: firn devices.\n\n"
     "With --nfs, or nfs.address, NFSv3 clients are served, too: by default those of this machine, others as "
     "nfs.exports\n"
     "says (docs/nfs.md).";
 
-Result<int> serve(const std::string& volume, const std::vector<std::string>& http, const std::string& nfs) {
-  for (const std::string& text : http)
+struct Arguments {
+  std::string volume, nfs, announce;
+  std::vector<std::string> http;
+};
+
+Result<int> serve(const Arguments& arguments) {
+  const std::string& volume = arguments.volume;
+  for (const std::string& text : arguments.http)
     if (const auto address = io::parse_tcp_address(text, kHttpPort); !address)
       return misuse(fmt::format("serve: --http {}", address.error().message()));
   const VolumePaths paths = TRY(is_bucket_url(volume) ? open_cache_folder(volume, "", "") : require_volume(volume));
   const auto secret = TRY(secret_of(paths));
-  TRY(run_daemon({.paths = paths, .http = http, .nfs_address = nfs, .log_to_stderr = true, .secret = secret},
+  TRY(run_daemon({.paths = paths,
+                  .http = arguments.http,
+                  .announce = arguments.announce,
+                  .nfs_address = arguments.nfs,
+                  .log_to_stderr = true,
+                  .secret = secret},
                  [&volume] { fmt::print("serving {}\n", volume), std::fflush(stdout); }));
   return kExitOk;
 }
@@ -37,19 +50,19 @@ Result<int> serve(const std::string& volume, const std::vector<std::string>& htt
 
 void add_serve(Command& firn) {
   Command command = firn.add("serve", "Serve a volume without mounting it", kManual);
-  struct Arguments {
-    std::string volume, nfs;
-    std::vector<std::string> http;
-  };
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or s3://bucket/prefix").required();
   command.value("--http", arguments->http, "Serve HTTP over TCP at HOST[:7734] too; instead of http.listen")
       .called("ADDRESS")
       .one_at_a_time();
   command
+      .value("--announce", arguments->announce,
+             "Tell the local network of the volume by mDNS: auto, yes or no; instead of http.announce")
+      .one_of({kAnnounceChoices.begin(), kAnnounceChoices.end()});
+  command
       .value("--nfs", arguments->nfs, "Serve NFS clients at an address such as 127.0.0.1:2049; instead of nfs.address")
       .called("ADDRESS");
-  command.runs([arguments] { return serve(arguments->volume, arguments->http, arguments->nfs); });
+  command.runs([arguments] { return serve(*arguments); });
 }
 
 }  // namespace firn::cli

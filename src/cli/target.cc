@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "cli/cache_folder.h"
+#include "cli/found_server.h"
 #include "cli/mounts.h"
 
 namespace firn::cli {
@@ -29,30 +30,48 @@ Result<Target> remote_target(const std::string& argument, const Remote& remote) 
   return Target{{.remote = remote}, argument};
 }
 
+// Of VOLUME:/PATH.
+std::optional<Target> target_in_volume(const std::string& argument) {
+  // The scheme of a URL has one, too.
+  const size_t from = is_bucket_url(argument) ? argument.find("//") : 0;
+  const size_t colon = argument.find(":/", from);
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  const auto probe = probe_folder(argument.substr(0, colon));
+  if (!probe || probe->state != FolderState::kVolume) return std::nullopt;
+  return Target{{.paths = probe->paths}, argument.substr(colon + 1)};
+}
+
+// Of a path that no volume on this machine has.
+Result<Target> target_elsewhere(const std::string& argument) {
+  constexpr const char* kAdvice = "give a path below a mount point, VOLUME:/PATH, or a server with --url";
+  if (!argument.starts_with('/'))
+    return fail(Code::kInvalid, fmt::format("{}: not inside a mounted firn volume; {}", argument, kAdvice));
+  const Result<Remote> remote = any_server();
+  if (remote) return remote_target(argument, *remote);
+  return fail(Code::kInvalid, fmt::format("{}: not inside a mounted firn volume, and on the network: {}; {}", argument,
+                                          remote.error().message(), kAdvice));
+}
+
 }  // namespace
 
 Result<Target> find_target(const std::string& argument) {
+  if (remote_is_explicit()) return remote_target(argument, *TRY(chosen_remote()));
+  if (auto target = target_in_volume(argument)) return *std::move(target);
   if (const auto remote = TRY(chosen_remote())) return remote_target(argument, *remote);
-  // The scheme of a URL has one, too.
-  const size_t from = is_bucket_url(argument) ? argument.find("//") : 0;
-  if (const size_t colon = argument.find(":/", from); colon != std::string::npos && colon > 0) {
-    const auto probe = probe_folder(argument.substr(0, colon));
-    if (probe && probe->state == FolderState::kVolume)
-      return Target{{.paths = probe->paths}, argument.substr(colon + 1)};
-  }
   const std::string path = absolute_but_last(argument);
   Result<Mount> mount = mount_of(path);
-  if (!mount)
-    return fail(Code::kInvalid,
-                fmt::format("{}: not inside a mounted firn volume; give a path below a mount point, or VOLUME:/PATH",
-                            argument));
+  if (!mount) return target_elsewhere(argument);
   std::string inner = mount->point == "/" ? path : path.substr(mount->point.size());
   if (inner.empty()) inner = "/";
   return Target{{.paths = {mount->source}}, std::move(inner)};
 }
 
+bool names_volume_of_this_machine(const std::string& argument) {
+  return !remote_is_explicit() && target_in_volume(argument).has_value();
+}
+
 Result<Target> find_tree(const std::string& argument) {
-  if (TRY(chosen_remote())) return find_target(argument);
+  if (remote_is_explicit() || TRY(chosen_remote())) return find_target(argument);
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
     return Target{{.paths = {mount->source}}, "/"};
   if (const auto probe = probe_folder(argument); probe && probe->state == FolderState::kVolume)
@@ -67,7 +86,10 @@ Result<VolumePaths> local_volume(const std::string& argument) {
 }
 
 Result<Served> served_volume(const std::string& argument) {
-  if (const auto remote = TRY(chosen_remote())) {
+  // A volume that is named goes before FIRN_URL.
+  if (argument.empty() || remote_is_explicit()) {
+    const auto remote = TRY(chosen_remote());
+    if (!remote) return fail(Code::kInvalid, "no volume is named, and no server");
     if (argument.empty()) return Served{.remote = remote};
     return fail(Code::kInvalid,
                 fmt::format("{}: the volume is the one at {}; name no other", argument, remote->text()));

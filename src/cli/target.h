@@ -14,18 +14,22 @@ struct Target {
   std::string inner;  // "/a/b"; the root is "/"
 };
 
-// A path inside a mounted volume, or VOLUME:/PATH; where --url names a server, an absolute path in its volume. The last
-// component need not exist and is not followed.
+// VOLUME:/PATH; where --url or FIRN_URL names a server, an absolute path in its volume; a path inside a mounted volume;
+// an absolute path that is in none, in the volume of any_server(). The last component need not exist and is not
+// followed.
 Result<Target> find_target(const std::string& argument);
 
 // The same, but a volume's folder or mount point stands for all of it.
 Result<Target> find_tree(const std::string& argument);
 
+// Whether `argument` is VOLUME:/PATH, of a volume on this machine.
+bool names_volume_of_this_machine(const std::string& argument);
+
 // The volume on this machine that `argument` is: its folder, or where it is mounted.
 Result<VolumePaths> local_volume(const std::string& argument);
 
-// The volume that `argument` is: its folder, or where it is mounted. Where --url names a server it is that one's, and
-// `argument` must be empty.
+// The volume that `argument` is: its folder, or where it is mounted. Of an empty one, the volume of the server that
+// --url or FIRN_URL names. Where the command line names a server, `argument` must be empty.
 Result<Served> served_volume(const std::string& argument);
 
 // What a local path is in the firn volume that it lies in, where no --url names another; nullopt: it lies in none.

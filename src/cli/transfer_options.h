@@ -1,4 +1,4 @@
-// What `firn get` and `firn put` have in common on the command line.
+// What `firn get`, `firn put` and `firn cp` have in common on the command line.
 #pragma once
 
 #include <string>
@@ -27,6 +27,10 @@ struct Destination {
   bool into = false;  // the target is a folder that is there
 };
 Result<std::string> name_in_target(const TransferArguments& arguments, const std::string& source, Destination target);
+
+// What the commands of these names do. At least two paths.
+Result<int> get_files(const TransferArguments& arguments);
+Result<int> put_files(const TransferArguments& arguments);
 
 // Prints the counts where --json asks for them. The exit code.
 int end_transfer(const TransferArguments& arguments, const TransferCounts& counts);

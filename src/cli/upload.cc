@@ -10,9 +10,9 @@
 #include <climits>
 #include <nlohmann/json.hpp>
 
-#include "cli/json.h"
 #include "cli/listing.h"
-#include "cli/part_file.h"
+#include "cli/part_upload.h"
+#include "cli/volume_changes.h"
 #include "io/unique_fd.h"
 
 namespace firn::cli {
@@ -21,22 +21,6 @@ namespace {
 Timestamp mtime_of(const struct stat& info) {
   return {info.st_mtim.tv_sec, static_cast<uint32_t>(info.st_mtim.tv_nsec)};
 }
-
-BodySource source_of(std::string_view text) {
-  return [text](std::span<std::byte> buffer) mutable -> Result<size_t> {
-    const size_t bytes = text.copy(reinterpret_cast<char*>(buffer.data()), buffer.size());
-    text.remove_prefix(bytes);
-    return bytes;
-  };
-}
-
-Status set_attributes(Client& client, const Target& to, const nlohmann::json& attributes) {
-  const std::string text = dump_json(attributes);
-  TRY(client.send("PATCH", route_to("meta", to), source_of(text)));
-  return {};
-}
-
-std::string text_of(Timestamp time) { return fmt::format("{}.{:09}", time.seconds, time.nanoseconds); }
 
 Status send_file(Client& client, Transfers& transfers, const Upload& upload, int fd) {
   struct stat info{};
@@ -53,6 +37,14 @@ Status send_file(Client& client, Transfers& transfers, const Upload& upload, int
   return set_attributes(client, upload.to, {{"mtime", text_of(mtime_of(info))}});
 }
 
+Status send(Client& client, Transfers& transfers, const Upload& upload, int fd) {
+  struct stat info{};
+  if (fstat(fd, &info) != 0) return Status::from_errno(errno, upload.from);
+  const bool large = S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_size) >= kPartBytes;
+  if (large && upload.from != "-" && TRY(upload_in_parts(transfers, upload, fd))) return {};
+  return send_file(client, transfers, upload, fd);
+}
+
 Result<bool> is_up_to_date(Client& client, const Upload& upload) {
   struct stat info{};
   if (!upload.update || lstat(upload.from.c_str(), &info) != 0) return false;
@@ -63,24 +55,6 @@ Result<bool> is_up_to_date(Client& client, const Upload& upload) {
          there->mtime == mtime_of(info);
 }
 
-Status make_symlink(Client& client, const Target& at, const std::string& text) {
-  TRY(client.call("POST", path_route("symlink", at) + "&target=" + http::encode_parameter(text)));
-  return {};
-}
-
-// Under another name first: at no time is there neither the old nor the new.
-Status replace_by_symlink(Client& client, const Target& to, const std::string& text) {
-  const Target part{to.served, part_path(to.inner)};
-  if (auto removed = client.call("DELETE", file_route(part)); !removed && removed.error() != Code::kNotFound)
-    return std::move(removed).error();
-  TRY(make_symlink(client, part, text));
-  auto moved = client.call("POST", fmt::format("/v1/move?from={}&to={}", http::encode_parameter(part.inner),
-                                               http::encode_parameter(to.inner)));
-  if (moved) return {};
-  (void)client.call("DELETE", file_route(part));  // the move's failure is what counts
-  return std::move(moved).error();
-}
-
 }  // namespace
 
 Status upload_file(Client& client, Transfers& transfers, const Upload& upload) {
@@ -89,7 +63,7 @@ Status upload_file(Client& client, Transfers& transfers, const Upload& upload) {
   const bool standard_input = upload.from == "-";
   io::UniqueFd fd(standard_input ? dup(STDIN_FILENO) : open(upload.from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return Status::from_errno(errno, upload.from);
-  if (!*current) return on(upload.name, send_file(client, transfers, upload, fd.get()));
+  if (!*current) return on(upload.name, send(client, transfers, upload, fd.get()));
   struct stat info{};
   if (fstat(fd.get(), &info) != 0) return Status::from_errno(errno, upload.from);
   transfers.unchanged(static_cast<uint64_t>(info.st_size));
@@ -101,8 +75,7 @@ Status upload_symlink(Client& client, const Upload& upload) {
   const ssize_t bytes = readlink(upload.from.c_str(), text, sizeof text);
   if (bytes < 0) return Status::from_errno(errno, upload.from);
   const std::string target(text, static_cast<size_t>(bytes));
-  Status made = make_symlink(client, upload.to, target);
-  if (made == Code::kExists) made = replace_by_symlink(client, upload.to, target);
+  Status made = put_symlink(client, upload.to, target);
   if (made.ok()) made = copy_attributes(client, upload.from, upload.to);
   return on(upload.name, std::move(made));
 }

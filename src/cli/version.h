@@ -5,6 +5,8 @@
 
 namespace firn::cli {
 
+// "0.1.0".
+std::string version_number();
 // "firn 0.1.0 (format 2)".
 std::string version_text();
 

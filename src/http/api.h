@@ -39,6 +39,8 @@ struct ApiOptions {
   std::function<io::Task<metrics::Samples>()> samples;
   // POST /v1/admin/stop: begin to end the daemon; returns at once.
   std::function<void()> stop;
+  // GET /v1/devices: the volumes on the network, a JSON object. May be empty.
+  std::function<io::Task<std::string>()> devices;
   // POST /v1/admin/gc, scrub and migrate: what the daemon does besides the volume itself. May be empty.
   // Nothing: it does not do that. kInvalid: the request makes no sense.
   std::function<Result<std::optional<Work>>(std::string_view name, const Request& request)> work;
@@ -112,6 +114,7 @@ class Api {
 
   // ---- api_admin.cc ----
   io::Task<Result<void>> status(Exchange& exchange, std::string);
+  io::Task<Result<void>> list_devices(Exchange& exchange, std::string);
   io::Task<Result<void>> show_metrics(Exchange& exchange, std::string);
   io::Task<Result<void>> show_openapi(Exchange& exchange, std::string);
   io::Task<Result<void>> stop(Exchange& exchange, std::string);

@@ -11,6 +11,13 @@ io::Task<Result<void>> Api::status(Exchange& exchange, std::string) {
   co_return co_await exchange.respond(std::move(response));
 }
 
+io::Task<Result<void>> Api::list_devices(Exchange& exchange, std::string) {
+  if (!options_.devices) co_return fail(Code::kNotSupported, "this daemon does not look at the network");
+  Response response;
+  response.body = co_await options_.devices();
+  co_return co_await exchange.respond(std::move(response));
+}
+
 io::Task<Result<void>> Api::show_metrics(Exchange& exchange, std::string) {
   const std::string_view format = exchange.request().parameter("format").value_or("text");
   const bool json = format == "json";

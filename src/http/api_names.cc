@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "http/api.h"
+#include "http/file_state.h"
 #include "http/json.h"
 #include "http/path_walk.h"
 
@@ -60,7 +61,17 @@ io::Task<Result<void>> Api::move(Exchange& exchange, std::string) {
   const Asker who = credentials(exchange);
   const Place source = CO_TRY(co_await resolve_parent(options_.volume, who, from));
   const Place target = CO_TRY(co_await resolve_parent(options_.volume, who, to));
+  const bool durable = CO_TRY(flag_parameter(exchange.request(), "durable"));
+  std::optional<InodeLocks::Guard> guard;
+  if (exchange.request().header("if-match")) {
+    const vfs::Attr named = CO_TRY(co_await options_.volume.lookup(who, source.parent, source.name));
+    guard.emplace(co_await changing_.lock(named.inode));
+    const vfs::Attr still = CO_TRY(co_await options_.volume.lookup(who, source.parent, source.name));
+    if (still.inode != named.inode || check_conditions(exchange.request(), still) != Verdict::kProceed)
+      co_return co_await exchange.respond(failed_condition());
+  }
   CO_TRY(co_await options_.volume.rename(who, source.parent, source.name, target.parent, target.name, options));
+  if (durable) CO_TRY(co_await options_.volume.fsync_directory(target.parent));
   co_return co_await exchange.respond({204, "", "", {}});
 }
 

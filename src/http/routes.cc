@@ -21,6 +21,7 @@ std::span<const Route> Api::routes() {
       {"GET", "/v1/tiers", kRead, &Api::list_tiers},
       {"GET", "/v1/policy", kRead, &Api::show_policy},
       {"GET", "/v1/status", kRead, &Api::status},
+      {"GET", "/v1/devices", kRead, &Api::list_devices},
       {"GET", "/v1/metrics", kRead, &Api::show_metrics},
       {"GET", "/metrics", kRead, &Api::show_metrics},
       {"GET", "/v1/openapi.json", kRead, &Api::show_openapi},

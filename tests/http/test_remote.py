@@ -47,6 +47,15 @@ class Remote(ServedTest):
                                  env={**self.environment, "FIRN_URL": self.options[1]})
         self.assertEqual((named.returncode, named.stderr), (0, ""))
 
+    def test_a_volume_of_this_machine_goes_before_firn_url(self):
+        nowhere = {**self.environment, "FIRN_URL": "http://127.0.0.1:1"}
+        for command in (("status", self.volume), ("stats", "--count", 1, self.volume), ("ls", f"{self.volume}:/")):
+            done = self.run_program(FIRN, *command, env=nowhere)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+        for command in ("status", "wal"):
+            self.assert_refused(self.run_program(FIRN, command, env=nowhere), "refused")
+            self.assert_refused(self.remote(command, self.volume), "name no other")
+
     def test_refusals_say_why(self):
         self.assert_refused(self.remote("ls", "/", FIRN_TOKEN="wrong"), "token")
         self.assert_refused(self.remote("ls", "/missing"), "/missing", "not found|no such")

@@ -49,10 +49,10 @@ def snapshot(root):
 
 
 class SlowLine:
-    """Passes on connections, and of each answer only so many bytes; then it hangs."""
+    """Passes on connections, and of each answer only so many bytes (or of what each client sends); then it hangs."""
 
-    def __init__(self, port, limit):
-        self.target, self.limit, self.sockets = port, limit, []
+    def __init__(self, port, limit, sending=False):
+        self.target, self.limit, self.sending, self.sockets = port, limit, sending, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.threads = [threading.Thread(target=self.accept)]
@@ -66,7 +66,8 @@ class SlowLine:
                 return
             server = socket.create_connection(("127.0.0.1", self.target), timeout=DEADLINE_S)
             self.sockets += [client, server]
-            for source, sink, limit in ((client, server, 1 << 40), (server, client, self.limit)):
+            limits = (self.limit, 1 << 40) if self.sending else (1 << 40, self.limit)
+            for source, sink, limit in ((client, server, limits[0]), (server, client, limits[1])):
                 thread = threading.Thread(target=self.pass_on, args=(source, sink, limit))
                 thread.start()
                 self.threads.append(thread)
@@ -248,6 +249,87 @@ class Interrupted(TransferTest):
         self.assertRegex(said, r"^firn: get: /large: .*\n$")
         self.assertFalse(self.out.exists())
         self.assertGreater(self.done("get", self.here + "/large", self.out)["resumed_bytes"], 900_000)
+
+
+class InterruptedPut(TransferTest):
+    SIZE, PART = 150 << 20, 64 << 20
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.folder / "source"
+        self.write_source()
+        old = self.folder / "old"
+        old.write_text("old")
+        self.succeed("put", old, self.here + "/large")
+
+    def write_source(self):
+        self.source.write_bytes(os.urandom(1 << 20) * (self.SIZE >> 20))
+        with open(self.source, "r+b") as file:
+            for offset in range(0, self.SIZE, 1 << 20):
+                file.seek(offset)
+                file.write(os.urandom(16))
+        self.source.chmod(0o640)
+
+    def names(self):
+        return self.succeed("ls", self.here + "/").split()
+
+    def kill_in_the_middle(self, sent=100 << 20):
+        line = SlowLine(self.port, sent, sending=True)
+        process = subprocess.Popen([FIRN, "put", "-r", self.source, "/large", "--url", f"http://127.0.0.1:{line.port}"])
+        try:
+            part = self.here + "/.large.firn-part"
+
+            def arrived():
+                done = self.firn("stat", "--json", part)
+                return done.returncode == 0 and json.loads(done.stdout)["size"] > sent - (1 << 20)
+            self.wait_until(arrived)
+            self.assertEqual(self.succeed("cat", self.here + "/large"), "old")
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait(DEADLINE_S)
+            line.close()
+
+    def assert_there(self):
+        out = self.folder / "out"
+        self.succeed("get", self.here + "/large", out)
+        self.assertEqual(out.read_bytes(), self.source.read_bytes())
+        self.assertEqual(self.names(), ["large"])
+        reply = self.ask("GET", attributes("/large")).json()
+        self.assertEqual((reply["xattrs"], reply["mode"]), ({}, "0640"))
+        out.unlink()
+
+    def test_goes_on_also_after_the_daemon_was_killed(self):
+        self.kill_in_the_middle()
+        self.daemons[0].kill()
+        self.daemons[0].wait(DEADLINE_S)
+        self.stop(self.daemons[0])
+        self.serve()
+        done = self.done("put", "-r", self.source, self.here + "/large")
+        self.assertEqual((done["resumed_bytes"], done["bytes"]), (self.PART, self.SIZE - self.PART))
+        self.assert_there()
+        out = self.folder / "out"
+        self.succeed("get", self.here + "/large", out)
+        self.assertEqual(out.stat().st_mtime_ns, self.source.stat().st_mtime_ns)
+
+    def test_a_source_that_changed_meanwhile_is_sent_whole(self):
+        self.kill_in_the_middle()
+        self.write_source()
+        done = self.done("put", "-r", self.source, "/large", "--url", f"http://127.0.0.1:{self.port}")
+        self.assertEqual((done["resumed_bytes"], done["bytes"]), (0, self.SIZE))
+        self.assert_there()
+
+    def test_two_at_once_are_one_or_the_other(self):
+        other = self.folder / "other"
+        other.write_bytes(os.urandom(1 << 20) * 100)
+        processes = [subprocess.Popen([FIRN, "put", "-r", source, self.here + "/large"], stderr=subprocess.PIPE)
+                     for source in (self.source, other, self.source)]
+        for process in processes:
+            self.assertEqual((process.communicate(timeout=DEADLINE_S)[1], process.returncode), (b"", 0))
+        out = self.folder / "out"
+        self.succeed("get", self.here + "/large", out)
+        self.assertIn(out.read_bytes(), (self.source.read_bytes(), other.read_bytes()))
+        self.succeed("put", "-r", self.source, self.here + "/large")
+        self.assert_there()
 
 
 class Looking(TransferTest):

@@ -48,6 +48,19 @@ class Names(ServedTest):
         self.assertEqual(self.ask("PATCH", "/v1/meta/f", b"[" * 1_000_000).status, 400)
         self.assertEqual(self.ask("PATCH", "/v1/meta/f", b" " * 2_000_000).status, 413)
 
+    def test_a_move_names_the_version_that_it_moves(self):
+        self.put("/f", b"content")
+        tag = self.ask("GET", "/v1/meta/f").json()["etag"]
+        moved = "/v1/move?from=/f&to=/g&durable=1"
+        self.assertEqual(self.ask("POST", moved, If_Match='"other"').status, 412)
+        self.assertEqual(self.ask("PATCH", "/v1/files/f?append=1", b"more").status, 200)
+        self.assertEqual(self.ask("POST", moved, If_Match=tag).status, 412)
+        self.assertEqual(self.ask("GET", "/v1/files/f").body, b"contentmore")
+        tag = self.ask("GET", "/v1/meta/f").json()["etag"]
+        self.assertEqual(self.ask("POST", moved, If_Match=tag).status, 204)
+        self.assertEqual(self.ask("GET", "/v1/files/g").body, b"contentmore")
+        self.assertEqual(self.ask("POST", moved, If_Match=tag).status, 404)
+
     def test_a_mount_sees_them(self):
         self.put("/f", b"content")
         self.change("/f", mode="0640", mtime="1000000000.5", xattrs={"user.a": "b"})

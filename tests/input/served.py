@@ -34,7 +34,7 @@ class ServedTest(FirnTest):
         self.daemons = []
 
     def tearDown(self):
-        for daemon in self.daemons:
+        for daemon in list(self.daemons):
             self.stop(daemon)
         super().tearDown()
 
@@ -114,11 +114,11 @@ class ServedTest(FirnTest):
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items() if v is not None)
         return Reply(self.raw(head.encode() + b"\r\n" + body))
 
-    def certificates(self, host="127.0.0.1"):
+    def certificates(self, host="127.0.0.1", name="localhost"):
         """A new authority and a certificate of it: the files (ca, certificate, key)."""
         names = [self.folder / name for name in ("ca.pem", "ca.key", "server.pem", "server.key", "server.csr", "ext")]
         ca, ca_key, certificate, key, request, extension = names
-        extension.write_text(f"subjectAltName=IP:{host},DNS:localhost\n")
+        extension.write_text(f"subjectAltName=IP:{host},DNS:{name}\n")
         new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         for command in (
                 ["req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=test authority"],

@@ -1,4 +1,5 @@
 """Volumes that are missing, foreign, half made, from the future, or in use."""
+import json
 import os
 import unittest
 
@@ -24,6 +25,19 @@ class Volume(FirnTest):
         self.refuse("init", self.volume, words=[self.volume, "not empty"])
         self.refuse("mount", self.volume, self.mount_point, words=[self.volume, "not a firn volume"])
         self.assertEqual(os.listdir(self.volume), ["mine"])
+
+    def test_init_tells_programs_what_it_made(self):
+        tier = self.folder / "tier"
+        made = json.loads(self.succeed("init", self.volume, "--tier", f"near={tier}", "--json"))
+        self.assertEqual({key: made[key] for key in ("volume", "name", "tiers_on_same_disk")},
+                         {"volume": str(self.volume), "name": "volume", "tiers_on_same_disk": ["near"]})
+        self.mount()
+        self.assertEqual(json.loads(self.firn("status", self.volume, "--json").stdout)["id"], made["id"])
+        self.succeed("tier", "flush", self.mount_point)
+        self.umount()
+        back = json.loads(self.succeed("restore", tier, self.folder / "back", "--json"))
+        self.assertEqual(back, {"volume": str(self.folder / "back"), "id": made["id"], "name": "volume", "older": 0,
+                                "gone": 0, "elsewhere": 0, "local_only": 0})
 
     def test_init_twice(self):
         self.init_with_content()

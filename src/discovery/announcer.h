@@ -1,0 +1,29 @@
+// discovery::Announcer: tells the network of a service through avahi-daemon.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "discovery/service.h"
+#include "io/tcp_address.h"
+
+namespace firn::discovery {
+
+// Thread-safe: all is done on a thread of its own. Avahi may come later, go, and come again: the service is published
+// whenever it is there. Where another service on the network has the name already, it becomes "NAME #2" and so on.
+// What happens is told in the log; that there is no Avahi, once.
+class Announcer {
+ public:
+  // `addresses`: where it is served. For "0.0.0.0" and "::" on all interfaces, else on the one that has the address.
+  // Returns at once. Null: no thread can be had, which the log tells.
+  static std::unique_ptr<Announcer> start(Service service, std::vector<io::TcpAddress> addresses);
+  // Withdraws it. Waits for a call of the message bus that is under way: at most its 25 s, commonly none.
+  ~Announcer();
+
+ private:
+  class Thread;
+  explicit Announcer(std::unique_ptr<Thread> thread);
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace firn::discovery
