@@ -140,6 +140,11 @@ class Work:
         pairs = zip(self.rounds["firn"], self.rounds[self.against], strict=True)
         return statistics.median(theirs["seconds"] / ours["seconds"] for ours, theirs in pairs)
 
+    def summary(self):
+        return {"work": self.name, "against": self.against, "aim": self.aim, "rounds": self.rounds,
+                "ratio": self.ratio(), "seconds": self.median("firn"), "cpu_s": self.median("firn", "cpu_s"),
+                "their_seconds": self.median(self.against), "their_cpu_s": self.median(self.against, "cpu_s")}
+
 
 def fill(root, large_mib):
     """A large file, and small ones in a folder."""
@@ -205,10 +210,7 @@ def bench(figures, _targets, settings):
         for target in (firn, nginx):  # into the page cache
             get(target, "large", connections=1, requests=1)
         works = [*get_works(firn, nginx, sizes, settings.rounds), *put_works(firn, sizes, settings.rounds)]
-    figures.http = [{"work": work.name, "against": work.against, "aim": work.aim, "rounds": work.rounds,
-                     "ratio": work.ratio(), "seconds": work.median("firn"), "cpu_s": work.median("firn", "cpu_s"),
-                     "their_seconds": work.median(work.against), "their_cpu_s": work.median(work.against, "cpu_s")}
-                    for work in works]
+    figures.http = [work.summary() for work in works]
 
 
 def table(works):

@@ -96,6 +96,8 @@ def text(figures):
         parts.append(migrate.table(figures.migrate))
     if getattr(figures, "http", None):
         parts.append(http.table(figures.http))
+    if getattr(figures, "nfs", None):
+        parts.append(http.table(figures.nfs))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -133,6 +135,7 @@ def save(figures, path, command, commit):
         "tier_memory": getattr(figures, "tier_memory", None),
         "migrate": getattr(figures, "migrate", None),
         "http": getattr(figures, "http", None),
+        "nfs": getattr(figures, "nfs", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,

@@ -84,7 +84,11 @@ def http_load():
     return _compiled("http_load")
 
 
-def _compiled(name):
+def nfs_load():
+    return _compiled("nfs_load", "-lnfs")
+
+
+def _compiled(name, *libraries):
     source = REPO / "bench" / f"{name}.cc"
     program = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,7 @@ def _compiled(name):
     compiler = shutil.which("clang++-19") or shutil.which("g++")
     if not compiler:
         raise BenchError("no C++ compiler: install clang-19")
-    run([compiler, "-std=c++23", "-O2", source, "-pthread", "-o", program])
+    run([compiler, "-std=c++23", "-O2", source, "-pthread", *libraries, "-o", program])
     return program
 
 
