@@ -77,8 +77,16 @@ def passthrough_hp():
 
 
 def metadata_bench():
-    source = REPO / "bench" / "metadata_bench.cc"
-    program = CACHE / "metadata_bench"
+    return _compiled("metadata_bench")
+
+
+def http_load():
+    return _compiled("http_load")
+
+
+def _compiled(name):
+    source = REPO / "bench" / f"{name}.cc"
+    program = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
