@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "io/block_on.h"
 #include "io/tcp_address.h"
 
 namespace firn::nfs {
@@ -35,11 +34,16 @@ struct Server::Connection {
   bool no_call = false;  // a record was no call: the connection is to end
 };
 
-void Server::start(std::unique_ptr<io::Listener> listener) {
-  listener_ = std::move(listener);
-  if (options_.reactors.empty()) options_.reactors.push_back(io::Reactor::current());
-  io::detach(accept_loop(gate_.enter()));
-}
+Server::Server(Options options)
+    : options_(std::move(options)),
+      acceptor_(
+          {.name = "nfs",
+           .reactors = options_.reactors,
+           .serve = [this](std::unique_ptr<io::Socket> socket,
+                           io::Gate::Entry entry) { return serve_entered(std::move(socket), std::move(entry)); }}),
+      calls_(options_.limits.calls) {}
+
+void Server::start(std::unique_ptr<io::Listener> listener) { acceptor_.start(std::move(listener)); }
 
 io::Task<void> Server::end_drain() {
   const io::Gate::Entry entry = drain_gate_.enter();
@@ -49,38 +53,20 @@ io::Task<void> Server::end_drain() {
 io::Task<void> Server::stop() {
   reading_.cancel();
   io::detach(end_drain());
-  co_await gate_.close();
+  co_await acceptor_.stop();
   drained_.cancel();
   co_await drain_gate_.close();
-  listener_.reset();
 }
 
-io::Reactor& Server::next_reactor() { return *options_.reactors[turn_++ % options_.reactors.size()]; }
-
-io::Task<void> Server::accept_loop(io::Gate::Entry entry) {
-  while (!reading_.cancelled()) {
-    Result<std::unique_ptr<io::Socket>> socket = co_await listener_->accept({.deadline_ns = 0, .token = &reading_});
-    if (reading_.cancelled()) break;
-    if (!socket) {
-      // Out of descriptors or memory: the connection waits in the kernel meanwhile.
-      log::warning("nfs: accept: {}", socket.error().to_string());
-      co_await io::sleep_for(100'000'000, &reading_);
-      continue;
-    }
-    Result<Peer> peer = peer_of(**socket);
-    if (!peer) continue;  // gone already
-    if (io::Gate::Entry connection = gate_.enter())
-      io::detach_on(next_reactor(), serve_entered(*std::move(socket), *std::move(peer), std::move(connection)));
-  }
-}
-
-io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, Peer peer, io::Gate::Entry entry) {
+io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
+  Result<Peer> peer = peer_of(*socket);
+  if (!peer) co_return;  // gone already
   if (connections_.fetch_add(1) < options_.limits.connections) {
     open_connections().add(1);
-    co_await serve(std::move(socket), std::move(peer));
+    co_await serve(std::move(socket), *std::move(peer));
     open_connections().add(-1);
   } else {
-    log::warning("nfs: {}: refused, there are {} connections", peer.name, options_.limits.connections);
+    log::warning("nfs: {}: refused, there are {} connections", peer->name, options_.limits.connections);
   }
   connections_.fetch_sub(1);
 }
