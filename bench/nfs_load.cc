@@ -5,10 +5,9 @@
 //   nfs_load write  PORT MOUNTPORT EXPORT --connections N --depth N --bytes N
 //   nfs_load create PORT MOUNTPORT EXPORT --connections N --depth N --files N     likewise stat, remove
 //
-// A connection has a thread of its own and keeps `depth` calls waiting. Connection i reads and writes the file "data<i>" of
-// `bytes` bytes, in calls of 1 MiB; a write ends with one COMMIT.
-// The others do one call to each of the files "c<i>-0" to "c<i>-<files - 1>"; stat is LOOKUP. Prints one line of JSON: calls,
-// bytes, seconds.
+// A connection has a thread of its own and keeps `depth` calls waiting. Connection i reads and writes the file
+// "data<i>" of `bytes` bytes, in calls of 1 MiB; a write ends with one COMMIT. The others do one call to each of the
+// files "c<i>-0" to "c<i>-<files - 1>"; stat is LOOKUP. Prints one line of JSON: calls, bytes, seconds.
 #include <nfsc/libnfs.h>
 // After it: it has no includes of its own.
 #include <nfsc/libnfs-raw-mount.h>
@@ -53,7 +52,8 @@ class Connection {
     if (!rpc_) die("no memory");
     bool ready = false;
     const Done done = [&](void*) { ready = true; };
-    if (rpc_connect_port_async(rpc_, "127.0.0.1", port, program, version, &Connection::on_done, const_cast<Done*>(&done)) != 0)
+    if (rpc_connect_port_async(rpc_, "127.0.0.1", port, program, version, &Connection::on_done,
+                               const_cast<Done*>(&done)) != 0)
       die(rpc_get_error(rpc_));
     serve_until([&] { return ready; });
   }
@@ -115,7 +115,10 @@ Handle mount(const Arguments& arguments) {
 class Worker {
  public:
   Worker(const Arguments& arguments, Handle root, size_t index)
-      : arguments_(arguments), root_(std::move(root)), index_(index), connection_(arguments.port, NFS_PROGRAM, NFS_V3) {}
+      : arguments_(arguments),
+        root_(std::move(root)),
+        index_(index),
+        connection_(arguments.port, NFS_PROGRAM, NFS_V3) {}
 
   void prepare() {
     if (arguments_.work == "read" || arguments_.work == "write") open_data();
@@ -127,8 +130,10 @@ class Worker {
       keep_busy(calls_of_data(), [this](size_t i) { write(i); });
       return keep_busy(1, [this](size_t) { commit(); });
     }
-    if (arguments_.work == "create") return keep_busy(arguments_.files, [this](size_t i) { create(name_of(i), on_created_); });
-    if (arguments_.work == "stat") return keep_busy(arguments_.files, [this](size_t i) { look_up(name_of(i), on_found_); });
+    if (arguments_.work == "create")
+      return keep_busy(arguments_.files, [this](size_t i) { create(name_of(i), on_created_); });
+    if (arguments_.work == "stat")
+      return keep_busy(arguments_.files, [this](size_t i) { look_up(name_of(i), on_found_); });
     if (arguments_.work == "remove") return keep_busy(arguments_.files, [this](size_t i) { remove(i); });
     die("unknown work " + arguments_.work);
   }
@@ -187,7 +192,10 @@ class Worker {
     connection_.call(rpc_nfs3_read_async, &arguments, on_read_);
   }
   void write(size_t i) {
-    WRITE3args arguments{.file = data_.get(), .offset = i * kCallBytes, .count = kCallBytes, .stable = UNSTABLE,
+    WRITE3args arguments{.file = data_.get(),
+                         .offset = i * kCallBytes,
+                         .count = kCallBytes,
+                         .stable = UNSTABLE,
                          .data = {.data_len = kCallBytes, .data_val = content_.data()}};
     connection_.call(rpc_nfs3_write_async, &arguments, on_written_);
   }
@@ -260,14 +268,21 @@ Number number(std::string_view word) {
 
 Arguments parse(const std::vector<std::string_view>& words) {
   if (words.size() < 4) die("usage: nfs_load WORK PORT MOUNTPORT EXPORT [--NAME N]...");
-  Arguments arguments{.work = std::string(words[0]), .path = std::string(words[3]), .port = number<int>(words[1]),
+  Arguments arguments{.work = std::string(words[0]),
+                      .path = std::string(words[3]),
+                      .port = number<int>(words[1]),
                       .mount_port = number<int>(words[2])};
   for (size_t i = 4; i + 1 < words.size(); i += 2) {
-    if (words[i] == "--connections") arguments.connections = number<size_t>(words[i + 1]);
-    else if (words[i] == "--depth") arguments.depth = number<size_t>(words[i + 1]);
-    else if (words[i] == "--files") arguments.files = number<size_t>(words[i + 1]);
-    else if (words[i] == "--bytes") arguments.bytes = number<uint64_t>(words[i + 1]);
-    else die("unknown option " + std::string(words[i]));
+    if (words[i] == "--connections")
+      arguments.connections = number<size_t>(words[i + 1]);
+    else if (words[i] == "--depth")
+      arguments.depth = number<size_t>(words[i + 1]);
+    else if (words[i] == "--files")
+      arguments.files = number<size_t>(words[i + 1]);
+    else if (words[i] == "--bytes")
+      arguments.bytes = number<uint64_t>(words[i + 1]);
+    else
+      die("unknown option " + std::string(words[i]));
   }
   return arguments;
 }

@@ -25,6 +25,11 @@ class Socket {
   // Sends all of `data`; on failure a prefix may have been sent.
   virtual Task<Result<void>> send(std::span<const std::byte> data, Until until) = 0;
 
+  // As send(), of a few bytes that others follow at once: they may wait for those, to leave with them.
+  virtual Task<Result<void>> send_ahead(std::span<const std::byte> data, Until until) {
+    co_return co_await send(data, until);
+  }
+
   // Sends bytes of `file` from `offset` on: at least one, at most `bytes`; 0 at or past the file's end. Beside one
   // recv, as a send. This one copies them; a Socket that can do without does, where the page cache has them. Then what
   // was sent is the cache's own pages until the peer has read it: a file that is cut off or emptied meanwhile may reach

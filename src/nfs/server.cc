@@ -94,12 +94,12 @@ io::Task<Status> Server::read_calls(Connection& connection) {
 }
 
 io::Task<void> Server::answer(Connection& connection, Record record, io::Gate::Entry entry) {
-  std::optional<XdrWriter> reply = co_await options_.service.answer(record.view(), connection.peer);
+  std::optional<Reply> reply = co_await options_.service.answer(record.view(), connection.peer);
   record.bytes.reset();
   if (reply) {
     const io::Mutex::Guard turn = co_await connection.sending.lock();
     const Result<void> sent =
-        co_await connection.socket.send(reply->bytes(), io::within(options_.limits.send_timeout_ns, &sending_));
+        co_await send_reply(connection.socket, *reply, io::within(options_.limits.send_timeout_ns, &sending_));
     // Half a reply may have gone out: nothing that follows it would be understood.
     if (!sent) connection.socket.shutdown(io::Socket::Side::kBoth);
   } else {

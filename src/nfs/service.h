@@ -13,6 +13,7 @@
 #include "nfs/nfs3_types.h"
 #include "nfs/open_directories.h"
 #include "nfs/open_files.h"
+#include "nfs/reply.h"
 #include "nfs/rpc_call.h"
 #include "vfs/volume.h"
 
@@ -37,6 +38,7 @@ struct Request {
   const Peer& peer;
   XdrReader in;
   XdrWriter& out;
+  FilePart& part;  // of a file that is to follow `out`
 };
 
 // What a handle stands for, and who wants something of it.
@@ -56,7 +58,7 @@ class Service {
   explicit Service(ServiceOptions options);
 
   // The reply to one record, with its mark; nullopt: it is no call, and the connection should end.
-  io::Task<std::optional<XdrWriter>> answer(std::span<const std::byte> record, const Peer& peer);
+  io::Task<std::optional<Reply>> answer(std::span<const std::byte> record, const Peer& peer);
 
   // Background work; on a reactor. No call may be running or follow once stop() was called.
   void start() { files_.start(); }

@@ -61,6 +61,13 @@ class UringSocket final : public Socket {
     co_return {};
   }
 
+  Task<Result<void>> send_ahead(std::span<const std::byte> data, Until until) override {
+    // Without the ring where there is room.
+    const ssize_t sent = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    const auto done = static_cast<size_t>(std::max<ssize_t>(sent, 0));
+    co_return co_await send(data.subspan(done), until);
+  }
+
   Task<Result<size_t>> send_file(File& file, uint64_t offset, size_t bytes, Until until) override;
   Task<Result<void>> acknowledged(size_t but_bytes, Until until) override;
   bool sends_pages() const override { return true; }
@@ -91,15 +98,16 @@ Task<Result<size_t>> UringSocket::send_file(File& file, uint64_t offset, size_t 
   const size_t count = std::min(bytes, kSliceBytes);
   if (file.fd() < 0 || !internal::in_page_cache(file.fd(), offset, count))
     co_return co_await Socket::send_file(file, offset, bytes, until);
+  if (until.token && until.token->cancelled()) co_return fail(Code::kInterrupted);
   make_nonblocking();
   for (;;) {
-    const int32_t writable = co_await UringReactor::current()->submit(
-        [this](io_uring_sqe* sqe) { io_uring_prep_poll_add(sqe, fd_.get(), POLLOUT); }, until);
-    CO_TRY(check(writable));
     auto from = static_cast<off_t>(offset);
     const ssize_t sent = ::sendfile(fd_.get(), file.fd(), &from, count);
     if (sent >= 0) co_return static_cast<size_t>(sent);
     if (errno != EAGAIN && errno != EINTR) co_return fail(Status::from_errno(errno));
+    const int32_t writable = co_await UringReactor::current()->submit(
+        [this](io_uring_sqe* sqe) { io_uring_prep_poll_add(sqe, fd_.get(), POLLOUT); }, until);
+    CO_TRY(check(writable));
   }
 }
 
