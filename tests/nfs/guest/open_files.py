@@ -116,18 +116,18 @@ def lock(_):
     os.unlink(path)
 
 
-def keep_open(_, name):
-    KEPT[name] = os.open(f"{MOUNT}/{name}", os.O_RDWR)
-    return os.pread(KEPT[name], 100, 0).decode()
+def keep_open(host, name):
+    KEPT[name] = os.open(f"{MOUNT}/{name}", os.O_RDWR | os.O_DIRECT)
+    return read_kept(host, name)
 
 
 def read_kept(_, name):
-    """What it holds, or the error's name."""
-    forget()
-    try:
-        return os.pread(KEPT[name], 100, 0).decode()
-    except OSError as error:
-        return errno.errorcode[error.errno]
+    """What the server says that it holds, or the error's name."""
+    with mmap.mmap(-1, mmap.PAGESIZE) as memory:
+        try:
+            return memory[:os.preadv(KEPT[name], [memory], 0)].decode()
+        except OSError as error:
+            return errno.errorcode[error.errno]
 
 
 def close_kept(_, name):
