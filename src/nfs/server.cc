@@ -31,6 +31,7 @@ struct Server::Connection {
   io::Semaphore free_calls;
   io::Mutex sending;  // one reply at a time; held across awaits
   io::Gate answering;
+  size_t calls = 0;      // being answered
   bool no_call = false;  // a record was no call: the connection is to end
 };
 
@@ -89,12 +90,13 @@ io::Task<Status> Server::read_calls(Connection& connection) {
     if (!record) co_return Status();
     co_await connection.free_calls.acquire();
     co_await calls_.acquire();
-    io::detach(answer(connection, *std::move(record), connection.answering.enter()));
+    const Waiting waiting = ++connection.calls > 1 || reader.has_more() ? Waiting::kBusy : Waiting::kIdle;
+    io::detach(answer(connection, *std::move(record), waiting, connection.answering.enter()));
   }
 }
 
-io::Task<void> Server::answer(Connection& connection, Record record, io::Gate::Entry entry) {
-  std::optional<Reply> reply = co_await options_.service.answer(record.view(), connection.peer);
+io::Task<void> Server::answer(Connection& connection, Record record, Waiting waiting, io::Gate::Entry entry) {
+  std::optional<Reply> reply = co_await options_.service.answer(record.view(), connection.peer, waiting);
   record.bytes.reset();
   if (reply) {
     const io::Mutex::Guard turn = co_await connection.sending.lock();
@@ -107,6 +109,7 @@ io::Task<void> Server::answer(Connection& connection, Record record, io::Gate::E
     connection.socket.shutdown(io::Socket::Side::kReceive);
   }
   reply.reset();
+  --connection.calls;
   calls_.release();
   connection.free_calls.release();
 }

@@ -47,7 +47,7 @@ class Server {
 
   io::Task<void> serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry);
   io::Task<Status> read_calls(Connection& connection);
-  io::Task<void> answer(Connection& connection, Record record, io::Gate::Entry entry);
+  io::Task<void> answer(Connection& connection, Record record, Waiting waiting, io::Gate::Entry entry);
   io::Task<void> end_drain();
 
   const Options options_;

@@ -69,14 +69,14 @@ io::Task<void> Service::stop() {
   directories_.clear();
 }
 
-io::Task<std::optional<Reply>> Service::answer(std::span<const std::byte> record, const Peer& peer) {
+io::Task<std::optional<Reply>> Service::answer(std::span<const std::byte> record, const Peer& peer, Waiting waiting) {
   Call call;
   XdrReader in(record);
   const CallHead head = read_call(in, call);
   if (head == CallHead::kNoCall) co_return std::nullopt;
   Reply reply;
   XdrWriter& out = reply.head;
-  Request request{.call = call, .peer = peer, .in = in, .out = out, .part = reply.part};
+  Request request{.call = call, .peer = peer, .waiting = waiting, .in = in, .out = out, .part = reply.part};
   if (head != CallHead::kCall) {
     denied_reply(out, call.xid, head);
   } else if (call.program != kNfsProgram && call.program != kMountProgram) {
