@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "io/tcp_address.h"
+#include "nfs/reply_sender.h"
 
 namespace firn::nfs {
 namespace {
@@ -23,13 +24,16 @@ Result<Peer> peer_of(const io::Socket& socket) {
 }  // namespace
 
 struct Server::Connection {
-  Connection(io::Socket& connected, const Peer& other, size_t most_calls)
-      : socket(connected), peer(other), free_calls(most_calls) {}
+  Connection(io::Socket& connected, const Peer& other, const ServerLimits& limits, io::CancelToken* token)
+      : socket(connected),
+        peer(other),
+        free_calls(limits.calls_of_connection),
+        replies(connected, limits.send_timeout_ns, token) {}
 
   io::Socket& socket;
   const Peer& peer;
   io::Semaphore free_calls;
-  io::Mutex sending;  // one reply at a time; held across awaits
+  ReplySender replies;
   io::Gate answering;
   size_t calls = 0;      // being answered
   bool no_call = false;  // a record was no call: the connection is to end
@@ -73,7 +77,7 @@ io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gat
 }
 
 io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket, Peer peer) {
-  Connection connection(*socket, peer, options_.limits.calls_of_connection);
+  Connection connection(*socket, peer, options_.limits, &sending_);
   const Status ended = co_await read_calls(connection);
   if (ended == Code::kInvalid || ended == Code::kTimedOut)
     log::warning("nfs: {}: {}; the connection is closed", peer.name, ended.to_string());
@@ -99,11 +103,7 @@ io::Task<void> Server::answer(Connection& connection, Record record, Waiting wai
   std::optional<Reply> reply = co_await options_.service.answer(record.view(), connection.peer, waiting);
   record.bytes.reset();
   if (reply) {
-    const io::Mutex::Guard turn = co_await connection.sending.lock();
-    const Result<void> sent =
-        co_await send_reply(connection.socket, *reply, io::within(options_.limits.send_timeout_ns, &sending_));
-    // Half a reply may have gone out: nothing that follows it would be understood.
-    if (!sent) connection.socket.shutdown(io::Socket::Side::kBoth);
+    if (!co_await connection.replies.send(*reply)) connection.socket.shutdown(io::Socket::Side::kBoth);
   } else {
     connection.no_call = true;
     connection.socket.shutdown(io::Socket::Side::kReceive);
