@@ -7,6 +7,7 @@ run: build
 test: setup
 	scripts/s3-server
 	scripts/api-tester
+	scripts/nfs-tools
 	scripts/check
 
 build: setup

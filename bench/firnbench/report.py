@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import bucket, bucket_mounts, inline, migrate, stores, tier_link, tier_memory, tiers
+from . import bucket, bucket_mounts, http, inline, migrate, stores, tier_link, tier_memory, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -96,6 +96,10 @@ def text(figures):
         parts.append(tier_memory.table(figures.tier_memory))
     if getattr(figures, "migrate", None):
         parts.append(migrate.table(figures.migrate))
+    if getattr(figures, "http", None):
+        parts.append(http.table(figures.http))
+    if getattr(figures, "nfs", None):
+        parts.append(http.table(figures.nfs))
     if getattr(figures, "million", None):
         parts.append(million_text(figures.million))
     parts += [f"Note: {note}" for note in figures.notes]
@@ -133,6 +137,8 @@ def save(figures, path, command, commit):
         "bucket_mounts": getattr(figures, "bucket_mounts", None),
         "tier_memory": getattr(figures, "tier_memory", None),
         "migrate": getattr(figures, "migrate", None),
+        "http": getattr(figures, "http", None),
+        "nfs": getattr(figures, "nfs", None),
         "million": getattr(figures, "million", None),
         "notes": figures.notes,
         "failures": figures.failures,

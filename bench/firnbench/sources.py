@@ -77,15 +77,27 @@ def passthrough_hp():
 
 
 def metadata_bench():
-    source = REPO / "bench" / "metadata_bench.cc"
-    program = CACHE / "metadata_bench"
+    return _compiled("metadata_bench")
+
+
+def http_load():
+    return _compiled("http_load")
+
+
+def nfs_load():
+    return _compiled("nfs_load", "-lnfs")
+
+
+def _compiled(name, *libraries):
+    source = REPO / "bench" / f"{name}.cc"
+    program = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
     compiler = shutil.which("clang++-19") or shutil.which("g++")
     if not compiler:
         raise BenchError("no C++ compiler: install clang-19")
-    run([compiler, "-std=c++23", "-O2", source, "-pthread", "-o", program])
+    run([compiler, "-std=c++23", "-O2", source, "-pthread", *libraries, "-o", program])
     return program
 
 

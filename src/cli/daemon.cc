@@ -66,11 +66,21 @@ class Doors {
     return {.volume = running_.volume(),
             .metrics = metrics::process_registry(),
             .owner_uid = geteuid(),
-            .status = [this] { return status_.report(); },
-            .samples = [this] { return sample_metrics(running_, session_.get()); },
+            .status = [this] { return on_first(status_.report()); },
+            .samples = [this] { return on_first(sample_metrics(running_, session_.get())); },
             .stop = [this] { stop_.request(); },
             .devices = [this] { return neighbours_.report(); },
             .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
+  }
+
+  // The doors change what is told of them on the first reactor.
+  template <class T>
+  io::Task<T> on_first(io::Task<T> task) {
+    io::Reactor& asked_on = *io::Reactor::current();
+    co_await io::switch_to(running_.reactors().reactor(0));
+    T told = co_await std::move(task);
+    co_await io::switch_to(asked_on);
+    co_return told;
   }
 
   Result<std::optional<http::Work>> work(std::string_view name, const http::Request& request) {

@@ -61,6 +61,7 @@ Result<HttpPlan> plan_http(const VolumePaths& paths, const HttpSettings& setting
 
 HttpDoor::HttpDoor(Options options, HttpPlan plan)
     : paths_(options.paths),
+      reactors_(options.reactors),
       pool_(options.pool),
       plan_(std::move(plan)),
       tokens_(std::move(plan_.tokens), [this](std::string text) { return keep_tokens(std::move(text)); }),
@@ -113,7 +114,8 @@ io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
   http::Server::Options options{.handler = [this](http::Exchange& exchange) { return access_.from_tcp(exchange); },
                                 .limits = limits(),
                                 .identify = [this](int fd) { return identify(fd); },
-                                .counts = tcp_counts_};
+                                .counts = tcp_counts_,
+                                .reactors = reactors_.all()};
   if (plan_.tls)
     options.secure = [this](std::unique_ptr<io::Socket> socket, io::Until until) {
       return plan_.tls->accept(std::move(socket), until);
@@ -125,8 +127,10 @@ io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
 
 io::Task<Result<void>> HttpDoor::open() {
   std::unique_ptr<io::Listener> local = CO_TRY(io::listen_unix(paths_.root + "/" + kSocketName, 0600));
-  servers_.push_back(std::make_unique<http::Server>(http::Server::Options{
-      .handler = [this](http::Exchange& exchange) { return access_.from_unix(exchange); }, .limits = {}}));
+  servers_.push_back(std::make_unique<http::Server>(
+      http::Server::Options{.handler = [this](http::Exchange& exchange) { return access_.from_unix(exchange); },
+                            .limits = {},
+                            .reactors = reactors_.all()}));
   servers_.back()->start(std::move(local));
   for (const io::TcpAddress& address : plan_.addresses) CO_TRY(co_await open_tcp(address));
   co_return {};

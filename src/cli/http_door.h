@@ -36,7 +36,7 @@ class HttpDoor {
   };
   HttpDoor(Options options, HttpPlan plan);
 
-  // Both on the first reactor.
+  // Both on the first reactor; connections are on all.
   io::Task<Result<void>> open();
   io::Task<void> close();
   // "http://127.0.0.1:7734", as they were bound.
@@ -52,6 +52,7 @@ class HttpDoor {
   http::ApiOptions with_tokens(http::ApiOptions options);
 
   const VolumePaths paths_;
+  io::ReactorPool& reactors_;
   io::BlockingPool& pool_;
   HttpPlan plan_;
   http::TokenSet tokens_;

@@ -143,10 +143,8 @@ io::Task<Result<std::string>> Migrations::run(MigrationRequest request, migrate:
   Result<migrate::Options> options = co_await pool_->run([&] { return options_of(request); });
   Result<migrate::Summary> summary = fail(Code::kInternal);
   if (options) {
-    std::vector<io::Reactor*> reactors;
-    for (unsigned i = 0; i < running_.reactors().size(); ++i) reactors.push_back(&running_.reactors().reactor(i));
-    migrate::Migration migration({running_.volume(), *pool_, system_clock(), std::move(reactors)}, *std::move(options),
-                                 progress);
+    migrate::Migration migration({running_.volume(), *pool_, system_clock(), running_.reactors().all()},
+                                 *std::move(options), progress);
     summary = co_await migration.run();
   } else {
     summary = fail(std::move(options).error());

@@ -32,7 +32,7 @@ class OpenNfsDoor final : public NfsDoor {
                   .volume_id = short_id(running.record()),
                   .sync = settings.sync,
                   .write_verifier = system_random().next()}),
-        server_({.service = service_, .reactors = all_reactors(running), .limits = {}}) {}
+        server_({.service = service_, .reactors = running.reactors().all(), .limits = {}}) {}
 
   io::Task<Result<void>> start(io::TcpAddress address) {
     std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
@@ -54,12 +54,6 @@ class OpenNfsDoor final : public NfsDoor {
   }
 
  private:
-  static std::vector<io::Reactor*> all_reactors(RunningVolume& running) {
-    std::vector<io::Reactor*> all;
-    for (unsigned i = 0; i < running.reactors().size(); ++i) all.push_back(&running.reactors().reactor(i));
-    return all;
-  }
-
   // Clients that are told the port can do without.
   io::Task<void> tell_rpcbind(uint16_t port) {
     const Result<void> told = co_await running_.pool().run([port] { return nfs::register_with_rpcbind(port); });

@@ -4,13 +4,13 @@
 
 #include "base/random.h"
 #include "http/api.h"
+#include "http/file_body.h"
 #include "http/file_state.h"
 #include "http/ranges.h"
 
 namespace firn::http {
 namespace {
 
-constexpr size_t kBufferBytes = 256 << 10;
 constexpr std::string_view kContentType = "application/octet-stream";
 
 // What of a file goes out, and what is written between its parts.
@@ -31,20 +31,6 @@ struct Selection {
     return sum;
   }
 };
-
-io::Task<Result<void>> send_range(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle, ByteRange range) {
-  std::vector<std::byte> buffer(std::min<uint64_t>(kBufferBytes, range.count));
-  while (range.count > 0) {
-    const std::span<std::byte> room(buffer.data(), std::min<uint64_t>(buffer.size(), range.count));
-    const size_t bytes = CO_TRY(co_await volume.read(handle, range.first, room));
-    // Truncated meanwhile; closing the connection says so.
-    if (bytes == 0) co_return fail(Code::kIo, "the file was cut off meanwhile");
-    CO_TRY(co_await exchange.write(room.first(bytes)));
-    range.first += bytes;
-    range.count -= bytes;
-  }
-  co_return Result<void>();
-}
 
 io::Task<Result<void>> send_selection(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle,
                                       const Selection* selection) {

@@ -9,6 +9,11 @@
 #include "http/validators.h"
 
 namespace firn::http {
+namespace {
+
+constexpr size_t kPartBytes = 256 << 10;  // of a file, that may take as long as Limits::stall_timeout_ns
+
+}  // namespace
 
 bool expects_continue(const Request& request) {
   const auto expect = request.header("expect");
@@ -124,6 +129,34 @@ io::Task<Result<void>> Exchange::write(std::span<const std::byte> data) {
     promised_bytes_ -= data.size();
   }
   co_return co_await send_framed(std::exchange(head_, {}), data, {});
+}
+
+bool Exchange::sends_files() const { return connection_.socket.sends_pages() && !chunked_ && !head_only_; }
+
+io::Task<Result<void>> Exchange::write_file(io::File& file, uint64_t offset, uint64_t bytes) {
+  CHECK(sends_files() && (unmeasured_ || bytes <= promised_bytes_));
+  if (!head_.empty()) CO_TRY(co_await send_text(std::exchange(head_, {})));
+  io::Until until = stall_limit();
+  for (size_t in_time = 0; bytes > 0;) {
+    const size_t sent = CO_TRY(co_await connection_.socket.send_file(file, offset, bytes, until));
+    if (sent == 0) co_return fail(Code::kIo, "the file was cut off meanwhile");
+    offset += sent;
+    bytes -= sent;
+    written_bytes_ += sent;
+    if (!unmeasured_) promised_bytes_ -= sent;
+    in_time += sent;
+    if (in_time < kPartBytes) continue;
+    in_time = 0;
+    until = stall_limit();
+  }
+  co_return {};
+}
+
+io::Task<Result<void>> Exchange::received(size_t but_bytes) {
+  constexpr size_t kMostInFlightBytes = 16 << 20;  // more than the kernel queues, as a rule
+  for (size_t left = but_bytes + kMostInFlightBytes; left > but_bytes; left -= kPartBytes)
+    CO_TRY(co_await connection_.socket.acknowledged(left, stall_limit()));
+  co_return co_await connection_.socket.acknowledged(but_bytes, stall_limit());
 }
 
 io::Task<Result<void>> Exchange::end() {

@@ -68,6 +68,12 @@ class Exchange {
   io::Task<Result<void>> begin(int status, Headers headers, std::optional<uint64_t> bytes);
   io::Task<Result<void>> write(std::span<const std::byte> data);
   io::Task<Result<void>> end();
+  // Instead of write(), where sends_files() says so: pages of a file, from `offset` on, without copying them.
+  // kIo: the file ends before. They are the file's own until the client has them (io::Socket::send_file).
+  bool sends_files() const;
+  io::Task<Result<void>> write_file(io::File& file, uint64_t offset, uint64_t bytes);
+  // Waits until the client's kernel has all that was written but the last `but_bytes` at the most.
+  io::Task<Result<void>> received(size_t but_bytes);
 
   int status() const { return status_; }                     // of the response; 0: none yet
   uint64_t read_bytes() const { return read_bytes_; }        // of the request's body

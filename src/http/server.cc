@@ -49,43 +49,30 @@ bool expects_the_unknown(const Request& request) {
 
 }  // namespace
 
-Server::Server(Options options) : options_(std::move(options)) {
+Server::Server(Options options)
+    : options_(std::move(options)),
+      acceptor_({.name = "http",
+                 .reactors = options_.reactors,
+                 .serve = [this](std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
+                   return serve_entered(std::move(socket), std::move(entry));
+                 }}) {
   if (!options_.counts) options_.counts = std::make_shared<ConnectionCounts>(ConnectionCounts::Limits{});
 }
 
-void Server::start(std::unique_ptr<io::Listener> listener) {
-  listener_ = std::move(listener);
-  io::detach(accept_loop(gate_.enter()));
-}
+void Server::start(std::unique_ptr<io::Listener> listener) { acceptor_.start(std::move(listener)); }
 
 io::Task<void> Server::stop() {
   closing_.cancel();
   io::CancelToken drained;
   io::Gate waiting;
   io::detach(cut_off_late(&drained, waiting.enter()));
-  co_await gate_.close();
+  co_await acceptor_.stop();
   drained.cancel();
   co_await waiting.close();
-  listener_.reset();
 }
 
 io::Task<void> Server::cut_off_late(io::CancelToken* drained, io::Gate::Entry) {
   if (co_await io::sleep_for(options_.limits.drain_timeout_ns, drained)) cut_.cancel();
-}
-
-io::Task<void> Server::accept_loop(io::Gate::Entry entry) {
-  while (!closing_.cancelled()) {
-    Result<std::unique_ptr<io::Socket>> socket = co_await listener_->accept({.deadline_ns = 0, .token = &closing_});
-    if (closing_.cancelled()) break;
-    if (!socket) {
-      // Out of descriptors or memory: the connection waits in the kernel meanwhile.
-      log::warning("http: accept: {}", socket.error().to_string());
-      co_await io::sleep_for(100'000'000, &closing_);
-      continue;
-    }
-    if (io::Gate::Entry connection = gate_.enter())
-      io::detach(serve_entered(*std::move(socket), std::move(connection)));
-  }
 }
 
 io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {

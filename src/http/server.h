@@ -6,6 +6,7 @@
 
 #include "http/connection_counts.h"
 #include "http/exchange.h"
+#include "io/acceptor.h"
 #include "io/socket.h"
 #include "io/sync.h"
 
@@ -14,7 +15,7 @@ namespace firn::http {
 // Answers one request. A failure is sent as a problem if nothing was sent yet, and ends the connection otherwise.
 using Handler = std::function<io::Task<Result<void>>(Exchange&)>;
 
-// Lives on one reactor: start() and stop() run there, and so do the handlers.
+// start() and stop() run on one reactor, connections and handlers on all that there are.
 class Server {
  public:
   struct Options {
@@ -26,6 +27,7 @@ class Server {
     std::function<io::Task<Result<std::unique_ptr<io::Socket>>>(std::unique_ptr<io::Socket>, io::Until)> secure = {};
     // Shared with other servers; null: this one's own, with the defaults.
     std::shared_ptr<ConnectionCounts> counts = {};
+    std::vector<io::Reactor*> reactors = {};  // for connections, in turn; none: the one of start()
   };
   explicit Server(Options options);
 
@@ -39,7 +41,6 @@ class Server {
   io::Task<void> serve(std::unique_ptr<io::Socket> socket, Peer peer);
 
  private:
-  io::Task<void> accept_loop(io::Gate::Entry entry);
   io::Task<void> serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry);
   io::Task<void> cut_off_late(io::CancelToken* drained, io::Gate::Entry entry);
   io::Task<bool> serve_one(io::Socket& socket, Inbox& inbox, const Peer& peer);
@@ -47,8 +48,7 @@ class Server {
   io::Task<void> refuse(io::Socket& socket, Response response);
 
   Options options_;
-  std::unique_ptr<io::Listener> listener_;
-  io::Gate gate_;
+  io::Acceptor acceptor_;
   io::CancelToken closing_;  // nothing new begins
   io::CancelToken cut_;      // what has begun ends, too
 };

@@ -54,6 +54,8 @@ class File {
   // Copies inside the disk where it can (reflink, copy_file_range); returns the bytes copied, 0 at the source's end.
   virtual Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) = 0;
 
+  // Whether all of these bytes can be read without waiting for the device, at this moment; false where nobody can tell.
+  virtual bool in_memory(uint64_t /*offset*/, uint64_t /*bytes*/) { return false; }
   // The descriptor, for FUSE passthrough and splice; -1 where there is none (the simulator).
   virtual int fd() const { return -1; }
 

@@ -100,8 +100,8 @@ void denied_reply(XdrWriter& out, uint32_t xid, CallHead head) {
   out.u32(head == CallHead::kBadAuth ? kAuthBadCredentials : kAuthTooWeak);
 }
 
-void finish_reply(XdrWriter& out) {
-  out.patch_u32(0, kLastFragment | static_cast<uint32_t>(out.size() - kRecordMarkBytes));
+void finish_reply(XdrWriter& out, size_t more_bytes) {
+  out.patch_u32(0, kLastFragment | static_cast<uint32_t>(out.size() + more_bytes - kRecordMarkBytes));
 }
 
 }  // namespace firn::nfs

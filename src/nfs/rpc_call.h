@@ -60,7 +60,7 @@ void mismatch_reply(XdrWriter& out, uint32_t xid, uint32_t version);
 void denied_reply(XdrWriter& out, uint32_t xid, CallHead head);
 // What follows the head of a reply that says kSuccess; empty for every other.
 std::span<const std::byte> reply_result(const XdrWriter& out);
-// Fills in the record mark: one fragment, the last. Once, at the end.
-void finish_reply(XdrWriter& out);
+// Fills in the record mark: one fragment, the last. Once, at the end; `more_bytes` follow `out` in the record.
+void finish_reply(XdrWriter& out, size_t more_bytes = 0);
 
 }  // namespace firn::nfs

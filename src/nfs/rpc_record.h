@@ -38,6 +38,8 @@ class RecordReader {
   // nullopt: the peer has closed between two records, or was silent for too long there. kInvalid: what came is no
   // record, or one beyond the limits. kTimedOut: it came too slowly. Otherwise as Socket::recv.
   io::Task<Result<std::optional<Record>>> next();
+  // Whether some of the next one has come already.
+  bool has_more() const { return !pending().empty(); }
 
  private:
   static constexpr size_t kInboxBytes = 32 << 10;

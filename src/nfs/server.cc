@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "io/block_on.h"
 #include "io/tcp_address.h"
+#include "nfs/reply_sender.h"
 
 namespace firn::nfs {
 namespace {
@@ -24,22 +24,31 @@ Result<Peer> peer_of(const io::Socket& socket) {
 }  // namespace
 
 struct Server::Connection {
-  Connection(io::Socket& connected, const Peer& other, size_t most_calls)
-      : socket(connected), peer(other), free_calls(most_calls) {}
+  Connection(io::Socket& connected, const Peer& other, const ServerLimits& limits, io::CancelToken* token)
+      : socket(connected),
+        peer(other),
+        free_calls(limits.calls_of_connection),
+        replies(connected, limits.send_timeout_ns, token) {}
 
   io::Socket& socket;
   const Peer& peer;
   io::Semaphore free_calls;
-  io::Mutex sending;  // one reply at a time; held across awaits
+  ReplySender replies;
   io::Gate answering;
+  size_t calls = 0;      // being answered
   bool no_call = false;  // a record was no call: the connection is to end
 };
 
-void Server::start(std::unique_ptr<io::Listener> listener) {
-  listener_ = std::move(listener);
-  if (options_.reactors.empty()) options_.reactors.push_back(io::Reactor::current());
-  io::detach(accept_loop(gate_.enter()));
-}
+Server::Server(Options options)
+    : options_(std::move(options)),
+      acceptor_(
+          {.name = "nfs",
+           .reactors = options_.reactors,
+           .serve = [this](std::unique_ptr<io::Socket> socket,
+                           io::Gate::Entry entry) { return serve_entered(std::move(socket), std::move(entry)); }}),
+      calls_(options_.limits.calls) {}
+
+void Server::start(std::unique_ptr<io::Listener> listener) { acceptor_.start(std::move(listener)); }
 
 io::Task<void> Server::end_drain() {
   const io::Gate::Entry entry = drain_gate_.enter();
@@ -49,44 +58,26 @@ io::Task<void> Server::end_drain() {
 io::Task<void> Server::stop() {
   reading_.cancel();
   io::detach(end_drain());
-  co_await gate_.close();
+  co_await acceptor_.stop();
   drained_.cancel();
   co_await drain_gate_.close();
-  listener_.reset();
 }
 
-io::Reactor& Server::next_reactor() { return *options_.reactors[turn_++ % options_.reactors.size()]; }
-
-io::Task<void> Server::accept_loop(io::Gate::Entry entry) {
-  while (!reading_.cancelled()) {
-    Result<std::unique_ptr<io::Socket>> socket = co_await listener_->accept({.deadline_ns = 0, .token = &reading_});
-    if (reading_.cancelled()) break;
-    if (!socket) {
-      // Out of descriptors or memory: the connection waits in the kernel meanwhile.
-      log::warning("nfs: accept: {}", socket.error().to_string());
-      co_await io::sleep_for(100'000'000, &reading_);
-      continue;
-    }
-    Result<Peer> peer = peer_of(**socket);
-    if (!peer) continue;  // gone already
-    if (io::Gate::Entry connection = gate_.enter())
-      io::detach_on(next_reactor(), serve_entered(*std::move(socket), *std::move(peer), std::move(connection)));
-  }
-}
-
-io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, Peer peer, io::Gate::Entry entry) {
+io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
+  Result<Peer> peer = peer_of(*socket);
+  if (!peer) co_return;  // gone already
   if (connections_.fetch_add(1) < options_.limits.connections) {
     open_connections().add(1);
-    co_await serve(std::move(socket), std::move(peer));
+    co_await serve(std::move(socket), *std::move(peer));
     open_connections().add(-1);
   } else {
-    log::warning("nfs: {}: refused, there are {} connections", peer.name, options_.limits.connections);
+    log::warning("nfs: {}: refused, there are {} connections", peer->name, options_.limits.connections);
   }
   connections_.fetch_sub(1);
 }
 
 io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket, Peer peer) {
-  Connection connection(*socket, peer, options_.limits.calls_of_connection);
+  Connection connection(*socket, peer, options_.limits, &sending_);
   const Status ended = co_await read_calls(connection);
   if (ended == Code::kInvalid || ended == Code::kTimedOut)
     log::warning("nfs: {}: {}; the connection is closed", peer.name, ended.to_string());
@@ -103,24 +94,22 @@ io::Task<Status> Server::read_calls(Connection& connection) {
     if (!record) co_return Status();
     co_await connection.free_calls.acquire();
     co_await calls_.acquire();
-    io::detach(answer(connection, *std::move(record), connection.answering.enter()));
+    const Waiting waiting = ++connection.calls > 1 || reader.has_more() ? Waiting::kBusy : Waiting::kIdle;
+    io::detach(answer(connection, *std::move(record), waiting, connection.answering.enter()));
   }
 }
 
-io::Task<void> Server::answer(Connection& connection, Record record, io::Gate::Entry entry) {
-  std::optional<XdrWriter> reply = co_await options_.service.answer(record.view(), connection.peer);
+io::Task<void> Server::answer(Connection& connection, Record record, Waiting waiting, io::Gate::Entry entry) {
+  std::optional<Reply> reply = co_await options_.service.answer(record.view(), connection.peer, waiting);
   record.bytes.reset();
   if (reply) {
-    const io::Mutex::Guard turn = co_await connection.sending.lock();
-    const Result<void> sent =
-        co_await connection.socket.send(reply->bytes(), io::within(options_.limits.send_timeout_ns, &sending_));
-    // Half a reply may have gone out: nothing that follows it would be understood.
-    if (!sent) connection.socket.shutdown(io::Socket::Side::kBoth);
+    if (!co_await connection.replies.send(*reply)) connection.socket.shutdown(io::Socket::Side::kBoth);
   } else {
     connection.no_call = true;
     connection.socket.shutdown(io::Socket::Side::kReceive);
   }
   reply.reset();
+  --connection.calls;
   calls_.release();
   connection.free_calls.release();
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "io/acceptor.h"
 #include "io/socket.h"
 #include "io/sync.h"
 #include "nfs/rpc_record.h"
@@ -31,7 +32,7 @@ class Server {
     std::vector<io::Reactor*> reactors;  // for connections, in turn; none: the one of start()
     ServerLimits limits;
   };
-  explicit Server(Options options) : options_(std::move(options)), calls_(options_.limits.calls) {}
+  explicit Server(Options options);
 
   // Accepts in the background until stop().
   void start(std::unique_ptr<io::Listener> listener);
@@ -44,23 +45,19 @@ class Server {
  private:
   struct Connection;
 
-  io::Task<void> accept_loop(io::Gate::Entry entry);
-  io::Task<void> serve_entered(std::unique_ptr<io::Socket> socket, Peer peer, io::Gate::Entry entry);
+  io::Task<void> serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry);
   io::Task<Status> read_calls(Connection& connection);
-  io::Task<void> answer(Connection& connection, Record record, io::Gate::Entry entry);
+  io::Task<void> answer(Connection& connection, Record record, Waiting waiting, io::Gate::Entry entry);
   io::Task<void> end_drain();
-  io::Reactor& next_reactor();
 
-  Options options_;
-  std::unique_ptr<io::Listener> listener_;
-  io::Gate gate_;
+  const Options options_;
+  io::Acceptor acceptor_;
   io::CancelToken reading_;  // cancelled: no more calls are taken
   io::CancelToken sending_;  // cancelled: replies are not waited for either
   io::CancelToken drained_;
   io::Gate drain_gate_;
   io::Semaphore calls_;
   std::atomic<unsigned> connections_ = 0;
-  size_t turn_ = 0;
 };
 
 }  // namespace firn::nfs

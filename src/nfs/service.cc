@@ -69,13 +69,14 @@ io::Task<void> Service::stop() {
   directories_.clear();
 }
 
-io::Task<std::optional<XdrWriter>> Service::answer(std::span<const std::byte> record, const Peer& peer) {
+io::Task<std::optional<Reply>> Service::answer(std::span<const std::byte> record, const Peer& peer, Waiting waiting) {
   Call call;
   XdrReader in(record);
   const CallHead head = read_call(in, call);
   if (head == CallHead::kNoCall) co_return std::nullopt;
-  XdrWriter out;
-  Request request{.call = call, .peer = peer, .in = in, .out = out};
+  Reply reply;
+  XdrWriter& out = reply.head;
+  Request request{.call = call, .peer = peer, .waiting = waiting, .in = in, .out = out, .part = reply.part};
   if (head != CallHead::kCall) {
     denied_reply(out, call.xid, head);
   } else if (call.program != kNfsProgram && call.program != kMountProgram) {
@@ -86,8 +87,8 @@ io::Task<std::optional<XdrWriter>> Service::answer(std::span<const std::byte> re
   } else {
     co_await run(request, record);
   }
-  finish_reply(out);
-  co_return std::move(out);
+  finish_reply(out, xdr_padded_bytes(reply.part.bytes));
+  co_return std::move(reply);
 }
 
 io::Task<void> Service::run(Request& request, std::span<const std::byte> record) {

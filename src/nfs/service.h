@@ -13,6 +13,7 @@
 #include "nfs/nfs3_types.h"
 #include "nfs/open_directories.h"
 #include "nfs/open_files.h"
+#include "nfs/reply.h"
 #include "nfs/rpc_call.h"
 #include "vfs/volume.h"
 
@@ -31,12 +32,20 @@ struct ServiceOptions {
   vfs::DoorId door = 3;
 };
 
+// What a client does until a call is answered.
+enum class Waiting : uint8_t {
+  kIdle,  // it has no other call under way on this connection
+  kBusy,
+};
+
 // One call that is being answered. What it refers to lives until it is.
 struct Request {
   const Call& call;
   const Peer& peer;
+  Waiting waiting;
   XdrReader in;
   XdrWriter& out;
+  FilePart& part;  // of a file that is to follow `out`
 };
 
 // What a handle stands for, and who wants something of it.
@@ -56,7 +65,7 @@ class Service {
   explicit Service(ServiceOptions options);
 
   // The reply to one record, with its mark; nullopt: it is no call, and the connection should end.
-  io::Task<std::optional<XdrWriter>> answer(std::span<const std::byte> record, const Peer& peer);
+  io::Task<std::optional<Reply>> answer(std::span<const std::byte> record, const Peer& peer, Waiting waiting);
 
   // Background work; on a reactor. No call may be running or follow once stop() was called.
   void start() { files_.start(); }

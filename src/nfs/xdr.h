@@ -65,7 +65,9 @@ class XdrWriter {
   size_t capacity_ = 0;
 };
 
+// With the zeros that make it a multiple of four.
+constexpr size_t xdr_padded_bytes(size_t bytes) { return (bytes + 3) / 4 * 4; }
 // So many bytes does an opaque of `bytes` take, its length included.
-constexpr size_t xdr_opaque_bytes(size_t bytes) { return 4 + (bytes + 3) / 4 * 4; }
+constexpr size_t xdr_opaque_bytes(size_t bytes) { return 4 + xdr_padded_bytes(bytes); }
 
 }  // namespace firn::nfs

@@ -67,6 +67,14 @@ io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::
   co_return count;
 }
 
+std::shared_ptr<io::File> VolumeImpl::backing(Handle* handle) {
+  Node& node = *handle->node;
+  std::lock_guard lock(node.state_mutex);
+  if (!node.open || !node.open->object || node.open->cold || node.open->memory) return nullptr;
+  const data::ObjectRef& object = node.open->object;
+  return {object, &object->file()};
+}
+
 io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<const std::byte> data, bool append) {
   bool in_memory = false;
   data::ObjectRef object;

@@ -168,6 +168,10 @@ class Volume {
   static InodeId inode_of(const Handle* handle);
 
   virtual io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) = 0;
+  // The file on the local disk that has all of the content now, for doors that send it without copying; null where only
+  // read() will do: the content is with the metadata, in memory, or in colder tiers. It stays that while the handle is
+  // open, and is not evicted; what others write, or cut off, is written and cut off there.
+  virtual std::shared_ptr<io::File> backing(Handle* handle) = 0;
   virtual io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                          WriteOptions options) = 0;
   virtual io::Task<Result<void>> fsync(Handle* handle, bool data_only) = 0;

@@ -53,6 +53,7 @@ class VolumeImpl final : public Volume {
   void release_later(Handle* handle) override;
 
   io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
+  std::shared_ptr<io::File> backing(Handle* handle) override;
   io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                  WriteOptions options) override;
   io::Task<Result<void>> fsync(Handle* handle, bool data_only) override;

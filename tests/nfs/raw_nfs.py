@@ -79,8 +79,8 @@ class Reader:
 class Client:
     """One connection. Calls return a Reader that stands at the result, after asserting that RPC went well."""
 
-    def __init__(self, port, uid=0, gid=0, groups=(), auth=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+    def __init__(self, port, uid=0, gid=0, groups=(), auth=True, host="127.0.0.1", source=0):
+        self.socket = socket.create_connection((host, port), timeout=30, source_address=(host, source) if source else None)
         self.credentials = u32(0, 0)
         if auth:
             self.credentials = u32(1) + opaque(u32(0) + opaque("test") + u32(uid, gid, len(groups), *groups))

@@ -43,12 +43,16 @@ class ServedTest(FirnTest):
                 self.assertIsNone(self.server.poll(), log.read_text())
             time.sleep(0.01)
 
-    def serve(self, port=None):
+    def daemon(self, *arguments):
+        """The command line of a daemon."""
+        return [str(word) for word in (FIRN, *arguments)]
+
+    def serve(self, port=None, host="127.0.0.1"):
         """firn serve, on a port of its own, or the one that it had before."""
         self.log.unlink(missing_ok=True)
         with open(self.log, "w", encoding="utf8") as log:
             # pylint: disable-next=consider-using-with
-            self.server = subprocess.Popen([FIRN, "serve", self.volume, "--nfs", f"127.0.0.1:{port or 0}"],
+            self.server = subprocess.Popen(self.daemon("serve", self.volume, "--nfs", f"{host}:{port or 0}"),
                                            stdout=subprocess.DEVNULL, stderr=log, stdin=subprocess.DEVNULL)
         self.wait_for_port(self.log)
 

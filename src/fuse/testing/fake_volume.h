@@ -56,6 +56,7 @@ class FakeVolume final : public vfs::Volume {
   Reply<void> release(vfs::Handle* handle) override;
   void release_later(vfs::Handle* handle) override { io::detach(forget_result(release(handle))); }
   Reply<size_t> read(vfs::Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
+  std::shared_ptr<io::File> backing(vfs::Handle*) override { return nullptr; }
   Reply<size_t> write(vfs::Handle* handle, uint64_t offset, std::span<const std::byte> data,
                       vfs::WriteOptions options) override;
   Reply<void> fsync(vfs::Handle* handle, bool data_only) override;

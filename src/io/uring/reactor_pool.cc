@@ -32,6 +32,12 @@ Result<std::unique_ptr<ReactorPool>> ReactorPool::create(ReactorPoolOptions opti
   return pool;
 }
 
+std::vector<Reactor*> ReactorPool::all() const {
+  std::vector<Reactor*> all;
+  for (const auto& reactor : reactors_) all.push_back(reactor.get());
+  return all;
+}
+
 int64_t ReactorPool::cpu_ns(unsigned index) {
   clockid_t clock{};
   timespec used{};

@@ -26,6 +26,7 @@ class ReactorPool {
 
   unsigned size() const { return static_cast<unsigned>(reactors_.size()); }
   UringReactor& reactor(unsigned index) { return *reactors_[index]; }
+  std::vector<Reactor*> all() const;
 
   // What reactor `index` has used of its processor, in nanoseconds; spinning counts. Thread-safe until stop().
   int64_t cpu_ns(unsigned index);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "io/uring/page_cache.h"
 #include "io/uring/uring_disk.h"
 #include "io/uring/uring_reactor.h"
 
@@ -77,6 +78,7 @@ class UringFile final : public File {
   Task<Result<FileStat>> stat() override;
   Task<Result<void>> set_times(Timestamp atime, Timestamp mtime) override;
   Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) override;
+  bool in_memory(uint64_t offset, uint64_t bytes) override { return internal::in_page_cache(fd_, offset, bytes); }
   int fd() const override { return fd_; }
   std::optional<bool> open_elsewhere() override;
 

@@ -1,7 +1,12 @@
 #include "io/uring/uring_socket.h"
 
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +16,7 @@
 #include <utility>
 
 #include "io/unique_fd.h"
+#include "io/uring/page_cache.h"
 #include "io/uring/socket_address.h"
 #include "io/uring/uring_reactor.h"
 
@@ -55,6 +61,17 @@ class UringSocket final : public Socket {
     co_return {};
   }
 
+  Task<Result<void>> send_ahead(std::span<const std::byte> data, Until until) override {
+    // Without the ring where there is room.
+    const ssize_t sent = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    const auto done = static_cast<size_t>(std::max<ssize_t>(sent, 0));
+    co_return co_await send(data.subspan(done), until);
+  }
+
+  Task<Result<size_t>> send_file(File& file, uint64_t offset, size_t bytes, Until until) override;
+  Task<Result<void>> acknowledged(size_t but_bytes, Until until) override;
+  bool sends_pages() const override { return true; }
+
   void shutdown(Side side) override {
     const int how = side == Side::kReceive ? SHUT_RD : side == Side::kSend ? SHUT_WR : SHUT_RDWR;
     ::shutdown(fd_.get(), how);
@@ -63,8 +80,49 @@ class UringSocket final : public Socket {
   int fd() const override { return fd_.get(); }
 
  private:
+  // For sendfile(2), which cannot be told otherwise not to wait. The ring's own operations go on waiting.
+  void make_nonblocking() {
+    if (nonblocking_) return;
+    nonblocking_ = true;
+    fcntl(fd_.get(), F_SETFL, fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
+  }
+
   UniqueFd fd_;
+  bool nonblocking_ = false;
 };
+
+// Only what is in the page cache, for sendfile(2) would wait for the device on the reactor; reading brings in what is
+// not. IORING_OP_SPLICE would wait in a thread of the kernel's for each slow peer.
+Task<Result<size_t>> UringSocket::send_file(File& file, uint64_t offset, size_t bytes, Until until) {
+  constexpr size_t kSliceBytes = 1 << 20;  // in one call, during which the reactor does nothing else
+  const size_t count = std::min(bytes, kSliceBytes);
+  if (file.fd() < 0 || !internal::in_page_cache(file.fd(), offset, count))
+    co_return co_await Socket::send_file(file, offset, bytes, until);
+  if (until.token && until.token->cancelled()) co_return fail(Code::kInterrupted);
+  make_nonblocking();
+  for (;;) {
+    auto from = static_cast<off_t>(offset);
+    const ssize_t sent = ::sendfile(fd_.get(), file.fd(), &from, count);
+    if (sent >= 0) co_return static_cast<size_t>(sent);
+    if (errno != EAGAIN && errno != EINTR) co_return fail(Status::from_errno(errno));
+    const int32_t writable = co_await UringReactor::current()->submit(
+        [this](io_uring_sqe* sqe) { io_uring_prep_poll_add(sqe, fd_.get(), POLLOUT); }, until);
+    CO_TRY(check(writable));
+  }
+}
+
+// Nothing tells when a queue has become shorter than some length.
+Task<Result<void>> UringSocket::acknowledged(size_t but_bytes, Until until) {
+  constexpr int64_t kFirstPauseNs = 50'000, kLongestPauseNs = 10'000'000;
+  Clock& clock = UringReactor::current()->clock();
+  for (int64_t pause_ns = kFirstPauseNs;; pause_ns = std::min(pause_ns * 2, kLongestPauseNs)) {
+    int queued = 0;
+    if (ioctl(fd_.get(), SIOCOUTQ, &queued) != 0) co_return fail(Status::from_errno(errno));
+    if (static_cast<size_t>(queued) <= but_bytes) co_return {};
+    if (until.deadline_ns != 0 && clock.monotonic_ns() >= until.deadline_ns) co_return fail(Code::kTimedOut);
+    if (!co_await sleep_for(pause_ns, until.token)) co_return fail(Code::kInterrupted);
+  }
+}
 
 void send_small_writes_at_once(int fd) {
   const int on = 1;

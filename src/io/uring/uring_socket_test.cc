@@ -37,6 +37,16 @@ Task<void> send_all(Socket* socket, const std::string* text, Gate::Entry) {
   socket->shutdown(Socket::Side::kSend);
 }
 
+Task<void> receive_all(Socket* socket, std::string* into, Gate::Entry) {
+  std::vector<std::byte> buffer(100'000);
+  for (;;) {
+    const auto got = co_await socket->recv(buffer, within(10 * kSecond));
+    CO_REQUIRE(got);
+    if (*got == 0) co_return;
+    into->append(reinterpret_cast<const char*>(buffer.data()), *got);
+  }
+}
+
 using Connected = Task<Result<std::unique_ptr<Socket>>>;
 
 Task<void> round_trip(Listener* listener, Connected connect) {
@@ -48,13 +58,7 @@ Task<void> round_trip(Listener* listener, Connected connect) {
   for (int i = 0; i < 300'000; ++i) sent += std::to_string(i);
   detach(send_all(socket->get(), &sent, gate.enter()));
   std::string received;
-  std::vector<std::byte> buffer(100'000);
-  for (;;) {
-    const auto got = co_await (*socket)->recv(buffer, within(10 * kSecond));
-    CO_REQUIRE(got);
-    if (*got == 0) break;
-    received.append(reinterpret_cast<const char*>(buffer.data()), *got);
-  }
+  co_await receive_all(socket->get(), &received, gate.enter());
   EXPECT_TRUE(received == sent);
   co_await gate.close();
 }
@@ -72,6 +76,30 @@ TEST_F(UringSocket, CarriesBytesOverTcp) {
   const TcpAddress address = local_address_of(listener->fd()).value();
   ASSERT_NE(address.port, 0);
   environment_->run(round_trip(listener.get(), connect_tcp(address, {})));
+}
+
+// More than the kernel takes at once, so that the rest has to wait for the reader.
+Task<void> send_ahead_of(Listener* listener, std::string path) {
+  auto client = co_await connect_unix(path, {});
+  auto server = co_await listener->accept({});
+  CO_REQUIRE(client && server);
+  const std::string head(3'000'000, 'h'), tail = "tail";
+  Gate gate;
+  std::string received;
+  detach(receive_all(client->get(), &received, gate.enter()));
+  EXPECT_TRUE(co_await (*server)->send_ahead(std::as_bytes(std::span(head)), within(10 * kSecond)));
+  EXPECT_TRUE(co_await (*server)->send_ahead(std::as_bytes(std::span(head)).first(3), within(10 * kSecond)));
+  EXPECT_TRUE(co_await (*server)->send(std::as_bytes(std::span(tail)), within(10 * kSecond)));
+  (*server)->shutdown(Socket::Side::kBoth);
+  co_await gate.close();
+  EXPECT_TRUE(received == head + "hhhtail");
+  EXPECT_EQ((co_await (*server)->send_ahead(std::as_bytes(std::span(tail)), within(kSecond))).error().code(),
+            Code::kUnavailable);
+}
+
+TEST_F(UringSocket, WhatIsSentAheadComesFirst) {
+  auto listener = listen_unix(path_).value();
+  environment_->run(send_ahead_of(listener.get(), path_));
 }
 
 TEST_F(UringSocket, ReachesPathsLongerThanSunPath) {

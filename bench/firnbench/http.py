@@ -1,0 +1,223 @@
+"""HTTP: GETs beside nginx, which serves copies of the same files from the same disk; PUTs beside the same work in the
+mount. http_load asks both, and takes 2xx for an answer only."""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import time
+
+from .sources import http_load
+from .stores import free_address
+from .targets import Firn, Stage
+from .tools import BenchError, cpu_seconds, run
+
+MIB = 1 << 20
+SMALL = 4096
+SMALL_FILES = 1000
+CONNECTIONS = 64
+LARGE_AIM, SMALL_AIM, PUT_AIM = 0.9, 0.8, 0.8
+
+NGINX = """
+daemon off;
+user {user};
+worker_processes auto;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 100000000;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen {address}; root {root}; }}
+}}
+"""
+
+
+class Nginx:
+    """Debian's, with a configuration and a folder of its own, in the foreground."""
+
+    name = "nginx"
+
+    def __init__(self, base):
+        self.path = base / "nginx"
+        self.root = self.path / "files"
+        self.process = None
+
+    def start(self):
+        self.root.mkdir(parents=True)
+        self.address = free_address()
+        config = self.path / "nginx.conf"
+        user = "root" if os.geteuid() == 0 else "nobody"  # the workers read what this process wrote
+        config.write_text(NGINX.format(folder=self.path, address=self.address, root=self.root, user=user),
+                          encoding="utf-8")
+        try:
+            self.process = subprocess.Popen(["nginx", "-p", str(self.path), "-c", str(config)], stderr=subprocess.DEVNULL,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        except FileNotFoundError as error:
+            raise BenchError("nginx is not installed: scripts/setup --bench") from error
+        wait_for(self.address, "nginx")
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+        self.process = None
+
+    def cpu(self):
+        """Of the master and its workers."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            return sum(cpu_seconds(int(one)) for one in [pid, *children.read().split()])
+
+    def target(self, name):
+        return f"/{name}"
+
+
+class FirnHttp(Firn):
+    def __init__(self, base, program):
+        self.address = free_address()
+        super().__init__(base, program, settings={"http": f'listen = ["{self.address}"]'})
+        self.root = self.path
+
+    def start(self):
+        super().start()
+        wait_for(self.address, "firn")
+
+    def target(self, name):
+        return f"/v1/files/{name}"
+
+
+def wait_for(address, name):
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(address.split(":"), timeout=1).close()
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{name} does not serve HTTP") from error
+            time.sleep(0.05)
+
+
+def load(target, *words, connections, requests, **options):
+    """Runs http_load; seconds, and the server's processor time meanwhile."""
+    command = [http_load(), *words, "--connections", connections, "--requests", requests]
+    for name, value in options.items():
+        command += [f"--{name}", value] if value is not True else [f"--{name}"]
+    before = target.cpu()
+    told = json.loads(run(command))
+    return {"seconds": told["seconds"], "cpu_s": target.cpu() - before, "bytes": told["bytes"]}
+
+
+def get(target, name, **options):
+    return load(target, "get", target.address.rsplit(":", 1)[1], target.target(name), **options)
+
+
+def put(target, name, **options):
+    return load(target, "put", target.address.rsplit(":", 1)[1], target.target(name), **options)
+
+
+class Work:
+    """What both do, once a round: `aim` is for firn's rate by the other's."""
+
+    def __init__(self, name, against, aim):
+        self.name, self.against, self.aim = name, against, aim
+        self.rounds = {"firn": [], against: []}
+
+    def add(self, who, measured):
+        self.rounds[who].append(measured)
+
+    def median(self, who, what="seconds"):
+        return statistics.median(one[what] for one in self.rounds[who])
+
+    def ratio(self):
+        """The median of the rounds' own ratios: what disturbs a round disturbs both."""
+        pairs = zip(self.rounds["firn"], self.rounds[self.against], strict=True)
+        return statistics.median(theirs["seconds"] / ours["seconds"] for ours, theirs in pairs)
+
+    def summary(self):
+        return {"work": self.name, "against": self.against, "aim": self.aim, "rounds": self.rounds,
+                "ratio": self.ratio(), "seconds": self.median("firn"), "cpu_s": self.median("firn", "cpu_s"),
+                "their_seconds": self.median(self.against), "their_cpu_s": self.median(self.against, "cpu_s")}
+
+
+def fill(root, large_mib):
+    """A large file, and small ones in a folder."""
+    run(["dd", "if=/dev/urandom", f"of={root / 'large'}", "bs=1M", f"count={large_mib}", "status=none"])
+    (root / "small").mkdir()
+    for number in range(SMALL_FILES):
+        (root / "small" / str(number)).write_bytes(os.urandom(SMALL))
+    os.sync()
+
+
+def get_works(firn, nginx, sizes, rounds):
+    works = []
+    for connections in (1, 8):
+        work = Work(f"GET of {sizes.mib:,} MiB, connections: {connections}", "nginx", LARGE_AIM)
+        for _ in range(rounds):
+            for target in (nginx, firn):
+                work.add(target.name, get(target, "large", connections=connections, requests=sizes.large_gets))
+        works.append(work)
+    work = Work(f"GET of {SMALL // 1024} KiB, connections: {CONNECTIONS}", "nginx", SMALL_AIM)
+    for _ in range(rounds):
+        for target in (nginx, firn):
+            work.add(target.name, get(target, "small/", connections=CONNECTIONS, requests=sizes.small_gets,
+                                      files=SMALL_FILES))
+    return [*works, work]
+
+
+def put_works(firn, sizes, rounds):
+    """PUT is durable when it is answered; so is what is done in the mount, or, for information, is not."""
+    works = []
+    for name, connections, requests, size in ((f"PUT of {sizes.mib:,} MiB", 1, 1, sizes.mib * MIB),
+                                              (f"PUT of {SMALL // 1024} KiB", CONNECTIONS, sizes.small_puts, SMALL)):
+        same = Work(f"{name}, connections: {connections}", "the mount, fsync", PUT_AIM)
+        loose = Work(f"{name}, connections: {connections}", "the mount, no fsync", None)
+        for number in range(rounds):
+            folder = firn.path / f"{size}-{number}"
+            for part in ("put", "sync", "loose"):
+                (folder / part).mkdir(parents=True)
+            options = {"connections": connections, "requests": requests, "bytes": size}
+            ours = put(firn, f"{size}-{number}/put/", files=requests, **options)
+            same.add("firn", ours)
+            loose.add("firn", ours)
+            same.add(same.against, load(firn, "files", folder / "sync", sync=True, **options))
+            loose.add(loose.against, load(firn, "files", folder / "loose", **options))
+            run(["rm", "-r", folder])
+            run(["sync"])
+        works += [same, loose]
+    return works
+
+
+class Sizes:
+    def __init__(self, quick):
+        self.mib, self.large_gets, self.small_gets, self.small_puts = \
+            (64, 8, 5_000, 640) if quick else (1024, 16, 200_000, 12_800)
+
+
+def bench(figures, _targets, settings):
+    base, sizes = settings.base / "http", Sizes(settings.quick)
+    http_load()
+    firn, nginx = FirnHttp(base, settings.firn), Nginx(base)
+    with Stage(base, [firn, nginx]):
+        for target in (firn, nginx):
+            fill(target.root, sizes.mib)
+        for target in (firn, nginx):  # into the page cache
+            get(target, "large", connections=1, requests=1)
+        works = [*get_works(firn, nginx, sizes, settings.rounds), *put_works(firn, sizes, settings.rounds)]
+    figures.http = [work.summary() for work in works]
+
+
+def table(works):
+    lines = ["| work | against | s, firn | s, other | rate / other's | processor time, firn / other | aim |",
+             "|---|---|---|---|---|---|---|"]
+    for work in works:
+        aim = "" if work["aim"] is None else f"≥ {work['aim']}: {'met' if work['ratio'] >= work['aim'] else 'MISSED'}"
+        lines.append(f"| {work['work']} | {work['against']} | {work['seconds']:.3f} | {work['their_seconds']:.3f} | "
+                     f"{work['ratio']:.2f} | {work['cpu_s']:.2f} / {work['their_cpu_s']:.2f} s | {aim} |")
+    return "\n".join(lines)
