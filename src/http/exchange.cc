@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "http/validators.h"
@@ -13,7 +14,21 @@ namespace firn::http {
 namespace {
 
 constexpr const char* kLeft = "the client left in the middle of the body";
+constexpr size_t kHeadBytes = 512;        // more than most have
 constexpr size_t kPartBytes = 256 << 10;  // of a file, that may take as long as Limits::stall_timeout_ns
+
+void append_field(std::string& head, std::string_view name, std::string_view value) {
+  head.append(name).append(": ").append(value).append("\r\n");
+}
+
+// Written once a second.
+std::string_view date_now() {
+  static thread_local int64_t second = INT64_MIN;
+  static thread_local std::string text;
+  const int64_t now = io::Reactor::current()->clock().now().seconds;
+  if (now != second) text = http_date(second = now);
+  return text;
+}
 
 }  // namespace
 
@@ -131,12 +146,14 @@ io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optiona
   unmeasured_ = ends_with_connection;
   promised_bytes_ = bytes.value_or(0);
   keep_alive_ = connection_.parser.keep_alive() && !broken_ && !ends_with_connection && !closing().cancelled();
-  head_ = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
-  head_ += fmt::format("Date: {}\r\n", http_date(io::Reactor::current()->clock().now().seconds));
-  for (const auto& [name, value] : headers) head_ += fmt::format("{}: {}\r\n", name, value);
-  if (!bodyless && chunked_) head_ += "Transfer-Encoding: chunked\r\n";
-  if (!bodyless && bytes) head_ += fmt::format("Content-Length: {}\r\n", promised_bytes_);
-  head_ += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
+  head_.reserve(kHeadBytes);
+  fmt::format_to(std::back_inserter(head_), "HTTP/1.1 {} {}\r\n", status, reason_of(status));
+  append_field(head_, "Date", date_now());
+  for (const auto& [name, value] : headers) append_field(head_, name, value);
+  if (!bodyless && chunked_) append_field(head_, "Transfer-Encoding", "chunked");
+  if (!bodyless && bytes) append_field(head_, "Content-Length", fmt::format_int(promised_bytes_).c_str());
+  if (!keep_alive_) append_field(head_, "Connection", "close");
+  head_ += "\r\n";
   if (bytes) co_return {};
   co_return co_await send_framed(std::exchange(head_, {}), {}, {});
 }
