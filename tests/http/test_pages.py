@@ -172,13 +172,13 @@ class Changes(PagesTest):
             self.assertEqual(body[:10_000], self.content[:10_000])
 
     def test_a_response_that_is_whole_has_no_zeros_in_it(self):
-        """What the client's kernel holds unread when the file is cut off is no other for that."""
-        for unread in (1 << 20, UNREAD // 8, UNREAD // 2, 2 * UNREAD):
+        """What the client's kernel holds unread when the file is cut off there is no other for that."""
+        for unread in (1 << 20, 2 << 20, UNREAD // 8, UNREAD // 2, 2 * UNREAD):
             self.file.write_bytes(self.content)
             with self.begin() as connection:
                 start = self.read(connection, LARGE - unread)
                 time.sleep(PAUSE_S * 4)  # the kernels take what they can
-                os.truncate(self.file, 4097)
+                os.truncate(self.file, LARGE - unread * 3 // 4)
                 body = (start + self.receive_to_pause(connection)).partition(b"\r\n\r\n")[2]
             whole = len(body) == LARGE
             if whole:
