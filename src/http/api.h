@@ -63,7 +63,7 @@ class Api {
 
   // ---- api_files.cc ----
   io::Task<Result<void>> get_file(Exchange& exchange, std::string path);
-  io::Task<Result<void>> send_file(Exchange& exchange, vfs::Handle* handle);
+  io::Task<Result<void>> send_file(Exchange& exchange, vfs::Handle* handle, FileState file);
 
   // ---- api_patch.cc ----
   struct Changed {
@@ -128,12 +128,12 @@ class Api {
   InodeLocks changing_;  // files that a request replaces, removes or writes
 };
 
-// The route of `method` for `path`. None: `allowed` are the methods that `path` has, and no method at all where there
+// The route of `method` for `path`. None: `allowed` are the methods that `path` has, and none at all where there
 // is no such resource.
 struct RouteMatch {
   const Route* route = nullptr;
   std::string argument;
-  std::string allowed;  // for a header, such as "GET, HEAD, PUT"
+  std::string allowed;  // of no route only; for a header, such as "GET, HEAD, PUT"
 };
 RouteMatch match_route(std::string_view method, std::string_view path);
 

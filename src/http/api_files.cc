@@ -51,15 +51,17 @@ io::Task<Result<void>> Api::get_file(Exchange& exchange, std::string path) {
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
   if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory, "a directory; list it with /v1/ls");
   if (attr.type != meta::FileType::kRegular) co_return fail(Code::kInvalid, "not a regular file");
+  const Timestamp seen = io::Reactor::current()->clock().now();
   const vfs::Opened opened = CO_TRY(co_await options_.volume.open(who, attr.inode, {.flags = O_RDONLY}));
-  Result<void> sent = co_await send_file(exchange, opened.handle);
+  FileState file{.attr = opened.attr, .seen = seen, .settled = is_settled(opened.attr, seen)};
+  Result<void> sent = co_await send_file(exchange, opened.handle, std::move(file));
   (void)co_await options_.volume.release(opened.handle);  // it was only read
   co_return sent;
 }
 
-io::Task<Result<void>> Api::send_file(Exchange& exchange, vfs::Handle* handle) {
+io::Task<Result<void>> Api::send_file(Exchange& exchange, vfs::Handle* handle, FileState file) {
   const Request& request = exchange.request();
-  const FileState file = CO_TRY(co_await state_of(options_.volume, vfs::Volume::inode_of(handle)));
+  if (!file.settled) file = CO_TRY(co_await state_of(options_.volume, vfs::Volume::inode_of(handle)));
   Headers headers = validator_headers(file.attr, file.settled);
   if (const Verdict verdict = check_conditions(request, file.attr); verdict == Verdict::kNotModified)
     co_return co_await exchange.respond({304, "", "", std::move(headers)});

@@ -2,6 +2,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "base/random.h"
 #include "http/api.h"
 #include "http/file_state.h"
@@ -19,7 +22,7 @@ struct Api::NewFile {
 
 namespace {
 
-constexpr size_t kBufferBytes = 256 << 10;
+constexpr uint64_t kBufferBytes = 256 << 10;
 
 // What conditions on `path` are about: what a reader of it gets. `named` is what has the name itself.
 io::Task<Result<std::optional<vfs::Attr>>> represented(vfs::Volume& volume, Asker who, std::string path,
@@ -92,14 +95,13 @@ io::Task<Result<void>> Api::put_file(Exchange& exchange, std::string path) {
 }
 
 io::Task<Result<void>> Api::receive_body(Exchange& exchange, vfs::Handle* handle) {
-  std::vector<std::byte> buffer(kBufferBytes);
+  const uint64_t room = std::min(kBufferBytes, exchange.request().content_length.value_or(kBufferBytes));
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(room);
   for (uint64_t offset = 0;;) {
-    const size_t bytes = CO_TRY(co_await exchange.read_body(buffer));
+    const size_t bytes = CO_TRY(co_await exchange.read_body({buffer.get(), room}));
     if (bytes == 0) co_return Result<void>();
-    for (size_t done = 0; done < bytes;) {
-      const auto part = std::span<const std::byte>(buffer).subspan(done, bytes - done);
-      done += CO_TRY(co_await options_.volume.write(handle, offset + done, part, {}));
-    }
+    for (size_t done = 0; done < bytes;)
+      done += CO_TRY(co_await options_.volume.write(handle, offset + done, {buffer.get() + done, bytes - done}, {}));
     offset += bytes;
   }
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "http/validators.h"
@@ -11,7 +13,22 @@
 namespace firn::http {
 namespace {
 
+constexpr const char* kLeft = "the client left in the middle of the body";
+constexpr size_t kHeadBytes = 512;        // more than most have
 constexpr size_t kPartBytes = 256 << 10;  // of a file, that may take as long as Limits::stall_timeout_ns
+
+void append_field(std::string& head, std::string_view name, std::string_view value) {
+  head.append(name).append(": ").append(value).append("\r\n");
+}
+
+// Written once a second.
+std::string_view date_now() {
+  static thread_local int64_t second = INT64_MIN;
+  static thread_local std::string text;
+  const int64_t now = io::Reactor::current()->clock().now().seconds;
+  if (now != second) text = http_date(second = now);
+  return text;
+}
 
 }  // namespace
 
@@ -21,16 +38,26 @@ bool expects_continue(const Request& request) {
                                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
 }
 
+void Inbox::make_room(size_t bytes) {
+  const size_t kept = received_ - consumed_;
+  if (kept + bytes <= room_) {
+    if (consumed_ > 0 && kept > 0) std::memmove(bytes_.get(), bytes_.get() + consumed_, kept);
+  } else {
+    auto larger = std::make_unique_for_overwrite<std::byte[]>(kept + bytes);
+    if (kept > 0) std::memcpy(larger.get(), bytes_.get() + consumed_, kept);
+    bytes_ = std::move(larger);
+    room_ = kept + bytes;
+  }
+  received_ = kept;
+  consumed_ = 0;
+}
+
 io::Task<Result<bool>> Inbox::fill(io::Socket& socket, io::Until until) {
-  constexpr size_t kStepBytes = 64 << 10;
-  if (consumed > 0) bytes.erase(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(consumed));
-  consumed = 0;
-  const size_t before = bytes.size();
-  bytes.resize(before + kStepBytes);
-  const Result<size_t> received = co_await socket.recv(std::span(bytes).subspan(before), until);
-  bytes.resize(before + received.value_or(0));
-  if (!received) co_return fail(received.error());
-  co_return *received > 0;
+  constexpr size_t kStepBytes = 32 << 10;
+  make_room(kStepBytes);
+  const size_t received = CO_TRY(co_await socket.recv({bytes_.get() + received_, room_ - received_}, until));
+  received_ += received;
+  co_return received > 0;
 }
 
 io::Until Exchange::stall_limit() const { return io::within(connection_.limits.stall_timeout_ns, connection_.cut); }
@@ -54,33 +81,57 @@ io::Task<Result<size_t>> Exchange::read_body(std::span<std::byte> buffer) {
 }
 
 io::Task<Result<size_t>> Exchange::read_part(std::span<std::byte> buffer) {
-  Parser& parser = connection_.parser;
-  if (parser.done()) co_return size_t{0};
+  if (body_done()) co_return size_t{0};
   CO_TRY(co_await send_continue());
+  if (counted_left_) co_return co_await read_counted(buffer);
+  co_return co_await read_chunked(buffer);
+}
+
+// Straight into `buffer`, but for what came with the head.
+io::Task<Result<size_t>> Exchange::read_counted(std::span<std::byte> buffer) {
+  buffer = buffer.first(std::min<uint64_t>(buffer.size(), *counted_left_));
+  Inbox& inbox = connection_.inbox;
+  size_t bytes = std::min(buffer.size(), inbox.pending().size());
+  if (bytes > 0) {
+    std::memcpy(buffer.data(), inbox.pending().data(), bytes);
+    inbox.consume(bytes);
+  } else {
+    const int64_t since_ns = io::Reactor::current()->clock().monotonic_ns();
+    bytes = CO_TRY(co_await connection_.socket.recv(buffer, stall_limit()));
+    if (bytes == 0) co_return fail(Code::kUnavailable, kLeft);
+    if (Status pace = check_pace(since_ns, bytes); !pace.ok()) co_return fail(std::move(pace));
+  }
+  *counted_left_ -= bytes;
+  co_return bytes;
+}
+
+io::Task<Result<size_t>> Exchange::read_chunked(std::span<std::byte> buffer) {
+  Parser& parser = connection_.parser;
+  Inbox& inbox = connection_.inbox;
   for (;;) {
-    const BodyStep step = CO_TRY(parser.feed_body(connection_.inbox.pending(), buffer));
-    connection_.inbox.consume(step.consumed);
+    const BodyStep step = CO_TRY(parser.feed_body(inbox.pending(), buffer));
+    inbox.consume(step.consumed);
     if (step.produced > 0) co_return step.produced;
     if (parser.done()) co_return size_t{0};
-    if (step.consumed > 0 && !connection_.inbox.pending().empty()) continue;
-    if (!CO_TRY(co_await receive_more()))
-      co_return fail(Code::kUnavailable, "the client left in the middle of the body");
+    if (step.consumed > 0 && !inbox.pending().empty()) continue;
+    const int64_t since_ns = io::Reactor::current()->clock().monotonic_ns();
+    const size_t before = inbox.pending().size();
+    if (!CO_TRY(co_await inbox.fill(connection_.socket, stall_limit()))) co_return fail(Code::kUnavailable, kLeft);
+    if (Status pace = check_pace(since_ns, inbox.pending().size() - before); !pace.ok())
+      co_return fail(std::move(pace));
   }
 }
 
 // Only the time that the client takes counts against it.
-io::Task<Result<bool>> Exchange::receive_more() {
+Status Exchange::check_pace(int64_t since_ns, size_t bytes) {
   constexpr double kNsPerSecond = 1e9;
   const Limits& limits = connection_.limits;
-  const int64_t before_ns = io::Reactor::current()->clock().monotonic_ns();
-  Result<bool> more = co_await connection_.inbox.fill(connection_.socket, stall_limit());
-  waited_ns_ += io::Reactor::current()->clock().monotonic_ns() - before_ns;
-  received_bytes_ += connection_.inbox.pending().size();
+  waited_ns_ += io::Reactor::current()->clock().monotonic_ns() - since_ns;
+  received_bytes_ += bytes;
   const double paid_ns =
       static_cast<double>(received_bytes_) / static_cast<double>(limits.min_bytes_per_s) * kNsPerSecond;
-  if (more && static_cast<double>(waited_ns_ - limits.stall_timeout_ns) > paid_ns)
-    co_return fail(Code::kTimedOut, "the body comes too slowly");
-  co_return more;
+  if (static_cast<double>(waited_ns_ - limits.stall_timeout_ns) <= paid_ns) return {};
+  return Status(Code::kTimedOut, "the body comes too slowly");
 }
 
 io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optional<uint64_t> bytes) {
@@ -95,12 +146,14 @@ io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optiona
   unmeasured_ = ends_with_connection;
   promised_bytes_ = bytes.value_or(0);
   keep_alive_ = connection_.parser.keep_alive() && !broken_ && !ends_with_connection && !closing().cancelled();
-  head_ = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
-  head_ += fmt::format("Date: {}\r\n", http_date(io::Reactor::current()->clock().now().seconds));
-  for (const auto& [name, value] : headers) head_ += fmt::format("{}: {}\r\n", name, value);
-  if (!bodyless && chunked_) head_ += "Transfer-Encoding: chunked\r\n";
-  if (!bodyless && bytes) head_ += fmt::format("Content-Length: {}\r\n", promised_bytes_);
-  head_ += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
+  head_.reserve(kHeadBytes);
+  fmt::format_to(std::back_inserter(head_), "HTTP/1.1 {} {}\r\n", status, reason_of(status));
+  append_field(head_, "Date", date_now());
+  for (const auto& [name, value] : headers) append_field(head_, name, value);
+  if (!bodyless && chunked_) append_field(head_, "Transfer-Encoding", "chunked");
+  if (!bodyless && bytes) append_field(head_, "Content-Length", fmt::format_int(promised_bytes_).c_str());
+  if (!keep_alive_) append_field(head_, "Connection", "close");
+  head_ += "\r\n";
   if (bytes) co_return {};
   co_return co_await send_framed(std::exchange(head_, {}), {}, {});
 }
@@ -178,10 +231,10 @@ io::Task<Result<void>> Exchange::respond(Response response) {
 
 io::Task<bool> Exchange::drain() {
   // Whoever waits for "100 Continue" and was refused sends no body, or a whole new request: nobody can tell.
-  if (!connection_.parser.done() && !continue_sent_ && request_.header("expect")) co_return false;
-  if (connection_.parser.done()) co_return true;
+  if (!body_done() && !continue_sent_ && request_.header("expect")) co_return false;
+  if (body_done()) co_return true;
   std::vector<std::byte> buffer(16 << 10);
-  for (size_t read = 0; !connection_.parser.done();) {
+  for (size_t read = 0; !body_done();) {
     const Result<size_t> bytes = co_await read_body(buffer);
     if (!bytes) co_return false;
     read += *bytes;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,14 +27,18 @@ struct Limits {
 };
 
 // What was received and not yet consumed.
-struct Inbox {
-  std::vector<std::byte> bytes;
-  size_t consumed = 0;
-
-  std::span<const std::byte> pending() const { return std::span(bytes).subspan(consumed); }
-  void consume(size_t count) { consumed += count; }
+class Inbox {
+ public:
+  std::span<const std::byte> pending() const { return {bytes_.get() + consumed_, received_ - consumed_}; }
+  void consume(size_t count) { consumed_ += count; }
   // Receives more behind what is pending; false at the end of the stream.
   io::Task<Result<bool>> fill(io::Socket& socket, io::Until until);
+
+ private:
+  void make_room(size_t bytes);
+
+  std::unique_ptr<std::byte[]> bytes_;  // not zeroed first, as a vector's would be
+  size_t room_ = 0, received_ = 0, consumed_ = 0;
 };
 
 // One coroutine at a time. Everything it is given must outlive it.
@@ -48,7 +53,10 @@ class Exchange {
     io::CancelToken* closing;  // the server stops: no further request
   };
   Exchange(Connection connection, Request request, Peer peer)
-      : connection_(connection), request_(std::move(request)), peer_(std::move(peer)) {}
+      : connection_(connection),
+        request_(std::move(request)),
+        peer_(std::move(peer)),
+        counted_left_(request_.content_length) {}
 
   const Request& request() const { return request_; }
   const Peer& peer() const { return peer_; }
@@ -72,8 +80,10 @@ class Exchange {
   // kIo: the file ends before. They are the file's own until the client has them (io::Socket::send_file).
   bool sends_files() const;
   io::Task<Result<void>> write_file(io::File& file, uint64_t offset, uint64_t bytes);
-  // Waits until the client's kernel has all that was written but the last `but_bytes` at the most.
+  // Waits until the client has all that was written but the last `but_bytes`, or little more: it, or its kernel, but
+  // of that most_unread_bytes() at the most.
   io::Task<Result<void>> received(size_t but_bytes);
+  size_t most_unread_bytes() const { return connection_.socket.most_unread_bytes(); }
 
   int status() const { return status_; }                     // of the response; 0: none yet
   uint64_t read_bytes() const { return read_bytes_; }        // of the request's body
@@ -89,15 +99,20 @@ class Exchange {
   io::Until stall_limit() const;
   io::Task<Result<void>> send_text(std::string text);
   io::Task<Result<void>> send_continue();
+  bool body_done() const { return counted_left_ ? *counted_left_ == 0 : connection_.parser.done(); }
   io::Task<Result<size_t>> read_part(std::span<std::byte> buffer);
-  io::Task<Result<bool>> receive_more();
+  io::Task<Result<size_t>> read_counted(std::span<std::byte> buffer);
+  io::Task<Result<size_t>> read_chunked(std::span<std::byte> buffer);
+  // After a wait for the client since then, which brought so many bytes: kTimedOut where it is too slow.
+  Status check_pace(int64_t since_ns, size_t bytes);
   // Sends `before`, `data` and `after`, in one piece where that is not much.
   io::Task<Result<void>> send_framed(std::string before, std::span<const std::byte> data, std::string_view after);
 
   Connection connection_;
   const Request request_;
   Peer peer_;
-  std::string head_;  // of the response, not yet sent
+  std::optional<uint64_t> counted_left_;  // of the request's body; none: the parser knows where it ends
+  std::string head_;                      // of the response, not yet sent
   bool continue_sent_ = false;
   bool responded_ = false;
   bool complete_ = false;

@@ -7,7 +7,6 @@ namespace firn::http {
 namespace {
 
 constexpr uint64_t kBufferBytes = 256 << 10;
-constexpr uint64_t kUncopiedBytes = 1 << 20;  // less is not worth the wait at its end
 
 io::Task<Result<void>> copy_range(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle, ByteRange range) {
   const uint64_t room = std::min(kBufferBytes, range.count);
@@ -26,18 +25,19 @@ io::Task<Result<void>> copy_range(Exchange& exchange, vfs::Volume& volume, vfs::
 
 }  // namespace
 
-// Pages that are on their way to the client are zeroed where the file is cut off. So the end of the range is copied,
-// and its last byte waits until the client's kernel has all that was not: the file is found to be as long then, or the
-// client never gets that byte. It waits for no more than that, since what is copied makes the client acknowledge the
-// rest at once.
+// Pages that are on their way to the client, or lie unread in its kernel, are zeroed where the file is cut off, and
+// were it evicted. So what the client's kernel may hold, and a little more, is copied at the end of the range, and the
+// last byte waits until all but that little is there: the client has read what was not copied then, and the file is
+// found to be long enough still, or the client never gets that byte.
 io::Task<Result<void>> send_range(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle, ByteRange range) {
+  const uint64_t copied = exchange.most_unread_bytes() + 2 * kBufferBytes;
   const std::shared_ptr<io::File> file =
-      range.count >= kUncopiedBytes && exchange.sends_files() ? volume.backing(handle) : nullptr;
+      range.count >= 2 * copied && exchange.sends_files() ? volume.backing(handle) : nullptr;
   if (!file) co_return co_await copy_range(exchange, volume, handle, range);
-  const uint64_t end = range.first + range.count, copied_from = end - kBufferBytes;
-  CO_TRY(co_await exchange.write_file(*file, range.first, copied_from - range.first));
-  CO_TRY(co_await copy_range(exchange, volume, handle, {copied_from, kBufferBytes - 1}));
-  CO_TRY(co_await exchange.received(kBufferBytes - 1));
+  const uint64_t end = range.first + range.count;
+  CO_TRY(co_await exchange.write_file(*file, range.first, range.count - copied));
+  CO_TRY(co_await copy_range(exchange, volume, handle, {end - copied, copied - 1}));
+  CO_TRY(co_await exchange.received(kBufferBytes));
   co_return co_await copy_range(exchange, volume, handle, {end - 1, 1});
 }
 

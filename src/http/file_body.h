@@ -8,8 +8,8 @@
 namespace firn::http {
 
 // Sends a range of an open file. Much of a file that is on the local disk goes without copying, if the connection can.
-// Once the client has all of it, the file held all of it while it was sent: of one that is cut off meanwhile the last
-// byte does not follow (kIo), and no zeros stand for what is gone. `volume` and `handle` outlive the task.
+// A client that has all of it has what the file held: of one that is cut off meanwhile the last byte does not follow
+// (kIo), and no zeros stand for what is gone. `volume` and `handle` outlive the task.
 io::Task<Result<void>> send_range(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle, ByteRange range);
 
 }  // namespace firn::http

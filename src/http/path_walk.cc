@@ -87,12 +87,16 @@ bool above_scope(std::string_view scope, std::string_view path) {
 }
 
 io::Task<Result<vfs::Attr>> resolve(vfs::Volume& volume, Asker who, std::string path, LastLink last_link) {
-  Walk walk{.at = CO_TRY(co_await volume.getattr(kRootInode))};
+  // Of the root, which every walk begins at, the rest is asked for where it is the end.
+  Walk walk;
+  walk.at.inode = kRootInode;
+  walk.at.type = meta::FileType::kDirectory;
   walk.rest = split(path);
   walk.scope = split(who.scope);
   while (!walk.rest.empty()) CO_TRY(co_await step(volume, who, last_link, walk));
   if (!begins_with(walk.names, walk.scope)) co_return fail(outside());
   if (path.ends_with('/') && walk.at.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
+  if (walk.at.inode == kRootInode) co_return co_await volume.getattr(kRootInode);
   co_return walk.at;
 }
 

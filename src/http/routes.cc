@@ -58,16 +58,18 @@ std::optional<std::string_view> argument_of(std::string_view pattern, std::strin
 }  // namespace
 
 RouteMatch match_route(std::string_view method, std::string_view path) {
+  const std::string_view asked = method == "HEAD" ? "GET" : method;
+  for (const Route& route : Api::routes()) {
+    if (route.method != asked) continue;
+    if (const auto argument = argument_of(route.pattern, path))
+      return {.route = &route, .argument = std::string(*argument), .allowed = ""};
+  }
   RouteMatch match;
   for (const Route& route : Api::routes()) {
-    const auto argument = argument_of(route.pattern, path);
-    if (!argument) continue;
+    if (!argument_of(route.pattern, path)) continue;
     if (!match.allowed.empty()) match.allowed += ", ";
     match.allowed += route.method;
     if (route.method == "GET") match.allowed += ", HEAD";
-    if (method != route.method && !(method == "HEAD" && route.method == "GET")) continue;
-    match.route = &route;
-    match.argument = *argument;
   }
   return match;
 }

@@ -51,6 +51,7 @@ Task<void> send_copied(TestEnvironment* environment) {
   EXPECT_EQ(offset, text.size());
   EXPECT_TRUE(socket.sent == text.substr(100));
   EXPECT_FALSE(socket.sends_pages());
+  EXPECT_EQ(socket.most_unread_bytes(), 0u);
   EXPECT_TRUE(co_await socket.acknowledged(0, {}));
 }
 

@@ -37,6 +37,8 @@ class Socket {
   virtual Task<Result<size_t>> send_file(File& file, uint64_t offset, size_t bytes, Until until);
   // Whether send_file() can do without copying.
   virtual bool sends_pages() const { return false; }
+  // What a peer on this machine may leave unread in its kernel, however much it has.
+  virtual size_t most_unread_bytes() const { return 0; }
   // Returns once the peer's kernel has all that was sent but the last `but_bytes` at the most.
   virtual Task<Result<void>> acknowledged(size_t but_bytes, Until until);
 

@@ -91,13 +91,13 @@ class ServedTest(FirnTest):
     @staticmethod
     def receive(connection):
         """Everything until the server closes."""
-        text = b""
+        parts = []
         try:
             while part := connection.recv(65536):
-                text += part
+                parts.append(part)
         except ConnectionResetError:
             pass
-        return text
+        return b"".join(parts)
 
     def raw(self, text):
         """Sends bytes, and what comes back until the server closes."""

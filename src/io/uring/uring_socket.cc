@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <utility>
 
 #include "io/unique_fd.h"
@@ -32,6 +33,17 @@ Result<void> check(int32_t result) {
   if (result >= 0) return {};
   if (result == -ETIME) return fail(Code::kTimedOut);
   return fail(Status::from_errno(-result));
+}
+
+// Of TCP, of this machine; those of Unix sockets are smaller.
+size_t largest_receive_buffer() {
+  constexpr size_t kWhereUnknown = 64 << 20;
+  static const size_t bytes = [] {
+    size_t least = 0, fresh = 0, most = kWhereUnknown;
+    std::ifstream("/proc/sys/net/ipv4/tcp_rmem") >> least >> fresh >> most;
+    return std::max(fresh, most);
+  }();
+  return bytes;
 }
 
 class UringSocket final : public Socket {
@@ -71,6 +83,7 @@ class UringSocket final : public Socket {
   Task<Result<size_t>> send_file(File& file, uint64_t offset, size_t bytes, Until until) override;
   Task<Result<void>> acknowledged(size_t but_bytes, Until until) override;
   bool sends_pages() const override { return true; }
+  size_t most_unread_bytes() const override { return largest_receive_buffer(); }
 
   void shutdown(Side side) override {
     const int how = side == Side::kReceive ? SHUT_RD : side == Side::kSend ? SHUT_WR : SHUT_RDWR;
