@@ -50,6 +50,15 @@ TEST_P(KvConformance, DroppedTransactionLeavesNothing) {
   EXPECT_EQ(tx().get("a"), std::nullopt);
 }
 
+TEST_P(KvConformance, DiscardedRangesAreGone) {
+  tx().put("a", "1").put("b", "2").put("ba", "3").put("c", "4").commit();
+  ASSERT_TRUE(engine_->discard({"b", "c"}));
+  tx().put("d", "5").put("bb", "6").commit();
+  EXPECT_EQ(tx().multi_get({"a", "b", "ba", "bb", "c", "d"}),
+            (std::vector<std::optional<std::string>>{"1", std::nullopt, std::nullopt, "6", "4", "5"}));
+  EXPECT_FALSE(engine_->discard({"b", ""}));
+}
+
 TEST_P(KvConformance, OwnWritesAreVisible) {
   tx().put("a", "1").put("b", "2").put("c", "3").put("e", "5").commit();
   Tx t = tx();
