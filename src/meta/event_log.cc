@@ -207,7 +207,7 @@ io::Task<Result<bool>> EventLog::trim() {
   message.set_first(first);
   CO_TRY(co_await store_record(engine_, std::move(message)));
   // From the start, so that what an earlier attempt left goes, too.
-  CO_TRY(co_await discard_now(engine_, events_between(0, first)));
+  CO_TRY(co_await discard_now(engine_, events_before(first)));
   trimmed_total().add(gone);
   co_return true;
 }

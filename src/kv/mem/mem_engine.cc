@@ -180,7 +180,7 @@ Result<std::optional<std::string>> Memory::new_value(const WriteSet& writes, con
 }
 
 Result<void> Memory::discard(Range range) {
-  if (range.end.empty()) return fail(Code::kInvalid, "a range to discard has an end");
+  if (range.begin.size() != 1 || range.end.empty()) return fail(Code::kInvalid);
   std::lock_guard lock(state_mutex_);
   std::vector<std::string> keys;
   for (VersionMap::Cursor cursor(map_, range, last_version()); cursor.valid(); cursor.next())

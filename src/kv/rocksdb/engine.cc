@@ -254,7 +254,8 @@ Result<void> RocksdbEngine::flush_to_os() {
 
 Result<void> RocksdbEngine::discard(Range range) {
   if (read_only_) return fail(Code::kReadOnly, "the database is open for reading only");
-  if (range.end.empty()) return fail(Code::kInvalid, "a range to discard has an end");
+  // InsertHintPrefix says why.
+  if (range.begin.size() != 1 || range.end.empty()) return fail(Code::kInvalid);
   std::lock_guard lock(commit_mutex_);
   if (failed_.load(std::memory_order_relaxed)) return fail(Code::kBusy);
   const rocksdb::Status status =
