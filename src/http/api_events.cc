@@ -7,7 +7,7 @@ namespace {
 
 // "/a/b/" as "/a/b", "/" as "": paths of events have no symlinks and no "..".
 Result<std::string> folder_of(const Request& request, const std::string& scope) {
-  std::string_view rest = request.parameter("path").value_or(scope.empty() ? "/" : scope);
+  std::string_view rest = request.parameter("path").value_or("/");
   if (!rest.starts_with('/')) return fail(Code::kInvalid, "\"path\" must be an absolute path of the volume");
   std::string folder;
   while (!rest.empty()) {
@@ -39,11 +39,11 @@ io::Task<Result<void>> Api::events(Exchange& exchange, std::string) {
   meta::EventLog& log = streams.log();
   EventStreams::Query query{.folder = CO_TRY(folder_of(request, exchange.peer().scope))};
   if (request.parameter("follow")) query.follow = CO_TRY(flag_parameter(request, "follow"));
-  // What was answered before is part of what there is.
-  if (!query.follow) CO_TRY(co_await log.sync());
-  const uint64_t oldest = log.oldest(), durable = log.durable();
   // A browser that reconnects sends its header with the address that it was given at first.
   const std::string_view since = request.header("last-event-id").value_or(request.parameter("since").value_or("now"));
+  // What was answered before is part of what there is, and past.
+  if (!query.follow || since == "now") CO_TRY(co_await log.sync());
+  const uint64_t oldest = log.oldest(), durable = log.durable();
   if (since == "now") {
     query.after = durable;
   } else if (since == "oldest") {

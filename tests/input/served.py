@@ -34,7 +34,7 @@ class ServedTest(FirnTest):
         self.daemons = []
 
     def tearDown(self):
-        for daemon in self.daemons:
+        for daemon in list(self.daemons):
             self.stop(daemon)
         super().tearDown()
 
