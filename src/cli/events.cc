@@ -21,7 +21,8 @@ constexpr const char* kManual =
     "Shows what changes in a folder of a volume, or in all of it, as it happens: names that come, go and move,\n"
     "contents, attributes, extended attributes and policies. A change is shown once it is on the disk, so at most\n"
     "about a second later (sync.interval), and by its path at that time.\n"
-    "With --json each change is a line of JSON, whose member \"cursor\" can be given to --since: nothing is missed and\n"
+    "With --json each change is a line of JSON, whose member \"cursor\" can be given to --since: nothing is missed "
+    "and\n"
     "nothing shown twice. A cursor that is too old is a failure: list again what you follow. docs/http-api.md\n"
     "describes the members. A connection that breaks is made again. For root and the daemon's owner.";
 
@@ -40,12 +41,12 @@ std::string human_line(const nlohmann::json& event) {
     return found != event.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
   const std::string time = text("time");
-  std::string line = fmt::format("{:%Y-%m-%d %H:%M:%S} {:<10} ",
-                                 fmt::localtime(static_cast<std::time_t>(std::stoll(time.empty() ? "0" : time))),
-                                 text("event"));
+  std::string line =
+      fmt::format("{:%Y-%m-%d %H:%M:%S} {:<10} ",
+                  fmt::localtime(static_cast<std::time_t>(std::stoll(time.empty() ? "0" : time))), text("event"));
   if (event.contains("from")) line += text("from") + " -> ";
   line += event.contains("path") && event["path"].is_string() ? text("path")
-                                                               : fmt::format("inode {}", event.value("inode", 0));
+                                                              : fmt::format("inode {}", event.value("inode", 0));
   if (event.contains("xattr")) line += " " + text("xattr");
   return line;
 }
@@ -82,12 +83,11 @@ class Follower {
 
   Status connect() {
     Client client = TRY(Client::connect(target_.served));
-    return client.fetch(route(), {.begin =
-                                      [this](const Client::Head&) -> Status {
-                                        reached_ = true;
-                                        told_ = false;
-                                        return {};
-                                      },
+    return client.fetch(route(), {.begin = [this](const Client::Head&) -> Status {
+                                    reached_ = true;
+                                    told_ = false;
+                                    return {};
+                                  },
                                   .sink = [this](std::span<const std::byte> data) -> Status {
                                     TRY(events_.feed({reinterpret_cast<const char*>(data.data()), data.size()}));
                                     if (std::fflush(stdout) == 0) return {};
@@ -121,15 +121,14 @@ void add_events(Command& firn) {
   Command command = firn.add("events", "Show what changes in a volume, as it happens", kManual);
   auto arguments = std::make_shared<Arguments>();
   command.value("PATH", arguments->path, "A folder of a volume, or the volume's own folder for all of it").required();
-  command.value("--since", arguments->since,
-                "Begin after this event's cursor; \"oldest\": with the oldest that is kept; \"now\"")
+  command
+      .value("--since", arguments->since,
+             "Begin after this event's cursor; \"oldest\": with the oldest that is kept; \"now\"")
       .called("CURSOR");
   command.flag("--no-follow", arguments->no_follow, "Show what there is, from the oldest on or --since, and end");
   command.flag("--json", arguments->json, "Each change as a line of JSON");
   command.may_be_remote();
-  command.runs([arguments]() -> Result<int> {
-    return Follower(TRY(find_tree(arguments->path)), *arguments).run();
-  });
+  command.runs([arguments]() -> Result<int> { return Follower(TRY(find_tree(arguments->path)), *arguments).run(); });
 }
 
 }  // namespace firn::cli

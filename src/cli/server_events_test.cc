@@ -8,7 +8,8 @@ namespace firn::cli {
 namespace {
 
 TEST(ServerEvents, AreReadHoweverTheyAreCut) {
-  const std::string stream = "retry: 1\nid: c0\n\n: comment\nid: c1\ndata: one\n\nevent:e\r\ndata:two\r\ndata: three\r\n\r\nid: c2\n";
+  const std::string stream =
+      "retry: 1\nid: c0\n\n: comment\nid: c1\ndata: one\n\nevent:e\r\ndata:two\r\ndata: three\r\n\r\nid: c2\n";
   for (size_t step = 1; step <= stream.size(); ++step) {
     std::vector<std::string> seen;
     ServerEvents events([&](const ServerEvents::Event& event) -> Status {

@@ -25,7 +25,8 @@ Result<std::string> folder_of(const Request& request, const std::string& scope) 
 // An event names what its maker's directories hide from others.
 Status check_may_follow(const Peer& peer, uint32_t owner_uid) {
   if (peer.uid == 0 || peer.uid == owner_uid) return {};
-  return Status(Code::kAccessDenied, "only root and the daemon's owner, and tokens that act as one of them, may follow");
+  return Status(Code::kAccessDenied,
+                "only root and the daemon's owner, and tokens that act as one of them, may follow");
 }
 
 }  // namespace

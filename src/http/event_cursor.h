@@ -9,7 +9,8 @@
 
 namespace firn::http {
 
-// "0123456789abcdef-42": the log's id in hexadecimal, and the number of the last event that was seen, which was durable.
+// "0123456789abcdef-42": the log's id in hexadecimal, and the number of the last event that was seen, which was
+// durable.
 struct EventCursor {
   uint64_t log = 0;
   uint64_t sequence = 0;

@@ -107,7 +107,8 @@ io::Task<Result<EventStreams::Page>> EventStreams::read(const Stream& stream, ui
   page.last = page.more ? events.back().sequence : through;
   CO_TRY(co_await paths_.catch_up(*transaction));
   for (const auto& [sequence, event] : events) {
-    PlacedEvent placed{.event = event, .at = CO_TRY(co_await paths_.path_of(*transaction, event.at, sequence)), .from = {}};
+    PlacedEvent placed{
+        .event = event, .at = CO_TRY(co_await paths_.path_of(*transaction, event.at, sequence)), .from = {}};
     if (event.from.parent) placed.from = CO_TRY(co_await paths_.path_of(*transaction, event.from, sequence));
     const std::string cursor = cursor_at(sequence).text();
     const auto shown = show_event(placed, stream.query.folder, cursor);

@@ -66,8 +66,7 @@ void put_inode(json& line, const Event& event) {
 }
 
 void put_other(json& line, const Event& event) {
-  line["replaced"] = {
-      {"inode", event.other.value}, {"type", name_of(event.other_type)}, {"nlink", event.other_nlink}};
+  line["replaced"] = {{"inode", event.other.value}, {"type", name_of(event.other_type)}, {"nlink", event.other_nlink}};
 }
 
 // The folder itself was moved, with what it is in.

@@ -180,8 +180,8 @@ io::Task<Result<std::vector<LoggedEvent>>> EventLog::read(kv::Transaction& trans
                                                           uint64_t through, size_t limit) {
   std::vector<LoggedEvent> events;
   if (after >= through) co_return events;
-  const auto pairs = CO_TRY(
-      co_await transaction.scan(events_between(after + 1, through + 1), limit, kv::Isolation::kSnapshot));
+  const auto pairs =
+      CO_TRY(co_await transaction.scan(events_between(after + 1, through + 1), limit, kv::Isolation::kSnapshot));
   if (after + 1 < oldest()) co_return fail(Code::kStale, "the events were discarded");
   for (const kv::Pair& pair : pairs) {
     const uint64_t sequence = CO_TRY(sequence_of_event_key(pair.key));

@@ -47,9 +47,9 @@ TEST_F(Events, EveryChangeIsTold) {
   EXPECT_EQ(v().unlink(kRootInode, "g"), Code::kOk);
   ASSERT_TRUE(run(v().service().set_policy(root(), f.inode, {.skip = std::nullopt, .pinned = true})));
   EXPECT_EQ(v().rmdir(kRootInode, "d"), Code::kOk);
-  EXPECT_EQ(w().told(), (Lines{"created /d", "created /d/f", "content /d/f", "attributes /d/f", "xattr /d/f",
-                               "xattr /d/f", "linked /g", "renamed /d/f -> /h", "removed /g", "policy /h",
-                               "removed /d"}));
+  EXPECT_EQ(w().told(),
+            (Lines{"created /d", "created /d/f", "content /d/f", "attributes /d/f", "xattr /d/f", "xattr /d/f",
+                   "linked /g", "renamed /d/f -> /h", "removed /g", "policy /h", "removed /d"}));
 }
 
 TEST_F(Events, WhatChangesNothingIsNotTold) {

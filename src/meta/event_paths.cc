@@ -35,8 +35,8 @@ EventPlace place_before(const Event& event, InodeId directory) {
 // Of a record from before inodes knew their names.
 io::Task<Result<std::string>> look_up_name(kv::Transaction& transaction, InodeId parent, InodeId inode) {
   for (std::string after;;) {
-    const auto pairs = CO_TRY(co_await transaction.scan(names_after(Prefix::kDirent, parent, after), kPage,
-                                                        kv::Isolation::kSnapshot));
+    const auto pairs =
+        CO_TRY(co_await transaction.scan(names_after(Prefix::kDirent, parent, after), kPage, kv::Isolation::kSnapshot));
     for (const kv::Pair& pair : pairs) {
       after = CO_TRY(name_of_key(pair.key));
       if (CO_TRY(decode_dirent(pair.value)).inode == inode) co_return after;

@@ -11,9 +11,9 @@
 
 namespace firn::meta {
 
-// An event names a directory by its number. Where that was at the time is where it is now, with what the log says of its
-// later moves and removal undone. Whatever it answers is of the state that the transaction reads.
-// One coroutine at a time.
+// An event names a directory by its number. Where that was at the time is where it is now, with what the log says of
+// its later moves and removal undone. Whatever it answers is of the state that the transaction reads. One coroutine at
+// a time.
 class EventPaths {
  public:
   explicit EventPaths(EventLog& log) : log_(log) {}

@@ -35,7 +35,7 @@ TEST_F(EventPathsTest, AreThoseOfTheTime) {
   v().file(a.inode, "h");
   EXPECT_EQ(v().unlink(a.inode, "h"), Code::kOk);
   EXPECT_EQ(v().rmdir(b.inode, "d"), Code::kOk);
-  const Lines all = {"created /a",   "created /a/b",         "created /a/b/f", "renamed /a/b -> /c", "created /c/g",
+  const Lines all = {"created /a",         "created /a/b",   "created /a/b/f", "renamed /a/b -> /c", "created /c/g",
                      "renamed /a -> /c/d", "created /c/d/h", "removed /c/d/h", "removed /c/d"};
   EXPECT_EQ(w().told(), all);
   ASSERT_TRUE(run(v().service().reclaim(a.inode)));  // its record is gone, too
@@ -75,8 +75,7 @@ TEST_F(EventPathsTest, SurviveTrimming) {
     (void)w().told(w().log().oldest() - 1);
     EXPECT_TRUE(run(w().log().trim()));
   }
-  EXPECT_EQ(w().told(w().log().durable() - 3),
-            (Lines{"created /a10/f10", "renamed /a10 -> /a11", "created /a11/f11"}));
+  EXPECT_EQ(w().told(w().log().durable() - 3), (Lines{"created /a10/f10", "renamed /a10 -> /a11", "created /a11/f11"}));
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct InodeFacts {
   bool has_inline = false;   // the record says so
   uint32_t xattr_count = 0;  // the record's; ACLs included
   uint32_t acl_count = 0;
-  uint64_t known_as = 0;       // hash_key() of the entry that the record says leads here; 0: it says nothing
+  uint64_t known_as = 0;  // hash_key() of the entry that the record says leads here; 0: it says nothing
   bool undecodable = false;
 
   // Found:
