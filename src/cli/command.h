@@ -99,6 +99,7 @@ void add_rm(Command& firn);
 void add_stat(Command& firn);
 void add_du(Command& firn);
 void add_find(Command& firn);
+void add_events(Command& firn);
 void add_mkdir(Command& firn);
 void add_mv(Command& firn);
 void add_tier(Command& firn);

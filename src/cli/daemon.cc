@@ -19,6 +19,7 @@
 #include "cli/stop_signal.h"
 #include "cli/version.h"
 #include "fuse/session.h"
+#include "http/event_streams.h"
 
 namespace firn::cli {
 namespace {
@@ -38,6 +39,7 @@ class Doors {
       io::detach(watch_mount(gate_.enter()));
     }
     migrations_.emplace(running_, options.paths, settings_);
+    if (running_.events()) events_.emplace(*running_.events(), static_cast<unsigned>(settings_.events.streams));
     http_.emplace(
         HttpDoor::Options{
             .paths = options.paths, .reactors = running_.reactors(), .pool = running_.pool(), .api = api_options()},
@@ -55,6 +57,7 @@ class Doors {
     if (session_) co_await session_->stop();
     if (nfs_) co_await nfs_->close();
     if (http_) co_await http_->close();
+    if (events_) co_await events_->stop();
     if (maintenance_) co_await maintenance_->stop();
     co_await gate_.close();
     status_.session = nullptr;
@@ -66,6 +69,7 @@ class Doors {
     return {.volume = running_.volume(),
             .metrics = metrics::process_registry(),
             .owner_uid = geteuid(),
+            .events = events_ ? &*events_ : nullptr,
             .status = [this] { return on_first(status_.report()); },
             .samples = [this] { return on_first(sample_metrics(running_, session_.get())); },
             .stop = [this] { stop_.request(); },
@@ -113,6 +117,7 @@ class Doors {
   std::unique_ptr<fuse::Session> session_;
   std::optional<Maintenance> maintenance_;
   std::optional<Migrations> migrations_;
+  std::optional<http::EventStreams> events_;
   Neighbours neighbours_;
   std::optional<HttpDoor> http_;
   std::unique_ptr<discovery::Announcer> announcer_;

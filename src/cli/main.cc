@@ -22,10 +22,11 @@ std::string overview() {
 
 void declare(Command& firn) {
   firn.may_be_remote();
-  for (auto add : {add_init,  add_mount, add_umount, add_serve, add_status,  add_stats, add_profile, add_debug,
-                   add_fsck,  add_key,   add_tier,   add_wal,   add_gc,      add_scrub, add_restore, add_migrate,
-                   add_bench, add_ls,    add_cat,    add_get,   add_put,     add_rm,    add_stat,    add_du,
-                   add_find,  add_mkdir, add_mv,     add_token, add_devices, add_cache, add_cp,      add_version})
+  for (auto add :
+       {add_init,  add_mount,   add_umount, add_serve, add_status, add_stats,   add_profile, add_debug, add_fsck,
+        add_key,   add_tier,    add_wal,    add_gc,    add_scrub,  add_restore, add_migrate, add_bench, add_ls,
+        add_cat,   add_get,     add_put,    add_rm,    add_stat,   add_du,      add_find,    add_mkdir, add_mv,
+        add_token, add_devices, add_cache,  add_cp,    add_events, add_version})
     add(firn);
 }
 

@@ -116,6 +116,8 @@ io::Task<Result<void>> RunningVolume::stop() {
   Result<void> result;
   const bool was_started = std::exchange(started_, false);
   if (was_started) result = co_await volume_->stop();
+  ending_.cancel();
+  co_await keeping_.close();
   if (handover_) co_await handover_->stop();
   if (follower_) {
     co_await follower_->close();
@@ -138,6 +140,7 @@ Result<void> RunningVolume::close() {
   if (stores_) io::block_on(*reactors_, stores_->close());
   store_.reset();
   meta_.reset();
+  events_.reset();
   if (engine_) {
     const Result<void> closed = io::block_on(*reactors_, engine_->close());
     if (result) result = closed;

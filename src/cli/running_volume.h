@@ -15,6 +15,7 @@
 #include "io/uring/reactor_pool.h"
 #include "kv/kv.h"
 #include "kv/rocksdb/rocksdb_engine.h"
+#include "meta/event_log.h"
 #include "meta/local_service.h"
 #include "meta/volume.h"
 #include "vfs/volume.h"
@@ -41,6 +42,8 @@ class RunningVolume {
 
   vfs::Volume& volume() { return *volume_; }
   meta::Service& meta() { return *meta_; }
+  // Null: no log of changes is kept.
+  meta::EventLog* events() { return events_.get(); }
   data::Store& store() { return *store_; }
   kv::Engine& engine() { return follower_ ? follower_->engine() : *engine_; }
   // Null: this is not a read-only mount of a volume that lives in a bucket.
@@ -67,6 +70,7 @@ class RunningVolume {
   kv::RocksdbOptions cached_database(const std::string& path, const Settings& settings);
   tier::Bucket bucket(const Settings& settings);
   io::Task<Result<void>> load_record();
+  io::Task<Result<void>> open_events(const Settings& settings, uint64_t hot_id);
   io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
   void open_tiers(const Settings& settings);
   void prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database);
@@ -81,11 +85,15 @@ class RunningVolume {
   std::unique_ptr<Following> follower_;  // instead of an engine
   std::unique_ptr<kv::Engine> engine_;
   std::unique_ptr<io::Disk> disk_;
+  std::unique_ptr<meta::EventLog> events_;
   std::unique_ptr<meta::LocalService> meta_;
   std::unique_ptr<data::Store> store_;
   std::unique_ptr<RunningTiers> tiers_;
   std::unique_ptr<vfs::Volume> volume_;
   std::unique_ptr<Handover> handover_;
+
+  io::CancelToken ending_;  // of what keeps the log of changes short
+  io::Gate keeping_;
 
   meta::VolumeSettings record_;
   std::optional<tier::Key> key_;

@@ -166,18 +166,31 @@ void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& 
                                                    .on_lost = in_bucket_ ? flags.on_lost : nullptr});
 }
 
+io::Task<Result<void>> RunningVolume::open_events(const Settings& settings, uint64_t hot_id) {
+  if (follower_) co_return Result<void>();  // another machine has the log of this history
+  if (settings.events.keep == 0) co_return co_await meta::EventLog::forget(*engine_);
+  const meta::EventLog::Options options{.hot_id = hot_id, .keep = static_cast<uint64_t>(settings.events.keep)};
+  events_ = CO_TRY(co_await meta::EventLog::open(*engine_, options, system_random()));
+  io::detach([](meta::EventLog* events, io::CancelToken* ending, io::Gate::Entry) -> io::Task<void> {
+    co_await events->keep_short(ending);
+  }(events_.get(), &ending_, keeping_.enter()));
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> RunningVolume::start_metadata(const Settings& settings, uint64_t hot_id) {
   if (!follower_) {
     const meta::Session session = CO_TRY(co_await meta::begin_session(*engine_, boot_id()));
     boot_session_ = session.number;
     was_clean_ = session.clean;
   }
+  CO_TRY(co_await open_events(settings, hot_id));
   meta_ = std::make_unique<meta::LocalService>(
       engine(), meta::Options{.exclusive_owner = !follower_,
                               .inode_cache_entries = static_cast<size_t>(settings.inode_cache_entries),
                               .dirent_cache_entries = static_cast<size_t>(settings.dirent_cache_entries),
                               .boot_session = boot_session_,
                               .hot_id = hot_id,
+                              .events = events_.get(),
                               .tiered = !stores_->tiers().empty(),
                               .journals_inline = in_bucket_});
   co_return {};

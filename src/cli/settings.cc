@@ -58,6 +58,7 @@ config::Schema schema_of(Settings& s) {
        "Let the kernel read and write the files under hot/ by itself (Linux 6.9 or later, as root)."},
   };
   append_schema(s.http, schema);
+  append_schema(s.events, schema);
   append_schema(s.nfs, schema);
   append_schema(s.tiers, schema);
   append_schema(s.s3, schema);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/config.h"
+#include "cli/event_settings.h"
 #include "cli/http_settings.h"
 #include "cli/nfs_settings.h"
 #include "cli/tier_settings.h"
@@ -39,6 +40,7 @@ struct Settings {
   bool fuse_passthrough = true;
 
   HttpSettings http;
+  EventSettings events;
   NfsSettings nfs;
   TierSettings tiers;
   S3Settings s3;

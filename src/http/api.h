@@ -18,6 +18,7 @@
 namespace firn::http {
 
 class Api;
+class EventStreams;
 
 // A method of a resource, who may use it, and what answers.
 struct Route {
@@ -33,6 +34,8 @@ struct ApiOptions {
   metrics::Registry& metrics;
   uint32_t owner_uid = 0;  // who may use /v1/admin, besides root
   vfs::DoorId door = 2;
+  // GET /v1/events. Null: no log of changes is kept.
+  EventStreams* events = nullptr;
   // The daemon's own part of the answer to GET /v1/status: a JSON object.
   std::function<io::Task<std::string>()> status;
   // What the daemon adds to `metrics`, read when somebody looks.
@@ -111,6 +114,9 @@ class Api {
   io::Task<Result<void>> show_policy(Exchange& exchange, std::string);
   // For a whole tree. kInvalid: the request does not say what.
   Result<Work> policy_work(const Request& request, std::string path);
+
+  // ---- api_events.cc ----
+  io::Task<Result<void>> events(Exchange& exchange, std::string);
 
   // ---- api_admin.cc ----
   io::Task<Result<void>> status(Exchange& exchange, std::string);

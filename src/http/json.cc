@@ -8,7 +8,6 @@
 #include "http/base64.h"
 
 namespace firn::http {
-namespace {
 
 std::string_view name_of(meta::FileType type) {
   switch (type) {
@@ -31,8 +30,6 @@ std::string_view name_of(meta::FileType type) {
 }
 
 std::string text_of(Timestamp time) { return fmt::format("{}.{:09}", time.seconds, time.nanoseconds); }
-
-}  // namespace
 
 std::string dump_json(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

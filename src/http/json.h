@@ -9,6 +9,11 @@
 
 namespace firn::http {
 
+// "file", "directory", ...
+std::string_view name_of(meta::FileType type);
+// Seconds with nine decimals.
+std::string text_of(Timestamp time);
+
 // {"inode", "type", "mode" (octal text), "nlink", "uid", "gid", "size", "allocated", "atime", "mtime", "ctime",
 // "btime"}; times are seconds with nine decimals, as text: a JSON number would lose nanoseconds.
 nlohmann::json json_of(const meta::Attr& attr);

@@ -20,6 +20,7 @@ std::span<const Route> Api::routes() {
       {"POST", "/v1/symlink", kWrite, &Api::make_symlink},
       {"GET", "/v1/tiers", kRead, &Api::list_tiers},
       {"GET", "/v1/policy", kRead, &Api::show_policy},
+      {"GET", "/v1/events", kRead, &Api::events},
       {"GET", "/v1/status", kRead, &Api::status},
       {"GET", "/v1/devices", kRead, &Api::list_devices},
       {"GET", "/v1/metrics", kRead, &Api::show_metrics},

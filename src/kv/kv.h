@@ -100,6 +100,12 @@ class Engine {
   // (not a power cut). Cheap; may block for a write(2).
   virtual Result<void> flush_to_os() = 0;
 
+  // Removes every key of a range, which begins with a single byte and has an end, at a cost that does not depend on how
+  // many there are (kInvalid: another range); for what nobody reads or writes any more. Outside of all transactions,
+  // and not told to a CommitSink: a database that was made elsewhere from what was shipped may still have them. Seen,
+  // and durable, with the next commit. kBusy: not now.
+  virtual Result<void> discard(Range range) = 0;
+
   // Engine-specific facts for status pages: names and values, such as {"memtable_bytes", "1048576"}.
   virtual std::vector<std::pair<std::string, std::string>> statistics() const = 0;
 

@@ -50,6 +50,27 @@ TEST_P(KvConformance, DroppedTransactionLeavesNothing) {
   EXPECT_EQ(tx().get("a"), std::nullopt);
 }
 
+// Neighbours, as the hints for insertion know them, before and after.
+TEST_P(KvConformance, DiscardingAmongNeighbours) {
+  const auto key = [](int i) { return "E" + std::string(7, '\0') + std::string(1, static_cast<char>(i)); };
+  for (int i = 0; i < 100; ++i) {
+    tx().put(key(i), "x").commit();
+    if (i % 10 == 9) ASSERT_TRUE(engine_->discard({"E", key(i - 5)}));
+  }
+  tx().put("other", "1").commit();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(tx().get(key(i)).has_value(), i >= 94) << i;
+}
+
+TEST_P(KvConformance, DiscardedRangesAreGone) {
+  tx().put("a", "1").put("b", "2").put("ba", "3").put("c", "4").commit();
+  ASSERT_TRUE(engine_->discard({"b", "c"}));
+  tx().put("d", "5").put("bb", "6").commit();
+  EXPECT_EQ(tx().multi_get({"a", "b", "ba", "bb", "c", "d"}),
+            (std::vector<std::optional<std::string>>{"1", std::nullopt, std::nullopt, "6", "4", "5"}));
+  EXPECT_FALSE(engine_->discard({"b", ""}));
+  EXPECT_FALSE(engine_->discard({"bb", "c"}));
+}
+
 TEST_P(KvConformance, OwnWritesAreVisible) {
   tx().put("a", "1").put("b", "2").put("c", "3").put("e", "5").commit();
   Tx t = tx();

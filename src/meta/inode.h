@@ -20,8 +20,21 @@ struct Inode {
   uint32_t xattr_bytes = 0;  // names and values of the stored xattrs
   bool has_inline = false;   // there is an inline value
   bool unnamed = false;      // made by O_TMPFILE and never linked: nlink is 0, but link() may name it
+  // One of its names, in the directory attr.parent: an entry with it leads here. Empty: none is known (a record from
+  // before there was this; a removed name of several).
+  std::string name;
   std::shared_ptr<const Extras> extras;
 
+  void name_it(InodeId parent, std::string_view new_name) {
+    attr.parent = parent;
+    name = new_name;
+  }
+  // `parent` and `old_name` name it no more.
+  void unname(InodeId parent, std::string_view old_name) {
+    if (attr.parent != parent || name != old_name) return;
+    name.clear();
+    if (!is_directory()) attr.parent = InodeId();
+  }
   bool is_directory() const { return attr.type == FileType::kDirectory; }
   const std::string& target() const { return get().target; }
   const std::string& access_acl() const { return get().access_acl; }

@@ -50,6 +50,19 @@ kv::Range journal_of(InodeId inode) {
   return {prefix.str(), kv::prefix_end(prefix)};
 }
 
+Key event_key(uint64_t sequence) { return {Prefix::kEvent, InodeId(sequence)}; }
+
+kv::Range events_between(uint64_t first, uint64_t end) { return {event_key(first).str(), event_key(end).str()}; }
+
+kv::Range events_before(uint64_t end) { return {Key(Prefix::kEvent).str(), event_key(end).str()}; }
+
+kv::Range all_events() { return {Key(Prefix::kEvent).str(), kv::prefix_end(Key(Prefix::kEvent))}; }
+
+Result<uint64_t> sequence_of_event_key(std::string_view key) {
+  if (key.size() != kKeyHeadBytes) return fail(Code::kCorrupt, "an event's key has another length");
+  return load_be<uint64_t>(key.data() + 1);
+}
+
 Result<uint64_t> block_of_journal_key(std::string_view key) {
   if (key.size() != kKeyHeadBytes + sizeof(uint64_t)) return fail(Code::kCorrupt, "a journal's key has another length");
   return load_be<uint64_t>(key.data() + kKeyHeadBytes);

@@ -27,6 +27,7 @@ enum class Prefix : char {
   kBlob = 'B',
   kJournal = 'J',
   kContent = 'H',
+  kEvent = 'E',
 };
 
 inline constexpr size_t kKeyHeadBytes = 1 + sizeof(uint64_t);
@@ -62,9 +63,11 @@ Key journal_key(InodeId inode, uint64_t block);
 inline Key blob_key(std::string_view name) { return {Prefix::kBlob, name}; }
 Key blob_live_key(std::string_view name);
 inline Key content_key(std::string_view hash) { return {Prefix::kContent, hash}; }
+Key event_key(uint64_t sequence);
 inline Key counter_key(std::string_view name) { return {Prefix::kCounter, name}; }
+inline Key event_log_key() { return counter_key("event_log"); }
 
-// Counters (64-bit little-endian) and the session record.
+// Counters (64-bit little-endian), the session record, and the record of the log of events.
 inline constexpr std::string_view kNextInodeCounter = "next_inode";
 inline constexpr std::string_view kInodesCounter = "inodes";
 inline constexpr std::string_view kBytesCounter = "bytes";
@@ -86,10 +89,16 @@ kv::Range all_chunks_from(InodeId inode, ChunkIndex first);
 // The journal of a file.
 kv::Range journal_of(InodeId inode);
 
+// Events from `first` on, before `end`; all before `end`; all.
+kv::Range events_between(uint64_t first, uint64_t end);
+kv::Range events_before(uint64_t end);
+kv::Range all_events();
+
 // The parts of a stored key; kCorrupt when it is too short.
 Result<InodeId> inode_of_key(std::string_view key);
 Result<std::string_view> name_of_key(std::string_view key);
 Result<ChunkIndex> chunk_of_key(std::string_view key);
+Result<uint64_t> sequence_of_event_key(std::string_view key);
 Result<uint64_t> block_of_journal_key(std::string_view key);
 
 std::string encode_counter(uint64_t value);

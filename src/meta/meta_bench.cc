@@ -3,6 +3,7 @@
 
 #include "io/block_on.h"
 #include "kv/testing/engine_host.h"
+#include "meta/event_log.h"
 #include "meta/local_service.h"
 #include "meta/volume.h"
 
@@ -16,12 +17,19 @@ constexpr int kNames = 10'000;
 // A volume with one directory of kNames files, and names to work with.
 class Fixture {
  public:
-  Fixture() {
+  enum class Events { kNone, kLogged };
+
+  explicit Fixture(Events events) {
     auto opened = kv::open_rocksdb({.path = folder_.path() + "/db", .create = true});
     CHECK(opened.has_value());
     engine_ = *std::move(opened);
     CHECK(run(format(*engine_, VolumeSettings{.id = "0123456789abcdef"}, RootOwner{})).has_value());
-    service_ = std::make_unique<LocalService>(*engine_, Options{});
+    if (events == Events::kLogged) {
+      auto log = run(EventLog::open(*engine_, {}, system_random()));
+      CHECK(log.has_value());
+      events_ = *std::move(log);
+    }
+    service_ = std::make_unique<LocalService>(*engine_, Options{.events = events_.get()});
     directory_ = make_directory("d");
     run(fill());
   }
@@ -38,6 +46,7 @@ class Fixture {
 
   kv::testing::ScratchFolder folder_;
   std::unique_ptr<kv::Engine> engine_;
+  std::unique_ptr<EventLog> events_;
   std::unique_ptr<LocalService> service_;
   const Credentials who_{.kernel_checked = true};
   InodeId directory_;
@@ -54,8 +63,9 @@ class Fixture {
   }
 };
 
+template <Fixture::Events kEvents = Fixture::Events::kNone>
 Fixture& fixture() {
-  static Fixture* const shared = new Fixture;
+  static Fixture* const shared = new Fixture(kEvents);
   return *shared;
 }
 
@@ -133,9 +143,9 @@ io::Task<void> list_all(benchmark::State& state, Fixture& f) {
 
 void readdir(benchmark::State& state) { run(list_all(state, fixture())); }
 
-template <auto kBody>
+template <auto kBody, Fixture::Events kEvents = Fixture::Events::kNone>
 void measure(benchmark::State& state) {
-  run(repeat(state, fixture(), kBody));
+  run(repeat(state, fixture<kEvents>(), kBody));
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -147,6 +157,10 @@ BENCHMARK(measure<create_after_lookup>)->Name("lookup_missing_then_create")->Use
 BENCHMARK(measure<create_and_unlink>)->Name("create_unlink_reclaim")->UseRealTime();
 BENCHMARK(measure<rename_one>)->Name("rename_twice")->UseRealTime();
 BENCHMARK(measure<update_one>)->Name("update_inline_4k")->UseRealTime();
+constexpr Fixture::Events kLogged = Fixture::Events::kLogged;
+BENCHMARK(measure<create_one, kLogged>)->Name("create_with_events")->UseRealTime();
+BENCHMARK(measure<create_and_unlink, kLogged>)->Name("create_unlink_reclaim_with_events")->UseRealTime();
+BENCHMARK(measure<update_one, kLogged>)->Name("update_inline_4k_with_events")->UseRealTime();
 BENCHMARK(readdir)->Name("readdir_10000_with_attributes")->UseRealTime();
 
 }  // namespace

@@ -20,6 +20,7 @@ void Mutation::restart() {
   slot_count_ = 0;
   dirent_count_ = 0;
   now_.reset();
+  noted_ = {};
   locks_.release();
 }
 
@@ -139,6 +140,34 @@ void Mutation::write_usage() {
     if (change[k] != 0) transaction_->add(counter_key(kUsageCounters[k]), change[k]);
 }
 
+uint64_t Mutation::write_event() {
+  EventLog* const events = core_.options.events;
+  if (events == nullptr || noted_.inode == nullptr) return 0;
+  const Attr& attr = noted_.inode->attr;
+  EventDraft event{.kind = noted_.kind,
+                   .inode = attr.inode,
+                   .type = attr.type,
+                   .nlink = attr.nlink,
+                   .size = attr.size,
+                   .time = now(),
+                   .at = noted_.at,
+                   .from = noted_.from,
+                   .xattr = noted_.xattr};
+  if (!event.at.parent) {
+    if (attr.nlink == 0) return 0;
+    event.at = {attr.parent, noted_.inode->name};
+  }
+  if (noted_.who != nullptr) event.uid = noted_.who->uid;
+  if (noted_.other != nullptr) {
+    event.other = noted_.other->attr.inode;
+    event.other_type = noted_.other->attr.type;
+    event.other_nlink = noted_.other->attr.nlink;
+  }
+  const uint64_t sequence = events->next();
+  transaction_->put(event_key(sequence), encode_event(event));
+  return sequence;
+}
+
 void Mutation::publish() {
   for (size_t i = 0; i < slot_count_; ++i) {
     const Slot& slot = *slots_[i];
@@ -160,7 +189,9 @@ io::Task<Result<void>> Mutation::commit() {
   for (size_t i = 0; i < slot_count_; ++i)
     if (slots_[i]->fate != Fate::kUnchanged) write_inode(*slots_[i]);
   write_usage();
+  const uint64_t event = write_event();
   const Result<kv::Version> committed = co_await transaction_->commit();
+  if (event != 0) core_.options.events->ended(event, committed.has_value());
   if (!committed) {
     // Whatever became of it, the next reader asks the store.
     drop_from_caches();

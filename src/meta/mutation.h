@@ -9,6 +9,7 @@
 
 #include "kv/kv.h"
 #include "meta/core.h"
+#include "meta/event_log.h"
 #include "meta/usage.h"
 
 namespace firn::meta {
@@ -66,6 +67,18 @@ class Mutation {
   // mtime and ctime are now; to be written at commit.
   void touch(Inode* directory);
 
+  // What commit() logs of this change, with what `inode` is by then: at most once. The event's place is `at`; without
+  // one it is the name that the inode is known by. An inode without any name is nobody's business.
+  struct Noted {
+    EventKind kind = EventKind::kContent;
+    const Inode* inode = nullptr;  // of this mutation, as `other`
+    const Credentials* who = nullptr;
+    EventPlaceOf<std::string_view> at, from;
+    const Inode* other = nullptr;
+    std::string_view xattr;
+  };
+  void note(const Noted& change) { noted_ = change; }
+
   // For keys other than inodes and directory entries.
   kv::Transaction& transaction();
   kv::Isolation isolation() const { return core_.isolation(); }
@@ -97,12 +110,15 @@ class Mutation {
   void write_dirents();
   void write_inode(const Slot& slot);
   void write_usage();
+  // Writes the event; its number, 0: there is none.
+  uint64_t write_event();
   void publish();
   void drop_from_caches();
 
   Core& core_;
   LockSet locks_;
   std::optional<Timestamp> now_;
+  Noted noted_;
   std::unique_ptr<kv::Transaction> transaction_;  // begun at the first use
   std::array<std::optional<Slot>, kMaxInodes> slots_;
   std::array<DirentChange, kMaxDirents> dirents_;

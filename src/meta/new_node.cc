@@ -119,10 +119,12 @@ io::Task<Result<Attr>> add_node(Mutation& m, const Credentials& who, Inode* pare
   const InodeId id = CO_TRY(co_await m.core().numbers.next());
   Inode* inode = m.add(make_inode(who, *parent, id, spec, m.now()));
   stamp_session(m.core(), inode->attr.content);
+  inode->name_it(parent->attr.inode, name);
   CO_TRY(apply_likeness(m, who, spec, *inode));
   if (inode->is_directory()) ++parent->attr.nlink;
   m.touch(parent);
   m.put_dirent(parent->attr.inode, name, {id, spec.type});
+  m.note({.kind = EventKind::kCreated, .inode = inode, .who = &who});
   CO_TRY(co_await m.commit());
   co_return inode->attr;
 }

@@ -8,6 +8,8 @@
 
 namespace firn::meta {
 
+class EventLog;
+
 struct Options {
   Clock* clock = &system_clock();  // outlives the service
   // This process is the only writer of the engine: allows the caches. Two services on one engine must not both claim
@@ -20,6 +22,8 @@ struct Options {
   // Of this volume's folder of backings: records that were made with another one, which a bucket brought back, refer to
   // backings that are not here.
   uint64_t hot_id = 0;
+  // Is told of every change; must outlive the service. Null: nobody keeps a log.
+  EventLog* events = nullptr;
   // Colder tiers are to have what is settled: changes are listed as pending.
   bool tiered = false;
   // What is durable is in the log and in colder tiers, and backings are a cache: inline content that settles goes on

@@ -37,6 +37,7 @@ const char* problem_of(const record::Inode& m) {
   if (m.target().size() > kMaxSymlinkBytes) return "symlink target too long";
   if (!m.access_acl().empty() && !parse_acl(m.access_acl())) return "malformed access ACL";
   if (!m.default_acl().empty() && !parse_acl(m.default_acl())) return "malformed default ACL";
+  if (m.name().size() > kMaxNameBytes) return "name too long";
   if (m.skip_tiers() > kEveryTier) return "policy of unknown tiers";
   return nullptr;
 }
@@ -115,6 +116,7 @@ std::string_view encode_inode(const Inode& inode) {
   m.set_xattr_bytes(inode.xattr_bytes);
   m.set_has_inline(inode.has_inline);
   m.set_unnamed(inode.unnamed);
+  if (!inode.name.empty()) m.set_name(inode.name);
   if (inode.extras) {
     m.set_target(inode.target());
     m.set_access_acl(inode.access_acl());
@@ -133,6 +135,7 @@ Result<Inode> decode_inode(InodeId id, std::string_view bytes) {
   inode.xattr_bytes = m.xattr_bytes();
   inode.has_inline = m.has_inline();
   inode.unnamed = m.unnamed();
+  inode.name = m.name();
   if (!m.target().empty() || !m.access_acl().empty() || !m.default_acl().empty())
     inode.extras = std::make_shared<const Extras>(Extras{m.target(), m.access_acl(), m.default_acl()});
   return inode;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "meta/acl.h"
+#include "meta/event.h"
 #include "meta/keys.h"
 #include "meta/records.h"
 #include "meta/tiering_records.h"
@@ -32,6 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto blob = decode_blob("0123456789abcdef", bytes);
   CHECK(blob || blob.error().code() == Code::kCorrupt);
   if (blob) CHECK(encode_blob(*decode_blob(blob->name, encode_blob(*blob))) == encode_blob(*blob));
+  const auto event = decode_event(bytes);
+  CHECK(event || event.error().code() == Code::kCorrupt);
+  (void)sequence_of_event_key(bytes);
   (void)inode_of_key(bytes);
   (void)name_of_key(bytes);
   (void)decode_counter(bytes);

@@ -97,6 +97,15 @@ TEST(Records, GoldenPolicy) {
             "6a00201");
 }
 
+TEST(Records, GoldenName) {
+  Inode inode;
+  inode.name_it(InodeId(1), "a");
+  EXPECT_EQ(hex(encode_inode(inode)), "0801900101da020161");
+  EXPECT_EQ(decode_inode(InodeId(2), encode_inode(inode))->name, "a");
+  inode.name = std::string(kMaxNameBytes + 1, 'a');
+  EXPECT_EQ(decode_inode(InodeId(2), encode_inode(inode)).error().code(), Code::kCorrupt);
+}
+
 TEST(Records, GoldenDirent) { EXPECT_EQ(hex(encode_dirent({InodeId(300), FileType::kDirectory})), "08ac021002"); }
 
 TEST(Records, InodesSurviveTheRoundTrip) {

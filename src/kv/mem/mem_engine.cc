@@ -28,6 +28,7 @@ class Memory final : public MemEngine, public ShippingSource {
   Version last_version() const override { return last_version_.load(std::memory_order_acquire); }
   Version synced_version() const override { return synced_version_.load(std::memory_order_acquire); }
   Result<void> flush_to_os() override { return {}; }
+  Result<void> discard(Range range) override;
   std::vector<std::pair<std::string, std::string>> statistics() const override;
   io::Task<Result<void>> close() override { return sync(last_version()); }
   void crash() override;
@@ -176,6 +177,18 @@ Result<std::optional<std::string>> Memory::new_value(const WriteSet& writes, con
     }
   }
   return encode_counter(add_counter(base, entry.delta));
+}
+
+Result<void> Memory::discard(Range range) {
+  if (range.begin.size() != 1 || range.end.empty()) return fail(Code::kInvalid);
+  std::lock_guard lock(state_mutex_);
+  std::vector<std::string> keys;
+  for (VersionMap::Cursor cursor(map_, range, last_version()); cursor.valid(); cursor.next())
+    keys.emplace_back(cursor.key());
+  const Version version = last_version() + 1;
+  for (const std::string& key : keys) map_.set(key, std::nullopt, version);
+  last_version_ = version;
+  return {};
 }
 
 Version Memory::set_commit_sink(CommitSink* sink) {

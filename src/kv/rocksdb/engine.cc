@@ -252,6 +252,20 @@ Result<void> RocksdbEngine::flush_to_os() {
   return {};
 }
 
+Result<void> RocksdbEngine::discard(Range range) {
+  if (read_only_) return fail(Code::kReadOnly, "the database is open for reading only");
+  // InsertHintPrefix says why.
+  if (range.begin.size() != 1 || range.end.empty()) return fail(Code::kInvalid);
+  std::lock_guard lock(commit_mutex_);
+  if (failed_.load(std::memory_order_relaxed)) return fail(Code::kBusy);
+  const rocksdb::Status status =
+      db_->DeleteRange(write_options_, db_->DefaultColumnFamily(), slice(range.begin), slice(range.end));
+  if (status.IsIncomplete()) return fail(Code::kBusy);
+  if (status.ok()) return {};
+  failed_.store(true, std::memory_order_release);
+  return fail(to_status(status, "discard a range"));
+}
+
 std::vector<std::pair<std::string, std::string>> RocksdbEngine::statistics() const {
   std::vector<std::pair<std::string, std::string>> facts = {
       {"engine", "rocksdb"},

@@ -49,6 +49,7 @@ class RocksdbEngine final : public Engine, public ShippingSource {
   Version last_version() const override { return last_version_.load(std::memory_order_acquire); }
   Version synced_version() const override { return logged_ ? group_sync_.synced_version() : last_version(); }
   Result<void> flush_to_os() override;
+  Result<void> discard(Range range) override;
   std::vector<std::pair<std::string, std::string>> statistics() const override;
   io::Task<Result<void>> close() override;
   ShippingSource* shipping() override { return read_only_ ? nullptr : this; }

@@ -25,6 +25,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const std::vector<Journa
   ++attr.content.uploaded_version;
   CO_TRY(co_await mark_pending(m, *inode));
   m.update(inode);
+  m.note({.kind = EventKind::kContent, .inode = inode});
   CO_TRY(co_await m.commit());
   co_return attr;
 }

@@ -24,10 +24,14 @@ io::Task<Result<Attr>> attempt(Mutation& m, const Credentials& who, InodeId id, 
   CO_TRY(check_source(*inode));
   ++inode->attr.nlink;
   inode->unnamed = false;
+  if (inode->name.empty()) inode->name_it(parent, name);
   inode->attr.ctime = m.now();
   m.update(inode);
   m.touch(directory);
   m.put_dirent(parent, name, {id, inode->attr.type});
+  // The first name of a file that was made without one makes it.
+  const EventKind kind = inode->attr.nlink == 1 ? EventKind::kCreated : EventKind::kLinked;
+  m.note({.kind = kind, .inode = inode, .who = &who, .at = {parent, name}});
   CO_TRY(co_await m.commit());
   co_return inode->attr;
 }

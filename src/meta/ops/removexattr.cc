@@ -27,6 +27,7 @@ io::Task<Result<void>> attempt(Mutation& m, const Credentials& who, InodeId id, 
   }
   inode->attr.ctime = m.now();
   m.update(inode);
+  m.note({.kind = EventKind::kXattr, .inode = inode, .who = &who, .xattr = name});
   co_return co_await m.commit();
 }
 

@@ -129,10 +129,26 @@ void unlink_replaced(Mutation& m, Inode* to, Inode* replaced) {
   m.update(replaced);
 }
 
+// One of several names that is not the one the inode is known by leaves that as it is.
+void rename_inode(Inode* inode, const EventPlaceOf<std::string_view>& from, const EventPlaceOf<std::string_view>& to) {
+  if (inode->name.empty() || (inode->name == from.name && inode->attr.parent == from.parent) || inode->is_directory())
+    inode->name_it(to.parent, to.name);
+}
+
 void apply(Mutation& m, const Request& r, const Places& p) {
+  const EventPlaceOf<std::string_view> from{r.parent, r.name}, to{r.new_parent, r.new_name};
+  m.note({.kind = r.options.exchange ? EventKind::kExchanged : EventKind::kRenamed,
+          .inode = p.moved,
+          .who = &r.who,
+          .at = to,
+          .from = from,
+          .other = p.replaced});
   reparent(m, p.moved, p.from, p.to);
+  if (p.replaced) p.replaced->unname(r.new_parent, r.new_name);
+  rename_inode(p.moved, from, to);
   if (r.options.exchange) {
     reparent(m, p.replaced, p.to, p.from);
+    rename_inode(p.replaced, to, from);
     m.put_dirent(r.parent, r.name, {p.replaced->attr.inode, p.replaced->attr.type});
   } else {
     if (p.replaced) unlink_replaced(m, p.to, p.replaced);

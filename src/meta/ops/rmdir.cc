@@ -16,6 +16,7 @@ io::Task<Result<Removed>> attempt(Mutation& m, const Credentials& who, InodeId p
   --directory->attr.nlink;
   m.touch(directory);
   m.erase_dirent(parent, name);
+  m.note({.kind = EventKind::kRemoved, .inode = victim, .who = &who, .at = {parent, name}});
   CO_TRY(co_await m.commit());
   co_return Removed{victim->attr};
 }

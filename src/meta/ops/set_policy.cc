@@ -33,6 +33,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, const Credentials& who, InodeId id, 
   if (m.core().options.tiered && attr.content.settled) CO_TRY(co_await follow(m, *inode, before.skip));
   attr.ctime = m.now();
   m.update(inode);
+  m.note({.kind = EventKind::kPolicy, .inode = inode, .who = &who});
   CO_TRY(co_await m.commit());
   co_return attr;
 }

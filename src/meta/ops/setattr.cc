@@ -84,6 +84,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, const Credentials& who, InodeId id, 
   if (change.uid || change.gid || change.kill_set_ids) CO_TRY(co_await drop_capabilities(m, *inode));
   apply_times(change, m.now(), inode->attr);
   m.update(inode);
+  m.note({.kind = EventKind::kAttributes, .inode = inode, .who = &who});
   CO_TRY(co_await m.commit());
   co_return inode->attr;
 }

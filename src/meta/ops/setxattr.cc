@@ -40,6 +40,7 @@ io::Task<Result<void>> attempt(Mutation& m, const Request& r) {
   }
   inode->attr.ctime = m.now();
   m.update(inode);
+  m.note({.kind = EventKind::kXattr, .inode = inode, .who = &r.who, .xattr = r.name});
   co_return co_await m.commit();
 }
 

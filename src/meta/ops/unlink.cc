@@ -19,6 +19,7 @@ io::Task<Result<Removed>> attempt(Mutation& m, const Request& request) {
   CO_TRY(check_remove(who, *directory, *victim, false));
   if (victim->attr.nlink > 0) --victim->attr.nlink;
   victim->attr.ctime = m.now();
+  victim->unname(parent, name);
   // A file that colder tiers know may have more records than one transaction should remove.
   const bool reclaimed =
       victim->attr.nlink == 0 && victim->attr.inode == unheld && victim->attr.content.generation == 0;
@@ -29,6 +30,7 @@ io::Task<Result<Removed>> attempt(Mutation& m, const Request& request) {
   }
   m.touch(directory);
   m.erase_dirent(parent, name);
+  m.note({.kind = EventKind::kRemoved, .inode = victim, .who = &who, .at = {parent, name}});
   CO_TRY(co_await m.commit());
   co_return Removed{victim->attr, reclaimed};
 }

@@ -59,10 +59,17 @@ bool leaves_tiers_behind(const ContentUpdate& u, const Content& before, const Co
 
 bool changes_content(const ContentUpdate& u) { return u.size || u.allocated_bytes || u.inline_data || u.content; }
 
+// Whether somebody who reads the file may find something else than before. Every write moves the time.
+bool reads_otherwise(const ContentUpdate& u, uint64_t size_before, Timestamp mtime_before, const Attr& after) {
+  return after.size != size_before || after.mtime != mtime_before || (u.inline_data && !u.inline_data->empty());
+}
+
 io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& update) {
   co_await m.lock({id});
   Inode* inode = CO_TRY(co_await m.inode(id));
   const Content before = inode->attr.content;
+  const uint64_t size_before = inode->attr.size;
+  const Timestamp mtime_before = inode->attr.mtime;
   if (changes_content(update)) {
     if (inode->attr.type != FileType::kRegular) co_return fail(Code::kInvalid);
     const bool settles = update.content && update.content->settled && !before.settled;
@@ -80,6 +87,8 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
   if (m.core().options.tiered && leaves_tiers_behind(update, before, inode->attr.content))
     CO_TRY(co_await mark_pending(m, *inode));
   m.update(inode);
+  if (reads_otherwise(update, size_before, mtime_before, inode->attr))
+    m.note({.kind = EventKind::kContent, .inode = inode});
   CO_TRY(co_await m.commit());
   co_return inode->attr;
 }

@@ -36,13 +36,14 @@ class Checker {
     for (const kv::Pair& pair : *run(transaction_->scan({std::string(1, '\0'), std::string(1, '\xff')}, 10'000'000))) {
       const auto prefix = Prefix(pair.key[0]);
       if (prefix == Prefix::kVolume || prefix == Prefix::kCounter || prefix == Prefix::kBlob ||
-          prefix == Prefix::kContent)
+          prefix == Prefix::kContent || prefix == Prefix::kEvent)
         continue;
       const InodeId id = *inode_of_key(pair.key);
       if (prefix == Prefix::kInode) {
         inodes_[id] = *decode_inode(id, pair.value);
       } else if (prefix == Prefix::kDirent) {
         load_dirent(id, *decode_dirent(pair.value));
+        entries_[{id, std::string(*name_of_key(pair.key))}] = decode_dirent(pair.value)->inode;
       } else {
         ++counts_[prefix][id];
       }
@@ -60,6 +61,9 @@ class Checker {
 
   void check_inode(InodeId id, const Inode& inode) {
     const Attr& attr = inode.attr;
+    const auto named = entries_.find({attr.parent, inode.name});
+    if (!inode.name.empty() && attr.nlink != 0 && (named == entries_.end() || named->second != id))
+      complain(id, "is not where it says it is");
     if (inode.is_directory()) {
       check_directory(id, attr);
     } else {
@@ -103,6 +107,7 @@ class Checker {
   std::map<InodeId, Inode> inodes_;
   std::map<InodeId, uint64_t> names_, children_, subdirectories_;
   std::map<InodeId, InodeId> parents_;
+  std::map<std::pair<InodeId, std::string>, InodeId> entries_;
   std::map<Prefix, std::map<InodeId, uint64_t>> counts_;
   UsageShare usage_ = {};
   std::vector<std::string> problems_;

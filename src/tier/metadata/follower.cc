@@ -62,6 +62,7 @@ class MetadataFollower::Engine final : public kv::Engine {
   kv::Version last_version() const override { return current()->last_version(); }
   kv::Version synced_version() const override { return last_version(); }
   Result<void> flush_to_os() override { return {}; }
+  Result<void> discard(kv::Range) override { return read_only(); }
   std::vector<std::pair<std::string, std::string>> statistics() const override { return current()->statistics(); }
   // The follower's to do: whoever closes it has no more transactions.
   io::Task<Result<void>> close() override {

@@ -22,6 +22,7 @@ class ShippedEngine final : public kv::Engine {
   kv::Version last_version() const override { return inner_->last_version(); }
   kv::Version synced_version() const override { return shipper_.shipped(); }
   Result<void> flush_to_os() override { return inner_->flush_to_os(); }
+  Result<void> discard(kv::Range range) override { return inner_->discard(std::move(range)); }
   std::vector<std::pair<std::string, std::string>> statistics() const override;
   io::Task<Result<void>> close() override { return inner_->close(); }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kv/key_hash.h"
+#include "meta/event.h"
 #include "meta/keys.h"
 #include "meta/records.h"
 #include "vfs/fsck/walk.h"
@@ -23,6 +25,7 @@ InodeFacts facts_of(const meta::Inode& inode) {
   facts.has_inline = inode.has_inline;
   facts.xattr_count = inode.attr.xattr_count;
   facts.acl_count = (inode.access_acl().empty() ? 0u : 1u) + (inode.default_acl().empty() ? 0u : 1u);
+  if (!inode.name.empty()) facts.known_as = kv::hash_key(meta::dirent_key(inode.attr.parent, inode.name));
   return facts;
 }
 
@@ -75,6 +78,7 @@ struct NameVisitor {
       return;
     }
     ++target.names;
+    if (target.known_as != 0 && kv::hash_key(key) == target.known_as) target.known_name_found = true;
     if (is_directory) ++directory.subdirectories;
     if (target.names > 1) return;
     target.named_in = parent;
@@ -115,6 +119,14 @@ struct BelongingVisitor {
       default:
         break;
     }
+  }
+};
+
+struct EventVisitor {
+  Census& census;
+  void operator()(const kv::Pair& pair) const {
+    if (!meta::sequence_of_event_key(pair.key) || !meta::decode_event(pair.value))
+      census.report({}, "a logged event cannot be decoded", {{pair.key, std::nullopt}});
   }
 };
 
@@ -163,6 +175,8 @@ io::Task<Result<void>> take_census(kv::Engine& engine, const FsckOptions& option
     BelongingVisitor visitor{census, prefix};
     CO_TRY(co_await for_each(engine, prefix, options, phase, visitor));
   }
+  EventVisitor events{census};
+  CO_TRY(co_await for_each(engine, Prefix::kEvent, options, "events", events));
   for (size_t i = 0; i < census.counted.size(); ++i)
     census.counted[i] = static_cast<int64_t>(CO_TRY(co_await counter(engine, meta::kUsageCounters[i])));
   co_return Result<void>();

@@ -26,6 +26,7 @@ struct InodeFacts {
   bool has_inline = false;   // the record says so
   uint32_t xattr_count = 0;  // the record's; ACLs included
   uint32_t acl_count = 0;
+  uint64_t known_as = 0;  // hash_key() of the entry that the record says leads here; 0: it says nothing
   bool undecodable = false;
 
   // Found:
@@ -33,6 +34,7 @@ struct InodeFacts {
   uint32_t subdirectories = 0;
   InodeId named_in;  // the first directory that names it, and under which name
   std::string name;
+  bool known_name_found = false;
   bool inline_found = false;
   uint64_t inline_bytes = 0;
   uint32_t xattrs_found = 0;

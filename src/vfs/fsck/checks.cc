@@ -88,6 +88,15 @@ void check_content(Census& census, InodeId id, InodeFacts& facts) {
   }
 }
 
+// What it says otherwise has been reported already, if it is a directory.
+void check_known_name(Census& census, InodeId id, const InodeFacts& facts) {
+  const bool directory = facts.type == meta::FileType::kDirectory;
+  if (facts.known_as == 0 || facts.known_name_found || facts.names == 0 || id == kRootInode) return;
+  if (directory && facts.parent != facts.named_in) return;
+  census.report(id, "says that it has a name which leads elsewhere or nowhere");
+  census.findings.back().problem.repairable = true;
+}
+
 }  // namespace
 
 void check_tree(Census& census) {
@@ -116,6 +125,7 @@ void check_inodes(Census& census) {
   for (auto& [id, facts] : census.inodes) {
     if (facts.undecodable) continue;
     check_links(census, id, facts);
+    check_known_name(census, id, facts);
     if (facts.type == meta::FileType::kRegular) check_content(census, id, facts);
     if (facts.xattr_count != facts.xattrs_found + facts.acl_count) {
       census.report(id, "counts " + number(facts.xattr_count) + " extended attributes but has " +

