@@ -2,7 +2,7 @@
 
 from .link import Link
 from .stores import Server
-from .tiers import Volume, measure_random, measure_rates, rate_rows, write_beside_uploads, write_large
+from .tiers import Volume, measure_random, measure_rates, rate_rows, write_beside_uploads
 from .tools import REPO, run
 
 MBIT = 1000
@@ -14,10 +14,7 @@ def bench(figures, _targets, settings):
     folder = settings.base / "tier-link"
     with Link(MBIT) as link, Server(settings.base / "tier-link-objects", link) as server:
         try:
-            with Volume(firn, folder, server, "plain", tiers=False) as plain:
-                alone_s = write_large(plain.mount / "large", 2 * mib)
-            with Volume(firn, folder, server, "busy") as busy:
-                beside = {**write_beside_uploads(busy, 2 * mib), "raw_s": alone_s}
+            beside = write_beside_uploads(firn, folder, server, 2 * mib)
             with Volume(firn, folder, server, "rates") as volume:
                 rates = {**measure_rates(volume, server, mib), "write while uploads run": beside}
                 random_reads = measure_random(volume, server, reads)

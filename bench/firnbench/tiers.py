@@ -65,8 +65,16 @@ def raw(kind, server, prefix, count, size, at_once, part=1 << 20):
     return json.loads(line)["seconds"]
 
 
-def write_beside_uploads(volume, mib):
-    """While what was written before is uploaded by itself."""
+def write_beside_uploads(firn, folder, server, mib):
+    """While what was written before is uploaded by itself; beside a volume without tiers, where as much was written before."""
+    with Volume(firn, folder, server, "plain", tiers=False) as plain:
+        write_large(plain.mount / "first", mib)
+        alone_s = write_large(plain.mount / "second", mib)
+    with Volume(firn, folder, server, "busy") as busy:
+        return {**write_second(busy, mib), "raw_s": alone_s}
+
+
+def write_second(volume, mib):
     write_large(volume.mount / "first", mib)
     while volume.requests()["put"][1] < 1 << 20:
         time.sleep(0.05)
@@ -147,11 +155,7 @@ def bench(figures, _targets, settings):
     folder = settings.base / "tiers"
     with Server(settings.base / "tier-objects") as server:
         try:
-            with Volume(firn, folder, server, "plain", tiers=False) as plain:
-                alone_s = write_large(plain.mount / "large", mib)
-            with Volume(firn, folder, server, "busy") as busy:
-                beside = write_beside_uploads(busy, mib)
-                beside["raw_s"] = alone_s
+            beside = write_beside_uploads(firn, folder, server, mib)
             with Volume(firn, folder, server, "rates") as volume:
                 rates = measure_rates(volume, server, mib)
                 rates["write while uploads run"] = beside

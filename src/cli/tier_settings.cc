@@ -77,7 +77,7 @@ void append_schema(TierSettings& s, config::Schema& schema) {
        {"tiers.put_rate", Size{&s.put_bytes_per_s, 0, kTiB}, "Bytes a second to each tier; 0: no limit."},
        {"tiers.get_rate", Size{&s.get_bytes_per_s, 0, kTiB}, "Bytes a second from each tier; 0: no limit."},
        {"tiers.busy_put_rate", Size{&s.busy_put_bytes_per_s, 0, kTiB},
-        "Bytes a second to which uploads are held while programs write fast, or a quarter of what they write, if that "
+        "Bytes a second to which uploads are held while programs write fast, or an eighth of what they write, if that "
         "is "
         "more; 0: they are never held back."},
        {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},

@@ -30,7 +30,7 @@ struct TierSettings {
 
   uint64_t put_bytes_per_s = 0;
   uint64_t get_bytes_per_s = 0;
-  uint64_t busy_put_bytes_per_s = 64 << 20;
+  uint64_t busy_put_bytes_per_s = 32 << 20;
   int64_t requests_in_flight = 64;
   int64_t blobs_in_flight = 4;
   int64_t chunks_in_flight = 8;

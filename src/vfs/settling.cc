@@ -178,19 +178,19 @@ HotUse Settling::use_of_setting(uint64_t used) const {
 io::Task<Settling::Use> Settling::use() const {
   // In this order: what settles in between is counted once, or not yet, but not twice.
   const auto hot = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_.load(), 0));
-  const uint64_t open_bytes = options_.hot_max_bytes > 0 || uploads() ? co_await parts_.open_bytes() : 0;
+  const uint64_t open_bytes = options_.hot_max_bytes ? co_await parts_.open_bytes() : 0;
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
-  if (!disk) co_return Use{by_setting, by_setting, open_bytes};
+  if (!disk) co_return Use{by_setting, by_setting};
   const uint64_t percent = disk->total_bytes / 100;
   const HotUse by_disk{.used = disk->total_bytes - std::min(disk->available_bytes, disk->total_bytes),
                        .limit = percent * (100 - kReservePercent),
                        .hard = percent * (100 - kHardReservePercent)};
-  if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk, open_bytes};
+  if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk};
   // Whichever asks for more: one that is below its high watermark asks for nothing.
   const bool disk_is_fuller = to_free(by_disk) > to_free(by_setting);
   const bool disk_is_tighter = by_disk.pressure() > by_setting.pressure();
-  co_return Use{disk_is_fuller ? by_disk : by_setting, disk_is_tighter ? by_disk : by_setting, open_bytes};
+  co_return Use{disk_is_fuller ? by_disk : by_setting, disk_is_tighter ? by_disk : by_setting};
 }
 
 double Settling::score_of(const meta::Attr& attr) const {
@@ -279,17 +279,25 @@ io::Task<void> Settling::look(io::CancelToken* token) {
   seen.stuck = stuck_;
   seen.now_ns = parts_.clock.monotonic_ns();
   tell_room(seen);
-  if (!uploads())
+  needs_room_ = now.evicting.above(options_.high_percent) > 0;
+}
+
+io::Task<void> Settling::look_at_writers() {
+  if (options_.busy_bytes_per_s == 0 || !uploads()) {
     throttle_.forget();
-  else
-    throttle_.note(ever_closed_bytes_ + now.open_bytes, now.evicting.above(options_.high_percent) > 0, seen.now_ns);
+    co_return;
+  }
+  const uint64_t open_bytes = co_await parts_.open_bytes();
+  throttle_.note(ever_closed_bytes_ + open_bytes, needs_room_, parts_.clock.monotonic_ns());
 }
 
 io::Task<void> Settling::evict_loop(io::CancelToken* token) {
-  constexpr int64_t kEveryNs = 1'000'000'000;
-  do {
-    co_await look(token);
-  } while (co_await io::sleep_for(kEveryNs, token));
+  constexpr int kLooksAtWriters = 4;  // for each at the disk
+  constexpr int64_t kEveryNs = 1'000'000'000 / kLooksAtWriters;
+  for (int n = 0; n == 0 || co_await io::sleep_for(kEveryNs, token); ++n) {
+    if (n % kLooksAtWriters == 0) co_await look(token);
+    co_await look_at_writers();
+  }
 }
 
 TierStatistics Settling::statistics() const {

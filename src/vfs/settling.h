@@ -73,9 +73,8 @@ class Settling {
   io::Task<void> look_at_pending_again();
   void note(const tier::UploadSummary& summary);
   struct Use {
-    HotUse evicting;          // what eviction goes by,
-    HotUse writing;           // and what writers do
-    uint64_t open_bytes = 0;  // Parts::open_bytes
+    HotUse evicting;  // what eviction goes by,
+    HotUse writing;   // and what writers do
   };
   io::Task<Use> use() const;
   // Something is uploaded, or soon will be.
@@ -85,6 +84,7 @@ class Settling {
   // A look at the local disk; evicts what it must.
   io::Task<void> look(io::CancelToken* token);
   void tell_room(const Room::Seen& seen);
+  io::Task<void> look_at_writers();
   double score_of(const meta::Attr& attr) const;
   // False: nothing could go.
   io::Task<bool> free_some(uint64_t bytes, io::CancelToken* token);
@@ -106,6 +106,7 @@ class Settling {
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
   UploadThrottle throttle_;
+  bool needs_room_ = false;  // above the high watermark; evict_loop's
 
   mutable std::mutex mutex_;  // guards what statistics() tells
   TierStatistics told_;

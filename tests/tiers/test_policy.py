@@ -62,7 +62,7 @@ class Policy(TieredTest):
         self.make()
         self.umount()
         settings = self.volume / "firn.toml"
-        text = settings.read_text().replace('#busy_put_rate = "64MiB"', 'busy_put_rate = "1MiB"')
+        text = settings.read_text().replace('#busy_put_rate = "32MiB"', 'busy_put_rate = "1MiB"')
         settings.write_text(text.replace('#put_rate = "0B"', 'put_rate = "8MiB"'))  # so that it takes a while
         self.mount()
         self.write("closed", 64 * MIB)
