@@ -17,6 +17,7 @@ namespace {
 
 constexpr unsigned kRetryMs = 2000;  // a look at whether the message bus is there costs a connection that is refused
 constexpr size_t kMaxNameBytes = AVAHI_LABEL_MAX - 1;
+constexpr size_t kIdDigitsShown = 8;
 
 // Where a listening address is reached.
 struct Reach {
@@ -78,7 +79,8 @@ class Announcer::Thread {
 
   const Service service_;
   const std::vector<io::TcpAddress> addresses_;
-  std::string name_;  // of the service, as long as no other has it
+  std::string name_;     // of the service, as long as no other has it
+  bool has_id_ = false;  // the name tells it
   bool absence_told_ = false;
   ThreadedPoll poll_;
   AvahiTimeout* timer_ = nullptr;     // the poll's
@@ -168,7 +170,13 @@ void Announcer::Thread::on_group(AvahiEntryGroup* group, AvahiEntryGroupState st
                  avahi_strerror(avahi_client_errno(avahi_entry_group_get_client(group))));
 }
 
+// Two that meet at once would take the same alternatives again and again: the id is each one's own.
 void Announcer::Thread::rename() {
+  if (!std::exchange(has_id_, true)) {
+    const std::string id = " (" + service_.id.substr(0, kIdDigitsShown) + ")";
+    name_ = printable(service_.name, kMaxNameBytes - id.size()) + id;
+    return;
+  }
   char* other = avahi_alternative_service_name(name_.c_str());
   name_ = other;
   avahi_free(other);

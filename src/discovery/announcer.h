@@ -10,7 +10,8 @@
 namespace firn::discovery {
 
 // Thread-safe: all is done on a thread of its own. Avahi may come later, go, and come again: the service is published
-// whenever it is there. Where another service on the network has the name already, it becomes "NAME #2" and so on.
+// whenever it is there. Where another service on the network has the name already, it becomes "NAME (ID)", with
+// eight digits of the volume's id.
 // What happens is told in the log; that there is no Avahi, once.
 class Announcer {
  public:
