@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-DEADLINE_S = 30
+from firn_cli import DEADLINE_S, LEAVE_OTHERS_MOUNTS
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -77,7 +77,7 @@ class Machine:
         self.log = open(self.folder / "machine.log", "w+", encoding="utf-8")
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c",
-             "mount -t tmpfs tmpfs /run && mkdir /run/avahi-daemon && ip link set lo up && echo ready && exec cat"],
+             LEAVE_OTHERS_MOUNTS + "mount -t tmpfs tmpfs /run && mkdir /run/avahi-daemon && ip link set lo up && echo ready && exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         if self.holder.stdout.readline() != "ready\n":
             raise RuntimeError("namespaces cannot be made: " + (self.folder / "machine.log").read_text())

@@ -14,6 +14,8 @@ from pathlib import Path
 FIRN = Path(os.environ["FIRN"]).resolve()
 DAMAGE = Path(os.environ["FIRN_DAMAGE"]).resolve()
 DEADLINE_S = 30
+# First in a mount namespace: else it holds the mounts of tests that run beside it, and their daemons do not end before it does.
+LEAVE_OTHERS_MOUNTS = "awk '$3 ~ /^fuse/ {print $2}' /proc/self/mounts | xargs -r -n 1 umount -l; "
 # Nothing is left in the cache of whoever runs the tests; those of the cache have one of their own.
 os.environ["FIRN_CACHE_SIZE"] = "0"
 NOBODY = 65534

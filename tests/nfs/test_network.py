@@ -4,7 +4,7 @@ import subprocess
 import unittest
 
 import raw_nfs as raw
-from firn_cli import DEADLINE_S
+from firn_cli import DEADLINE_S, LEAVE_OTHERS_MOUNTS
 from raw_nfs import Client
 from served import EVERYBODY, ServedTest
 from vm_image import ROOT as TOOLS
@@ -20,7 +20,7 @@ class Namespace:
         users = folder / "passwd"  # with the one that rpcbind runs as, which its package would have made
         with open("/etc/passwd", encoding="utf8") as file:
             users.write_text(file.read() + "_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n")
-        script = f"mount -t tmpfs run /run && mount --bind {users} /etc/passwd && ip link set lo up && echo ready && cat"
+        script = LEAVE_OTHERS_MOUNTS + f"mount -t tmpfs run /run && mount --bind {users} /etc/passwd && ip link set lo up && echo ready && cat"
         # pylint: disable-next=consider-using-with
         self.holder = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", script], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE)
