@@ -48,9 +48,7 @@ class BucketFailpoints(DyingTest):
         self.die_at(point, workload, visit)
         self.new_machine()
         self.mount()
-        for name in self.doubtful:
-            (self.mount_point / name).unlink(missing_ok=True)
-            self.expected.pop(name, None)
+        self.forget_doubtful()
         self.assert_tree()
         self.wait_until_drained()
         # What another machine announced and did not confirm may still be on its way, and is kept for an hour.

@@ -23,9 +23,7 @@ class Failpoints(DyingTest):
             self.assert_restores([name for name, content in uploaded.items()
                                   if self.expected.get(name) == content and name not in self.doubtful])
         self.mount()
-        for name in self.doubtful:
-            (self.mount_point / name).unlink(missing_ok=True)
-            self.expected.pop(name, None)
+        self.forget_doubtful()
         for name, other in (allowed or {}).items():
             if (self.mount_point / name).read_bytes() == other:
                 self.expected[name] = other

@@ -142,9 +142,7 @@ class DyingWhileMakingRoom(Limited, DyingTest):
             print(f"  dying at {point}", flush=True)
             self.die_at(point, overfill)
             self.mount()
-            for name in self.doubtful:
-                (self.mount_point / name).unlink(missing_ok=True)
-                self.expected.pop(name, None)
+            self.forget_doubtful()
             self.assert_tree()
             self.wait_until_drained()
             self.succeed("gc", self.volume, "--grace", "0s")  # what was being put when it died belongs to nobody
