@@ -116,15 +116,12 @@ Result<int> put_files(const TransferArguments& arguments) {
   const std::string& name = arguments.paths.back();
   const Target target = TRY(find_target(name));
   Client client = TRY(Client::connect(target.served));
-  const Result<bool> into = is_folder(client, target);
-  if (!into) return fail(on(name, into.error()));
-  if ((!*into || arguments.exact) && arguments.paths.size() > 2)
-    return fail(Code::kNotDirectory, fmt::format("{}: is no folder to put files into", name));
+  const Destination to = TRY(destination_of(client, target, arguments));
   Put run(arguments, target.served, client);
   for (size_t i = 0; i + 1 < arguments.paths.size(); ++i) {
     const std::string& from = arguments.paths[i];
-    if (*into && from == "-") return fail(Code::kIsDirectory, fmt::format("{}: is a folder; give a file name", name));
-    const std::string last = TRY(name_in_target(arguments, from, {.into = *into}));
+    if (to.into && from == "-") return fail(Code::kIsDirectory, fmt::format("{}: is a folder; give a file name", name));
+    const std::string last = TRY(name_in_target(arguments, from, to));
     TRY(run.source({.from = from, .to = below(target, last), .name = joined(name, last)}));
   }
   return end_transfer(arguments, TRY(run.finish()));

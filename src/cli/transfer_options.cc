@@ -6,6 +6,7 @@
 
 #include "cli/json.h"
 #include "cli/listing.h"
+#include "cli/volume_changes.h"
 
 namespace firn::cli {
 
@@ -26,6 +27,15 @@ Result<std::string> name_in_target(const TransferArguments& arguments, const std
     return fail(Code::kInvalid, fmt::format("{}: has no name to get in {}; to make that one the copy of it, add -T",
                                             source, arguments.paths.back()));
   return name;
+}
+
+Result<Destination> destination_of(Client& client, const Target& target, const TransferArguments& arguments) {
+  const std::string& name = arguments.paths.back();
+  const Result<bool> into = is_folder(client, target);
+  if (!into) return fail(on(name, into.error()));
+  if ((!*into || arguments.exact) && arguments.paths.size() > 2)
+    return fail(Code::kNotDirectory, fmt::format("{}: is no folder to put files into", name));
+  return Destination{.into = *into};
 }
 
 int end_transfer(const TransferArguments& arguments, const TransferCounts& counts) {

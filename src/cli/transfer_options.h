@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/client.h"
 #include "cli/command.h"
+#include "cli/target.h"
 #include "cli/transfers.h"
 
 namespace firn::cli {
@@ -27,6 +29,9 @@ struct Destination {
   bool into = false;  // the target is a folder that is there
 };
 Result<std::string> name_in_target(const TransferArguments& arguments, const std::string& source, Destination target);
+
+// Of the last path, which is in a volume. kNotDirectory: several sources are to go there, and it is no folder.
+Result<Destination> destination_of(Client& client, const Target& target, const TransferArguments& arguments);
 
 // What the commands of these names do. At least two paths.
 Result<int> get_files(const TransferArguments& arguments);

@@ -137,10 +137,7 @@ Result<int> copy_within_volume(const TransferArguments& arguments) {
   const std::string& name = arguments.paths.back();
   const Target target = TRY(find_target(name));
   Client client = TRY(Client::connect(target.served));
-  const Result<bool> into = is_folder(client, target);
-  if (!into) return fail(on(name, into.error()));
-  if ((!*into || arguments.exact) && arguments.paths.size() > 2)
-    return fail(Code::kNotDirectory, fmt::format("{}: is no folder to put files into", name));
+  const Destination to = TRY(destination_of(client, target, arguments));
   Copy run(arguments, target.served, client);
   for (size_t i = 0; i + 1 < arguments.paths.size(); ++i) {
     const std::string& source = arguments.paths[i];
@@ -148,7 +145,7 @@ Result<int> copy_within_volume(const TransferArguments& arguments) {
     if (!from.served.same_as(target.served))
       return fail(Code::kCrossDevice,
                   fmt::format("{}: lies in another volume than {}; get it, then put it", source, name));
-    const std::string last = TRY(name_in_target(arguments, from.inner, {.into = *into}));
+    const std::string last = TRY(name_in_target(arguments, from.inner, to));
     TRY(run.source(source, from, below(target, last)));
   }
   return end_transfer(arguments, TRY(run.finish()));
