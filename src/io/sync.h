@@ -158,6 +158,32 @@ class Semaphore {
   internal::WaiterList waiters_;
 };
 
+// Permits of a semaphore that are given back when this goes.
+class Permits {
+ public:
+  Permits() = default;
+  // Empty when there are not as many free.
+  static Permits try_take(Semaphore& semaphore, size_t count) {
+    return semaphore.try_acquire(count) ? Permits(&semaphore, count) : Permits();
+  }
+  Permits(Permits&& other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)), count_(other.count_) {}
+  Permits& operator=(Permits&& other) noexcept {
+    std::swap(semaphore_, other.semaphore_);
+    std::swap(count_, other.count_);
+    return *this;
+  }
+  ~Permits() {
+    if (semaphore_ != nullptr) semaphore_->release(count_);
+  }
+  explicit operator bool() const { return semaphore_ != nullptr; }
+
+ private:
+  Permits(Semaphore* semaphore, size_t count) : semaphore_(semaphore), count_(count) {}
+
+  Semaphore* semaphore_ = nullptr;
+  size_t count_ = 0;
+};
+
 // Structured shutdown: detached work holds an entry; close() refuses new entries and waits for the last one.
 class Gate {
  public:

@@ -1,9 +1,9 @@
 // object_bench: puts and gets against an S3 bucket or a folder, several at once. bench/run calls it.
 //
-//   object_bench put|get|range|small URL --count N --bytes N --parallel N --part N
+//   object_bench put|get|parts|range|small URL --count N --bytes N --parallel N --part N
 //
-// put: N objects; get: the same, whole; range: N random parts of --part bytes of one of them; small: N objects of 4
-// KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program.
+// put: N objects; get: the same, whole; parts: N parts of --part bytes one after the other, through as many objects of
+// --bytes as that takes; range: N random parts of --part bytes of one of them; small: N objects of 4 KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program.
 // Prints one line of JSON: operations, bytes, seconds of wall time, seconds of processor time.
 #include <sys/resource.h>
 
@@ -49,6 +49,11 @@ io::Task<Result<uint64_t>> one(ObjectStore& store, const Work& work, uint64_t nu
     co_return work.content.bytes();
   }
   if (work.kind == "get") co_return CO_TRY(co_await store.get(key, 0, work.bytes, until)).bytes.size();
+  if (work.kind == "parts") {
+    const uint64_t per_object = work.bytes / work.part;
+    const std::string object = "bench/" + std::to_string(number / per_object);
+    co_return CO_TRY(co_await store.get(object, number % per_object * work.part, work.part, until)).bytes.size();
+  }
   const uint64_t offset = number * 7919 * 4096 % (work.bytes - work.part);
   co_return CO_TRY(co_await store.get("bench/0", offset, work.part, until)).bytes.size();
 }
@@ -89,7 +94,7 @@ std::unique_ptr<ObjectStore> open(const std::string& url, io::BlockingPool& pool
 
 int run(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0)
-    die("usage: object_bench put|get|range|small URL [--count N] [--bytes N] [--parallel N] [--part N]");
+    die("usage: object_bench put|get|parts|range|small URL [--count N] [--bytes N] [--parallel N] [--part N]");
   Work work{.kind = argv[1]};
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];

@@ -13,6 +13,8 @@ namespace {
 
 constexpr uint64_t kMaxHomelessChunks = 4;      // held in memory because the local disk has no room, in bytes
 constexpr uint64_t kSequentialSlack = 1 << 20;  // the kernel's own readahead asks out of order by about this much
+constexpr uint64_t kDirectFileBytes = 64 << 20;  // a file so long is not likely to be read again from memory
+constexpr size_t kDirectWritesAtOnce = 4;        // more: the disk does not keep up, and the page cache takes a burst
 constexpr unsigned kSequentialStreak = 2;       // reads that must have gone on before what follows is fetched
 
 uint64_t usable_block(const ColdFile::Options& options) {
@@ -45,6 +47,8 @@ ColdFile::ColdFile(Hydrator& hydrator, InodeId inode, uint64_t bytes, data::Obje
 
 ColdFile::~ColdFile() = default;
 
+uint64_t ColdFile::slack() const { return std::min(kSequentialSlack, options_.chunk_bytes / 4); }
+
 uint64_t ColdFile::end_of(uint64_t chunk) const { return std::min(first_of(chunk + 1), here_.file_blocks()); }
 
 bool ColdFile::complete() const {
@@ -62,11 +66,11 @@ io::Task<void> ColdFile::close() {
 // ---- what is on the local disk, and what comes ----
 
 bool ColdFile::has(uint64_t block, Need need) const {
-  return here_.has(block) || (need == Need::kToRead && find_homeless(block) != nullptr);
+  return here_.has(block) || (need == Need::kToRead && find_in_memory(block) != nullptr);
 }
 
-const ColdFile::Homeless* ColdFile::find_homeless(uint64_t block) const {
-  for (const Homeless& one : homeless_)
+const ColdFile::InMemory* ColdFile::find_in_memory(uint64_t block) const {
+  for (const InMemory& one : in_memory_)
     if (one.first <= block && block < one.end) return &one;
   return nullptr;
 }
@@ -189,15 +193,15 @@ io::Task<Result<ColdFile::Bytes>> ColdFile::fetch_base(const Fetch& fetch) {
                                        std::to_string(inode_.value) + ": " + base.error().message());
   if (!journal.touches(begin, wanted) && co_await are_left(record, fetch)) co_return Bytes();
   const uint64_t from = offset_of(fetch.first) - begin, until = std::min(offset_of(fetch.end) - begin, *base);
-  if (from >= until) co_return std::make_shared<const std::string>();
-  co_return std::make_shared<const std::string>(CO_TRY(
+  if (from >= until) co_return std::make_shared<const PageBytes>();
+  co_return std::make_shared<const PageBytes>(CO_TRY(
       co_await hydrator_.fetch_range(inode_, std::move(record), {.offset = from, .bytes = until - from}, &stopping_)));
 }
 
 io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
   const Journal& journal = options_.journal;
   const uint64_t offset = offset_of(fetch.first), count = offset_of(fetch.end) - offset;
-  Bytes bytes = std::make_shared<const std::string>();
+  Bytes bytes = std::make_shared<const PageBytes>();
   if (!journal.covers(offset, count)) {
     bytes = CO_TRY(co_await fetch_base(fetch));
     if (!bytes) co_return bytes;
@@ -205,16 +209,22 @@ io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
     if (options_.arrived) options_.arrived(bytes->size());
   }
   if (journal.empty()) co_return bytes;
-  std::string whole = *bytes;
-  whole.resize(count);
-  journal.lay_over(offset, whole);
-  co_return std::make_shared<const std::string>(std::move(whole));
+  PageBytes whole(count);
+  std::memset(std::ranges::copy(bytes->view(), whole.data()).out, 0, count - bytes->size());
+  journal.lay_over(offset, {whole.data(), whole.size()});
+  co_return std::make_shared<const PageBytes>(std::move(whole));
 }
 
-io::Task<bool> ColdFile::keep(const Fetch& fetch) {
+io::Task<bool> ColdFile::keep(Fetch& fetch) {
   if (options_.may_keep && !options_.may_keep()) co_return false;
-  const auto data = std::as_bytes(std::span(*fetch.bytes));
-  co_return (co_await backing_->file().write(offset_of(fetch.first), data)).has_value();
+  io::File& file = backing_->file();
+  const uint64_t offset = offset_of(fetch.first);
+  const std::span<const std::byte> data = fetch.bytes->span();
+  const bool keeps_up = writes_.fetch_add(1) < kDirectWritesAtOnce;
+  if (fetch.by_chunk && bytes_ >= kDirectFileBytes && keeps_up) fetch.hold = hydrator_.hold(data.size());
+  const Result<void> written = co_await (fetch.hold ? file.write_direct(offset, data) : file.write(offset, data));
+  writes_.fetch_sub(1);
+  co_return written.has_value();
 }
 
 void ColdFile::finish_fetch(const FetchRef& fetch) {
@@ -225,13 +235,27 @@ void ColdFile::finish_fetch(const FetchRef& fetch) {
   if (fetch->by_chunk) --ahead_;
   if (fetch->here) here_.add(fetch->first, fetch->end);
   if (fetch->bytes) no_room_ = !fetch->here;
-  if (fetch->here || !fetch->bytes) return;
-  // Whoever reads on in small pieces does not fetch it for each of them.
-  homeless_.push_back({fetch->first, fetch->end, fetch->bytes});
-  homeless_bytes_ += fetch->bytes->size();
-  while (homeless_bytes_ > kMaxHomelessChunks * options_.chunk_bytes) {
-    homeless_bytes_ -= homeless_.front().bytes->size();
-    homeless_.pop_front();
+  if (fetch->bytes && (!fetch->here || fetch->hold)) remember(fetch);
+}
+
+// Whoever reads on in small pieces does not fetch it for each of them, nor have the disk read what it was just given.
+void ColdFile::remember(const FetchRef& fetch) {
+  const uint64_t most =
+      fetch->hold ? options_.readahead_bytes + options_.chunk_bytes : kMaxHomelessChunks * options_.chunk_bytes;
+  in_memory_bytes_ += fetch->bytes->size();
+  in_memory_.push_back({fetch->first, fetch->end, fetch->bytes, std::move(fetch->hold)});
+  while (in_memory_bytes_ > most) {
+    in_memory_bytes_ -= in_memory_.front().bytes->size();
+    in_memory_.pop_front();
+  }
+}
+
+// What is on the local disk and was read by now.
+void ColdFile::forget_read() {
+  const uint64_t read = next_offset_ - std::min(next_offset_, slack());
+  while (!in_memory_.empty() && in_memory_.front().hold && offset_of(in_memory_.front().end) <= read) {
+    in_memory_bytes_ -= in_memory_.front().bytes->size();
+    in_memory_.pop_front();
   }
 }
 
@@ -256,8 +280,7 @@ io::Task<void> ColdFile::run_fetch(FetchRef fetch, io::Gate::Entry) {
 // The window doubles with every read that goes on where the last one ended, and closes when one does not. What begins
 // at the file's begin is taken for sequential; elsewhere a few reads must have gone on.
 bool ColdFile::note_read(uint64_t offset, uint64_t end) {
-  const uint64_t slack = std::min(kSequentialSlack, options_.chunk_bytes / 4);
-  const bool goes_on = offset <= next_offset_ + slack && end + slack >= next_offset_;
+  const bool goes_on = offset <= next_offset_ + slack() && end + slack() >= next_offset_;
   if (!goes_on || offset == 0) window_ = 0;
   streak_ = goes_on ? streak_ + 1 : 0;
   const bool sequential = offset == 0 || (goes_on && (window_ > 0 || streak_ >= kSequentialStreak));
@@ -269,6 +292,7 @@ bool ColdFile::note_read(uint64_t offset, uint64_t end) {
   if (sequential && (new_chunk || window_ == 0)) window_ = std::max<uint64_t>(window_ * 2, 1);
   window_ = std::min(window_, most);
   next_offset_ = goes_on ? std::max(next_offset_, end) : end;
+  forget_read();
   return sequential;
 }
 
@@ -289,14 +313,17 @@ io::Task<Result<size_t>> ColdFile::read_some(uint64_t offset, std::span<std::byt
   const uint64_t block = offset / block_bytes_;
   const uint64_t wanted_end = divide_up(offset + target.size(), block_bytes_);
   const auto up_to = [&](uint64_t end) { return target.first(std::min(target.size(), offset_of(end) - offset)); };
-  Homeless found;
+  struct {
+    uint64_t first = 0, end = 0;
+    Bytes bytes;
+  } found;
   FetchRef fetch;
   {
     std::lock_guard lock(mutex_);
-    if (here_.has(block)) {
+    if (const InMemory* in_memory = find_in_memory(block)) {
+      found = {in_memory->first, in_memory->end, in_memory->bytes};
+    } else if (here_.has(block)) {
       found.end = here_.end_of_run(block, wanted_end);
-    } else if (const Homeless* homeless = find_homeless(block)) {
-      found = *homeless;
     } else if (fetch = find_fetch(block); !fetch) {
       fetch = begin(block, std::min(wanted_end, end_of(block / blocks_per_chunk_)), /*by_chunk=*/false);
     }

@@ -2,6 +2,7 @@
 // where reading is sequential, else block by block.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -61,7 +62,7 @@ class ColdFile {
   io::Task<void> close();
 
  private:
-  using Bytes = std::shared_ptr<const std::string>;
+  using Bytes = std::shared_ptr<const PageBytes>;
   // Blocks [first, end) of one chunk, on their way.
   struct Fetch {
     uint64_t first = 0, end = 0;
@@ -71,16 +72,20 @@ class ColdFile {
     Bytes bytes;        // null: they were on the local disk already
     io::Event kept;     // later: there was an attempt to write them to the local disk
     bool here = false;  // it succeeded
+    io::Permits hold;   // on the bytes, which went past the page cache
   };
   using FetchRef = std::shared_ptr<Fetch>;
-  // Blocks [first, end) that have no place on the local disk.
-  struct Homeless {
+  // Blocks [first, end) that are read from memory: they have no place on the local disk, or went there past the page
+  // cache (then there is a hold) and the reader has not come to them yet.
+  struct InMemory {
     uint64_t first = 0, end = 0;
     Bytes bytes;
+    io::Permits hold;
   };
   enum class Need : uint8_t { kToRead, kOnDisk };
 
   // ---- without a lock ----
+  uint64_t slack() const;
   uint64_t offset_of(uint64_t block) const { return std::min(block * block_bytes_, bytes_); }
   uint64_t first_of(uint64_t chunk) const { return chunk * blocks_per_chunk_; }
   uint64_t end_of(uint64_t chunk) const;
@@ -91,8 +96,9 @@ class ColdFile {
   // Whether an earlier life has left these blocks on the local disk: their chunk is looked at, once.
   io::Task<bool> are_left(const meta::Chunk& record, const Fetch& fetch);
   io::Task<void> look(const meta::Chunk& record);
-  // Writes what was fetched to the backing; false: there is no room for it.
-  io::Task<bool> keep(const Fetch& fetch);
+  // Writes what was fetched to the backing; false: there is no room for it. Much goes past the page cache, to which the
+  // kernel would copy it a second time, and is held until the reader has come to it.
+  io::Task<bool> keep(Fetch& fetch);
   void finish_fetch(const FetchRef& fetch);
   // Some of the bytes at `offset`, at least one; they lie in one chunk.
   io::Task<Result<size_t>> read_some(uint64_t offset, std::span<std::byte> target);
@@ -102,7 +108,9 @@ class ColdFile {
 
   // ---- under mutex_ ----
   bool has(uint64_t block, Need need) const;
-  const Homeless* find_homeless(uint64_t block) const;
+  const InMemory* find_in_memory(uint64_t block) const;
+  void remember(const FetchRef& fetch);
+  void forget_read();
   FetchRef find_fetch(uint64_t block) const;
   FetchRef begin(uint64_t first, uint64_t end, bool by_chunk);
   // Begins what is missing of a chunk, in one fetch; null: nothing, or all of it is on its way.
@@ -128,8 +136,8 @@ class ColdFile {
   std::unordered_map<uint64_t, std::shared_ptr<io::Event>> looks_;  // by chunk: under way
   // By chunk: under way, or not yet written to the backing.
   std::unordered_map<uint64_t, std::vector<FetchRef>> fetches_;
-  std::deque<Homeless> homeless_;  // fetched lately
-  uint64_t homeless_bytes_ = 0;
+  std::deque<InMemory> in_memory_;  // fetched lately
+  uint64_t in_memory_bytes_ = 0;
   bool resident_ = false;     // or about to be
   bool no_room_ = false;      // for what came back last
   uint64_t next_offset_ = 0;  // where sequential reading goes on
@@ -137,6 +145,7 @@ class ColdFile {
   uint64_t window_ = 0;       // chunks to look ahead
   size_t ahead_ = 0;          // fetches by chunk under way
 
+  std::atomic<size_t> writes_ = 0;  // to the backing, under way
   io::CancelToken stopping_;
   io::Gate gate_;
 };

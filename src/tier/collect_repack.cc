@@ -167,8 +167,9 @@ io::Task<Result<void>> CollectPass::repack_run(const meta::Blob& blob, std::span
     const InodeId inode = frame.front().inode;
     const meta::Chunk& chunk = frame.front().chunk;
     const std::string_view bytes = run.substr(std::min<uint64_t>(chunk.offset - begin, run.size()), chunk.frame_bytes);
-    Result<std::string> plain =
-        co_await parts_.pool.run([&] { return open_recorded(bytes, inode, chunk, options_.key); });
+    Result<std::string> plain = co_await parts_.pool.run([&]() -> Result<std::string> {
+      return std::string(TRY(open_recorded(bytes, inode, chunk, options_.key)).view());
+    });
     // Whatever is wrong with it there, another tier may have it.
     if (!plain) plain = co_await hydrator_.fetch(inode, chunk, token_);
     if (!plain) co_return fail(std::move(plain).error());

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/page_bytes.h"
 #include "data/store.h"
 #include "io/blocking_pool.h"
 #include "io/sync.h"
@@ -29,7 +30,8 @@ struct Damage {
 struct HydrateOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   std::optional<Key> key;
-  size_t chunks_in_flight = 32;     // of all files together, or as many bytes in parts: what bounds memory
+  // Of all files together, or as many bytes in parts: what bounds memory. As many more may wait for their readers.
+  size_t chunks_in_flight = 32;
   int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
   // Backings are a cache, which does not outlive this process: what is said of them need not either.
   bool backings_are_cache = false;
@@ -55,7 +57,10 @@ class Hydrator {
   // The same of a part of it, `range` of its bytes: of the frame, the blocks that cover it are fetched and verified.
   // All of the frame is, where the record does not say where they are, or what is there does not fit the record: only
   // what is wrong as a whole, too, is damage. kInvalid: the chunk does not have that range, or it is empty.
-  io::Task<Result<std::string>> fetch_range(InodeId inode, meta::Chunk chunk, Extent range, io::CancelToken* token);
+  io::Task<Result<PageBytes>> fetch_range(InodeId inode, meta::Chunk chunk, Extent range, io::CancelToken* token);
+
+  // Of the memory in which bytes wait for who reads them next; empty when there is none left. Does not wait.
+  io::Permits hold(uint64_t bytes) { return io::Permits::try_take(held_, permits_for(bytes)); }
 
   // kCorrupt: there is none.
   io::Task<Result<meta::Chunk>> record_of(InodeId inode, ChunkIndex index);
@@ -86,21 +91,22 @@ class Hydrator {
   size_t permits_for(uint64_t bytes) const;
   // Whether it is a whole file, and short: such lie next to one another.
   bool is_small_file(const Wanted& wanted) const;
-  io::Task<Result<std::string>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
+  io::Task<Result<PageBytes>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
                                                std::vector<Damage>& damages, io::CancelToken* token);
-  io::Task<Result<std::string>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
+  io::Task<Result<PageBytes>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
                                               io::CancelToken* token);
   io::Task<bool> has_left(const std::string& blob, size_t tier);
-  io::Task<Result<std::string>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
-  io::Task<Result<std::string>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
-  io::Task<Result<std::string>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
-  io::Task<Result<std::string>> open(std::string_view frame, const Wanted& wanted);
-  io::Task<Result<std::string>> fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<PageBytes>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<PageBytes>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<PageBytes>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<PageBytes>> open(std::string_view frame, const Wanted& wanted);
+  io::Task<Result<PageBytes>> fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
 
   const Parts parts_;
   const HydrateOptions options_;
   const size_t permits_;
   io::Semaphore in_flight_;  // a permit for each block of the usual size
+  io::Semaphore held_;       // likewise
   ReturnedBlocks returned_;
   BlobReadahead readahead_;
   BlobUses uses_;

@@ -30,7 +30,7 @@ bool Journal::touches(uint64_t offset, uint64_t bytes) const {
   return found != blocks_.end() && found->first * kBlock < offset + bytes;
 }
 
-void Journal::lay_over(uint64_t offset, std::string& bytes) const {
+void Journal::lay_over(uint64_t offset, std::span<char> bytes) const {
   const uint64_t end = offset + bytes.size();
   for (auto block = blocks_.lower_bound(offset / kBlock); block != blocks_.end(); ++block) {
     const uint64_t from = block->first * kBlock;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ class Journal {
   // Whether something of the range is.
   bool touches(uint64_t offset, uint64_t bytes) const;
   // Replaces what it has of `bytes`, which are those at `offset` of the file.
-  void lay_over(uint64_t offset, std::string& bytes) const;
+  void lay_over(uint64_t offset, std::span<char> bytes) const;
 
   // How much of a chunk at `offset`, which is to have `wanted` bytes, has to come from its record with `recorded`
   // bytes. kCorrupt: record and journal together do not make up the chunk.

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 
+#include "base/page_bytes.h"
+#include "io/unique_fd.h"
 #include "io/uring/page_cache.h"
 #include "io/uring/uring_disk.h"
 #include "io/uring/uring_reactor.h"
@@ -71,6 +74,7 @@ class UringFile final : public File {
 
   Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer) override;
   Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) override;
+  Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<void>> sync(bool data_only) override;
   Task<Result<void>> truncate(uint64_t bytes) override;
   Task<Result<void>> allocate(Allocate mode, uint64_t offset, uint64_t bytes) override;
@@ -84,6 +88,8 @@ class UringFile final : public File {
 
  private:
   int64_t write_inline(uint64_t offset, std::span<const std::byte> data);
+  // Past the page cache: how many bytes of `data`, which is whole pages at a page; the rest is for write().
+  Task<Result<size_t>> write_pages(uint64_t offset, std::span<const std::byte> data);
 
   int fd_;
   BlockingPool& pool_;
@@ -154,6 +160,33 @@ Task<Result<void>> UringFile::write(uint64_t offset, std::span<const std::byte> 
     offset += static_cast<uint64_t>(result);
   }
   co_return {};
+}
+
+Task<Result<size_t>> UringFile::write_pages(uint64_t offset, std::span<const std::byte> data) {
+  // Open only meanwhile, for open_elsewhere().
+  const UniqueFd direct(::open(("/proc/self/fd/" + std::to_string(fd_)).c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  size_t done = 0;
+  while (direct && done < data.size()) {
+    const auto part = data.subspan(done, std::min(data.size() - done, kMaxTransferBytes));
+    const int64_t result = co_await UringReactor::current()->submit([&](io_uring_sqe* sqe) {
+      io_uring_prep_write(sqe, direct.get(), part.data(), static_cast<unsigned>(part.size()), offset + done);
+    });
+    if (result == -EINTR || result == -EAGAIN) continue;
+    if (result == -EINVAL || result == -EOPNOTSUPP) break;  // this file system wants something else
+    CO_TRY(check(result));
+    if (result == 0) break;
+    done += static_cast<size_t>(result);
+    if (result % static_cast<int64_t>(PageBytes::kPage) != 0) break;
+  }
+  co_return done;
+}
+
+Task<Result<void>> UringFile::write_direct(uint64_t offset, std::span<const std::byte> data) {
+  const bool at_pages = offset % PageBytes::kPage == 0 && std::bit_cast<uintptr_t>(data.data()) % PageBytes::kPage == 0;
+  const size_t pages = at_pages ? data.size() / PageBytes::kPage * PageBytes::kPage : 0;
+  size_t done = 0;
+  if (pages > 0) done = CO_TRY(co_await write_pages(offset, data.first(pages)));
+  co_return co_await write(offset + done, data.subspan(done));
 }
 
 Task<Result<void>> UringFile::sync(bool data_only) {

@@ -77,20 +77,15 @@ class BlockReader {
   }
 
   // The plain bytes of `blocks`, which `bytes` are.
-  Result<std::string> open_all(std::string_view bytes, BlockRange blocks) {
-    std::string plain;
-    Result<void> opened;
-    const size_t plain_bytes = map_.plain_of(blocks).bytes;
-    plain.resize_and_overwrite(plain_bytes, [&](char* to, size_t) {
-      for (uint32_t block = blocks.first; opened && block < blocks.first + blocks.count; ++block) {
-        const size_t stored = map_.bytes_of(block);
-        opened = open(bytes.substr(0, stored), block, to);
-        bytes.remove_prefix(stored);
-        to += map_.plain_bytes_of(block);
-      }
-      return opened ? plain_bytes : 0;
-    });
-    TRY(std::move(opened));
+  Result<PageBytes> open_all(std::string_view bytes, BlockRange blocks) {
+    PageBytes plain(map_.plain_of(blocks).bytes);
+    char* to = plain.data();
+    for (uint32_t block = blocks.first; block < blocks.first + blocks.count; ++block) {
+      const size_t stored = map_.bytes_of(block);
+      TRY(open(bytes.substr(0, stored), block, to));
+      bytes.remove_prefix(stored);
+      to += map_.plain_bytes_of(block);
+    }
     return plain;
   }
 
@@ -102,7 +97,7 @@ class BlockReader {
 
 }  // namespace
 
-Result<std::string> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key) {
+Result<PageBytes> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key) {
   return TRY(open_whole(bytes, expected, key)).plain;
 }
 
@@ -116,12 +111,12 @@ Result<OpenedFrame> open_whole(std::string_view bytes, const FrameId& expected, 
   if (key) plain_checksum = TRY(unseal_checksum(frame.sealed_checksum, header, frame.table, *key));
   BlockGuard guard(header, plain_checksum, key);
   const BlockRange all{.first = 0, .count = static_cast<uint32_t>(frame.map.stored_bytes.size())};
-  std::string plain = TRY(BlockReader(frame.map, guard).open_all(bytes.substr(frame.map.place_of(all).offset), all));
-  if (checksum64(plain) != plain_checksum) return fail(Code::kCorrupt, "a chunk fails its checksum");
+  PageBytes plain = TRY(BlockReader(frame.map, guard).open_all(bytes.substr(frame.map.place_of(all).offset), all));
+  if (checksum64(plain.view()) != plain_checksum) return fail(Code::kCorrupt, "a chunk fails its checksum");
   return OpenedFrame{std::move(plain), plain_checksum};
 }
 
-Result<std::string> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
+Result<PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
                                 const std::optional<Key>& key) {
   if (map.sealed != key.has_value())
     return fail(Code::kCorrupt, map.sealed ? "a frame is sealed" : "a frame is not sealed");
