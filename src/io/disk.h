@@ -41,8 +41,8 @@ class File {
   virtual Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer) = 0;
   // Writes all of `data` or fails; on failure a prefix may have been written.
   virtual Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) = 0;
-  // As write(), for much that is not expected to be read soon: past the page cache where the file system can do that and
-  // `offset` is at a page and `data` begins at one (base/page_bytes.h), which spares a copy and the cache's memory.
+  // As write(), for much that is not expected to be read soon: past the page cache where the file system can do that
+  // and `offset` is at a page and `data` begins at one (base/page_bytes.h), which spares a copy and the cache's memory.
   virtual Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data) {
     return write(offset, data);
   }

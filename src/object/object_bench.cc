@@ -1,10 +1,11 @@
 // object_bench: puts and gets against an S3 bucket or a folder, several at once. bench/run calls it.
 //
-//   object_bench put|get|parts|range|small URL --count N --bytes N --parallel N --part N
+//   object_bench put|get|parts|range|small URL --count N --bytes N --parallel N --part N --objects N
 //
 // put: N objects; get: the same, whole; parts: N parts of --part bytes one after the other, through as many objects of
-// --bytes as that takes; range: N random parts of --part bytes of one of them; small: N objects of 4 KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program.
-// Prints one line of JSON: operations, bytes, seconds of wall time, seconds of processor time.
+// --bytes as that takes; range: N random parts of --part bytes of --objects of them (1); small: N objects of 4 KiB. URL
+// is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program. Prints one
+// line of JSON: operations, bytes, seconds of wall time, seconds of processor time.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -31,7 +32,8 @@ struct Work {
   uint64_t bytes = 64 << 20;
   uint64_t part = 1 << 20;
   uint64_t parallel = 8;
-  uint64_t next = 0;  // the number of the next operation
+  uint64_t objects = 1;  // that are read at random
+  uint64_t next = 0;     // the number of the next operation
   uint64_t done_bytes = 0;
   Content content;
 };
@@ -55,7 +57,8 @@ io::Task<Result<uint64_t>> one(ObjectStore& store, const Work& work, uint64_t nu
     co_return CO_TRY(co_await store.get(object, number % per_object * work.part, work.part, until)).bytes.size();
   }
   const uint64_t offset = number * 7919 * 4096 % (work.bytes - work.part);
-  co_return CO_TRY(co_await store.get("bench/0", offset, work.part, until)).bytes.size();
+  const std::string object = "bench/" + std::to_string(number % work.objects);
+  co_return CO_TRY(co_await store.get(object, offset, work.part, until)).bytes.size();
 }
 
 io::Task<void> worker(ObjectStore* store, Work* work, io::Gate::Entry) {
@@ -94,7 +97,8 @@ std::unique_ptr<ObjectStore> open(const std::string& url, io::BlockingPool& pool
 
 int run(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0)
-    die("usage: object_bench put|get|parts|range|small URL [--count N] [--bytes N] [--parallel N] [--part N]");
+    die("usage: object_bench put|get|parts|range|small URL [--count N] [--bytes N] [--parallel N] [--part N] "
+        "[--objects N]");
   Work work{.kind = argv[1]};
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
@@ -102,6 +106,7 @@ int run(int argc, char** argv) {
     if (name == "--count") work.count = value;
     if (name == "--bytes") work.bytes = value;
     if (name == "--parallel") work.parallel = value;
+    if (name == "--objects") work.objects = value;
     if (name == "--part") work.part = value;
   }
   work.content = Content(testing::noise(work.kind == "small" ? kSmallBytes : work.bytes, 1));

@@ -11,14 +11,15 @@ namespace firn::tier {
 
 namespace {
 
-constexpr uint64_t kMaxHomelessChunks = 4;      // held in memory because the local disk has no room, in bytes
-constexpr uint64_t kSequentialSlack = 1 << 20;  // the kernel's own readahead asks out of order by about this much
-constexpr uint64_t kDirectFileBytes = 64 << 20;  // a file so long is not likely to be read again from memory
+constexpr uint64_t kMaxHomelessChunks = 4;       // held in memory because the local disk has no room, in bytes
+constexpr uint64_t kSequentialSlack = 1 << 20;   // the kernel's own readahead asks out of order by about this much
+constexpr uint64_t kMaxFileBlocks = 16 << 20;    // a bit for each
 constexpr size_t kDirectWritesAtOnce = 4;        // more: the disk does not keep up, and the page cache takes a burst
-constexpr unsigned kSequentialStreak = 2;       // reads that must have gone on before what follows is fetched
+constexpr unsigned kSequentialStreak = 2;        // reads that must have gone on before what follows is fetched
 
-uint64_t usable_block(const ColdFile::Options& options) {
-  const uint64_t block = options.block_bytes;
+uint64_t usable_block(const ColdFile::Options& options, uint64_t file_bytes) {
+  const bool many = file_bytes / options.block_bytes > kMaxFileBlocks;
+  const uint64_t block = many ? std::max<uint64_t>(options.block_bytes, kBlockBytes) : options.block_bytes;
   return block != 0 && options.chunk_bytes % block == 0 ? block : options.chunk_bytes;
 }
 
@@ -32,7 +33,7 @@ ColdFile::ColdFile(Hydrator& hydrator, InodeId inode, uint64_t bytes, data::Obje
       bytes_(bytes),
       backing_(std::move(backing)),
       options_(std::move(options)),
-      block_bytes_(usable_block(options_)),
+      block_bytes_(usable_block(options_, bytes)),
       blocks_per_chunk_(options_.chunk_bytes / block_bytes_),
       chunk_count_(divide_up(bytes, options_.chunk_bytes)),
       here_(divide_up(bytes, block_bytes_)),
@@ -83,6 +84,17 @@ ColdFile::FetchRef ColdFile::find_fetch(uint64_t block) const {
   return nullptr;
 }
 
+uint64_t ColdFile::end_of_present(uint64_t block, uint64_t end, Need need) const {
+  while (block < end) {
+    uint64_t next = here_.end_of_run(block, end);
+    if (const InMemory* one = next == block && need == Need::kToRead ? find_in_memory(block) : nullptr) next = one->end;
+    if (const FetchRef fetch = next == block ? find_fetch(block) : nullptr) next = fetch->end;
+    if (next == block) return block;
+    block = next;
+  }
+  return end;
+}
+
 ColdFile::FetchRef ColdFile::begin(uint64_t first, uint64_t end, bool by_chunk) {
   auto fetch = std::make_shared<Fetch>();
   fetch->first = first;
@@ -109,18 +121,26 @@ ColdFile::FetchRef ColdFile::begin_chunk(uint64_t chunk, Need need) {
   if (const auto of_chunk = fetches_.find(chunk); of_chunk != fetches_.end())
     for (const FetchRef& fetch : of_chunk->second)
       if (fetch->first == first && fetch->end == end) return nullptr;
-  const auto missing = [&](uint64_t block) { return !has(block, need) && !find_fetch(block); };
-  while (first < end && !missing(first)) ++first;
-  while (first < end && !missing(end - 1)) --end;
+  first = end_of_present(first, end, need);
+  while (first < end && (has(end - 1, need) || find_fetch(end - 1))) --end;
   return first < end ? begin(first, end, /*by_chunk=*/true) : nullptr;
 }
 
+// Who reads near what was read lately is likely to read more there. Who does not gets no more than asked.
+std::pair<uint64_t, uint64_t> ColdFile::with_nearby(uint64_t first, uint64_t end) const {
+  const uint64_t blocks = options_.nearby_bytes / block_bytes_;
+  if (blocks == 0) return {first, end};
+  const uint64_t begin = first / blocks * blocks;
+  const uint64_t stop = std::min(divide_up(end, blocks) * blocks, here_.file_blocks());
+  for (uint64_t block = begin; block < stop; ++block)
+    if (has(block, Need::kToRead) || find_fetch(block)) return {begin, stop};
+  return {first, end};
+}
+
 void ColdFile::begin_blocks(uint64_t first, uint64_t end) {
-  while (first < end) {
-    if (has(first, Need::kToRead) || find_fetch(first)) {
-      ++first;
-      continue;
-    }
+  while (true) {
+    first = end_of_present(first, end, Need::kToRead);
+    if (first == end) return;
     const uint64_t limit = std::min(end, end_of(first / blocks_per_chunk_));
     uint64_t last = first + 1;
     while (last < limit && !has(last, Need::kToRead) && !find_fetch(last)) ++last;
@@ -182,7 +202,7 @@ io::Task<bool> ColdFile::are_left(const meta::Chunk& record, const Fetch& fetch)
   co_return here_.has_all(fetch.first, fetch.end);
 }
 
-io::Task<Result<ColdFile::Bytes>> ColdFile::fetch_base(const Fetch& fetch) {
+io::Task<Result<std::optional<ChunkPart>>> ColdFile::fetch_base(const Fetch& fetch) {
   const Journal& journal = options_.journal;
   const uint64_t chunk = fetch.first / blocks_per_chunk_, begin = chunk * options_.chunk_bytes;
   const uint64_t wanted = offset_of(end_of(chunk)) - begin;
@@ -191,20 +211,36 @@ io::Task<Result<ColdFile::Bytes>> ColdFile::fetch_base(const Fetch& fetch) {
   if (!base)
     co_return fail(Code::kCorrupt, "the record of chunk " + std::to_string(chunk) + " of inode " +
                                        std::to_string(inode_.value) + ": " + base.error().message());
-  if (!journal.touches(begin, wanted) && co_await are_left(record, fetch)) co_return Bytes();
+  if (!journal.touches(begin, wanted) && co_await are_left(record, fetch)) co_return std::nullopt;
   const uint64_t from = offset_of(fetch.first) - begin, until = std::min(offset_of(fetch.end) - begin, *base);
-  if (from >= until) co_return std::make_shared<const PageBytes>();
-  co_return std::make_shared<const PageBytes>(CO_TRY(
-      co_await hydrator_.fetch_range(inode_, std::move(record), {.offset = from, .bytes = until - from}, &stopping_)));
+  if (from >= until) co_return ChunkPart{.offset = from};
+  co_return CO_TRY(
+      co_await hydrator_.fetch_range(inode_, std::move(record), {.offset = from, .bytes = until - from}, &stopping_));
 }
 
-io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(const Fetch& fetch) {
+ColdFile::Bytes ColdFile::take_along(Fetch& fetch, ChunkPart part) {
+  const uint64_t chunk = fetch.first / blocks_per_chunk_, begin = chunk * options_.chunk_bytes;
+  const uint64_t first = begin + part.offset, end = first + part.bytes.size();
+  const bool whole_blocks = first % block_bytes_ == 0 && (end % block_bytes_ == 0 || end == bytes_);
+  if (whole_blocks && options_.journal.empty()) {
+    std::lock_guard lock(mutex_);
+    fetch.first = first / block_bytes_;
+    fetch.end = divide_up(end, block_bytes_);
+    return std::make_shared<const PageBytes>(std::move(part.bytes));
+  }
+  const uint64_t wanted = offset_of(fetch.first), until = std::min(offset_of(fetch.end), end);
+  if (wanted == first && until == end) return std::make_shared<const PageBytes>(std::move(part.bytes));
+  return std::make_shared<const PageBytes>(part.bytes.view().substr(wanted - first, until - wanted));
+}
+
+io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(Fetch& fetch) {
   const Journal& journal = options_.journal;
   const uint64_t offset = offset_of(fetch.first), count = offset_of(fetch.end) - offset;
   Bytes bytes = std::make_shared<const PageBytes>();
   if (!journal.covers(offset, count)) {
-    bytes = CO_TRY(co_await fetch_base(fetch));
-    if (!bytes) co_return bytes;
+    std::optional<ChunkPart> part = CO_TRY(co_await fetch_base(fetch));
+    if (!part) co_return Bytes();
+    bytes = take_along(fetch, *std::move(part));
     if (options_.still_so) CO_TRY(co_await options_.still_so());
     if (options_.arrived) options_.arrived(bytes->size());
   }
@@ -221,7 +257,7 @@ io::Task<bool> ColdFile::keep(Fetch& fetch) {
   const uint64_t offset = offset_of(fetch.first);
   const std::span<const std::byte> data = fetch.bytes->span();
   const bool keeps_up = writes_.fetch_add(1) < kDirectWritesAtOnce;
-  if (fetch.by_chunk && bytes_ >= kDirectFileBytes && keeps_up) fetch.hold = hydrator_.hold(data.size());
+  if (fetch.by_chunk && bytes_ >= options_.direct_bytes && keeps_up) fetch.hold = hydrator_.hold(data.size());
   const Result<void> written = co_await (fetch.hold ? file.write_direct(offset, data) : file.write(offset, data));
   writes_.fetch_sub(1);
   co_return written.has_value();
@@ -352,7 +388,8 @@ io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> bu
         (void)begin_chunk(chunk, Need::kToRead);  // before those that are only likely
       begin_ahead(offset + count);
     } else {
-      begin_blocks(offset / block_bytes_, divide_up(end, block_bytes_));
+      const auto [first, last] = with_nearby(offset / block_bytes_, divide_up(end, block_bytes_));
+      begin_blocks(first, last);
     }
   }
   for (size_t done = 0; done < count;)

@@ -37,8 +37,12 @@ namespace firn::tier {
 class ColdFile {
  public:
   struct Options {
-    uint64_t chunk_bytes = 4 << 20;       // the volume's
-    uint64_t block_bytes = kBlockBytes;   // what is fetched at least; a chunk, where that is not a multiple of it
+    uint64_t chunk_bytes = 4 << 20;  // the volume's
+    // What is fetched at least, and its kin: of what compresses more comes at once, and so it does in a file so large
+    // that it has too many of them. A chunk, where that is not a multiple of it.
+    uint64_t block_bytes = kStoredBlockBytes;
+    uint64_t nearby_bytes = 0;  // what is fetched, aligned, where something of it is there; 0: no more than asked
+    uint64_t direct_bytes = 64 << 20;     // a file so long is not likely to be read again from the page cache
     uint64_t readahead_bytes = 64 << 20;  // how far sequential reading looks ahead, at most
     size_t chunks_in_flight = 8;          // fetched ahead at once
     Journal journal;                      // lies over what is fetched
@@ -90,9 +94,11 @@ class ColdFile {
   uint64_t first_of(uint64_t chunk) const { return chunk * blocks_per_chunk_; }
   uint64_t end_of(uint64_t chunk) const;
   io::Task<void> run_fetch(FetchRef fetch, io::Gate::Entry entry);
-  io::Task<Result<Bytes>> do_fetch(const Fetch& fetch);
-  // The part of it that chunks hold; null: all of it is on the local disk.
-  io::Task<Result<Bytes>> fetch_base(const Fetch& fetch);
+  io::Task<Result<Bytes>> do_fetch(Fetch& fetch);
+  // The part of it that chunks hold, and what came along; nullopt: all of it is on the local disk.
+  io::Task<Result<std::optional<ChunkPart>>> fetch_base(const Fetch& fetch);
+  // The fetch is of all that came, if those are whole blocks; else the rest is dropped.
+  Bytes take_along(Fetch& fetch, ChunkPart part);
   // Whether an earlier life has left these blocks on the local disk: their chunk is looked at, once.
   io::Task<bool> are_left(const meta::Chunk& record, const Fetch& fetch);
   io::Task<void> look(const meta::Chunk& record);
@@ -115,6 +121,10 @@ class ColdFile {
   FetchRef begin(uint64_t first, uint64_t end, bool by_chunk);
   // Begins what is missing of a chunk, in one fetch; null: nothing, or all of it is on its way.
   FetchRef begin_chunk(uint64_t chunk, Need need);
+  // Where blocks end that need not be fetched, beginning with `block`, at most at `end`.
+  uint64_t end_of_present(uint64_t block, uint64_t end, Need need) const;
+  // All that is to come along with these blocks.
+  std::pair<uint64_t, uint64_t> with_nearby(uint64_t first, uint64_t end) const;
   // Begins what is missing of these blocks, in as many fetches as it takes.
   void begin_blocks(uint64_t first, uint64_t end);
   // Takes note of a read; whether reading is sequential.

@@ -17,12 +17,6 @@ constexpr uint64_t kLargestBlock = 64 << 10;  // of a file system
 constexpr uint64_t kSmallFrameBytes = 1 << 20;
 constexpr int kMaxMoves = 4;  // of a chunk while it is being fetched
 
-// `part` of what starts at `begin`.
-PageBytes cut(PageBytes bytes, uint64_t begin, Extent part) {
-  if (begin == part.offset && bytes.size() == part.bytes) return bytes;
-  return PageBytes(bytes.view().substr(part.offset - begin, part.bytes));
-}
-
 }  // namespace
 
 Hydrator::Hydrator(Parts parts, HydrateOptions options)
@@ -42,48 +36,47 @@ bool Hydrator::is_small_file(const Wanted& wanted) const {
   return chunk.index.value == 0 && chunk.bytes < options_.chunk_bytes && chunk.frame_bytes <= kSmallFrameBytes;
 }
 
-io::Task<Result<PageBytes>> Hydrator::open(std::string_view frame, const Wanted& wanted) {
-  co_return co_await parts_.pool.run([&]() -> Result<PageBytes> {
-    return cut(TRY(open_recorded(frame, wanted.inode, wanted.chunk, options_.key)), 0, wanted.range);
+io::Task<Result<ChunkPart>> Hydrator::open(std::string_view frame, const Wanted& wanted) {
+  co_return co_await parts_.pool.run([&]() -> Result<ChunkPart> {
+    return ChunkPart{.bytes = TRY(open_recorded(frame, wanted.inode, wanted.chunk, options_.key))};
   });
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
   const meta::Chunk& chunk = wanted.chunk;
   const object::Fetched got = CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset,
                                                              chunk.frame_bytes, io::within(options_.get_ns, token)));
   co_return co_await open(got.bytes, wanted);
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_small_file(const Tier& tier, const Wanted& wanted,
-                                                         io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
   const meta::Chunk& chunk = wanted.chunk;
   const BlobReadahead::Got got = CO_TRY(co_await readahead_.get(
       {.tier = tier, .blob = chunk.blob, .blob_bytes = wanted.blob_bytes, .place = {chunk.offset, chunk.frame_bytes}},
       io::within(options_.get_ns, token)));
-  Result<PageBytes> plain = co_await open(got.bytes, wanted);
+  Result<ChunkPart> plain = co_await open(got.bytes, wanted);
   if (plain || !got.shared) co_return plain;
   readahead_.forget(tier, chunk.blob);
   co_return co_await fetch_frame(tier, wanted, token);
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
   const meta::Chunk& chunk = wanted.chunk;
   const BlockRange blocks = wanted.map->covering(wanted.range);
   const Extent place = wanted.map->place_of(blocks);
   const object::Fetched got =
       CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset + place.offset, place.bytes,
                                      io::within(options_.get_ns, token)));
-  co_return co_await parts_.pool.run([&]() -> Result<PageBytes> {
+  co_return co_await parts_.pool.run([&]() -> Result<ChunkPart> {
     const SomeBlocks which{.id = frame_id(wanted.inode, chunk), .plain_checksum = chunk.checksum, .blocks = blocks};
-    PageBytes plain = TRY(open_blocks(got.bytes, which, *wanted.map, key_of_blob(chunk, options_.key)));
-    return cut(std::move(plain), wanted.map->plain_of(blocks).offset, wanted.range);
+    return ChunkPart{.offset = wanted.map->plain_of(blocks).offset,
+                     .bytes = TRY(open_blocks(got.bytes, which, *wanted.map, key_of_blob(chunk, options_.key)))};
   });
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
   if (wanted.map) {
-    Result<PageBytes> bytes = co_await fetch_blocks(tier, wanted, token);
+    Result<ChunkPart> bytes = co_await fetch_blocks(tier, wanted, token);
     // The frame tells of itself: that it is not as the record says need not be the tier's fault.
     if (bytes || bytes.error().code() != Code::kCorrupt) co_return bytes;
   }
@@ -92,16 +85,16 @@ io::Task<Result<PageBytes>> Hydrator::fetch_from(const Tier& tier, const Wanted&
 
 io::Task<Result<std::string>> Hydrator::fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token) {
   const Extent all{.offset = 0, .bytes = chunk.bytes};
-  co_return std::string(CO_TRY(co_await fetch_range(inode, std::move(chunk), all, token)).view());
+  co_return std::string(CO_TRY(co_await fetch_range(inode, std::move(chunk), all, token)).bytes.view());
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_range(InodeId inode, meta::Chunk chunk, Extent range,
-                                                    io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_range(InodeId inode, meta::Chunk chunk, Extent range,
+                                                  io::CancelToken* token) {
   if (range.bytes == 0 || range.offset > chunk.bytes || range.bytes > chunk.bytes - range.offset)
     co_return fail(Code::kInvalid, "the chunk has no such range");
   for (int moves = 0;; ++moves) {
     std::vector<Damage> damages;
-    Result<PageBytes> fetched = co_await fetch_recorded(inode, chunk, range, damages, token);
+    Result<ChunkPart> fetched = co_await fetch_recorded(inode, chunk, range, damages, token);
     const bool failed = !fetched && is_damage(fetched.error().code());
     if (damages.empty() && !failed) co_return fetched;
     // The collector or the scrubber may have put the chunk elsewhere meanwhile, or somebody have removed the file.
@@ -119,8 +112,8 @@ io::Task<Result<PageBytes>> Hydrator::fetch_range(InodeId inode, meta::Chunk chu
   }
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
-                                                       std::vector<Damage>& damages, io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
+                                                     std::vector<Damage>& damages, io::CancelToken* token) {
   Wanted wanted{.inode = inode, .chunk = chunk, .range = range};
   uint64_t bytes = chunk.bytes;
   if (range.bytes < chunk.bytes) {
@@ -134,19 +127,19 @@ io::Task<Result<PageBytes>> Hydrator::fetch_recorded(InodeId inode, const meta::
   wanted.blob_bytes = blob.bytes;
   uses_.note(chunk.blob, io::Reactor::current()->clock().now());
   co_await in_flight_.acquire(permits_for(bytes));
-  Result<PageBytes> fetched = co_await fetch_nearest(wanted, blob.tiers, damages, token);
+  Result<ChunkPart> fetched = co_await fetch_nearest(wanted, blob.tiers, damages, token);
   in_flight_.release(permits_for(bytes));
   co_return fetched;
 }
 
-io::Task<Result<PageBytes>> Hydrator::fetch_nearest(const Wanted& wanted, uint32_t tiers,
-                                                      std::vector<Damage>& damages, io::CancelToken* token) {
+io::Task<Result<ChunkPart>> Hydrator::fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
+                                                    io::CancelToken* token) {
   Status failure(Code::kCorrupt, "no tier has the chunk");
   bool some_do_not_answer = false;
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((tiers >> i & 1) == 0) continue;
     const Tier& tier = parts_.tiers[i];
-    Result<PageBytes> bytes = co_await fetch_from(tier, wanted, token);
+    Result<ChunkPart> bytes = co_await fetch_from(tier, wanted, token);
     if (bytes) co_return bytes;
     const bool damaged = is_damage(bytes.error().code());
     if (damaged && co_await has_left(wanted.chunk.blob, i)) continue;

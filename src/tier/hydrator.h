@@ -27,6 +27,12 @@ struct Damage {
   Status what;
 };
 
+// Bytes of a chunk.
+struct ChunkPart {
+  uint64_t offset = 0;  // in it
+  PageBytes bytes;
+};
+
 struct HydrateOptions {
   uint64_t chunk_bytes = 4 << 20;  // the volume's
   std::optional<Key> key;
@@ -54,10 +60,11 @@ class Hydrator {
   // that they are meanwhile. kCorrupt: every tier that answers has something else. kUnavailable and the like: no tier
   // answers. kStale: the record is gone, or of another version.
   io::Task<Result<std::string>> fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token);
-  // The same of a part of it, `range` of its bytes: of the frame, the blocks that cover it are fetched and verified.
-  // All of the frame is, where the record does not say where they are, or what is there does not fit the record: only
-  // what is wrong as a whole, too, is damage. kInvalid: the chunk does not have that range, or it is empty.
-  io::Task<Result<PageBytes>> fetch_range(InodeId inode, meta::Chunk chunk, Extent range, io::CancelToken* token);
+  // The same of a part of it, and what came along: of the frame, the blocks that cover `range` of the chunk's bytes are
+  // fetched and verified. All of the frame is, where the record does not say where they are, or what is there does not
+  // fit the record: only what is wrong as a whole, too, is damage. kInvalid: the chunk does not have that range, or it
+  // is empty.
+  io::Task<Result<ChunkPart>> fetch_range(InodeId inode, meta::Chunk chunk, Extent range, io::CancelToken* token);
 
   // Of the memory in which bytes wait for who reads them next; empty when there is none left. Does not wait.
   io::Permits hold(uint64_t bytes) { return io::Permits::try_take(held_, permits_for(bytes)); }
@@ -91,16 +98,16 @@ class Hydrator {
   size_t permits_for(uint64_t bytes) const;
   // Whether it is a whole file, and short: such lie next to one another.
   bool is_small_file(const Wanted& wanted) const;
-  io::Task<Result<PageBytes>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
-                                               std::vector<Damage>& damages, io::CancelToken* token);
-  io::Task<Result<PageBytes>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
-                                              io::CancelToken* token);
+  io::Task<Result<ChunkPart>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
+                                             std::vector<Damage>& damages, io::CancelToken* token);
+  io::Task<Result<ChunkPart>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
+                                            io::CancelToken* token);
   io::Task<bool> has_left(const std::string& blob, size_t tier);
-  io::Task<Result<PageBytes>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
-  io::Task<Result<PageBytes>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
-  io::Task<Result<PageBytes>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
-  io::Task<Result<PageBytes>> open(std::string_view frame, const Wanted& wanted);
-  io::Task<Result<PageBytes>> fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<ChunkPart>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<ChunkPart>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<ChunkPart>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
+  io::Task<Result<ChunkPart>> open(std::string_view frame, const Wanted& wanted);
+  io::Task<Result<ChunkPart>> fetch_blocks(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
 
   const Parts parts_;
   const HydrateOptions options_;

@@ -14,7 +14,7 @@ std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key
 }
 
 Result<PageBytes> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
-                                  const std::optional<Key>& volume_key) {
+                                const std::optional<Key>& volume_key) {
   OpenedFrame opened = TRY(open_whole(frame, frame_id(inode, chunk), key_of_blob(chunk, volume_key)));
   if (opened.plain.size() != chunk.bytes || opened.checksum != chunk.checksum)
     return fail(Code::kCorrupt, "the chunk is another than its record says");

@@ -20,6 +20,6 @@ std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key
 
 // `frame`: what a tier has at the record's place. kCorrupt unless everything, the record's own checksum included, fits.
 Result<PageBytes> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
-                                  const std::optional<Key>& volume_key);
+                                const std::optional<Key>& volume_key);
 
 }  // namespace firn::tier

@@ -31,6 +31,7 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::Ob
       options_.tiers->hydrator, attr.inode, attr.size, std::move(object),
       tier::ColdFile::Options{.chunk_bytes = tiers.chunk_bytes,
                               .block_bytes = tiers.block_bytes,
+                              .nearby_bytes = tiers.nearby_bytes,
                               .readahead_bytes = tiers.readahead_bytes,
                               .chunks_in_flight = tiers.chunks_in_flight,
                               .journal = std::move(journal),

@@ -56,7 +56,7 @@ class TestWorld {
   void cut_power();
 
   // Before mount().
-  TierOptions tier_options{.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .readahead_bytes = 4 * kChunkBytes};
+  TierOptions tier_options{.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
 
   Volume& volume() { return *volume_; }
   kv::Engine& engine() { return in_bucket() ? *cache_ : *engine_; }

@@ -20,18 +20,19 @@
 namespace firn::vfs {
 
 struct TierOptions {
-  uint64_t chunk_bytes = 4 << 20;              // the volume's
-  uint64_t block_bytes = tier::kBlockBytes;    // what comes back at least
-  uint64_t readahead_bytes = 64 << 20;         // of sequential reading of what is away
-  size_t chunks_in_flight = 8;                 // of one file, on their way back
-  int64_t flush_interval_ns = 30'000'000'000;  // uploads begin this often,
-  uint64_t flush_bytes = 64 << 20;             // or when so much has been closed, whichever is first
-  uint64_t busy_bytes_per_s = 0;               // UploadThrottle's least; 0: uploads are never held back
-  uint64_t hot_max_bytes = 0;                  // of files on the local disk; 0: as much as the disk has
-  uint64_t hot_hard_max_bytes = 0;             // what writers may fill while nothing can be evicted; 0: a tenth more
-  unsigned high_percent = 85;                  // of that: eviction begins here
-  unsigned low_percent = 70;                   // and ends here
-  EvictionWeights eviction;                    // of what decides which files go first
+  uint64_t chunk_bytes = 4 << 20;                  // the volume's
+  uint64_t block_bytes = tier::kStoredBlockBytes;  // what comes back at least
+  uint64_t nearby_bytes = tier::kBlockBytes;       // and beside what came back before
+  uint64_t readahead_bytes = 64 << 20;             // of sequential reading of what is away
+  size_t chunks_in_flight = 8;                     // of one file, on their way back
+  int64_t flush_interval_ns = 30'000'000'000;      // uploads begin this often,
+  uint64_t flush_bytes = 64 << 20;                 // or when so much has been closed, whichever is first
+  uint64_t busy_bytes_per_s = 0;                   // UploadThrottle's least; 0: uploads are never held back
+  uint64_t hot_max_bytes = 0;                      // of files on the local disk; 0: as much as the disk has
+  uint64_t hot_hard_max_bytes = 0;  // what writers may fill while nothing can be evicted; 0: a tenth more
+  unsigned high_percent = 85;       // of that: eviction begins here
+  unsigned low_percent = 70;        // and ends here
+  EvictionWeights eviction;         // of what decides which files go first
 };
 
 // All of it outlives the volume.

@@ -29,11 +29,11 @@ void set(CURL* easy, CURLoption option, T value) {
   curl_easy_setopt(easy, option, value);  // fails only when out of memory, and then the transfer does
 }
 
-// With a limit libcurl sends a buffer, then rests: short ones make an even flow.
-long buffer_bytes(uint64_t bytes_per_s) {
+// For a body of that size. With a limit libcurl sends a buffer, then rests: short ones make an even flow.
+long buffer_bytes(uint64_t bytes_per_s, uint64_t body_bytes) {
   constexpr uint64_t kLeast = 16 << 10;
-  if (bytes_per_s == 0) return kBufferBytes;
-  return static_cast<long>(std::clamp<uint64_t>(bytes_per_s / 8, kLeast, kBufferBytes));
+  const uint64_t most = bytes_per_s == 0 ? kBufferBytes : bytes_per_s / 8;
+  return static_cast<long>(std::clamp<uint64_t>(std::min(most, body_bytes), kLeast, kBufferBytes));
 }
 
 }  // namespace
@@ -58,8 +58,8 @@ void Transfer::prepare(CURL* handle, int64_t now_ns) {
   set(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   set(handle, CURLOPT_NOSIGNAL, 1L);
   set(handle, CURLOPT_PATH_AS_IS, 1L);
-  set(handle, CURLOPT_BUFFERSIZE, buffer_bytes(options_.get_bytes_per_s));
-  set(handle, CURLOPT_UPLOAD_BUFFERSIZE, buffer_bytes(options_.put_bytes_per_s));
+  set(handle, CURLOPT_BUFFERSIZE, buffer_bytes(options_.get_bytes_per_s, request_.max_body_bytes));
+  set(handle, CURLOPT_UPLOAD_BUFFERSIZE, buffer_bytes(options_.put_bytes_per_s, request_.body.bytes()));
   set(handle, CURLOPT_MAX_SEND_SPEED_LARGE, static_cast<curl_off_t>(options_.put_bytes_per_s));
   set(handle, CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(options_.get_bytes_per_s));
   set(handle, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -22,10 +22,11 @@ inline constexpr uint64_t kMaxBlobBytes = 64 << 20;
 inline constexpr uint32_t kMaxFramePlainBytes = 16 << 20;
 inline constexpr uint32_t kMaxFrames = 1 << 18;
 // Of the plain bytes of a block, but a frame's last: a power of two between the two. What writers take says kBlockBytes
-// (docs/decisions/0008).
+// (docs/decisions/0008), and kStoredBlockBytes where nothing of the chunk becomes smaller.
 inline constexpr uint32_t kMinBlockBytes = 1 << 9;
 inline constexpr uint32_t kMaxBlockBytes = 1 << 24;
 inline constexpr uint32_t kBlockBytes = 64 << 10;
+inline constexpr uint32_t kStoredBlockBytes = 4 << 10;
 
 // How a frame's blocks are stored, but for those that did not become smaller, which are stored as they are.
 enum class Codec : uint8_t { kStored = 0, kLz4 = 1, kZstd = 2 };

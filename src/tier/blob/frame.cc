@@ -117,7 +117,7 @@ Result<OpenedFrame> open_whole(std::string_view bytes, const FrameId& expected, 
 }
 
 Result<PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
-                                const std::optional<Key>& key) {
+                              const std::optional<Key>& key) {
   if (map.sealed != key.has_value())
     return fail(Code::kCorrupt, map.sealed ? "a frame is sealed" : "a frame is not sealed");
   if (uint64_t{which.blocks.first} + which.blocks.count > map.stored_bytes.size() ||

@@ -20,8 +20,9 @@ struct MadeFrame {
   uint64_t plain_checksum = 0;  // also of a sealed one
 };
 
-// A frame of `plain`, at most kMaxFramePlainBytes. Of `what`, id, codec, block_bytes and number are taken. `key` is the
-// blob's; the frame is sealed when there is one, and (key, number) must then never have been used before.
+// A frame of `plain`, at most kMaxFramePlainBytes. Of `what`, id, codec, block_bytes and number are
+// taken; a chunk of several blocks of which none becomes smaller is stored, in blocks of kStoredBlockBytes. `key` is
+// the blob's; the frame is sealed when there is one, and (key, number) must then never have been used before.
 MadeFrame make_frame(FrameHeader what, std::string_view plain, const std::optional<Key>& key);
 
 // The chunk that `bytes` (a whole frame, header first) holds. Everything is verified: header, that it is the frame
@@ -43,7 +44,7 @@ struct SomeBlocks {
 // What these blocks hold (map.plain_of), from the bytes at map.place_of. A block is verified to be that block of a
 // frame of that chunk with that checksum; kCorrupt otherwise.
 Result<PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
-                                const std::optional<Key>& key);
+                              const std::optional<Key>& key);
 
 // Header, table, and all blocks against their checksums, without a key, and without decompressing anything. kCorrupt.
 Result<FrameHeader> verify_stored_frame(std::string_view bytes);

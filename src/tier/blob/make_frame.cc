@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/checksum.h"
@@ -43,6 +45,15 @@ class BlockWriter {
   std::string unsealed_;  // a compressed block
 };
 
+// Whether any block would become smaller.
+bool compresses(std::string_view plain, Codec codec, uint32_t block_bytes) {
+  if (codec == Codec::kStored) return false;
+  std::string scratch(block_bytes, '\0');
+  for (size_t at = 0; at < plain.size(); at += block_bytes)
+    if (compress_into(plain.substr(at, block_bytes), codec, scratch.data()) != 0) return true;
+  return false;
+}
+
 std::string encode_table(const BlockMap& map) {
   std::string table(map.stored_bytes.size() * kTableEntryBytes, '\0');
   for (size_t block = 0; block < map.stored_bytes.size(); ++block)
@@ -54,6 +65,11 @@ std::string encode_table(const BlockMap& map) {
 
 MadeFrame make_frame(FrameHeader header, std::string_view plain, const std::optional<Key>& key) {
   CHECK(plain.size() <= kMaxFramePlainBytes);
+  // Large blocks compress better. Without that, small ones spare who reads a few bytes the rest of a large one.
+  if (plain.size() > header.block_bytes && !compresses(plain, header.codec, header.block_bytes)) {
+    header.codec = Codec::kStored;
+    header.block_bytes = std::min(header.block_bytes, kStoredBlockBytes);
+  }
   const uint64_t plain_checksum = checksum64(plain);
   header.sealed = key.has_value();
   header.plain_bytes = static_cast<uint32_t>(plain.size());

@@ -32,7 +32,8 @@ uint64_t BlobWriter::bytes() const { return written_bytes() + index_.size() * kI
 
 bool BlobWriter::has_room_for(uint64_t plain_bytes) const {
   return index_.size() < kMaxFrames && plain_bytes <= kMaxFramePlainBytes &&
-         bytes() + max_frame_bytes(plain_bytes, block_bytes_) + kIndexEntryBytes <= kMaxBlobBytes;
+         bytes() + max_frame_bytes(plain_bytes, std::min(block_bytes_, kStoredBlockBytes)) + kIndexEntryBytes <=
+             kMaxBlobBytes;
 }
 
 Result<FrameRef> BlobWriter::append(FrameId id, std::string_view plain) {
