@@ -14,7 +14,7 @@ BodyWriter::BodyWriter(Exchange& exchange, vfs::Volume& volume, vfs::Handle* han
       volume_(volume),
       handle_(handle),
       room_(std::min(kPieceBytes, exchange.request().content_length.value_or(kPieceBytes))),
-      buffer_(std::make_unique_for_overwrite<std::byte[]>(room_)) {}
+      buffer_(io::make_buffer(room_)) {}
 
 io::Task<Result<void>> BodyWriter::read_ahead() {
   while (held_ < room_) {

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "http/exchange.h"
+#include "io/buffer.h"
 #include "vfs/stream_writer.h"
 
 namespace firn::http {
@@ -27,7 +27,7 @@ class BodyWriter {
   vfs::Volume& volume_;
   vfs::Handle* const handle_;
   const size_t room_;
-  const std::unique_ptr<std::byte[]> buffer_;
+  const io::Buffer buffer_;
   size_t held_ = 0;
 };
 
