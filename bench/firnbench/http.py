@@ -17,6 +17,7 @@ MIB = 1 << 20
 SMALL = 4096
 SMALL_FILES = 1000
 CONNECTIONS = 64
+REMOVAL_S = 3
 LARGE_AIM, SMALL_AIM, PUT_AIM = 0.9, 0.8, 0.8
 
 NGINX = """
@@ -171,6 +172,21 @@ def get_works(firn, nginx, sizes, rounds):
     return [*works, work]
 
 
+def touch_memory(firn, size):
+    """A virtual machine may have given its free memory back, and whoever writes first waits until there is some again."""
+    name = firn.path.parent / "memory"
+    run(["dd", "if=/dev/zero", f"of={name}", "bs=1M", f"count={size // MIB}", "status=none"])
+    name.unlink()
+
+
+def remove_all(folder):
+    """And lets the daemon and the disk free what it held, which is not for the next one to wait for."""
+    run(["rm", "-r", folder])
+    run(["sync"])
+    time.sleep(REMOVAL_S)
+    run(["sync"])
+
+
 def put_works(firn, sizes, rounds):
     """PUT is durable when it is answered; so is what is done in the mount, or, for information, is not."""
     works = []
@@ -183,13 +199,15 @@ def put_works(firn, sizes, rounds):
             for part in ("put", "sync", "loose"):
                 (folder / part).mkdir(parents=True)
             options = {"connections": connections, "requests": requests, "bytes": size}
+            touch_memory(firn, sizes.mib * MIB)
             ours = put(firn, f"{size}-{number}/put/", files=requests, **options)
             same.add("firn", ours)
             loose.add("firn", ours)
+            touch_memory(firn, sizes.mib * MIB)
             same.add(same.against, load(firn, "files", folder / "sync", sync=True, **options))
+            touch_memory(firn, sizes.mib * MIB)
             loose.add(loose.against, load(firn, "files", folder / "loose", **options))
-            run(["rm", "-r", folder])
-            run(["sync"])
+            remove_all(folder)
         works += [same, loose]
     return works
 

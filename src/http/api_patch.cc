@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include "http/api.h"
+#include "http/body_writer.h"
 #include "http/file_state.h"
 
 namespace firn::http {
 namespace {
-
-constexpr size_t kBufferBytes = 256 << 10;
 
 struct Patch {
   enum class Kind : uint8_t { kWrite, kAppend, kTruncate };
@@ -28,44 +27,6 @@ Result<Patch> parse_patch(const Request& request) {
   if (number > kMost) return fail(Code::kFileTooBig, "no file is as large as that");
   return Patch{.kind = truncate ? Patch::Kind::kTruncate : Patch::Kind::kWrite, .offset = number};
 }
-
-// Writes the request's body from an offset on, or at the end of the file. Bytes that came, and where the first went.
-class BodyWriter {
- public:
-  BodyWriter(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle)
-      : exchange_(exchange), volume_(volume), handle_(handle), buffer_(kBufferBytes) {}
-
-  // Of a short body all: whoever waits for the file does not wait for the client.
-  io::Task<Result<void>> read_ahead() {
-    while (held_ < buffer_.size()) {
-      const size_t bytes = CO_TRY(co_await exchange_.read_body(std::span(buffer_).subspan(held_)));
-      if (bytes == 0) break;
-      held_ += bytes;
-    }
-    co_return Result<void>();
-  }
-
-  // After read_ahead().
-  io::Task<Result<uint64_t>> write_all(uint64_t offset, vfs::WriteOptions options) {
-    uint64_t written = 0;
-    while (held_ > 0) {
-      if (written + held_ > INT64_MAX - offset) co_return fail(Code::kFileTooBig, "no file is as large as that");
-      const auto part = std::span<const std::byte>(buffer_).first(held_);
-      for (size_t done = 0; done < part.size();)
-        done += CO_TRY(co_await volume_.write(handle_, offset + written + done, part.subspan(done), options));
-      written += held_;
-      held_ = CO_TRY(co_await exchange_.read_body(buffer_));
-    }
-    co_return written;
-  }
-
- private:
-  Exchange& exchange_;
-  vfs::Volume& volume_;
-  vfs::Handle* const handle_;
-  std::vector<std::byte> buffer_;
-  size_t held_ = 0;
-};
 
 }  // namespace
 
@@ -108,7 +69,7 @@ io::Task<Result<Api::Changed>> Api::change_file(Exchange& exchange, vfs::Handle*
     CO_TRY(co_await volume.setattr(who, inode, {.attributes = {}, .size = patch.offset}, handle));
   } else {
     const vfs::WriteOptions options{.kill_set_ids = !who.privileged(), .append = patch.kind == Patch::Kind::kAppend};
-    changed.written = CO_TRY(co_await body.write_all(patch.offset, options));
+    changed.written = CO_TRY(co_await body.write_all({.offset = patch.offset, .write = options}));
   }
   CO_TRY(co_await volume.fsync(handle, false));
   // Before the next one changes it.

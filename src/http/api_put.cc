@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "http/api.h"
+#include "http/body_writer.h"
 #include "http/file_state.h"
 
 namespace firn::http {
@@ -21,8 +22,6 @@ struct Api::NewFile {
 };
 
 namespace {
-
-constexpr uint64_t kBufferBytes = 256 << 10;
 
 // What conditions on `path` are about: what a reader of it gets. `named` is what has the name itself.
 io::Task<Result<std::optional<vfs::Attr>>> represented(vfs::Volume& volume, Asker who, std::string path,
@@ -94,16 +93,12 @@ io::Task<Result<void>> Api::put_file(Exchange& exchange, std::string path) {
   co_return co_await finish(exchange, file, std::move(filled));
 }
 
+// The file goes with what was reserved for it if the body does not come whole.
 io::Task<Result<void>> Api::receive_body(Exchange& exchange, vfs::Handle* handle) {
-  const uint64_t room = std::min(kBufferBytes, exchange.request().content_length.value_or(kBufferBytes));
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(room);
-  for (uint64_t offset = 0;;) {
-    const size_t bytes = CO_TRY(co_await exchange.read_body({buffer.get(), room}));
-    if (bytes == 0) co_return Result<void>();
-    for (size_t done = 0; done < bytes;)
-      done += CO_TRY(co_await options_.volume.write(handle, offset + done, {buffer.get() + done, bytes - done}, {}));
-    offset += bytes;
-  }
+  BodyWriter body(exchange, options_.volume, handle);
+  CO_TRY(co_await body.read_ahead());
+  CO_TRY(co_await body.write_all({.reserved_bytes = exchange.request().content_length.value_or(0)}));
+  co_return Result<void>();
 }
 
 io::Task<Result<void>> Api::finish(Exchange& exchange, const NewFile& file, Result<void> filled) {

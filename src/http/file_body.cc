@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "io/buffer.h"
+
 namespace firn::http {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr uint64_t kBufferBytes = 256 << 10;
 
 io::Task<Result<void>> copy_range(Exchange& exchange, vfs::Volume& volume, vfs::Handle* handle, ByteRange range) {
   const uint64_t room = std::min(kBufferBytes, range.count);
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(room);
+  const auto buffer = io::make_buffer(room);
   while (range.count > 0) {
     const std::span<std::byte> part(buffer.get(), std::min(room, range.count));
     const size_t bytes = CO_TRY(co_await volume.read(handle, range.first, part));

@@ -49,6 +49,9 @@ class File {
   // Data, and metadata unless `data_only`, survive a power cut once this returned. The file's name does not: see
   // sync_directory.
   virtual Task<Result<void>> sync(bool data_only) = 0;
+  // Has the device begin to write what was written there, so that a later sync() finds less to wait for. Returns once
+  // it was asked. Nothing is durable by that, and failures are sync()'s to tell.
+  virtual Task<void> start_writeback(uint64_t /*offset*/, uint64_t /*bytes*/) { co_return; }
   virtual Task<Result<void>> truncate(uint64_t bytes) = 0;
   virtual Task<Result<void>> allocate(Allocate mode, uint64_t offset, uint64_t bytes) = 0;
   // Next data or hole at or after `offset`; kNoDevice (ENXIO) past the end, as lseek(2).

@@ -53,6 +53,22 @@ Task<void> read_at_end(TestEnvironment* env) {
 }
 TEST_P(DiskConformance, ReadsAreShortOnlyAtTheEnd) { environment->run(read_at_end(environment.get())); }
 
+Task<void> start_writeback(TestEnvironment* env) {
+  auto file = co_await env->disk().open(env->path("f"), {.write = true, .create = true});
+  CO_REQUIRE(file);
+  const auto data = pattern(3 << 20, 2);
+  EXPECT_TRUE(co_await (*file)->write(0, data));
+  co_await (*file)->start_writeback(0, data.size());
+  co_await (*file)->start_writeback(data.size(), 1 << 20);  // nothing is there
+  EXPECT_EQ((co_await (*file)->stat())->bytes, data.size());
+  EXPECT_TRUE(co_await (*file)->write(1 << 20, bytes_of("hello")));
+  EXPECT_EQ(co_await text_at(**file, 1 << 20, 5), "hello");
+  EXPECT_TRUE(co_await (*file)->sync(false));
+}
+TEST_P(DiskConformance, WritebackThatBeginsEarlyChangesNothing) {
+  environment->run(start_writeback(environment.get()));
+}
+
 Task<void> truncate(TestEnvironment* env) {
   auto file = co_await env->disk().open(env->path("f"), {.write = true, .create = true});
   CO_REQUIRE(file);

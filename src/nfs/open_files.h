@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "io/sync.h"
+#include "nfs/unstable_writes.h"
 #include "vfs/volume.h"
 
 namespace firn::nfs {
@@ -28,6 +29,7 @@ class OpenFile {
   ~OpenFile();
 
   vfs::Handle* handle() const { return handle_; }
+  UnstableWrites& unstable() { return unstable_; }
   // Closes it now. For whoever is its only owner.
   io::Task<void> close();
 
@@ -36,6 +38,7 @@ class OpenFile {
   vfs::Handle* handle_;
   const OnLost& on_lost_;
   io::Gate::Entry entry_;
+  UnstableWrites unstable_;
 };
 
 // Invariants:

@@ -42,7 +42,7 @@ io::Task<Result<uint32_t>> RecordReader::mark(io::Until until) {
 Status RecordReader::add_room(Record& record, size_t fragment_bytes) const {
   if (fragment_bytes > limits_.record_bytes - record.size)
     return Status(Code::kInvalid, fmt::format("a record of more than {} bytes", limits_.record_bytes));
-  auto bytes = std::make_unique_for_overwrite<std::byte[]>(record.size + fragment_bytes);
+  auto bytes = io::make_buffer(record.size + fragment_bytes);
   if (record.size > 0) std::memcpy(bytes.get(), record.bytes.get(), record.size);
   record.bytes = std::move(bytes);
   return {};

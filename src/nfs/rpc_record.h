@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/status.h"
+#include "io/buffer.h"
 #include "io/socket.h"
 
 namespace firn::nfs {
@@ -23,7 +24,7 @@ struct RecordLimits {
 };
 
 struct Record {
-  std::unique_ptr<std::byte[]> bytes;
+  io::Buffer bytes;
   size_t size = 0;
   std::span<const std::byte> view() const { return {bytes.get(), size}; }
 };

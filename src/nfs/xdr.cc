@@ -41,7 +41,7 @@ std::string_view XdrReader::string(size_t most) {
 }
 
 void XdrWriter::grow(size_t capacity) {
-  auto bytes = std::make_unique_for_overwrite<std::byte[]>(capacity);
+  auto bytes = io::make_buffer(capacity);
   if (size_ > 0) std::memcpy(bytes.get(), bytes_.get(), size_);
   bytes_ = std::move(bytes);
   capacity_ = capacity;

@@ -3,9 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string_view>
+
+#include "io/buffer.h"
 
 namespace firn::nfs {
 
@@ -60,7 +61,7 @@ class XdrWriter {
  private:
   void grow(size_t capacity);
 
-  std::unique_ptr<std::byte[]> bytes_;
+  io::Buffer bytes_;
   size_t size_ = 0;
   size_t capacity_ = 0;
 };

@@ -131,6 +131,19 @@ io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std:
   co_return data.size();
 }
 
+// What is in memory has no blocks, and a full disk is for write() to tell.
+io::Task<void> VolumeImpl::reserve(Handle* handle, uint64_t offset, uint64_t bytes) {
+  if (settling_ && settling_->room().state() != RoomState::kFree) co_return;
+  const std::shared_ptr<io::File> file = backing(handle);
+  if (file) (void)co_await file->allocate(io::Allocate::kKeepSize, offset, bytes);
+}
+
+// Where durable means "in the bucket", the local disk need not hurry.
+io::Task<void> VolumeImpl::start_writeback(Handle* handle, uint64_t offset, uint64_t bytes) {
+  const std::shared_ptr<io::File> file = durable_here() ? backing(handle) : nullptr;
+  if (file) co_await file->start_writeback(offset, bytes);
+}
+
 io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) {
   if (!handle->writes()) co_return fail(Code::kBadHandle);
   Node& node = *handle->node;

@@ -175,6 +175,12 @@ class Volume {
   virtual io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                          WriteOptions options) = 0;
   virtual io::Task<Result<void>> fsync(Handle* handle, bool data_only) = 0;
+  // For whoever writes much from front to back and makes it durable then (StreamWriter); neither changes what anybody
+  // reads. Blocks for what is about to be written there, beyond the end too: writing is cheaper with them. Only of a
+  // file that nobody else knows, and that goes if those bytes do not come.
+  virtual io::Task<void> reserve(Handle* /*handle*/, uint64_t /*offset*/, uint64_t /*bytes*/) { co_return; }
+  // The disk begins to write what was written there; returns once it was asked. io::File::start_writeback.
+  virtual io::Task<void> start_writeback(Handle* /*handle*/, uint64_t /*offset*/, uint64_t /*bytes*/) { co_return; }
   virtual io::Task<Result<void>> allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) = 0;
   virtual io::Task<Result<uint64_t>> seek(Handle* handle, SeekWhat what, uint64_t offset) = 0;
   // Up to `bytes`; returns how many, 0 at the source's end.

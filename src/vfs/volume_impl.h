@@ -57,6 +57,8 @@ class VolumeImpl final : public Volume {
   io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                  WriteOptions options) override;
   io::Task<Result<void>> fsync(Handle* handle, bool data_only) override;
+  io::Task<void> reserve(Handle* handle, uint64_t offset, uint64_t bytes) override;
+  io::Task<void> start_writeback(Handle* handle, uint64_t offset, uint64_t bytes) override;
   io::Task<Result<void>> allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) override;
   io::Task<Result<uint64_t>> seek(Handle* handle, SeekWhat what, uint64_t offset) override;
   io::Task<Result<uint64_t>> copy_range(Handle* source, uint64_t source_offset, Handle* target, uint64_t target_offset,

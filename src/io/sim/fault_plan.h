@@ -25,6 +25,7 @@ enum class SimCall : uint8_t {
   kRead,
   kWrite,
   kSync,
+  kStartWriteback,
   kTruncate,
   kAllocate,
   kSeek,

@@ -15,6 +15,7 @@ class SimFile final : public File {
   Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer) override;
   Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<void>> sync(bool data_only) override;
+  Task<void> start_writeback(uint64_t offset, uint64_t bytes) override;
   Task<Result<void>> truncate(uint64_t bytes) override;
   Task<Result<void>> allocate(Allocate mode, uint64_t offset, uint64_t bytes) override;
   Task<Result<uint64_t>> seek(Seek what, uint64_t offset) override;

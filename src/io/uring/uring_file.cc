@@ -76,6 +76,7 @@ class UringFile final : public File {
   Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<void>> sync(bool data_only) override;
+  Task<void> start_writeback(uint64_t offset, uint64_t bytes) override;
   Task<Result<void>> truncate(uint64_t bytes) override;
   Task<Result<void>> allocate(Allocate mode, uint64_t offset, uint64_t bytes) override;
   Task<Result<uint64_t>> seek(Seek what, uint64_t offset) override;
@@ -193,6 +194,14 @@ Task<Result<void>> UringFile::sync(bool data_only) {
   const unsigned flags = data_only ? IORING_FSYNC_DATASYNC : 0;
   co_return check(co_await UringReactor::current()->submit(
       [this, flags](io_uring_sqe* sqe) { io_uring_prep_fsync(sqe, fd_, flags); }));
+}
+
+// In a thread of the kernel's: it looks for blocks, and waits where the device's queue is full.
+Task<void> UringFile::start_writeback(uint64_t offset, uint64_t bytes) {
+  const auto count = static_cast<unsigned>(std::min<uint64_t>(bytes, kMaxTransferBytes));
+  (void)co_await UringReactor::current()->submit([this, offset, count](io_uring_sqe* sqe) {
+    io_uring_prep_sync_file_range(sqe, fd_, count, offset, SYNC_FILE_RANGE_WRITE);
+  });
 }
 
 Task<Result<void>> UringFile::truncate(uint64_t bytes) {

@@ -32,6 +32,11 @@ Status check_regular(const Target& target) {
 
 bool has_set_ids(const vfs::Attr& attr) { return (attr.mode & (S_ISUID | S_ISGID)) != 0; }
 
+io::Task<void> write_back(vfs::Volume& volume, std::shared_ptr<OpenFile> file, UnstableWrites::Range range) {
+  co_await volume.start_writeback(file->handle(), range.offset, range.bytes);
+  file->unstable().asked();
+}
+
 io::Task<Result<void>> store(Service& service, const Request& request, const WriteArguments& arguments,
                              WeakCache& cache) {
   const Target target = CO_TRY(co_await service.resolve_to_change(request, arguments.handle));
@@ -46,7 +51,11 @@ io::Task<Result<void>> store(Service& service, const Request& request, const Wri
                                                    arguments.data.subspan(done), options));
   count_written(arguments.data.size());
   const auto stable = static_cast<Stable>(arguments.stable);
-  if (stable != Stable::kUnstable) CO_TRY(co_await service.volume().fsync(file->handle(), stable == Stable::kDataSync));
+  if (stable != Stable::kUnstable) {
+    CO_TRY(co_await service.volume().fsync(file->handle(), stable == Stable::kDataSync));
+  } else if (const auto range = file->unstable().note(arguments.offset, arguments.data.size())) {
+    io::detach(write_back(service.volume(), file, *range));
+  }
   cache.after = co_await service.attributes(target.inode());
   co_return {};
 }
