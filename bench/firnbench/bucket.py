@@ -46,7 +46,7 @@ def appends(volume, writers, count):
 
 def log_bytes(volume):
     """Of the log object that carries one append."""
-    appends(volume, 1, 1)
+    appends(volume, 1, 16)  # no longer small enough to be inline
     before = volume.requests()["put"]
     appends(volume, 1, 16)
     after = volume.requests()["put"]

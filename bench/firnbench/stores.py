@@ -34,7 +34,7 @@ class Server:
         (self.folder / "objects" / "bucket").mkdir(parents=True)
         address = free_address(self.link.address) if self.link else free_address()
         self.url = f"http://{address}"
-        command = [str(self.program), "--quiet", "--access", KEYS["AWS_ACCESS_KEY_ID"], "--secret",
+        command = [str(self.program), "--quiet", "--keep-alive", "--access", KEYS["AWS_ACCESS_KEY_ID"], "--secret",
                    KEYS["AWS_SECRET_ACCESS_KEY"], "--port", address, "posix", str(self.folder / "objects")]
         self.process = subprocess.Popen(
             self.link.inside(command) if self.link else command,
