@@ -97,16 +97,19 @@ class Rclone(Neighbour):
                 str(self.folder / "cache"), "--vfs-write-back", WRITE_BACK, *UPLOADS, "--rc", "--rc-no-auth", "--rc-addr",
                 self.control]
 
-    def uploads(self):
-        said = run(["curl", "-sS", "-f", "-X", "POST", f"http://{self.control}/vfs/stats"])
-        cache = json.loads(said)["diskCache"]
-        return cache["uploadsInProgress"] + cache["uploadsQueued"]
+    def ask(self, what):
+        return json.loads(run(["curl", "-sS", "-f", "-X", "POST", f"http://{self.control}/{what}"]))
+
+    def is_busy(self):
+        """What it has to fetch before it can send a file that was written in part is in no queue yet."""
+        cache = self.ask("vfs/stats")["diskCache"]
+        return cache["uploadsInProgress"] + cache["uploadsQueued"] > 0 or bool(self.ask("core/stats").get("transferring"))
 
     def settle(self):
         """The kernel tells it of a close some time later, so that an empty queue must stay so."""
         last = time.monotonic()
         while time.monotonic() < last + 1:
-            if self.uploads() > 0:
+            if self.is_busy():
                 last = time.monotonic()
             time.sleep(0.02)
         return last
