@@ -12,6 +12,7 @@ from .tools import run, timed
 
 APPEND = 4096
 WRITERS = 32
+MANY = 4  # times as many appends where there are so many writers
 
 
 class BucketVolume(Volume):
@@ -54,13 +55,13 @@ def log_bytes(volume):
 
 
 def measure_appends(volume, server, count, slices):
-    """Slices of the same work one after the other, so that what disturbs one disturbs its neighbours."""
-    size = log_bytes(volume)
+    """Slices of the same work one after the other, so that what disturbs one disturbs its neighbours; seconds of one."""
+    size, many = log_bytes(volume), MANY * count
     done = []
     for number in range(slices):
-        done.append({"raw_s": raw("put", server, f"raw-appends-{number}", count, size, 1, if_absent=1),
-                     "one_s": appends(volume, 1, count), "many_s": appends(volume, WRITERS, count)})
-    return {"count": count, "log_bytes": size, "slices": done}
+        done.append({"raw_s": raw("put", server, f"raw-appends-{number}", count, size, 1, if_absent=1) / count,
+                     "one_s": appends(volume, 1, count) / count, "many_s": appends(volume, WRITERS, many) / many})
+    return {"log_bytes": size, "slices": done}
 
 
 def measure_write(volume, server, mib):
@@ -85,12 +86,12 @@ def bench(figures, _targets, settings):
 
 
 def append_rows(appends_):
-    count, slices = appends_[0]["count"], [one for of in appends_ for one in of["slices"]]
+    slices = [one for of in appends_ for one in of["slices"]]
 
     def row(work, seconds, against, ratios):
-        return f"| {work} | {statistics.median(seconds) / count * 1e3:.2f} ms | {against} | {ratio_cell(ratios)} |"
+        return f"| {work} | {statistics.median(seconds) * 1e3:.2f} ms | {against} | {ratio_cell(ratios)} |"
 
-    raw_ms = statistics.median(one["raw_s"] for one in slices) / count * 1e3
+    raw_ms = statistics.median(one["raw_s"] for one in slices) * 1e3
     return [row("append of 4 KiB and fsync, one writer", [one["one_s"] for one in slices],
                 f"one raw PUT of {appends_[0]['log_bytes']:,} bytes, as much as the log object: {raw_ms:.2f} ms",
                 [one["one_s"] / one["raw_s"] for one in slices]),
