@@ -109,27 +109,34 @@ def firn_of(settings):
     return firn
 
 
-def measure_round(firn, folder, server, mib, reads):
+class Sizes:
+    """`beside_mib`: written while uploads run."""
+
+    def __init__(self, mib, beside_mib, reads):
+        self.mib, self.beside_mib, self.reads = mib, beside_mib, reads
+
+
+def measure_round(firn, folder, server, sizes):
     """What figures.tiers holds a list of, for each round one."""
     try:
-        beside = write_beside_uploads(firn, folder, server, mib)
+        beside = write_beside_uploads(firn, folder, server, sizes.beside_mib)
         with Volume(firn, folder, server, "rates") as volume:
-            rates = {**measure_rates(volume, server, mib), "write while uploads run": beside}
-            return {"rates": rates, "random": measure_random(volume, server, reads)}
+            rates = {**measure_rates(volume, server, sizes.mib), "write while uploads run": beside}
+            return {"rates": rates, "random": measure_random(volume, server, sizes.reads)}
     finally:
         run(["rm", "-rf", folder])
 
 
-def measure_rounds(settings, mib, reads, link=None):
+def measure_rounds(settings, sizes, link=None):
     rounds = []
     for _ in range(settings.rounds):
         with Server(settings.base / "tier-objects", link) as server:
-            rounds.append(measure_round(firn_of(settings), settings.base / "tiers", server, mib, reads))
+            rounds.append(measure_round(firn_of(settings), settings.base / "tiers", server, sizes))
     return rounds
 
 
 def bench(figures, _targets, settings):
-    figures.tiers = measure_rounds(settings, *((128, 320) if settings.quick else (4096, 3200)))
+    figures.tiers = measure_rounds(settings, Sizes(128, 128, 320) if settings.quick else Sizes(4096, 4096, 3200))
 
 
 def ratio_cell(ratios):
