@@ -1,15 +1,18 @@
-"""A volume that lives in a bucket: what an fsync costs, in time against one PUT of the same server, and in PUTs."""
+"""A volume that lives in a bucket: what an fsync takes, against one PUT of the same server. What it costs in requests:
+requests.py."""
 
 import os
+import statistics
 import threading
 import time
 
 from .stores import Server
-from .tiers import Volume, raw
-from .tools import REPO, BenchError, run, timed
+from .tiers import Volume, firn_of, ratio_cell, raw
+from .tools import run, timed
 
 APPEND = 4096
 WRITERS = 32
+MANY = 4  # times as many appends where there are so many writers
 
 
 class BucketVolume(Volume):
@@ -31,50 +34,75 @@ def append(path, count):
 
 
 def appends(volume, writers, count):
-    """Seconds and PUTs of `count` appends in all."""
+    """Seconds of `count` appends in all."""
     threads = [threading.Thread(target=append, args=(volume.mount / f"{writers}-{number}", count // writers))
                for number in range(writers)]
-    before = volume.requests()["put"][0]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return time.perf_counter() - began, volume.requests()["put"][0] - before
+    return time.perf_counter() - began
+
+
+def log_bytes(volume):
+    """Of the log object that carries one append."""
+    appends(volume, 1, 16)  # no longer small enough to be inline
+    before = volume.requests()["put"]
+    appends(volume, 1, 16)
+    after = volume.requests()["put"]
+    return (after[1] - before[1]) // (after[0] - before[0])
+
+
+def measure_appends(volume, server, count, slices):
+    """Slices of the same work one after the other, so that what disturbs one disturbs its neighbours; seconds of one."""
+    size, many = log_bytes(volume), MANY * count
+    done = []
+    for number in range(slices):
+        done.append({"raw_s": raw("put", server, f"raw-appends-{number}", count, size, 1, if_absent=1) / count,
+                     "one_s": appends(volume, 1, count) / count, "many_s": appends(volume, WRITERS, many) / many})
+    return {"log_bytes": size, "slices": done}
+
+
+def measure_write(volume, server, mib):
+    seconds = timed(["dd", "if=/dev/urandom", f"of={volume.mount / 'large'}", "bs=1M", f"count={mib}", "conv=fsync",
+                     "status=none"])
+    return {"mib": mib, "firn_s": seconds, "raw_s": raw("put", server, "raw-large", mib // 64, 64 << 20, 4)}
 
 
 def bench(figures, _targets, settings):
-    firn = settings.firn or REPO / "build" / "release" / "bin" / "firn"
-    if not os.path.exists(firn):
-        raise BenchError(f"no {firn}: build it (cmake --build --preset release)")
-    count, mib = (320, 64) if settings.quick else (3200, 1024)
+    count, slices, mib = (160, 2, 64) if settings.quick else (640, 5, 1024)
     folder = settings.base / "bucket"
-    with Server(settings.base / "bucket-objects") as server:
-        try:
-            with BucketVolume(firn, folder, server, "volume") as volume:
-                one, one_puts = appends(volume, 1, count)
-                raw_s = raw("put", server, "raw-appends", count, APPEND, 1)
-                many, many_puts = appends(volume, WRITERS, count)
-                write_s = timed(["dd", "if=/dev/urandom", f"of={volume.mount / 'large'}", "bs=1M", f"count={mib}",
-                                 "conv=fsync", "status=none"])
-                raw_write_s = raw("put", server, "raw-large", mib // 64, 64 << 20, 4)
-        finally:
-            run(["rm", "-rf", folder])
-    figures.bucket = {"count": count, "one_s": one, "one_puts": one_puts, "raw_s": raw_s, "many_s": many,
-                      "many_puts": many_puts, "mib": mib, "write_s": write_s, "raw_write_s": raw_write_s}
+    rounds = []
+    for _ in range(settings.rounds):
+        with Server(settings.base / "bucket-objects") as server:
+            try:
+                with BucketVolume(firn_of(settings), folder, server, "volume") as volume:
+                    rounds.append({"appends": measure_appends(volume, server, count, slices),
+                                   "write": measure_write(volume, server, mib)})
+            finally:
+                run(["rm", "-rf", folder])
+    figures.bucket = rounds
 
 
-def table(of):
-    count = of["count"]
-    lines = ["| work | time of one | PUTs of one | against | ratio |", "|---|---|---|---|---|"]
+def append_rows(appends_):
+    slices = [one for of in appends_ for one in of["slices"]]
 
-    def row(work, seconds, puts, against, ratio):
-        lines.append(f"| {work} | {seconds / count * 1e3:.2f} ms | {puts / count:.2f} | {against} | {ratio:.2f} |")
+    def row(work, seconds, against, ratios):
+        return f"| {work} | {statistics.median(seconds) * 1e3:.2f} ms | {against} | {ratio_cell(ratios)} |"
 
-    row(f"append of 4 KiB and fsync, one writer, {count:,} times", of["one_s"], of["one_puts"],
-        f"one raw PUT of 4 KiB: {of['raw_s'] / count * 1e3:.2f} ms", of["one_s"] / of["raw_s"])
-    row(f"the same, {WRITERS} writers", of["many_s"], of["many_puts"], "the rate of one writer", of["one_s"] / of["many_s"])
-    ours, theirs = of["mib"] / of["write_s"], of["mib"] / of["raw_write_s"]
-    lines += ["", f"Writing {of['mib']:,} MiB, and one fsync: {ours:,.0f} MiB/s; raw PUTs of 64 MiB, 4 at once: "
-                  f"{theirs:,.0f} MiB/s; ratio {ours / theirs:.2f}."]
+    raw_ms = statistics.median(one["raw_s"] for one in slices) * 1e3
+    return [row("append of 4 KiB and fsync, one writer", [one["one_s"] for one in slices],
+                f"one raw PUT of {appends_[0]['log_bytes']:,} bytes, as much as the log object: {raw_ms:.2f} ms",
+                [one["one_s"] / one["raw_s"] for one in slices]),
+            row(f"the same, {WRITERS} writers", [one["many_s"] for one in slices], "the rate of one writer",
+                [one["one_s"] / one["many_s"] for one in slices])]
+
+
+def table(rounds):
+    lines = ["| work | time of one | against | ratio |", "|---|---|---|---|", *append_rows([of["appends"] for of in rounds])]
+    writes = [of["write"] for of in rounds]
+    ours, theirs = (statistics.median(of["mib"] / of[who] for of in writes) for who in ("firn_s", "raw_s"))
+    lines += ["", f"Writing {writes[0]['mib']:,} MiB, and one fsync: {ours:,.0f} MiB/s; raw PUTs of 64 MiB, 4 at once: "
+                  f"{theirs:,.0f} MiB/s; ratio {ratio_cell([of['raw_s'] / of['firn_s'] for of in writes])}."]
     return "\n".join(lines)

@@ -10,7 +10,8 @@ import time
 
 from .bucket import BucketVolume
 from .stores import KEYS, Server, free_address
-from .tools import REPO, BenchError, drop_caches, run, timed
+from .tiers import firn_of
+from .tools import BenchError, drop_caches, run
 
 SMALL_FILES, SMALL_BYTES = 1000, 4096
 REWRITES, REWRITE_BYTES = 256, 4096
@@ -96,16 +97,19 @@ class Rclone(Neighbour):
                 str(self.folder / "cache"), "--vfs-write-back", WRITE_BACK, *UPLOADS, "--rc", "--rc-no-auth", "--rc-addr",
                 self.control]
 
-    def uploads(self):
-        said = run(["curl", "-sS", "-f", "-X", "POST", f"http://{self.control}/vfs/stats"])
-        cache = json.loads(said)["diskCache"]
-        return cache["uploadsInProgress"] + cache["uploadsQueued"]
+    def ask(self, what):
+        return json.loads(run(["curl", "-sS", "-f", "-X", "POST", f"http://{self.control}/{what}"]))
+
+    def is_busy(self):
+        """What it has to fetch before it can send a file that was written in part is in no queue yet."""
+        cache = self.ask("vfs/stats")["diskCache"]
+        return cache["uploadsInProgress"] + cache["uploadsQueued"] > 0 or bool(self.ask("core/stats").get("transferring"))
 
     def settle(self):
         """The kernel tells it of a close some time later, so that an empty queue must stay so."""
         last = time.monotonic()
         while time.monotonic() < last + 1:
-            if self.uploads() > 0:
+            if self.is_busy():
                 last = time.monotonic()
             time.sleep(0.02)
         return last
@@ -152,45 +156,77 @@ def copy(source, target):
     run(["dd", f"if={source}", f"of={target}", "bs=1M", "status=none"])
 
 
-def measure(one, payload):
-    """Seconds of each work: until the program returned, and until it was stored."""
+class Work:
+    """`cold`: nothing is left on this machine before it."""
+
+    def __init__(self, name, do, cold=False, writes=True):
+        self.name, self.do, self.cold, self.writes = name, do, cold, writes
+
+    def prepare(self, one):
+        if self.cold:
+            one.forget()
+            drop_caches(1)
+
+
+def works(one, payload):
+    """In this order."""
     large, small = one.mount / "large", one.mount / "small"
-    done = {}
     mib = payload.stat().st_size >> 20
-    done[f"write of {mib} MiB"] = until_stored(one, lambda: copy(payload, large))
-    one.forget()
-    drop_caches(1)
-    cold = timed(["dd", f"if={large}", "of=/dev/null", "bs=1M", "status=none"])
-    done[f"cold read of {mib} MiB"] = (cold, cold)
-    done[f"{SMALL_FILES:,} new files of 4 KiB"] = until_stored(one, lambda: write_small_files(small))
-    one.forget()
-    done[f"{REWRITES} random 4 KiB writes into {mib} MiB, cold"] = until_stored(one, lambda: rewrite(large, seed=1))
-    done[f"rename of a directory of {SMALL_FILES:,} files"] = until_stored(one, lambda: small.rename(one.mount / "renamed"))
+    read = ["dd", f"if={large}", "of=/dev/null", "bs=1M", "status=none"]
+    return [Work(f"write of {mib} MiB", lambda: copy(payload, large)),
+            Work(f"cold read of {mib} MiB", lambda: run(read), cold=True, writes=False),
+            Work(f"{SMALL_FILES:,} new files of 4 KiB", lambda: write_small_files(small)),
+            Work(f"{REWRITES} random 4 KiB writes into {mib} MiB, cold", lambda: rewrite(large, seed=1), cold=True),
+            Work(f"rename of a directory of {SMALL_FILES:,} files", lambda: small.rename(one.mount / "renamed"))]
+
+
+def check_renamed(one):
     if sum(1 for _ in (one.mount / "renamed").iterdir()) != SMALL_FILES:
         raise BenchError(f"{one.name}: files are missing after the rename")
+
+
+def measure(one, payload):
+    """Seconds of each work: until the program returned, and until it was stored."""
+    done = {}
+    for work in works(one, payload):
+        work.prepare(one)
+        returned, stored = until_stored(one, work.do)
+        done[work.name] = (returned, stored if work.writes else returned)
+    check_renamed(one)
     return done
 
 
-def bench(figures, _targets, settings):
-    firn = settings.firn or REPO / "build" / "release" / "bin" / "firn"
-    if not os.path.exists(firn):
-        raise BenchError(f"no {firn}: build it (cmake --build --preset release)")
-    mib, rounds = (64, 1) if settings.quick else (1024, settings.rounds)
+def makers(firn):
+    return (lambda *place: Firn(*place, firn), Rclone, S3fs)
+
+
+def payload_of(folder, mib):
+    folder.mkdir(parents=True, exist_ok=True)
+    payload = folder / "payload"
+    payload.write_bytes(os.urandom(mib << 20))
+    return payload
+
+
+def measure_once(make, settings, mib):
+    """(who, what measure() says)."""
     folder = pathlib.Path(settings.base) / "bucket-mounts"
+    with Server(settings.base / "bucket-mounts-objects") as server:
+        try:
+            payload = payload_of(folder, mib)
+            with make(folder, server) as one:
+                return one.name, measure(one, payload)
+        finally:
+            run(["rm", "-rf", folder])
+
+
+def bench(figures, _targets, settings):
+    mib, rounds = (64, 1) if settings.quick else (1024, settings.rounds)
     times = {}
-    try:
-        for _ in range(rounds):
-            for make in (lambda *place: Firn(*place, firn), Rclone, S3fs):
-                with Server(settings.base / "bucket-mounts-objects") as server:
-                    folder.mkdir(parents=True)
-                    payload = folder / "payload"
-                    payload.write_bytes(os.urandom(mib << 20))
-                    with make(folder, server) as one:
-                        for work, pair in measure(one, payload).items():
-                            times.setdefault(work, {}).setdefault(one.name, []).append(pair)
-                run(["rm", "-rf", folder])
-    finally:
-        run(["rm", "-rf", folder])
+    for _ in range(rounds):
+        for make in makers(firn_of(settings)):
+            who, done = measure_once(make, settings, mib)
+            for work, pair in done.items():
+                times.setdefault(work, {}).setdefault(who, []).append(pair)
     figures.bucket_mounts = {work: {who: [statistics.median(column) for column in zip(*pairs)] for who, pairs in of.items()}
                              for work, of in times.items()}
 

@@ -3,15 +3,13 @@ mount. http_load asks both, and takes 2xx for an answer only."""
 
 import json
 import os
-import socket
 import statistics
-import subprocess
-import time
 
+from .nginx import Nginx, wait_for
 from .sources import http_load
 from .stores import free_address
 from .targets import Firn, Stage
-from .tools import BenchError, cpu_seconds, run
+from .tools import run
 
 MIB = 1 << 20
 SMALL = 4096
@@ -20,60 +18,26 @@ CONNECTIONS = 64
 REMOVAL_S = 3
 LARGE_AIM, SMALL_AIM, PUT_AIM = 0.9, 0.8, 0.8
 
-NGINX = """
-daemon off;
-user {user};
-worker_processes auto;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off;
+SITES = """
   sendfile on;
   tcp_nopush on;
-  keepalive_requests 100000000;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{ listen {address}; root {root}; }}
-}}
+  server {{ listen {{address}}; root {root}; }}
 """
 
 
-class Nginx:
-    """Debian's, with a configuration and a folder of its own, in the foreground."""
+class NginxFiles(Nginx):
+    """Serves copies of the files from a folder."""
 
     name = "nginx"
 
     def __init__(self, base):
         self.path = base / "nginx"
         self.root = self.path / "files"
-        self.process = None
+        super().__init__(self.path, SITES.format(root=self.root))
 
     def start(self):
         self.root.mkdir(parents=True)
-        self.address = free_address()
-        config = self.path / "nginx.conf"
-        user = "root" if os.geteuid() == 0 else "nobody"  # the workers read what this process wrote
-        config.write_text(NGINX.format(folder=self.path, address=self.address, root=self.root, user=user),
-                          encoding="utf-8")
-        try:
-            self.process = subprocess.Popen(["nginx", "-p", str(self.path), "-c", str(config)], stderr=subprocess.DEVNULL,
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        except FileNotFoundError as error:
-            raise BenchError("nginx is not installed: scripts/setup --bench") from error
-        wait_for(self.address, "nginx")
-
-    def stop(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-        self.process = None
-
-    def cpu(self):
-        """Of the master and its workers."""
-        pid = self.process.pid
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-            return sum(cpu_seconds(int(one)) for one in [pid, *children.read().split()])
+        super().start()
 
     def target(self, name):
         return f"/{name}"
@@ -91,18 +55,6 @@ class FirnHttp(Firn):
 
     def target(self, name):
         return f"/v1/files/{name}"
-
-
-def wait_for(address, name):
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(address.split(":"), timeout=1).close()
-            return
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise BenchError(f"{name} does not serve HTTP") from error
-            time.sleep(0.05)
 
 
 def load(target, *words, connections, requests, **options):
@@ -221,7 +173,7 @@ class Sizes:
 def bench(figures, _targets, settings):
     base, sizes = settings.base / "http", Sizes(settings.quick)
     http_load()
-    firn, nginx = FirnHttp(base, settings.firn), Nginx(base)
+    firn, nginx = FirnHttp(base, settings.firn), NginxFiles(base)
     with Stage(base, [firn, nginx]):
         for target in (firn, nginx):
             fill(target.root, sizes.mib)

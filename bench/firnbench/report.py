@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 
-from . import bucket, bucket_mounts, http, inline, migrate, stores, tier_link, tier_memory, tiers
+from . import bucket, bucket_mounts, http, inline, migrate, mount_requests, requests, stores, tier_link, tier_memory, tiers
 from .measure import is_cost
 
 TARGETS = ("plain", "passthrough_hp", "firn")
@@ -92,6 +92,10 @@ def text(figures):
         parts.append(bucket.table(figures.bucket))
     if getattr(figures, "bucket_mounts", None):
         parts.append(bucket_mounts.table(figures.bucket_mounts))
+    if getattr(figures, "requests", None):
+        parts.append(requests.table(figures.requests))
+    if getattr(figures, "mount_requests", None):
+        parts.append(mount_requests.table(figures.mount_requests))
     if getattr(figures, "tier_memory", None):
         parts.append(tier_memory.table(figures.tier_memory))
     if getattr(figures, "migrate", None):
@@ -135,6 +139,8 @@ def save(figures, path, command, commit):
         "tier_link": getattr(figures, "tier_link", None),
         "bucket": getattr(figures, "bucket", None),
         "bucket_mounts": getattr(figures, "bucket_mounts", None),
+        "requests": getattr(figures, "requests", None),
+        "mount_requests": getattr(figures, "mount_requests", None),
         "tier_memory": getattr(figures, "tier_memory", None),
         "migrate": getattr(figures, "migrate", None),
         "http": getattr(figures, "http", None),

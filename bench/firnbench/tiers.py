@@ -1,7 +1,8 @@
-"""Colder tiers: rates of a mount against the same requests made without it, and what work costs in requests."""
+"""Colder tiers: rates of a mount against the same requests made without it. What they cost in requests: requests.py."""
 
 import json
 import os
+import statistics
 import subprocess
 import time
 
@@ -49,19 +50,14 @@ def since(volume, before):
     return (sum(now[kind][0] - before[kind][0] for kind in now), sum(now[kind][1] - before[kind][1] for kind in now))
 
 
-def write_files(folder, count, size):
-    folder.mkdir()
-    for number in range(count):
-        (folder / f"f{number:06}").write_bytes(os.urandom(size))
-
-
 def write_large(path, mib):
     return timed(["dd", "if=/dev/urandom", f"of={path}", "bs=1M", f"count={mib}", "conv=fsync", "status=none"])
 
 
-def raw(kind, server, prefix, count, size, at_once, part=1 << 20):
+def raw(kind, server, prefix, count, size, at_once, part=1 << 20, objects=1, if_absent=0):
     line = run([REPO / "build" / "release" / "bin" / "object_bench", kind, f"s3://bucket/{prefix}", "--count", count,
-                "--bytes", size, "--parallel", at_once, "--part", part], env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": server.url})
+                "--bytes", size, "--parallel", at_once, "--part", part, "--objects", objects, "--if-absent", if_absent],
+               env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": server.url})
     return json.loads(line)["seconds"]
 
 
@@ -91,97 +87,89 @@ def measure_rates(volume, server, mib):
     rates["upload"] = (timed([volume.firn, "tier", "flush", volume.folder], env=volume.environment),
                        raw("put", server, "raw-blobs", max(mib // 64, 1), 64 << 20, PUTS_AT_ONCE))
     volume.call("tier", "evict", volume.folder)
-    settle()
+    os.sync()  # what was written so far is not to be on its way to the disk beside what is measured
     rates["cold sequential read"] = (timed(["dd", f"if={volume.mount / 'large'}", "of=/dev/null", "bs=1M", "status=none"]),
                                      raw("parts", server, "raw-blobs", mib // 4, 64 << 20, GETS_AT_ONCE, part=4 << 20))
     return {work: {"mib": mib, "firn_s": ours, "raw_s": theirs} for work, (ours, theirs) in rates.items()}
 
 
-def measure_random(volume, server, reads):
+def measure_random(volume, server, mib, reads):
     volume.call("tier", "evict", volume.folder)
+    os.sync()
     before = volume.requests()
     seconds = timed(["fio", "--name=cold", f"--filename={volume.mount / 'large'}", "--rw=randread", "--bs=4k", "--iodepth=1",
                      "--numjobs=32", "--thread", f"--number_ios={reads // 32}", "--readonly", "--norandommap", "--minimal"])
     requests, fetched = since(volume, before)
-    raw_s = raw("range", server, "raw-blobs", reads, 64 << 20, 32, part=4096)
+    raw_s = raw("range", server, "raw-blobs", reads, 64 << 20, 32, part=4096, objects=max(mib // 64, 1))
     return {"reads": reads, "seconds": seconds, "raw_s": raw_s, "requests": requests, "bytes_per_byte": fetched / (reads * 4096)}
 
 
-def read_by_name(folder):
-    for path in sorted(folder.iterdir()):
-        path.read_bytes()
-
-
-def read_by_tar(folder):
-    with open(os.devnull, "wb") as sink:  # GNU tar reads nothing where it sees that it writes to /dev/null
-        tar = subprocess.Popen(["tar", "-C", folder, "-cf", "-", "."], stdout=subprocess.PIPE)
-        subprocess.run(["cat"], stdin=tar.stdout, stdout=sink, check=True)
-        tar.stdout.close()
-        if tar.wait() != 0:
-            raise BenchError("tar failed")
-
-
-def read_side_by_side(folder):
-    run(["sh", "-c", f"find '{folder}' -type f -print0 | xargs -0 -n 16 -P 8 cat > /dev/null"])
-
-
-READERS = {"in the order of their names": read_by_name, "by tar": read_by_tar, "by 8 readers side by side": read_side_by_side}
-
-
-def count_requests(volume, count, idle_s):
-    costs = {}
-    for name, size in (("4 KiB", 4096), ("20 KB", 20_000)):
-        before = volume.requests()
-        write_files(volume.mount / f"files of {name}", count, size)
-        volume.call("tier", "flush", volume.folder)
-        costs[f"{count:,} new files of {name}, uploaded"] = since(volume, before)[0]
-        for how, read in READERS.items():
-            volume.call("tier", "evict", volume.folder)
-            before = volume.requests()
-            read(volume.mount / f"files of {name}")
-            costs[f"{count:,} cold files of {name}, read {how}"] = since(volume, before)[0]
-    time.sleep(5)
-    before = volume.requests()
-    time.sleep(idle_s)
-    costs[f"an idle volume, {idle_s} s"] = since(volume, before)[0]
-    return costs
-
-
-def bench(figures, _targets, settings):
+def firn_of(settings):
     firn = settings.firn or REPO / "build" / "release" / "bin" / "firn"
     if not os.path.exists(firn):
         raise BenchError(f"no {firn}: build it (cmake --build --preset release)")
-    mib, files, idle_s, reads = (128, 500, 5, 320) if settings.quick else (4096, 10_000, 120, 3200)
-    folder = settings.base / "tiers"
-    with Server(settings.base / "tier-objects") as server:
-        try:
-            beside = write_beside_uploads(firn, folder, server, mib)
-            with Volume(firn, folder, server, "rates") as volume:
-                rates = measure_rates(volume, server, mib)
-                rates["write while uploads run"] = beside
-                random_reads = measure_random(volume, server, reads)
-            with Volume(firn, folder, server, "requests") as volume:
-                requests = count_requests(volume, files, idle_s)
-        finally:
-            run(["rm", "-rf", folder])
-    figures.tiers = {"rates": rates, "random": random_reads, "requests": requests}
+    return firn
 
 
-def rate_rows(figures):
+class Sizes:
+    """`beside_mib`: written while uploads run."""
+
+    def __init__(self, mib, beside_mib, reads):
+        self.mib, self.beside_mib, self.reads = mib, beside_mib, reads
+
+
+def measure_round(firn, folder, server, sizes):
+    """What figures.tiers holds a list of, for each round one."""
+    try:
+        beside = write_beside_uploads(firn, folder, server, sizes.beside_mib)
+        with Volume(firn, folder, server, "rates") as volume:
+            rates = {**measure_rates(volume, server, sizes.mib), "write while uploads run": beside}
+            return {"rates": rates, "random": measure_random(volume, server, sizes.mib, sizes.reads)}
+    finally:
+        run(["rm", "-rf", folder])
+
+
+def measure_rounds(settings, sizes, link=None):
+    rounds = []
+    for _ in range(settings.rounds):
+        with Server(settings.base / "tier-objects", link) as server:
+            rounds.append(measure_round(firn_of(settings), settings.base / "tiers", server, sizes))
+    return rounds
+
+
+def bench(figures, _targets, settings):
+    figures.tiers = measure_rounds(settings, Sizes(128, 128, 320) if settings.quick else Sizes(4096, 4096, 3200))
+
+
+def ratio_cell(ratios):
+    """The median of the rounds' own ratios: what disturbs a round disturbs both."""
+    middle = f"{statistics.median(ratios):.2f}"
+    return middle if len(ratios) == 1 else f"{middle} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def rate_row(work, against, rounds):
+    ours, theirs = ([of["mib"] / of[who] for of in rounds] for who in ("firn_s", "raw_s"))
+    beside = ""
+    if "uploaded_mib" in rounds[0]:
+        beside = f", {statistics.median(of['uploaded_mib'] for of in rounds):,.0f} MiB of them"
+    return (f"| {work}{beside}, {rounds[0]['mib']} MiB | {against} | {statistics.median(ours):,.0f} | "
+            f"{statistics.median(theirs):,.0f} | {ratio_cell([of['raw_s'] / of['firn_s'] for of in rounds])} |")
+
+
+def random_text(rounds):
+    def middle(value):
+        return statistics.median(value(of) for of in rounds)
+
+    return (f"{rounds[0]['reads']:,} cold random reads of 4 KiB, 32 at once: {middle(lambda of: of['reads'] / of['seconds']):,.0f}/s, "
+            f"raw ranged GETs of 4 KiB {middle(lambda of: of['reads'] / of['raw_s']):,.0f}/s, ratio "
+            f"{ratio_cell([of['raw_s'] / of['seconds'] for of in rounds])}; {middle(lambda of: of['requests']):,.0f} requests, "
+            f"{middle(lambda of: of['bytes_per_byte']):.1f} bytes fetched for each byte asked.")
+
+
+def table(rounds):
     against = {"upload": "raw PUTs of 64 MiB, 4 at once", "cold sequential read": "raw ranged GETs of 4 MiB, 8 at once",
                "write while uploads run": "the same without tiers"}
-    lines = ["| work | against | firn MiB/s | the other MiB/s | ratio |", "|---|---|---|---|---|"]
-    for work, of in figures["rates"].items():
-        ours, theirs = of["mib"] / of["firn_s"], of["mib"] / of["raw_s"]
-        beside = f", {of['uploaded_mib']:,.0f} MiB of them" if "uploaded_mib" in of else ""
-        lines.append(f"| {work}{beside}, {of['mib']} MiB | {against[work]} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
-    of = figures["random"]
-    return [*lines, "", f"{of['reads']:,} cold random reads of 4 KiB, 32 at once: {of['reads'] / of['seconds']:,.0f}/s, "
-                        f"raw ranged GETs of 4 KiB {of['reads'] / of['raw_s']:,.0f}/s, ratio {of['raw_s'] / of['seconds']:.2f}; "
-                        f"{of['requests']:,} requests, {of['bytes_per_byte']:.1f} bytes fetched for each byte asked."]
-
-
-def table(tiers):
-    lines = [*rate_rows(tiers), "", "| work | requests |", "|---|---|"]
-    lines += [f"| {work} | {count:,} |" for work, count in tiers["requests"].items()]
-    return "\n".join(lines)
+    lines = [f"Medians of {len(rounds)} rounds.", "", "| work | against | firn MiB/s | the other MiB/s | ratio |",
+             "|---|---|---|---|---|"]
+    lines += [rate_row(work, against[work], [of["rates"][work] for of in rounds]) for work in rounds[0]["rates"]]
+    return "\n".join([*lines, "", random_text([of["random"] for of in rounds])])

@@ -64,19 +64,25 @@ std::string count_of(const json& body, const char* name, const char* format) {
   return count > 0 ? fmt::format(fmt::runtime(format), count) : "";
 }
 
+std::string flushed(const json& done) {
+  std::string postponed = count_of(done, "postponed", "; {} files that are open for writing follow later");
+  // What an upload that was under way took is not counted here.
+  if (done.value("uploaded_files", uint64_t{0}) == 0 && done.value("shared_bytes", uint64_t{0}) == 0)
+    return "nothing was left to upload" + postponed;
+  return fmt::format("uploaded {} files: {} in {} blobs{}{}", done.value("uploaded_files", 0),
+                     size_of(done, "uploaded_bytes"), done.value("blobs", 0),
+                     done.value("shared_bytes", 0) > 0
+                         ? fmt::format("; {} that equal chunks have were not sent again", size_of(done, "shared_bytes"))
+                         : "",
+                     postponed);
+}
+
 Result<int> flush(const Arguments& arguments) {
   const json done = TRY(work(arguments, "flush", "uploading"));
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("uploaded {} files: {} in {} blobs{}{}\n", done.value("uploaded_files", 0),
-               size_of(done, "uploaded_bytes"), done.value("blobs", 0),
-               done.value("shared_bytes", 0) > 0
-                   ? fmt::format("; {} that equal chunks have were not sent again", size_of(done, "shared_bytes"))
-                   : "",
-               done.value("postponed", 0) > 0
-                   ? fmt::format("; {} files that are open for writing follow later", done.value("postponed", 0))
-                   : "");
+    fmt::print("{}\n", flushed(done));
   return kExitOk;
 }
 

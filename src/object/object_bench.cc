@@ -1,11 +1,12 @@
 // object_bench: puts and gets against an S3 bucket or a folder, several at once. bench/run calls it.
 //
-//   object_bench put|get|parts|range|small URL --count N --bytes N --parallel N --part N --objects N
+//   object_bench put|get|parts|range|small URL --count N --bytes N --parallel N --part N --objects N --if-absent 0|1
 //
-// put: N objects; get: the same, whole; parts: N parts of --part bytes one after the other, through as many objects of
-// --bytes as that takes; range: N random parts of --part bytes of --objects of them (1); small: N objects of 4 KiB. URL
-// is s3://bucket/prefix (credentials and endpoint from the environment) or a folder made by this program. Prints one
-// line of JSON: operations, bytes, seconds of wall time, seconds of processor time.
+// put: N objects (--if-absent 1: only where there are none); get: the same, whole; parts: N parts of --part bytes one
+// after the other, through as many objects of --bytes as that takes; range: N random parts of --part bytes of --objects
+// of them (1); small: N objects of 4 KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or a
+// folder made by this program. Prints one line of JSON: operations, bytes, seconds of wall time, seconds of processor
+// time.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -33,7 +34,8 @@ struct Work {
   uint64_t part = 1 << 20;
   uint64_t parallel = 8;
   uint64_t objects = 1;  // that are read at random
-  uint64_t next = 0;     // the number of the next operation
+  bool if_absent = false;
+  uint64_t next = 0;  // the number of the next operation
   uint64_t done_bytes = 0;
   Content content;
 };
@@ -47,7 +49,7 @@ io::Task<Result<uint64_t>> one(ObjectStore& store, const Work& work, uint64_t nu
   const io::Until until = io::within(kDeadlineNs);
   const std::string key = "bench/" + std::to_string(number);
   if (work.kind == "put" || work.kind == "small") {
-    CO_TRY(co_await store.put(key, work.content, {}, until));
+    CO_TRY(co_await store.put(key, work.content, {.if_absent = work.if_absent}, until));
     co_return work.content.bytes();
   }
   if (work.kind == "get") co_return CO_TRY(co_await store.get(key, 0, work.bytes, until)).bytes.size();
@@ -98,7 +100,7 @@ std::unique_ptr<ObjectStore> open(const std::string& url, io::BlockingPool& pool
 int run(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0)
     die("usage: object_bench put|get|parts|range|small URL [--count N] [--bytes N] [--parallel N] [--part N] "
-        "[--objects N]");
+        "[--if-absent 0|1]");
   Work work{.kind = argv[1]};
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
@@ -106,8 +108,9 @@ int run(int argc, char** argv) {
     if (name == "--count") work.count = value;
     if (name == "--bytes") work.bytes = value;
     if (name == "--parallel") work.parallel = value;
-    if (name == "--objects") work.objects = value;
     if (name == "--part") work.part = value;
+    if (name == "--objects") work.objects = value;
+    if (name == "--if-absent") work.if_absent = value != 0;
   }
   work.content = Content(testing::noise(work.kind == "small" ? kSmallBytes : work.bytes, 1));
   const auto pool = io::make_thread_pool(4);

@@ -34,8 +34,8 @@ class S3Server:
         self.start()
 
     def start(self):
-        command = [program(), "--quiet", "--access", ACCESS, "--secret", SECRET, "--port", f"127.0.0.1:{self.port}",
-                   "posix", self.folder]
+        command = [program(), "--quiet", "--keep-alive", "--access", ACCESS, "--secret", SECRET,  # as S3 does
+                   "--port", f"127.0.0.1:{self.port}", "posix", self.folder]
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + DEADLINE_S

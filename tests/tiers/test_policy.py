@@ -93,6 +93,7 @@ class Policy(TieredTest):
         self.assertEqual(pending(), {"/out/c"})
         self.refuse("tier", "flush", self.mount_point / "nowhere", words=["nowhere", "not found"])
         self.succeed("tier", "flush", self.mount_point)
+        self.assertEqual(self.succeed("tier", "flush", self.mount_point), "nothing was left to upload\n")
         self.assertEqual(pending(), set())
 
     def test_a_limited_bandwidth_is_kept_to(self):

@@ -13,7 +13,7 @@ namespace {
 using s3::HttpResponse;
 using s3::Remedy;
 
-constexpr uint64_t kDigestHereBytes = 64 << 10;  // a larger body is digested off the reactor
+constexpr uint64_t kDigestHereBytes = 128 << 10;  // a larger body is digested off the reactor
 constexpr uint64_t kMaxErrorBytes = 64 << 10;
 constexpr int kAttempts = 2;  // the second one after a remedy
 

@@ -54,6 +54,16 @@ TEST_F(S3StoreTest, SendsASignedRequest) {
   EXPECT_NE(request.find("range: bytes=0-99"), std::string::npos);
 }
 
+TEST_F(S3StoreTest, KeepsItsConnection) {
+  ScriptedServer server({answer(200, ""), answer(206, "hello", "Content-Range: bytes 0-4/5\r\n"), answer(404, "")});
+  const auto store = open(server);
+  EXPECT_TRUE(environment->run(put(store.get(), "hello")));
+  EXPECT_TRUE(environment->run(get(store.get())));
+  EXPECT_FALSE(environment->run(get(store.get())));
+  EXPECT_EQ(server.requests().size(), 3u);
+  EXPECT_EQ(server.connections(), 1u);
+}
+
 // The bucket in the host's name, as Amazon has it.
 TEST_F(S3StoreTest, SignsTheHostThatHasTheBucketsName) {
   ScriptedServer server({answer(206, "hello", "Content-Range: bytes 0-4/5\r\n")});

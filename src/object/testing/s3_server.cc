@@ -99,8 +99,9 @@ bool S3Server::try_start() {
     std::abort();
   }
   const std::string port = "127.0.0.1:" + std::to_string(port_);
-  std::vector<const char*> arguments = {"versitygw", "--quiet",  "--access", kAccessKey,
-                                        "--secret",  kSecretKey, "--port",   port.c_str()};
+  // Connections stay open, as S3's do.
+  std::vector<const char*> arguments = {"versitygw", "--quiet",  "--keep-alive", "--access",  kAccessKey,
+                                        "--secret",  kSecretKey, "--port",       port.c_str()};
   if (certificates_)
     arguments.insert(arguments.end(),
                      {"--cert", certificates_->certificate.c_str(), "--key", certificates_->key.c_str()});

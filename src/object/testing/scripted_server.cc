@@ -61,6 +61,11 @@ std::vector<std::string> ScriptedServer::requests() const {
   return requests_;
 }
 
+size_t ScriptedServer::connections() const {
+  std::lock_guard lock(mutex_);
+  return connections_;
+}
+
 void ScriptedServer::accept_all() {
   for (;;) {
     pollfd waits[2] = {{listener_, POLLIN, 0}, {stop_[0], POLLIN, 0}};
@@ -71,6 +76,7 @@ void ScriptedServer::accept_all() {
     {
       std::lock_guard lock(mutex_);
       open_.push_back(connection);
+      ++connections_;
     }
     servers_.emplace_back([this, connection] { serve(connection); });
   }

@@ -28,16 +28,19 @@ class ScriptedServer {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   // The requests so far, bodies included.
   std::vector<std::string> requests() const;
+  // How many were opened so far.
+  size_t connections() const;
 
  private:
   void accept_all();
   void serve(int connection);
   Answer next(std::string request);
 
-  mutable std::mutex mutex_;  // guards the next three
+  mutable std::mutex mutex_;  // guards the next four
   std::deque<Answer> answers_;
   std::vector<std::string> requests_;
   std::vector<int> open_;
+  size_t connections_ = 0;
   int listener_ = -1, port_ = 0, stop_[2] = {-1, -1};
   std::thread acceptor_;
   std::vector<std::thread> servers_;

@@ -6,7 +6,8 @@ namespace firn::tier {
 
 namespace {
 
-constexpr size_t kInlineBytes = 64 << 10;  // compressed on the reactor
+// Compressed on the reactor: what a few dozen appends add up to, which is gone sooner than a thread has been woken.
+constexpr size_t kInlineBytes = 128 << 10;
 
 int64_t monotonic_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 
