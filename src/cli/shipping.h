@@ -22,6 +22,9 @@ class Shipping {
     std::string volume_id;
     tier::Bytes16 database{};  // this volume folder's own
     tier::ShipOptions ship;
+    // See TakeOverOptions.
+    int64_t lease_ns = 0;
+    tier::Bytes16 own_database{};
     // Somebody else has taken the volume over. Called once, on any thread; must not wait. May be empty.
     std::function<void()> on_lost;
   };
@@ -36,6 +39,10 @@ class Shipping {
   // whose sync() waits for the bucket. It must be closed after stop(), and destroyed before this.
   io::Task<Result<std::unique_ptr<kv::Engine>>> open(std::unique_ptr<kv::RestoreTarget> target,
                                                      std::function<void(const tier::RestoreProgress&)> on_progress);
+  // Of a volume whose truth is the bucket, after open(): whether what is here may be shown. Until abandon().
+  tier::ServingLease& lease() { return shipper_->lease(); }
+  // Whoever waits for the lease fails, now and from then on: nobody is to be waited for.
+  io::Task<void> abandon_readers();
   // Ships what is left, for a while, and ends.
   io::Task<Result<void>> stop();
 

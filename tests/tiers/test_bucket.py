@@ -1,7 +1,9 @@
 """Volumes that live in a bucket: what fsync acknowledged is there whatever becomes of the machine, and one daemon at a
 time can change it."""
+import contextlib
 import os
 import shutil
+import signal
 import threading
 import time
 import unittest
@@ -131,10 +133,11 @@ class Bucket(TieredTest):
         self.write("a", 50_000)
         other, elsewhere = self.folder / "other", self.folder / "elsewhere"
         elsewhere.mkdir()
-        self.mount(other, elsewhere)
-        thread, outcome = self.fsync_elsewhere("a")
-        thread.join(LONG_S)
-        self.assertIsInstance(outcome["error"], OSError)
+        with open(self.mount_point / "a", "ab", buffering=0) as file:
+            self.mount(other, elsewhere)
+            with self.assertRaises(OSError):
+                file.write(b"more")
+                os.fsync(file.fileno())
         self.wait_for_end(self.volume)
         log = (self.volume / "firn.log").read_text()
         self.assertIn("another daemon has taken over this volume", log)
@@ -186,6 +189,77 @@ class Bucket(TieredTest):
         done = self.run_program("flock", "--timeout", str(LONG_S // 2), volume / "firn.lock", "true")
         self.assertEqual(done.returncode, 0, "the daemon still runs")
 
+    def test_a_writer_that_slept_never_tells_what_was(self):
+        self.make()
+        self.write("a", 50_000)
+        self.write("gone", 100)
+        descriptor = os.open(self.mount_point / "a", os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        daemon = self.daemon_pid(self.volume)
+        self.addCleanup(self.resume, daemon)
+        os.kill(daemon, signal.SIGSTOP)
+        other, elsewhere = self.folder / "other", self.folder / "elsewhere"
+        elsewhere.mkdir()
+        self.mount(other, elsewhere)  # waits until the lease of the first has lapsed
+        (elsewhere / "a").write_bytes(b"new")
+        (elsewhere / "gone").unlink()
+        os.sync()
+        os.kill(daemon, signal.SIGCONT)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for look in (lambda: (self.mount_point / "a").stat().st_size, lambda: (self.mount_point / "gone").stat(),
+                         lambda: (self.mount_point / "a").read_bytes(), lambda: os.listdir(self.mount_point)):
+                if not os.path.ismount(self.mount_point):
+                    break
+                try:
+                    found = look()
+                except FileNotFoundError:
+                    break  # unmounted in between
+                except OSError:
+                    continue
+                if os.path.ismount(self.mount_point):
+                    self.fail(f"the writer that was taken over told {found!r:.100}")
+            time.sleep(0.05)
+        self.wait_for_end(self.volume)
+        self.assertIn("another daemon has taken over this volume", (self.volume / "firn.log").read_text())
+        self.assertEqual((elsewhere / "a").read_bytes(), b"new")
+
+    def resume(self, process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+
+    def test_without_its_bucket_it_tells_nothing_until_it_is_back(self):
+        self.make()
+        self.write("a", 50_000)
+        self.server.stop()
+        try:
+            time.sleep(7)  # longer than the lease, and than the kernel remembers
+            answers = []
+            thread = threading.Thread(target=lambda: answers.append((self.mount_point / "a").stat().st_size))
+            thread.start()
+            thread.join(3)
+            self.assertEqual(answers, [])
+        finally:
+            self.server.start()
+        thread.join(LONG_S)
+        self.assertEqual(answers, [50_000])
+
+    def test_without_a_lease_the_cache_is_read_while_the_bucket_is_away(self):
+        self.make()
+        self.write("a", 50_000)
+        self.umount()
+        settings = self.volume / "firn.toml"
+        settings.write_text(settings.read_text().replace('#lease = "5s"', 'lease = "0s"'))
+        self.assertIn('\nlease = "0s"', settings.read_text())
+        self.mount()
+        self.assert_tree()
+        self.server.stop()
+        try:
+            time.sleep(7)
+            self.assert_tree()
+        finally:
+            self.server.start()
+
     def test_fsync_waits_for_a_bucket_that_is_away(self):
         self.make()
         self.write("a", 50_000)
@@ -194,7 +268,6 @@ class Bucket(TieredTest):
             thread, outcome = self.fsync_elsewhere("a")
             thread.join(3)
             self.assertTrue(thread.is_alive(), "fsync returned while the bucket was away")
-            self.assertEqual((self.mount_point / "a").stat().st_size, 50_004)
         finally:
             self.server.start()
         thread.join(LONG_S)

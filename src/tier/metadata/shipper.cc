@@ -23,6 +23,9 @@ MetadataShipper::MetadataShipper(Bucket bucket, Writership held, ShipOptions opt
              end(why);
              if (options_.on_fenced) options_.on_fenced(why);
            }),
+      lease_(log_, {.lease_ns = options_.lease_ns,
+                    .patience_ns = options_.ack_timeout_ns,
+                    .first_retry_ns = options_.first_retry_ns}),
       publisher_(bucket, log_, held.root,
                  {.database = options_.database, .tables_in_flight = options_.tables_in_flight}),
       collector_(bucket, log_, held.fence, options_.retention),
@@ -38,6 +41,7 @@ MetadataShipper::~MetadataShipper() { CHECK(source_ == nullptr); }  // otherwise
 void MetadataShipper::start(kv::ShippingSource& source, StartFrom from) {
   CHECK(home_ == nullptr && io::Reactor::current() != nullptr);
   home_ = io::Reactor::current();
+  lease_.start();
   source_ = &source;
   last_contact_ns_ = monotonic_ns();
   if (from == StartFrom::kDatabase) queue_.stop();
@@ -287,6 +291,7 @@ io::Task<void> MetadataShipper::close() {
   io::Reactor* const caller = io::Reactor::current();
   co_await io::switch_to(*home_);
   end(Status(Code::kUnavailable, "the volume's metadata is no longer shipped"));
+  co_await lease_.close();
   co_await gate_.close();
   if (source_ != nullptr) source_->set_commit_sink(nullptr);
   source_ = nullptr;

@@ -21,6 +21,7 @@
 #include "tier/metadata/log_queue.h"
 #include "tier/metadata/log_writer.h"
 #include "tier/metadata/publisher.h"
+#include "tier/metadata/serving_lease.h"
 #include "tier/metadata/takeover.h"
 
 namespace firn::tier {
@@ -41,10 +42,11 @@ struct ShipOptions {
   size_t tables_in_flight = 2;
   Bytes16 database{};  // as for take_over()
   RetentionOptions retention;
-  // Whether to ask, when there is nothing to ship, if this is still the writer: needed where readers rely on
-  // lease_valid(). One request each time.
+  // Whether to ask every heartbeat_ns, when there is nothing to ship, if this is still the writer. One request each
+  // time.
   bool keep_lease = true;
-  int64_t lease_ns = 150'000'000'000;
+  // For how long after a request that found this the writer lease() holds. To be that of TakeOverOptions, or shorter.
+  int64_t lease_ns = 5'000'000'000;
   int64_t heartbeat_ns = 60'000'000'000;
   // After a failure: waits that double. Those who wait for commits are told once it has failed for ack_timeout_ns; the
   // commits stay queued.
@@ -114,9 +116,10 @@ class MetadataShipper {
   uint64_t epoch() const { return log_.epoch(); }
   // Every commit up to it is in the bucket.
   kv::Version shipped() const;
-  // Whether this was surely the one writer a moment ago: whoever answers readers while it is false may answer with what
-  // somebody else has changed. False before start().
-  bool lease_valid() const { return home_ != nullptr && log_.lease_valid(home_->clock().monotonic_ns()); }
+  // Whoever answers readers while it does not hold may answer with what somebody else has changed. After start().
+  ServingLease& lease() { return lease_; }
+  // Whether this was surely the one writer a moment ago. False before start().
+  bool lease_valid() const { return home_ != nullptr && log_.lease_left_ns(home_->clock().elapsed_ns()) > 0; }
   ShipStatus status() const;
 
  private:
@@ -149,6 +152,7 @@ class MetadataShipper {
   const Bucket bucket_;
   const ShipOptions options_;
   LogWriter log_;
+  ServingLease lease_;
   Publisher publisher_;
   MetadataCollector collector_;
   Alarm alarm_, root_alarm_;
