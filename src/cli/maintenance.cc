@@ -29,6 +29,7 @@ json json_of(const tier::CollectSummary& summary) {
                {"live", summary.live},
                {"dead", summary.dead},
                {"waiting", summary.waiting},
+               {"held", summary.held},
                {"removed", summary.removed},
                {"removed_bytes", summary.removed_bytes},
                {"repacked", summary.repacked},
@@ -106,7 +107,8 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   options.key = tiers.key();
   options.dedup = settings_.tiers.dedup;
   // A state of the metadata that a restore may find must not refer to what is gone.
-  options.before_remove = [this] { return running_.shipping()->ship(); };
+  // Nor one that readers elsewhere follow.
+  options.before_remove = [this, dry_run = what.dry_run] { return running_.shipping()->removable_until(!dry_run); };
   if (progress) options.progress = [progress](std::string_view, uint64_t done) { progress->files = done; };
   tier::Collector collector(
       {running_.meta(), tiers.parts().tiering, running_.pool(), system_random(), tiers.stores().tiers()},

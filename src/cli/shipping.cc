@@ -1,6 +1,7 @@
 #include "cli/shipping.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/log.h"
 #include "io/reactor.h"
@@ -123,6 +124,13 @@ io::Task<Result<void>> Shipping::ship() {
   if (running) co_return co_await running->ship_through(engine_->last_version());
   std::lock_guard lock(mutex_);
   co_return fail(failure_);
+}
+
+io::Task<Result<Timestamp>> Shipping::removable_until(bool ship_first) {
+  if (ship_first) CO_TRY(co_await this->ship());
+  tier::MetadataShipper* const running = shipper();
+  if (running) co_return co_await running->removable_until();
+  co_return Timestamp{std::numeric_limits<int64_t>::max(), 0};  // a dry run, and the bucket has not answered yet
 }
 
 Status Shipping::permitted() const {

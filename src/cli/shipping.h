@@ -48,6 +48,9 @@ class Shipping {
 
   // Until the bucket has everything that is committed now. Just after the start: once the bucket has been asked.
   io::Task<Result<void>> ship();
+  // The same, if `ship_first`. Of what became needless after the time that it returns, readers elsewhere may still
+  // fetch something.
+  io::Task<Result<Timestamp>> removable_until(bool ship_first);
   // Not ok: another daemon has taken the volume over in the bucket. Nothing may be put there or removed any more.
   Status permitted() const;
 

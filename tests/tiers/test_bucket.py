@@ -1,6 +1,8 @@
 """Volumes that live in a bucket: what fsync acknowledged is there whatever becomes of the machine, and one daemon at a
 time can change it."""
 import contextlib
+import errno
+import json
 import os
 import shutil
 import signal
@@ -172,6 +174,54 @@ class Bucket(TieredTest):
         self.write("after", 100)
         self.mount(other, elsewhere, "-o", "ro")
         self.assert_tree(elsewhere)
+
+    def test_gc_takes_nothing_from_under_readers(self):
+        self.make()
+        for i in range(6):
+            self.write(f"f{i}", 3 << 20)
+        self.flush()
+        reader = self.folder / "reader"
+        reader.mkdir()
+        self.mount(self.folder / "reader cache", reader, "-o", "ro")
+        # It reads, all the while, whatever it is that it sees: never an error but that the file was changed.
+        wrong, end = [], threading.Event()
+
+        def read():
+            while not end.is_set():
+                for i in range(6):
+                    try:
+                        (reader / f"f{i}").read_bytes()
+                    except FileNotFoundError:
+                        pass
+                    except OSError as error:
+                        if error.errno != errno.ESTALE:
+                            wrong.append(error)
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            held = 0
+            for change in range(8):
+                for i in range(0, 6, 2):
+                    self.write(f"f{i}", 2 << 20)
+                (self.mount_point / f"f{2 * change % 6 + 1}").unlink(missing_ok=True)
+                self.expected.pop(f"f{2 * change % 6 + 1}", None)
+                self.flush()
+                self.assertIn("held", self.succeed("gc", self.volume, "--grace", "0s", "--dry-run"))
+                done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
+                held += done["held"]
+            self.assertGreater(held, 0)
+            self.assertEqual(self.status()["tiers"]["metadata"]["readers"], 1)
+        finally:
+            end.set()
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.until_same(reader)
+        # Nobody holds anything once the reader has gone.
+        self.succeed("umount", reader)
+        done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
+        self.assertEqual(done["held"], 0)
+        self.assertGreater(done["removed"], 0)
+        self.assert_tree()
 
     def until_same(self, mount_point):
         """Readers ask once a second and apply what they find: several times that is what "bounded" promises."""

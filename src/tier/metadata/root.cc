@@ -1,5 +1,6 @@
 #include "tier/metadata/root.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "bucket.pb.h"
@@ -83,6 +84,8 @@ std::string encode_root(const Root& root) {
   m.set_tables_made(root.tables_made);
   m.set_first_kept_log(root.first_kept_log);
   m.set_lease_ms(root.lease_ms);
+  if (root.first_pin != 1) m.set_first_pin(root.first_pin);
+  if (root.first_kept_pin != 1) m.set_first_kept_pin(root.first_kept_pin);
   encode_leavings(root, m);
   return m.SerializeAsString();
 }
@@ -98,6 +101,8 @@ Result<Root> decode_root(std::string_view bytes) {
             .manifest = m.manifest(),
             .tables_made = m.tables_made(),
             .first_kept_log = m.first_kept_log(),
+            .first_pin = std::max<uint64_t>(1, m.first_pin()),
+            .first_kept_pin = std::max<uint64_t>(1, m.first_kept_pin()),
             .lease_ms = m.lease_ms()};
   std::memcpy(root.database.data(), m.database().data(), root.database.size());
   for (const auto& table : m.tables())

@@ -28,7 +28,8 @@ MetadataShipper::MetadataShipper(Bucket bucket, Writership held, ShipOptions opt
                     .first_retry_ns = options_.first_retry_ns}),
       publisher_(bucket, log_, held.root,
                  {.database = options_.database, .tables_in_flight = options_.tables_in_flight}),
-      collector_(bucket, log_, held.fence, options_.retention),
+      pins_(bucket, log_),
+      collector_(bucket, log_, pins_, held.fence, options_.retention),
       queue_({.load_bytes = options_.log_bytes,
               .ring_bytes = options_.flush_bytes,
               .max_bytes = options_.drop_when_full ? options_.queue_bytes : 0},
@@ -42,6 +43,7 @@ void MetadataShipper::start(kv::ShippingSource& source, StartFrom from) {
   CHECK(home_ == nullptr && io::Reactor::current() != nullptr);
   home_ = io::Reactor::current();
   lease_.start();
+  pins_.start(publisher_.root().root.first_pin);
   source_ = &source;
   last_contact_ns_ = monotonic_ns();
   if (from == StartFrom::kDatabase) queue_.stop();
@@ -253,6 +255,7 @@ ShipStatus MetadataShipper::status() const {
           .waits_for_root = root_awaited_,
           .fenced = !log_.fenced().ok(),
           .lease_valid = lease_valid(),
+          .readers = pins_.live(),
           .last_failure = last_failure_};
 }
 

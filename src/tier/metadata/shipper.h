@@ -20,6 +20,7 @@
 #include "tier/metadata/collector.h"
 #include "tier/metadata/log_queue.h"
 #include "tier/metadata/log_writer.h"
+#include "tier/metadata/pin.h"
 #include "tier/metadata/publisher.h"
 #include "tier/metadata/serving_lease.h"
 #include "tier/metadata/takeover.h"
@@ -77,7 +78,8 @@ struct ShipStatus {
   bool waits_for_root = false;  // what is in the bucket is older than `shipped` was before: a root is on its way
   bool fenced = false;
   bool lease_valid = false;
-  Status last_failure;  // of the newest request of its kind that failed; ok after one that succeeded
+  uint64_t readers = 0;  // elsewhere, as of the last look at their pins
+  Status last_failure;   // of the newest request of its kind that failed; ok after one that succeeded
 };
 
 // start() binds it to the current reactor, on which its tasks run. Calls may come from any reactor.
@@ -102,6 +104,10 @@ class MetadataShipper {
   io::Task<Result<uint64_t>> publish_root();
   // Removes what no root that is kept needs, as is done after every root. Returns how many objects.
   io::Task<Result<uint64_t>> collect();
+
+  // Readers elsewhere may still fetch what became needless after the time that this returns; the log has everything
+  // that says what did before, and no earlier than that the caller saw to (ship_through()). A request for each reader.
+  io::Task<Result<Timestamp>> removable_until();
 
   // Ships what is left, makes a root if there is much log, says in the log that this writer has ended, and closes.
   // Nobody may commit any more. After `within_ns` it gives up (kTimedOut), and closes all the same: the next opening
@@ -154,6 +160,7 @@ class MetadataShipper {
   LogWriter log_;
   ServingLease lease_;
   Publisher publisher_;
+  ReaderPins pins_;
   MetadataCollector collector_;
   Alarm alarm_, root_alarm_;
   LogQueue queue_;
