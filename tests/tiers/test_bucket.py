@@ -11,6 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
+from firn_cli import DAMAGE
 from tiered import TieredTest
 
 KILLS = int(os.environ.get("FIRN_KILLS", "6"))
@@ -387,6 +388,31 @@ class Bucket(TieredTest):
         self.umount()
         self.fsck_deep()
 
+    def test_fsck_mends_the_records_in_the_bucket(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        # Whoever serves it is not to lose it.
+        self.refuse("fsck", "--repair", self.volume, words=["in use|already"])
+        cache = self.folder / "other"
+        shutil.copytree(self.volume, cache, ignore=lambda folder, names: set(names) - {"firn.toml"})
+        self.refuse("fsck", "--repair", cache, words=["mounted somewhere"])
+        self.assert_tree()
+        self.umount()
+        self.assertEqual(self.run_program(DAMAGE, self.volume, "bucket").returncode, 0)
+        done = self.firn("fsck", self.volume)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("--repair would mend", done.stdout)
+        done = self.firn("fsck", "--repair", self.volume)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("repaired", done.stdout)
+        self.succeed("fsck", self.volume)  # also of what is in the bucket by now
+        shutil.rmtree(self.volume)
+        self.mount()
+        self.assert_tree()
+        self.umount()
+        self.succeed("fsck", "--repair", "--deep", self.volume)
+
     def test_the_usual_place_of_the_cache(self):
         self.succeed("init", self.url)
         self.succeed("mount", self.url, self.mount_point)
@@ -414,7 +440,6 @@ class Bucket(TieredTest):
         (self.folder / "foreign").mkdir()
         (self.folder / "foreign" / "file").write_text("mine")
         self.refuse("mount", self.url, self.mount_point, "--cache", self.folder / "foreign", words=["not empty"])
-        self.refuse("fsck", "--repair", self.url, words=["not in this version"])
         # A volume that lives in a folder, and has a tier there.
         local, place = self.folder / "local", self.server.url(self.prefix + "-tier")
         self.succeed("init", local, "--tier", f"s3={place}")

@@ -156,6 +156,16 @@ Root succeed(const FoundRoot& former, int64_t now_seconds) {
   return root;
 }
 
+io::Task<Result<bool>> is_released(Bucket bucket, io::CancelToken* token) {
+  const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
+  if (newest == 0) co_return true;
+  const FoundRoot root = CO_TRY(co_await read_root(bucket, newest, token));
+  const uint64_t end = CO_TRY(co_await log_end(bucket, root.root.first_log, token));
+  if (end == root.root.first_log) co_return false;
+  const std::optional<Envelope> last = CO_TRY(co_await read_envelope(bucket, log_key(end - 1), token));
+  co_return last && last->kind == LogKind::kRelease;
+}
+
 io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token) {
   TakeOver attempt(bucket, options, token);
   co_return co_await attempt.run();

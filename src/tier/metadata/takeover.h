@@ -52,6 +52,10 @@ struct Writership {
 // After a failure the former writer may be fenced all the same.
 io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token = nullptr);
 
+// Whether the last writer has ended well: whoever takes over takes it from nobody. Only a hint: somebody may take over
+// just now.
+io::Task<Result<bool>> is_released(Bucket bucket, io::CancelToken* token = nullptr);
+
 // The status of a writer that met an object of somebody with a higher epoch.
 Status taken_over(const Bucket& bucket, const Envelope& by);
 
