@@ -6,9 +6,9 @@
 #include <mutex>
 
 #include "data/store.h"
+#include "io/alarm.h"
 #include "io/sync.h"
 #include "meta/service.h"
-#include "tier/metadata/alarm.h"
 #include "vfs/access_counts.h"
 #include "vfs/room.h"
 #include "vfs/tiers.h"
@@ -111,7 +111,7 @@ class Settling {
   bool stuck_ = false;                     // nothing could be evicted at the last attempt; evict_loop's
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
-  tier::Alarm room_alarm_;  // rung for a look at the disk
+  io::Alarm room_alarm_;  // rung for a look at the disk
   UploadThrottle throttle_;
   bool needs_room_ = false;  // above the high watermark; evict_loop's
 

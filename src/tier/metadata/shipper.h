@@ -13,10 +13,10 @@
 #include <memory>
 #include <mutex>
 
+#include "io/alarm.h"
 #include "io/cancel.h"
 #include "io/sync.h"
 #include "kv/shipping.h"
-#include "tier/metadata/alarm.h"
 #include "tier/metadata/collector.h"
 #include "tier/metadata/log_queue.h"
 #include "tier/metadata/log_writer.h"
@@ -162,7 +162,7 @@ class MetadataShipper {
   Publisher publisher_;
   ReaderPins pins_;
   MetadataCollector collector_;
-  Alarm alarm_, root_alarm_;
+  io::Alarm alarm_, root_alarm_;
   LogQueue queue_;
   io::CancelToken token_;     // ends every wait and request
   io::CancelToken released_;  // at the end, whichever it is
