@@ -20,17 +20,20 @@ Timestamp read_clock(clockid_t clock) {
   return {ts.tv_sec, static_cast<uint32_t>(ts.tv_nsec)};
 }
 
+int64_t nanoseconds_of(clockid_t clock) {
+  timespec ts{};
+  clock_gettime(clock, &ts);
+  return ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
+}
+
 class SystemClock final : public Clock {
  public:
   Timestamp now() override {
     const Timestamp coarse = read_clock(CLOCK_REALTIME_COARSE);
     return stamp_of(coarse, read_clock(CLOCK_REALTIME));
   }
-  int64_t monotonic_ns() override {
-    timespec ts{};
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
-  }
+  int64_t monotonic_ns() override { return nanoseconds_of(CLOCK_MONOTONIC); }
+  int64_t elapsed_ns() override { return nanoseconds_of(CLOCK_BOOTTIME); }
 };
 
 }  // namespace

@@ -21,6 +21,8 @@ class Clock {
   virtual Timestamp now() = 0;
   // Nanoseconds since an arbitrary start; never goes back.
   virtual int64_t monotonic_ns() = 0;
+  // The same, of another start, and the time for which the machine was suspended counts. For promises to others.
+  virtual int64_t elapsed_ns() { return monotonic_ns(); }
 };
 
 Clock& system_clock();

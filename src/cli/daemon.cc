@@ -134,8 +134,8 @@ Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& 
   // What the kernel writes by itself, nobody sees who could send it.
   mount.passthrough = settings.fuse_passthrough && settings.tiers.durability != "object";
   TRY(fuse::parse_mount_options(options.mount_options, mount));
-  constexpr uint64_t kFollowedValidS = 1;
-  if (mount.read_only && settings.tiers.durability == "object") mount.valid_s = kFollowedValidS;
+  if (settings.tiers.durability == "object" && (mount.read_only || settings.tiers.lease_ns > 0))
+    mount.valid_s = kKernelRemembersS;
   // The volume's folder is how status and umount find the daemon of a mount.
   mount.source = options.paths.root;
   return mount;
@@ -173,6 +173,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
     ready();
     log::info("stopping: {}", stop.wait());
   }
+  if (running->shipping()) io::block_on(running->reactors(), running->shipping()->abandon_readers());
   io::block_on(running->reactors(), doors.close());
   const Result<void> closed = running->close();
   if (result && !closed) result = closed;

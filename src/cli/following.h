@@ -8,6 +8,7 @@
 #include "io/cancel.h"
 #include "io/sync.h"
 #include "tier/metadata/follower.h"
+#include "tier/metadata/pin.h"
 
 namespace firn::cli {
 
@@ -36,6 +37,8 @@ class Following {
   void note(const Status& status, int64_t now_ns);
 
   const int64_t interval_ns_;
+  tier::ReaderPin pin_;
+  bool pins_ = true;  // the store lets us
   tier::MetadataFollower follower_;
   mutable std::mutex mutex_;  // guards the next two
   int64_t heard_ns_ = 0;      // monotonic

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "cli/bucket_metadata.h"
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/json.h"
@@ -12,13 +13,11 @@
 #include "cli/settings.h"
 #include "cli/stores.h"
 #include "cli/volume_folder.h"
-#include "cli/volume_object.h"
 #include "data/hot/hot_store.h"
 #include "io/uring/reactor_pool.h"
 #include "io/uring/uring_disk.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "meta/volume.h"
-#include "tier/metadata/restore.h"
 #include "vfs/fsck/fsck.h"
 
 namespace firn::cli {
@@ -29,7 +28,9 @@ constexpr const char* kManual =
     "counters, and what is on record of colder tiers. Nothing is written without --repair. A repair loses nothing that "
     "is readable: unreachable files come "
     "to\n"
-    "/lost+found, names that lead nowhere go. Exit code 0: clean, or all repaired; 1: problems remain.";
+    "/lost+found, names that lead nowhere go. Of a volume that lives in a bucket the records are mended there, once it "
+    "is\n"
+    "mounted nowhere. Exit code 0: clean, or all repaired; 1: problems remain.";
 
 struct Arguments {
   std::string volume;
@@ -61,30 +62,6 @@ Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const Settings& set
   return report;
 }
 
-// Of a volume that lives in a bucket: what is there now goes into a folder of the cache. Whoever serves the volume goes
-// on.
-Result<std::unique_ptr<kv::Engine>> fetch_engine(const VolumePaths& paths, const VolumePaths& target,
-                                                 const Settings& settings, io::ReactorPool& reactors,
-                                                 io::BlockingPool& pool) {
-  const Place place = TRY(parse_places(settings.tiers.stores)).back();
-  const meta::VolumeSettings record = TRY(fetch_volume_object(place, settings.s3));
-  const std::optional<std::string> secret = TRY(secret_of(paths));
-  const std::optional<tier::Key> key = TRY(open_key(record, secret));
-  const auto stores = TRY(Stores::open(settings.tiers, settings.s3, record, {.pool = pool}));
-  TRY(remove_all(target.root));
-  for (const std::string& folder : {target.root, target.hot()}) TRY(make_folder(folder));
-  const tier::Bucket bucket{.store = stores->tiers().back().store, .pool = pool, .random = system_random(), .key = key};
-  auto restored = io::block_on(
-      reactors,
-      tier::restore_metadata(bucket,
-                             kv::make_rocksdb_restore_target(
-                                 {.path = target.meta(), .create = true, .logged = false, .blocking_pool = &pool}),
-                             {.volume = record.id}));
-  io::block_on(reactors, stores->close());
-  if (!restored) return fail(restored.error());
-  return std::move(restored->engine);
-}
-
 Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, bool read_only, io::BlockingPool& pool) {
   // A checker that writes nothing opens nothing for writing: it runs on a read-only disk too.
   auto engine = kv::open_rocksdb({.path = paths.meta(), .read_only = read_only, .blocking_pool = &pool});
@@ -98,14 +75,18 @@ Result<vfs::FsckReport> run(const VolumePaths& volume, const Arguments& argument
   const Result<Settings> settings = load_settings(volume.config());
   if (!settings && arguments.deep) return fail(settings.error());
   const bool in_bucket = settings && settings->tiers.durability == "object";
-  if (in_bucket && arguments.repair)
-    return fail(Code::kNotSupported, "--repair of a volume that lives in a bucket is not in this version");
   const VolumePaths paths{in_bucket ? volume.root + "/fsck" : volume.root};
   const auto pool = io::make_thread_pool(2);
   const auto reactors = TRY(io::ReactorPool::create({.reactors = 1}));
-  auto engine = in_bucket ? fetch_engine(volume, paths, *settings, *reactors, *pool)
-                          : open_engine(paths, !arguments.repair, *pool);
-  if (!engine) return fail(engine.error());
+  std::unique_ptr<BucketMetadata> fetched;
+  std::unique_ptr<kv::Engine> local;
+  if (in_bucket) {
+    const BucketMetadata::Where where{volume, paths, *settings, *reactors, *pool};
+    fetched = TRY(arguments.repair ? BucketMetadata::write(where) : BucketMetadata::read(where));
+  } else {
+    local = TRY(open_engine(paths, !arguments.repair, *pool));
+  }
+  kv::Engine& engine = fetched ? fetched->engine() : *local;
   const auto disk = io::make_uring_disk(*pool);
   auto store = data::make_hot_store({.disk = *disk, .root = paths.hot()});
   const bool terminal = isatty(STDERR_FILENO) != 0;
@@ -115,7 +96,7 @@ Result<vfs::FsckReport> run(const VolumePaths& volume, const Arguments& argument
     options.progress = [](std::string_view phase, uint64_t count) {
       fmt::print(stderr, "\r{}: {}\x1b[K", phase, count);
     };
-  const auto record = io::block_on(*reactors, load(**engine));
+  const auto record = io::block_on(*reactors, load(engine));
   Result<vfs::FsckReport> report = vfs::FsckReport();
   if (!record) {
     report = fail(record.error());
@@ -123,14 +104,13 @@ Result<vfs::FsckReport> run(const VolumePaths& volume, const Arguments& argument
     report = fail(Code::kInvalid, volume.root + " is a cache of " + record->tiers.back().url +
                                       "; mend its firn.toml, or remove the folder and give the URL");
   } else if (arguments.deep) {
-    report = check_deep(volume, *settings, *record, *reactors, *pool, **engine, *store, std::move(options));
+    report = check_deep(volume, *settings, *record, *reactors, *pool, engine, *store, std::move(options));
   } else {
-    report = io::block_on(*reactors, check(**engine, *store, std::move(options)));
+    report = io::block_on(*reactors, check(engine, *store, std::move(options)));
   }
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   store.reset();
-  const Result<void> closed = io::block_on(*reactors, close(**engine));
-  engine->reset();
+  const Result<void> closed = fetched ? fetched->close() : io::block_on(*reactors, close(engine));
   if (in_bucket) TRY(remove_all(paths.root));
   if (report && !closed) return fail(closed.error());
   return report;

@@ -52,6 +52,9 @@ Result<int> collect(const Arguments& arguments) {
     fmt::print("{} blobs: {} needed, {} dead; {} {}removed ({} in all tiers), {} wait; {} {}repacked\n",
                number(done, "blobs"), number(done, "live"), number(done, "dead"), number(done, "removed"), would,
                human_size(bytes), number(done, "waiting"), number(done, "repacked"), would);
+    if (number(done, "held") > 0)
+      fmt::print("{} of those that wait are held by read-only mounts elsewhere, for up to two minutes\n",
+                 number(done, "held"));
     if (done.contains("failure"))
       fmt::print("{} could not be: {}\n", number(done, "failed"), done.value("failure", ""));
   }

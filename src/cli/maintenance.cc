@@ -22,6 +22,8 @@ using nlohmann::json;
 
 constexpr int64_t kCollectEveryNs = 3600'000'000'000;
 constexpr int64_t kMakeRoomEveryNs = 2'000'000'000;
+constexpr int64_t kFirstScrubNs = 60'000'000'000;  // after the start, which has enough to do
+constexpr int64_t kKeepStateNs = 300'000'000'000;
 constexpr int64_t kScrubEveryNs = 24 * kCollectEveryNs;
 
 json json_of(const tier::CollectSummary& summary) {
@@ -29,6 +31,7 @@ json json_of(const tier::CollectSummary& summary) {
                {"live", summary.live},
                {"dead", summary.dead},
                {"waiting", summary.waiting},
+               {"held", summary.held},
                {"removed", summary.removed},
                {"removed_bytes", summary.removed_bytes},
                {"repacked", summary.repacked},
@@ -106,7 +109,8 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   options.key = tiers.key();
   options.dedup = settings_.tiers.dedup;
   // A state of the metadata that a restore may find must not refer to what is gone.
-  options.before_remove = [this] { return running_.shipping()->ship(); };
+  // Nor one that readers elsewhere follow.
+  options.before_remove = [this, dry_run = what.dry_run] { return running_.shipping()->removable_until(!dry_run); };
   if (progress) options.progress = [progress](std::string_view, uint64_t done) { progress->files = done; };
   tier::Collector collector(
       {running_.meta(), tiers.parts().tiering, running_.pool(), system_random(), tiers.stores().tiers()},
@@ -126,9 +130,10 @@ tier::Scrubber Maintenance::make_scrubber(tier::ScrubOptions options) {
           std::move(options)};
 }
 
-io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::WorkProgress* progress) {
+// A pass takes hours, and may run beside everything else, another one included: so nothing waits for it.
+io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, ScrubState* state,
+                                                 http::WorkProgress* progress) {
   CO_TRY(permitted());
-  auto lock = co_await busy_.lock();
   tier::ScrubOptions options;
   options.bytes_per_s = bytes_per_s;
   options.with_file_at_rest = [this](InodeId inode, tier::AtRest then) {
@@ -136,10 +141,10 @@ io::Task<Result<std::string>> Maintenance::scrub(uint64_t bytes_per_s, http::Wor
   };
   options.progress = [progress](std::string_view, uint64_t bytes) { progress->bytes = bytes; };
   tier::Scrubber scrubber = make_scrubber(std::move(options));
-  std::string cursor;
-  const tier::ScrubReport hot = CO_TRY(co_await scrubber.scrub_hot(&cursor, &progress->stop));
-  cursor.clear();
-  const tier::ScrubReport cold = CO_TRY(co_await scrubber.scrub_cold(&cursor, &progress->stop));
+  tier::ScrubReport hot;
+  if (!state->hot_done) hot = CO_TRY(co_await scrubber.scrub_hot(&state->cursor, &progress->stop));
+  state->hot_done = true;
+  tier::ScrubReport cold = CO_TRY(co_await scrubber.scrub_cold(&state->cursor, &progress->stop));
   Paths paths;
   for (const tier::ScrubReport* report : {&hot, &cold})
     for (const tier::ScrubFinding& finding : report->findings)
@@ -166,7 +171,9 @@ Result<std::optional<http::Work>> Maintenance::work(std::string_view name, const
   }
   if (name == "scrub") {
     const uint64_t rate = TRY(http::number_parameter(request, "rate", 0));
-    return [this, rate](http::WorkProgress& progress) { return scrub(rate, &progress); };
+    return [this, rate](http::WorkProgress& progress) -> io::Task<Result<std::string>> {
+      return scrub_all(rate, &progress);
+    };
   }
   return std::nullopt;
 }
@@ -179,12 +186,48 @@ void Maintenance::start() {
 }
 
 io::Task<void> Maintenance::scrub_now_and_then(io::Gate::Entry) {
-  while (co_await io::sleep_for(kScrubEveryNs, &stopping_)) {
-    http::WorkProgress progress;
-    io::CancelToken::Scope scope(&stopping_, [&progress] { progress.stop.cancel(); });
-    const auto done = co_await scrub(settings_.tiers.scrub_bytes_per_s, &progress);
+  int64_t rest_ns = kFirstScrubNs;
+  while (co_await io::sleep_for(rest_ns, &stopping_)) {
+    const Result<ScrubState> state = co_await load_scrub_state(running_.engine());
+    const int64_t due_ns = state ? state->due_in_ns(system_clock().now().seconds, kScrubEveryNs) : 0;
+    Result<void> done;
+    if (due_ns == 0) done = state ? co_await scrub_on() : fail(state.error());
     if (!done && !stopping_.cancelled()) log::warning("scrubbing: {}", done.error().to_string());
+    rest_ns = !done ? kCollectEveryNs : due_ns > 0 ? due_ns : kScrubEveryNs;
   }
+}
+
+// The daily pass, from where it was.
+io::Task<Result<void>> Maintenance::scrub_on() {
+  ScrubState state = CO_TRY(co_await load_scrub_state(running_.engine()));
+  if (state.under_way()) log::info("scrubbing goes on where it was");
+  http::WorkProgress progress;
+  io::CancelToken::Scope scope(&stopping_, [&progress] { progress.stop.cancel(); });
+  io::CancelToken over;
+  io::Gate keeping;
+  io::detach(keep_state(&state, &over, keeping.enter()));
+  const auto done = co_await scrub(settings_.tiers.scrub_bytes_per_s, &state, &progress);
+  over.cancel();
+  co_await keeping.close();
+  if (done) state = {.ended_seconds = system_clock().now().seconds};
+  CO_TRY(co_await save_scrub_state(running_.engine(), state));
+  CO_TRY(done);
+  co_return Result<void>();
+}
+
+io::Task<void> Maintenance::keep_state(const ScrubState* state, io::CancelToken* until, io::Gate::Entry) {
+  ScrubState kept = *state;
+  while (co_await io::sleep_for(kKeepStateNs, until)) {
+    if (kept == *state) continue;
+    kept = *state;
+    // What is not kept is read again after a restart.
+    (void)co_await save_scrub_state(running_.engine(), kept);
+  }
+}
+
+io::Task<Result<std::string>> Maintenance::scrub_all(uint64_t bytes_per_s, http::WorkProgress* progress) {
+  ScrubState from_the_beginning;
+  co_return co_await scrub(bytes_per_s, &from_the_beginning, progress);
 }
 
 io::Task<Result<void>> Maintenance::repair(tier::RepairQueue::Object object, io::CancelToken* token) {

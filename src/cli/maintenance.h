@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/running_volume.h"
+#include "cli/scrub_state.h"
 #include "cli/settings.h"
 #include "http/api.h"
 #include "io/cancel.h"
@@ -33,7 +34,11 @@ class Maintenance {
     int64_t grace_ns = 0;
   };
   io::Task<Result<std::string>> collect(Collecting what, http::WorkProgress* progress, io::CancelToken* token);
-  io::Task<Result<std::string>> scrub(uint64_t bytes_per_s, http::WorkProgress* progress);
+  // From where `state` is, which is moved along.
+  io::Task<Result<std::string>> scrub(uint64_t bytes_per_s, ScrubState* state, http::WorkProgress* progress);
+  io::Task<Result<std::string>> scrub_all(uint64_t bytes_per_s, http::WorkProgress* progress);
+  io::Task<Result<void>> scrub_on();
+  io::Task<void> keep_state(const ScrubState* state, io::CancelToken* until, io::Gate::Entry entry);
   io::Task<void> collect_now_and_then(io::Gate::Entry entry);
   io::Task<void> scrub_now_and_then(io::Gate::Entry entry);
   // Tiers that have others behind them are kept below their limits.
@@ -47,7 +52,7 @@ class Maintenance {
   RunningVolume& running_;
   const Settings settings_;
   const Timestamp began_ = system_clock().now();
-  io::Mutex busy_;  // one at a time; held across awaits
+  io::Mutex busy_;  // of what removes or moves blobs, one at a time; held across awaits
   io::CancelToken stopping_;
   io::Gate gate_;
 };

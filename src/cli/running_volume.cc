@@ -9,6 +9,7 @@
 
 #include "data/hot/hot_store.h"
 #include "io/uring/uring_disk.h"
+#include "vfs/held_volume.h"
 
 namespace firn::cli {
 namespace {
@@ -91,12 +92,20 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                               .tiers = tiers_ ? &tiers_->parts() : nullptr,
                               .durable_in_tiers = in_bucket_,
                               .follows = follower_ != nullptr});
+  if (shipping_ && in_bucket_ && settings.tiers.lease_ns > 0) volume_ = hold(std::move(volume_));
   handover_ = std::make_unique<Handover>(engine(), *blocking_pool_, settings.handover_interval_ns);
   if (!follower_) handover_->start(*reactors_);  // there is nothing of its own to hand over
   TRY(io::block_on(*reactors_, volume_->start()));
   if (shipping_ && !in_bucket_) io::block_on(*reactors_, attach());
   started_ = true;
   return {};
+}
+
+// Another daemon may take the volume over at any time.
+std::unique_ptr<vfs::Volume> RunningVolume::hold(std::unique_ptr<vfs::Volume> volume) {
+  tier::ServingLease* const lease = &shipping_->lease();
+  return std::make_unique<vfs::HeldVolume>(std::move(volume), vfs::Serving{.may = [lease] { return lease->holds(); },
+                                                                           .wait = [lease] { return lease->wait(); }});
 }
 
 io::Task<void> RunningVolume::attach() {

@@ -65,7 +65,10 @@ class RunningVolume {
   Result<void> open_here(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
   // Where it is in a bucket, and the folder a cache, which is made anew.
   Result<void> open_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
-  Result<void> open_from_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags);
+  // `former`: what database_id() was before the cache was made anew.
+  Result<void> open_from_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags,
+                                tier::Bytes16 former);
+  std::unique_ptr<vfs::Volume> hold(std::unique_ptr<vfs::Volume> volume);
   Result<void> follow(const VolumePaths& paths, const Settings& settings);
   kv::RocksdbOptions cached_database(const std::string& path, const Settings& settings);
   tier::Bucket bucket(const Settings& settings);
@@ -73,7 +76,8 @@ class RunningVolume {
   io::Task<Result<void>> open_events(const Settings& settings, uint64_t hot_id);
   io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
   void open_tiers(const Settings& settings);
-  void prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database);
+  void prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database,
+                        tier::Bytes16 own_database = {});
   io::Task<void> attach();
   io::Task<Result<void>> stop();
 

@@ -45,6 +45,19 @@ Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const 
               fmt::format("{}: {}; {}", paths.meta(), engine.error().to_string(), advice_for(engine.error(), paths)));
 }
 
+Result<tier::Bytes16> own_database(const VolumePaths& paths) {
+  const std::string id = TRY(database_id(paths));
+  tier::Bytes16 database{};
+  std::memcpy(database.data(), id.data(), database.size());
+  return database;
+}
+
+// The kernel answers for a while longer.
+int64_t stated_lease(int64_t lease_ns) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  return lease_ns == 0 ? 0 : lease_ns + static_cast<int64_t>(kKernelRemembersS) * kSecond;
+}
+
 // How long a change that nobody waits for stays here.
 int64_t log_interval(const Settings& settings) {
   const bool in_bucket = settings.tiers.durability == "object";
@@ -75,10 +88,7 @@ Result<void> RunningVolume::open_here(const VolumePaths& paths, const Settings& 
                 fmt::format("{}: {}; {}", paths.meta(), loaded.error().to_string(), advice_for(loaded.error(), paths)));
   key_ = TRY(open_key(record_, flags.secret));
   if (stores_->tiers().empty() || flags.read_only) return {};
-  const std::string id = TRY(database_id(paths));
-  tier::Bytes16 database{};
-  std::memcpy(database.data(), id.data(), database.size());
-  prepare_shipping(settings, flags, database);
+  prepare_shipping(settings, flags, TRY(own_database(paths)));
   return {};
 }
 
@@ -92,11 +102,12 @@ Result<void> RunningVolume::open_bucket(const VolumePaths& paths, const Settings
   stores_ = TRY(Stores::open(settings.tiers, settings.s3, record_, {.pool = *blocking_pool_}));
   key_ = TRY(open_key(record_, flags.secret));
   // What the folder holds is worth nothing: another daemon may have changed the volume since.
+  const tier::Bytes16 former = TRY(own_database(paths));
   const uint64_t hot_id = TRY(start_anew(paths));
   if (flags.read_only) {
     TRY(follow(paths, settings));
   } else {
-    TRY(open_from_bucket(paths, settings, flags));
+    TRY(open_from_bucket(paths, settings, flags, former));
   }
   return io::block_on(*reactors_, start_metadata(settings, hot_id));
 }
@@ -112,11 +123,10 @@ kv::RocksdbOptions RunningVolume::cached_database(const std::string& path, const
           .log = log_rocksdb};
 }
 
-Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Settings& settings,
-                                             const OpenFlags& flags) {
-  tier::Bytes16 database{};
-  system_random().fill(std::as_writable_bytes(std::span(database)));
-  prepare_shipping(settings, flags, database);
+Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags,
+                                             tier::Bytes16 former) {
+  // Whoever wrote from this folder held its lock, which is ours by now.
+  prepare_shipping(settings, flags, TRY(own_database(paths)), former);
   auto target = kv::make_rocksdb_restore_target(cached_database(paths.meta(), settings));
   engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), {})));
   log::info("took over {}: epoch {}; whoever served it before cannot change it any more", stores_->info().back().store,
@@ -149,7 +159,9 @@ io::Task<Result<void>> RunningVolume::load_record() {
   co_return {};
 }
 
-void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database) {
+void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database,
+                                     tier::Bytes16 own_database) {
+  const int64_t lease_ns = in_bucket_ ? settings.tiers.lease_ns : 0;
   shipping_ =
       std::make_unique<Shipping>(Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
                                                               .pool = *blocking_pool_,
@@ -162,7 +174,10 @@ void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& 
                                                             .flush_bytes = settings.tiers.flush_bytes,
                                                             .drop_when_full = !in_bucket_,
                                                             .retention = {.grace_ns = settings.tiers.retention_ns},
-                                                            .keep_lease = in_bucket_},
+                                                            .keep_lease = in_bucket_,
+                                                            .lease_ns = lease_ns},
+                                                   .lease_ns = stated_lease(lease_ns),
+                                                   .own_database = own_database,
                                                    .on_lost = in_bucket_ ? flags.on_lost : nullptr});
 }
 

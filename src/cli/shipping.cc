@@ -1,6 +1,7 @@
 #include "cli/shipping.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/log.h"
 #include "io/reactor.h"
@@ -27,12 +28,23 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
     co_return fail(Code::kNotFound, options_.bucket.store.describe() +
                                         ": the volume was never made whole; run firn init again where it was begun, or "
                                         "remove what is there");
-  tier::Writership held = CO_TRY(co_await tier::take_over(
-      options_.bucket, {.volume = options_.volume_id, .database = options_.database}, &stopping_));
+  tier::Writership held = CO_TRY(co_await tier::take_over(options_.bucket,
+                                                          {.volume = options_.volume_id,
+                                                           .database = options_.database,
+                                                           .own_database = options_.own_database,
+                                                           .lease_ns = options_.lease_ns},
+                                                          &stopping_));
+  const int64_t others_until_ns = held.others_until_ns;
   tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
       options_.bucket, std::move(target),
       {.volume = options_.volume_id, .root_hint = held.root.number, .on_progress = std::move(on_progress)},
       &stopping_));
+  const int64_t wait_ns = others_until_ns - io::Reactor::current()->clock().elapsed_ns();
+  if (others_until_ns != 0 && wait_ns > 0) {
+    log::info("waiting for {:.1f} s: who served the volume before may not know yet that it is taken over",
+              static_cast<double>(wait_ns) / 1e9);
+    (void)co_await io::sleep_for(wait_ns, &stopping_);
+  }
   auto shipper = make_shipper(std::move(held), options_.ship.ack_timeout_ns);
   shipper->start(*restored.engine->shipping(), tier::StartFrom::kBucket);
   auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);
@@ -102,12 +114,23 @@ io::Task<Result<void>> Shipping::stop() {
   co_return released;
 }
 
+io::Task<void> Shipping::abandon_readers() {
+  if (tier::MetadataShipper* const running = shipper()) co_await running->lease().close();
+}
+
 io::Task<Result<void>> Shipping::ship() {
   co_await tried_.wait();
   tier::MetadataShipper* const running = shipper();
   if (running) co_return co_await running->ship_through(engine_->last_version());
   std::lock_guard lock(mutex_);
   co_return fail(failure_);
+}
+
+io::Task<Result<Timestamp>> Shipping::removable_until(bool ship_first) {
+  if (ship_first) CO_TRY(co_await this->ship());
+  tier::MetadataShipper* const running = shipper();
+  if (running) co_return co_await running->removable_until();
+  co_return Timestamp{std::numeric_limits<int64_t>::max(), 0};  // a dry run, and the bucket has not answered yet
 }
 
 Status Shipping::permitted() const {

@@ -22,6 +22,9 @@ class Shipping {
     std::string volume_id;
     tier::Bytes16 database{};  // this volume folder's own
     tier::ShipOptions ship;
+    // See TakeOverOptions.
+    int64_t lease_ns = 0;
+    tier::Bytes16 own_database{};
     // Somebody else has taken the volume over. Called once, on any thread; must not wait. May be empty.
     std::function<void()> on_lost;
   };
@@ -36,11 +39,18 @@ class Shipping {
   // whose sync() waits for the bucket. It must be closed after stop(), and destroyed before this.
   io::Task<Result<std::unique_ptr<kv::Engine>>> open(std::unique_ptr<kv::RestoreTarget> target,
                                                      std::function<void(const tier::RestoreProgress&)> on_progress);
+  // Of a volume whose truth is the bucket, after open(): whether what is here may be shown. Until abandon().
+  tier::ServingLease& lease() { return shipper_->lease(); }
+  // Whoever waits for the lease fails, now and from then on: nobody is to be waited for.
+  io::Task<void> abandon_readers();
   // Ships what is left, for a while, and ends.
   io::Task<Result<void>> stop();
 
   // Until the bucket has everything that is committed now. Just after the start: once the bucket has been asked.
   io::Task<Result<void>> ship();
+  // The same, if `ship_first`. Of what became needless after the time that it returns, readers elsewhere may still
+  // fetch something.
+  io::Task<Result<Timestamp>> removable_until(bool ship_first);
   // Not ok: another daemon has taken the volume over in the bucket. Nothing may be put there or removed any more.
   Status permitted() const;
 

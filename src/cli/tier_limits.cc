@@ -8,6 +8,12 @@
 
 namespace firn::cli {
 
+namespace {
+
+uint64_t puts_of(const TierInfo& info) { return info.requests.requests[static_cast<size_t>(object::Kind::kPut)]; }
+
+}  // namespace
+
 TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, const TierSettings& settings,
                        std::vector<uint64_t> max_bytes)
     : stores_(stores),
@@ -20,9 +26,12 @@ TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, con
 std::vector<tier::TierRoom> TierLimits::rooms() const {
   std::vector<tier::TierRoom> rooms;
   const std::vector<TierInfo> infos = stores_.info();
+  std::lock_guard lock(mutex_);
   for (size_t i = 0; i < infos.size(); ++i) {
     const object::Health::Report& health = infos[i].health;
-    rooms.push_back({.max_bytes = max_bytes_[i], .full = health.failing && health.last_failure == Code::kNoSpace});
+    const bool asked_since = puts_before_.empty() || puts_of(infos[i]) != puts_before_[i];
+    const bool full = asked_since && health.failing && health.last_failure == Code::kNoSpace;
+    rooms.push_back({.max_bytes = max_bytes_[i], .full = full});
   }
   return rooms;
 }
@@ -32,6 +41,12 @@ std::vector<uint64_t> TierLimits::put_bytes() const {
   for (const TierInfo& info : stores_.info())
     bytes.push_back(info.requests.bytes[static_cast<size_t>(object::Kind::kPut)]);
   return bytes;
+}
+
+std::vector<uint64_t> TierLimits::puts() const {
+  std::vector<uint64_t> counts;
+  for (const TierInfo& info : stores_.info()) counts.push_back(puts_of(info));
+  return counts;
 }
 
 bool TierLimits::due() const {
@@ -45,8 +60,10 @@ bool TierLimits::due() const {
 
 io::Task<Result<void>> TierLimits::pass(io::CancelToken* token) {
   std::vector<uint64_t> seen = put_bytes();
+  std::vector<uint64_t> puts_now = puts();
   const tier::TierEvictSummary done = CO_TRY(co_await evictor_.pass(rooms(), token));
   std::lock_guard lock(mutex_);
+  puts_before_ = std::move(puts_now);
   // What failed is tried again.
   seen_put_bytes_ = done.failed == 0 ? std::move(seen) : std::vector<uint64_t>();
   const tier::Tiers tiers = stores_.tiers();

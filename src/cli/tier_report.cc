@@ -146,6 +146,7 @@ json describe_shipping(const Shipping::Report& report, const Status& permitted, 
           {"root", status.root},
           {"root_seconds", status.root_seconds},
           {"next_log", status.next_log},
+          {"readers", status.readers},
           {"pending_commits", status.pending_commits},
           {"pending_bytes", status.pending_bytes},
           {"oldest_pending_ms", age_ms},
@@ -203,6 +204,9 @@ void print_tiers(const json& tiers) {
                         ? "in the coldest tier"
                         : fmt::format("{} commits are not in the coldest tier yet, the oldest {} old", commits,
                                       format_duration(metadata.value("oldest_pending_ms", int64_t{0}) * 1'000'000)));
+    if (const uint64_t readers = metadata.value("readers", uint64_t{0}); readers > 0)
+      row("readers",
+          fmt::format("{} read-only mounts elsewhere hold what they read (as of the last gc or root)", readers));
   }
   if (tiers.contains("upload_failure")) row("", "the last upload failed: " + tiers.value("upload_failure", ""));
 }

@@ -95,7 +95,13 @@ void append_schema(TierSettings& s, config::Schema& schema) {
         "may charge for requests and traffic."},
        {"tiers.follow_interval", Duration{&s.follow_interval_ns, kSecond / 10, kHour},
         "How often a read-only mount of a volume that lives in a bucket asks for what has changed: one request each "
-        "time."}});
+        "time."},
+       {"tiers.lease", Duration{&s.lease_ns, 0, 600 * kSecond},
+        "How long the daemon of a volume that lives in a bucket may answer from its cache after the bucket has last "
+        "said that no other has taken the volume over. When it has lapsed, the next request waits for one request to "
+        "the bucket; while that does not answer, requests wait, and fail after five minutes. Whoever takes the volume "
+        "over from a machine that vanished waits for so long. 0: the cache is always answered from, and may be out of "
+        "date."}});
 }
 
 void append_schema(S3Settings& s, config::Schema& schema) {

@@ -10,6 +10,9 @@
 
 namespace firn::cli {
 
+// What the kernel of a mount whose volume another daemon may take over remembers, beyond the lease.
+inline constexpr uint64_t kKernelRemembersS = 1;
+
 struct TierSettings {
   std::vector<std::string> stores;  // NAME=URL, nearest first; empty: those that the volume was made with
   std::string compression = "zstd";
@@ -39,6 +42,7 @@ struct TierSettings {
   int64_t retention_ns = int64_t{24} * 3600 * 1'000'000'000;
   uint64_t scrub_bytes_per_s = 0;
   int64_t follow_interval_ns = 2'000'000'000;
+  int64_t lease_ns = 5'000'000'000;
 };
 
 // What is empty comes from the environment and the AWS tools' shared files.

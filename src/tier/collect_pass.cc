@@ -137,23 +137,26 @@ io::Task<Result<void>> CollectPass::prove_retired(const std::string& after) {
 }
 
 io::Task<Result<void>> CollectPass::remove_due() {
-  const std::vector<meta::Blob> due = std::exchange(due_, {});
+  std::vector<meta::Blob> due = std::exchange(due_, {});
   if (due.empty()) co_return Result<void>();
+  if (!options_.dry_run) CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  if (options_.before_remove) {
+    const Result<Timestamp> until = co_await options_.before_remove();
+    if (!until) {
+      summary_.failed += due.size();
+      note_failure(until.error());
+      co_return Result<void>();
+    }
+    const size_t held = std::erase_if(due, [&](const meta::Blob& blob) { return *until < *blob.dead_since; });
+    summary_.held += held;
+    summary_.waiting += held;
+  }
   if (options_.dry_run) {
     summary_.removed += due.size();
     for (const meta::Blob& blob : due)
       for (size_t i = 0; i < parts_.tiers.size(); ++i)
         if ((blob.tiers >> i & 1) != 0) summary_.removed_bytes[i] += blob.bytes;
     co_return Result<void>();
-  }
-  CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
-  if (options_.before_remove) {
-    Result<void> told = co_await options_.before_remove();
-    if (!told) {
-      summary_.failed += due.size();
-      note_failure(std::move(told).error());
-      co_return Result<void>();
-    }
   }
   failpoint("collect.before_remove");
   io::Gate gate;

@@ -49,9 +49,10 @@ struct CollectOptions {
   int64_t get_ns = 60'000'000'000;  // deadlines, attempts included
   int64_t put_ns = 600'000'000'000;
   int64_t remove_ns = 60'000'000'000;
-  // Awaited when the local metadata says durably which blobs are to go, before any of their objects does. When it
-  // fails, they stay. May be empty.
-  std::function<io::Task<Result<void>>()> before_remove;
+  // Awaited when the local metadata says durably which blobs are to go, before any of their objects does. What was
+  // retired after the time that it returns stays: readers elsewhere may not know that nothing refers to it. When it
+  // fails, all stays. Also asked in a dry run. May be empty.
+  std::function<io::Task<Result<Timestamp>>()> before_remove;
   // "counting" (chunks), "removing" and "repacking" (blobs), with how many so far. May be empty.
   std::function<void(std::string_view what, uint64_t done)> progress;
 };
@@ -61,6 +62,7 @@ struct CollectSummary {
   uint64_t live = 0;                    // that chunks refer to
   uint64_t dead = 0;                    // that no chunk refers to
   uint64_t waiting = 0;                 // dead ones that are not to go yet
+  uint64_t held = 0;                    // of those: for readers elsewhere alone
   uint64_t removed = 0;                 // dead ones that went (dry run: that would go)
   std::vector<uint64_t> removed_bytes;  // from each tier
   uint64_t repacked = 0;                // blobs of which the live rest was moved (dry run: that would be)

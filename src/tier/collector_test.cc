@@ -189,7 +189,8 @@ TEST(Collector, TellsSomebodyBeforeAnythingIsRemoved) {
   int told = 0;
   bool fails = true;
   CollectOptions options{.grace_ns = 0};
-  const auto hook = [](World* w, int* count, const bool* refuses) -> io::Task<Result<void>> {
+  const auto hook = [](World* w, int* count, const bool* refuses,
+                       const Timestamp* held) -> io::Task<Result<Timestamp>> {
     ++*count;
     EXPECT_EQ(w->objects().size(), 2u);
     EXPECT_EQ(w->engine->synced_version(), w->engine->last_version());
@@ -198,17 +199,24 @@ TEST(Collector, TellsSomebodyBeforeAnythingIsRemoved) {
       retired += blob.dead_since.has_value();
     EXPECT_EQ(retired, 1u);
     if (*refuses) co_return fail(Code::kUnavailable, "the bucket is away");
-    co_return Result<void>();
+    co_return *held;
   };
-  options.before_remove = [&] { return hook(&world, &told, &fails); };
+  Timestamp held;  // readers have not heard of anything
+  options.before_remove = [&] { return hook(&world, &told, &fails, &held); };
   const CollectSummary failed = collect(world, options);
   EXPECT_EQ(failed.removed, 0u);
   EXPECT_EQ(failed.failed, 1u);
   EXPECT_EQ(failed.first_failure, Code::kUnavailable);
   EXPECT_EQ(world.objects().size(), 2u);
   fails = false;
+  const CollectSummary waits = collect(world, options);
+  EXPECT_EQ(waits.removed, 0u);
+  EXPECT_EQ(waits.held, 1u);
+  EXPECT_EQ(waits.waiting, 1u);
+  EXPECT_EQ(world.objects().size(), 2u);
+  held = world.reactor->clock().now();
   EXPECT_EQ(collect(world, options).removed, 1u);
-  EXPECT_EQ(told, 2);
+  EXPECT_EQ(told, 3);
   EXPECT_EQ(world.objects().size(), 1u);
 }
 

@@ -7,8 +7,8 @@
 #include "base/testing/seeds.h"
 #include "object/testing/noise.h"
 #include "tier/collector.h"
-#include "tier/scrubber.h"
 #include "tier/test_world.h"
+#include "tier/testing/scrub.h"
 #include "tier/verify_all.h"
 
 namespace firn::tier {
@@ -17,6 +17,7 @@ namespace {
 using object::Kind;
 using object::testing::noise;
 using testing::Place;
+using testing::scrub_cold;
 using testing::World;
 
 constexpr uint64_t kChunkBytes = 4096;
@@ -58,13 +59,6 @@ CollectSummary collect(World& world) {
   return world.run(collector.pass(nullptr)).value();
 }
 
-ScrubReport scrub(World& world) {
-  Scrubber scrubber({*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers()},
-                    {.chunk_bytes = kChunkBytes, .bytes_per_s = 0, .progress = nullptr});
-  std::string cursor;
-  return world.run(scrubber.scrub_cold(&cursor, nullptr)).value();
-}
-
 VerifyReport verify(World& world) {
   return world.run(verify_all(*world.meta, world.tiers(), *world.pool, {}, nullptr)).value();
 }
@@ -93,7 +87,7 @@ TEST(TierPolicy, FilesGoWhereTheyAreToGoAndShareNoBlob) {
   world.expect_to_come_back("near3", noise(5000, 23));
   world.expect_to_come_back("far3", noise(5000, 33));
   EXPECT_TRUE(verify(world).problems.empty());
-  EXPECT_TRUE(scrub(world).clean());
+  EXPECT_TRUE(scrub_cold(world).clean());
 }
 
 TEST(TierPolicy, ASkippedTierThatIsAwayHoldsNothingUp) {
@@ -234,11 +228,11 @@ TEST(TierPolicy, DamageIsRescuedIntoTheSameTiers) {
   // The blob as a whole is gone, its frames are not.
   const std::string key = *objects_of(*world.near).begin();
   world.flip(*world.near, key, world.near->mem->sizes().at(key) - 3);
-  EXPECT_EQ(scrub(world).rescued_chunks, 3u);
+  EXPECT_EQ(scrub_cold(world).rescued_chunks, 3u);
   EXPECT_FALSE(needed_by(world, "f").contains(key));
   collect(world);
   EXPECT_TRUE(objects_of(*world.far).empty());
-  EXPECT_TRUE(scrub(world).clean());
+  EXPECT_TRUE(scrub_cold(world).clean());
   EXPECT_EQ(world.blobs().front().skip, kFar);
   world.expect_to_come_back("f", content);
 }

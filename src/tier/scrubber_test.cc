@@ -5,44 +5,22 @@
 #include "io/test_environment.h"
 #include "object/testing/noise.h"
 #include "tier/test_world.h"
+#include "tier/testing/scrub.h"
 #include "tier/verify_all.h"
 
 namespace firn::tier {
 namespace {
 
 using object::testing::noise;
+using testing::make_scrubber;
 using testing::Place;
+using testing::scrub_cold;
+using testing::scrub_hot;
 using testing::World;
 
 constexpr uint64_t kChunkBytes = 4096;
 
 // Nobody opens files here: every file is at rest.
-io::Task<Result<bool>> at_rest(World* world, InodeId inode, AtRest then) {
-  const meta::Attr attr = CO_TRY(co_await world->meta->getattr(inode));
-  const data::ObjectRef object = CO_TRY(co_await world->data->open(attr.content.backing));
-  CO_TRY(co_await then(attr, *object));
-  co_return true;
-}
-
-Scrubber make_scrubber(World& world, ScrubOptions options = {}) {
-  options.chunk_bytes = world.options.chunk_bytes;
-  options.key = world.options.key;
-  options.with_file_at_rest = [&world](InodeId inode, AtRest then) { return at_rest(&world, inode, std::move(then)); };
-  return Scrubber({*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers()}, options);
-}
-
-ScrubReport scrub_cold(World& world, ScrubOptions options = {}) {
-  Scrubber scrubber = make_scrubber(world, std::move(options));
-  std::string cursor;
-  return world.run(scrubber.scrub_cold(&cursor, nullptr)).value();
-}
-
-ScrubReport scrub_hot(World& world, ScrubOptions options = {}) {
-  Scrubber scrubber = make_scrubber(world, std::move(options));
-  std::string cursor;
-  return world.run(scrubber.scrub_hot(&cursor, nullptr)).value();
-}
-
 VerifyReport verify(World& world) {
   return world.run(verify_all(*world.meta, world.tiers(), *world.pool, {.key = world.options.key}, nullptr)).value();
 }

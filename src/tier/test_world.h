@@ -57,7 +57,9 @@ class World {
   // One pass.
   UploadSummary upload() { return run(uploader->pass(nullptr)).value(); }
   Result<void> evict(const std::string& name) { return run(do_evict(name)); }
+  io::Task<Result<void>> do_evict(std::string name);
   Result<void> restore(const std::string& name) { return run(do_restore(name)); }
+  io::Task<Result<void>> do_restore(std::string name);
   std::string read(const std::string& name) { return run(do_read(name)); }
   // What colder tiers have is the file's content.
   void expect_to_come_back(const std::string& name, const std::string& content);
@@ -102,8 +104,6 @@ class World {
  private:
   void start(Timestamp time);
   io::Task<void> do_remove_name(std::string name);
-  io::Task<Result<void>> do_evict(std::string name);
-  io::Task<Result<void>> do_restore(std::string name);
   io::Task<std::string> do_read(std::string name);
   io::Task<void> do_rot(std::string name, uint64_t offset);
 

@@ -5,14 +5,15 @@
 
 #include "object/testing/noise.h"
 #include "tier/collector.h"
-#include "tier/scrubber.h"
 #include "tier/test_world.h"
+#include "tier/testing/scrub.h"
 #include "tier/verify_all.h"
 
 namespace firn::tier {
 namespace {
 
 using object::testing::noise;
+using testing::scrub_cold;
 using testing::World;
 
 constexpr uint64_t kFileBytes = 20'000;
@@ -46,18 +47,11 @@ CollectSummary collect(World& world) {
   return world.run(collector.pass(nullptr)).value();
 }
 
-ScrubReport scrub(World& world) {
-  Scrubber scrubber({*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers()},
-                    {.chunk_bytes = world.options.chunk_bytes});
-  std::string cursor;
-  return world.run(scrubber.scrub_cold(&cursor, nullptr)).value();
-}
-
 void expect_all_well(World& world, int count) {
   for (int i = 0; i < count; ++i)
     world.expect_to_come_back("f" + std::to_string(i), noise(kFileBytes, static_cast<uint64_t>(i)));
   EXPECT_TRUE(world.damaged.empty());
-  EXPECT_TRUE(scrub(world).clean());
+  EXPECT_TRUE(scrub_cold(world).clean());
   EXPECT_TRUE(world.run(verify_all(*world.meta, world.tiers(), *world.pool, {}, nullptr)).value().problems.empty());
 }
 

@@ -136,7 +136,7 @@ io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
   const uint64_t before = CO_TRY(co_await object->file().stat()).allocated_bytes;
   const AccessLevel level = settling_->accesses().level_of(inode, attr.content.access_level);
   CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object, level));
-  if (!attr.content.evicted) settling_->note_hot(-static_cast<int64_t>(before));
+  if (!attr.content.evicted) settling_->note_evicted(before);
   note_change(*node);
   co_return before;
 }

@@ -192,6 +192,18 @@ TEST_F(FullVolume, WritersAreSlowedThenRefusedAndNothingIsLost) {
   expect_all();
 }
 
+TEST_F(FullVolume, AnEvictionThatSomebodyAsksForIsNoticedAtOnce) {
+  set_down(true);
+  EXPECT_EQ(fill(), Code::kNoSpace);
+  set_down(false);
+  // All is uploaded, and nothing of it has gone by itself yet.
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  for (const auto& [name, content] : written_) (void)world_.run(volume().evict(stat(name).inode));
+  (void)world_.run(io::sleep_for(20'000'000));
+  EXPECT_EQ(statistics().room.state, RoomState::kFree);
+  EXPECT_EQ(write("after"), Code::kOk);
+}
+
 TEST_F(FullVolume, RemovingFilesMakesRoom) {
   set_down(true);
   EXPECT_EQ(fill(), Code::kNoSpace);

@@ -294,9 +294,13 @@ io::Task<void> Settling::look_at_writers() {
 io::Task<void> Settling::evict_loop(io::CancelToken* token) {
   constexpr int kLooksAtWriters = 4;  // for each at the disk
   constexpr int64_t kEveryNs = 1'000'000'000 / kLooksAtWriters;
-  for (int n = 0; n == 0 || co_await io::sleep_for(kEveryNs, token); ++n) {
+  const io::CancelToken::Scope ending(token, [this] { room_alarm_.ring(); });
+  for (int n = 0; !token->cancelled(); ++n) {
+    const int64_t woken_early_ns = parts_.clock.monotonic_ns() + kEveryNs;
     if (n % kLooksAtWriters == 0) co_await look(token);
     co_await look_at_writers();
+    co_await room_alarm_.sleep(kEveryNs);
+    if (parts_.clock.monotonic_ns() < woken_early_ns) n = -1;  // look now
   }
 }
 

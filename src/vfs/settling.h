@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "data/store.h"
+#include "io/alarm.h"
 #include "io/sync.h"
 #include "meta/service.h"
 #include "vfs/access_counts.h"
@@ -42,6 +43,11 @@ class Settling {
   void note_hot(int64_t bytes) {
     hot_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     if (bytes > 0) (void)room_.note(static_cast<uint64_t>(bytes));
+  }
+  // A file has left it. Whoever waits for room is told at once.
+  void note_evicted(uint64_t bytes) {
+    note_hot(-static_cast<int64_t>(bytes));
+    if (room_.state() != RoomState::kFree) room_alarm_.ring();
   }
   void set_hot(uint64_t bytes) { hot_bytes_ = static_cast<int64_t>(bytes); }
   void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
@@ -105,6 +111,7 @@ class Settling {
   bool stuck_ = false;                     // nothing could be evicted at the last attempt; evict_loop's
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
+  io::Alarm room_alarm_;  // rung for a look at the disk
   UploadThrottle throttle_;
   bool needs_room_ = false;  // above the high watermark; evict_loop's
 

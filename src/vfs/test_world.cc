@@ -83,6 +83,7 @@ io::Task<Result<void>> TestWorld::open() {
                          .durable_in_tiers = in_bucket(),
                          .journal_blocks_at_once = static_cast<uint32_t>(seed_ % 4),
                          .journal_blocks = 6});
+  if (serving) volume_ = std::make_unique<HeldVolume>(std::move(volume_), *serving);
   co_return co_await volume_->start();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "data/hot/hot_store.h"
@@ -14,7 +15,7 @@
 #include "meta/volume.h"
 #include "object/testing/place.h"
 #include "tier/metadata/shipper.h"
-#include "vfs/volume.h"
+#include "vfs/held_volume.h"
 
 namespace firn::vfs {
 
@@ -57,6 +58,9 @@ class TestWorld {
 
   // Before mount().
   TierOptions tier_options{.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
+
+  // Before mount(): when the volume may answer.
+  std::optional<Serving> serving;
 
   Volume& volume() { return *volume_; }
   kv::Engine& engine() { return in_bucket() ? *cache_ : *engine_; }

@@ -1,12 +1,17 @@
 """Volumes that live in a bucket: what fsync acknowledged is there whatever becomes of the machine, and one daemon at a
 time can change it."""
+import contextlib
+import errno
+import json
 import os
 import shutil
+import signal
 import threading
 import time
 import unittest
 from pathlib import Path
 
+from firn_cli import DAMAGE
 from tiered import TieredTest
 
 KILLS = int(os.environ.get("FIRN_KILLS", "6"))
@@ -131,10 +136,11 @@ class Bucket(TieredTest):
         self.write("a", 50_000)
         other, elsewhere = self.folder / "other", self.folder / "elsewhere"
         elsewhere.mkdir()
-        self.mount(other, elsewhere)
-        thread, outcome = self.fsync_elsewhere("a")
-        thread.join(LONG_S)
-        self.assertIsInstance(outcome["error"], OSError)
+        with open(self.mount_point / "a", "ab", buffering=0) as file:
+            self.mount(other, elsewhere)
+            with self.assertRaises(OSError):
+                file.write(b"more")
+                os.fsync(file.fileno())
         self.wait_for_end(self.volume)
         log = (self.volume / "firn.log").read_text()
         self.assertIn("another daemon has taken over this volume", log)
@@ -170,6 +176,54 @@ class Bucket(TieredTest):
         self.mount(other, elsewhere, "-o", "ro")
         self.assert_tree(elsewhere)
 
+    def test_gc_takes_nothing_from_under_readers(self):
+        self.make()
+        for i in range(6):
+            self.write(f"f{i}", 3 << 20)
+        self.flush()
+        reader = self.folder / "reader"
+        reader.mkdir()
+        self.mount(self.folder / "reader cache", reader, "-o", "ro")
+        # It reads, all the while, whatever it is that it sees: never an error but that the file was changed.
+        wrong, end = [], threading.Event()
+
+        def read():
+            while not end.is_set():
+                for i in range(6):
+                    try:
+                        (reader / f"f{i}").read_bytes()
+                    except FileNotFoundError:
+                        pass
+                    except OSError as error:
+                        if error.errno != errno.ESTALE:
+                            wrong.append(error)
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            held = 0
+            for change in range(8):
+                for i in range(0, 6, 2):
+                    self.write(f"f{i}", 2 << 20)
+                (self.mount_point / f"f{2 * change % 6 + 1}").unlink(missing_ok=True)
+                self.expected.pop(f"f{2 * change % 6 + 1}", None)
+                self.flush()
+                self.assertIn("held", self.succeed("gc", self.volume, "--grace", "0s", "--dry-run"))
+                done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
+                held += done["held"]
+            self.assertGreater(held, 0)
+            self.assertEqual(self.status()["tiers"]["metadata"]["readers"], 1)
+        finally:
+            end.set()
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.until_same(reader)
+        # Nobody holds anything once the reader has gone.
+        self.succeed("umount", reader)
+        done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
+        self.assertEqual(done["held"], 0)
+        self.assertGreater(done["removed"], 0)
+        self.assert_tree()
+
     def until_same(self, mount_point):
         """Readers ask once a second and apply what they find: several times that is what "bounded" promises."""
         deadline = time.monotonic() + FOLLOW_S
@@ -186,6 +240,77 @@ class Bucket(TieredTest):
         done = self.run_program("flock", "--timeout", str(LONG_S // 2), volume / "firn.lock", "true")
         self.assertEqual(done.returncode, 0, "the daemon still runs")
 
+    def test_a_writer_that_slept_never_tells_what_was(self):
+        self.make()
+        self.write("a", 50_000)
+        self.write("gone", 100)
+        descriptor = os.open(self.mount_point / "a", os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        daemon = self.daemon_pid(self.volume)
+        self.addCleanup(self.resume, daemon)
+        os.kill(daemon, signal.SIGSTOP)
+        other, elsewhere = self.folder / "other", self.folder / "elsewhere"
+        elsewhere.mkdir()
+        self.mount(other, elsewhere)  # waits until the lease of the first has lapsed
+        (elsewhere / "a").write_bytes(b"new")
+        (elsewhere / "gone").unlink()
+        os.sync()
+        os.kill(daemon, signal.SIGCONT)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for look in (lambda: (self.mount_point / "a").stat().st_size, lambda: (self.mount_point / "gone").stat(),
+                         lambda: (self.mount_point / "a").read_bytes(), lambda: os.listdir(self.mount_point)):
+                if not os.path.ismount(self.mount_point):
+                    break
+                try:
+                    found = look()
+                except FileNotFoundError:
+                    break  # unmounted in between
+                except OSError:
+                    continue
+                if os.path.ismount(self.mount_point):
+                    self.fail(f"the writer that was taken over told {found!r:.100}")
+            time.sleep(0.05)
+        self.wait_for_end(self.volume)
+        self.assertIn("another daemon has taken over this volume", (self.volume / "firn.log").read_text())
+        self.assertEqual((elsewhere / "a").read_bytes(), b"new")
+
+    def resume(self, process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+
+    def test_without_its_bucket_it_tells_nothing_until_it_is_back(self):
+        self.make()
+        self.write("a", 50_000)
+        self.server.stop()
+        try:
+            time.sleep(7)  # longer than the lease, and than the kernel remembers
+            answers = []
+            thread = threading.Thread(target=lambda: answers.append((self.mount_point / "a").stat().st_size))
+            thread.start()
+            thread.join(3)
+            self.assertEqual(answers, [])
+        finally:
+            self.server.start()
+        thread.join(LONG_S)
+        self.assertEqual(answers, [50_000])
+
+    def test_without_a_lease_the_cache_is_read_while_the_bucket_is_away(self):
+        self.make()
+        self.write("a", 50_000)
+        self.umount()
+        settings = self.volume / "firn.toml"
+        settings.write_text(settings.read_text().replace('#lease = "5s"', 'lease = "0s"'))
+        self.assertIn('\nlease = "0s"', settings.read_text())
+        self.mount()
+        self.assert_tree()
+        self.server.stop()
+        try:
+            time.sleep(7)
+            self.assert_tree()
+        finally:
+            self.server.start()
+
     def test_fsync_waits_for_a_bucket_that_is_away(self):
         self.make()
         self.write("a", 50_000)
@@ -194,7 +319,6 @@ class Bucket(TieredTest):
             thread, outcome = self.fsync_elsewhere("a")
             thread.join(3)
             self.assertTrue(thread.is_alive(), "fsync returned while the bucket was away")
-            self.assertEqual((self.mount_point / "a").stat().st_size, 50_004)
         finally:
             self.server.start()
         thread.join(LONG_S)
@@ -264,6 +388,31 @@ class Bucket(TieredTest):
         self.umount()
         self.fsck_deep()
 
+    def test_fsck_mends_the_records_in_the_bucket(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        # Whoever serves it is not to lose it.
+        self.refuse("fsck", "--repair", self.volume, words=["in use|already"])
+        cache = self.folder / "other"
+        shutil.copytree(self.volume, cache, ignore=lambda folder, names: set(names) - {"firn.toml"})
+        self.refuse("fsck", "--repair", cache, words=["mounted somewhere"])
+        self.assert_tree()
+        self.umount()
+        self.assertEqual(self.run_program(DAMAGE, self.volume, "bucket").returncode, 0)
+        done = self.firn("fsck", self.volume)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("--repair would mend", done.stdout)
+        done = self.firn("fsck", "--repair", self.volume)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("repaired", done.stdout)
+        self.succeed("fsck", self.volume)  # also of what is in the bucket by now
+        shutil.rmtree(self.volume)
+        self.mount()
+        self.assert_tree()
+        self.umount()
+        self.succeed("fsck", "--repair", "--deep", self.volume)
+
     def test_the_usual_place_of_the_cache(self):
         self.succeed("init", self.url)
         self.succeed("mount", self.url, self.mount_point)
@@ -291,7 +440,6 @@ class Bucket(TieredTest):
         (self.folder / "foreign").mkdir()
         (self.folder / "foreign" / "file").write_text("mine")
         self.refuse("mount", self.url, self.mount_point, "--cache", self.folder / "foreign", words=["not empty"])
-        self.refuse("fsck", "--repair", self.url, words=["not in this version"])
         # A volume that lives in a folder, and has a tier there.
         local, place = self.folder / "local", self.server.url(self.prefix + "-tier")
         self.succeed("init", local, "--tier", f"s3={place}")

@@ -15,28 +15,38 @@ constexpr uint64_t kSweepGap = 32;
 
 }  // namespace
 
-Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& options, int64_t now_seconds) {
+Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& options, int64_t now_seconds,
+                           uint64_t applied) {
   auto first_kept = root.past.begin();
-  const auto old = [&](const Root::Past& past) { return past.replaced + options.grace_ns / kSecond <= now_seconds; };
+  const auto old = [&](const Root::Past& past) {
+    return past.first_log <= applied && past.replaced + options.grace_ns / kSecond <= now_seconds;
+  };
   while (root.past.end() - first_kept > static_cast<ptrdiff_t>(options.keep_roots) && old(*first_kept)) {
     root.signposts.push_back(first_kept->number);
     ++first_kept;
   }
   root.past.erase(root.past.begin(), first_kept);
-  if (root.past.empty()) return {.log_end = root.first_log, .root_end = number};
-  return {.log_end = root.past.front().first_log, .root_end = root.past.front().number};
+  if (root.past.empty()) return {.log_end = std::min(root.first_log, applied), .root_end = number};
+  return {.log_end = std::min(root.past.front().first_log, applied), .root_end = root.past.front().number};
 }
 
 io::Task<Result<uint64_t>> MetadataCollector::pass(FoundRoot& root, io::CancelToken* token) {
   removed_ = 0;
   CO_TRY(co_await log_.confirm(token));
   const int64_t now_seconds = io::Reactor::current()->clock().now().seconds;
-  const Removable removable = strike_old_roots(root.root, root.number, options_, now_seconds);
+  if (seen_root_ != root.number) {
+    seen_root_ = root.number;
+    pins_end_ = root.root.first_pin;
+  }
+  const uint64_t applied = CO_TRY(co_await pins_.look(token));
+  root.root.first_pin = pins_.first();
+  const Removable removable = strike_old_roots(root.root, root.number, options_, now_seconds, applied);
   failpoint("root.before_collect");
   CO_TRY(co_await remove_logs(root.root, removable.log_end, token));
   failpoint("root.after_logs");
   CO_TRY(co_await remove_tables(root.root, removable.root_end, token));
   failpoint("root.after_dropped");
+  CO_TRY(co_await remove_pins(root, token));
   CO_TRY(co_await remove_roots(root, token));
   CO_TRY(co_await remove_fences(root.root, now_seconds, token));
   CO_TRY(co_await sweep(root.root, now_seconds, token));
@@ -85,6 +95,13 @@ io::Task<Result<void>> MetadataCollector::remove_tables(Root& root, uint64_t roo
     return remove(table_key(one.epoch, one.number), token);
   }));
   root.dropped.resize(first);
+  co_return Result<void>();
+}
+
+// A root has said that they do not count: no reader takes their names again.
+io::Task<Result<void>> MetadataCollector::remove_pins(FoundRoot& root, io::CancelToken* token) {
+  for (uint64_t& first = root.root.first_kept_pin; first < pins_end_ && left() > 0; ++first)
+    CO_TRY(co_await remove(pin_key(first), token));
   co_return Result<void>();
 }
 

@@ -11,6 +11,7 @@
 
 #include "tier/metadata/bucket.h"
 #include "tier/metadata/log_writer.h"
+#include "tier/metadata/pin.h"
 
 namespace firn::tier {
 
@@ -30,14 +31,16 @@ struct Removable {
   uint64_t log_end = 0;   // log objects before it
   uint64_t root_end = 0;  // what roots before it alone need
 };
-Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& options, int64_t now_seconds);
+// Readers have applied the log before `applied`, and those who have not begun (0) need all that there is.
+Removable strike_old_roots(Root& root, uint64_t number, const RetentionOptions& options, int64_t now_seconds,
+                           uint64_t applied);
 
 // One pass at a time.
 class MetadataCollector {
  public:
   // `fence`: the place of this writer's fence. What it refers to must outlive it.
-  MetadataCollector(Bucket bucket, LogWriter& log, uint64_t fence, RetentionOptions options)
-      : bucket_(std::move(bucket)), log_(log), fence_(fence), options_(options) {}
+  MetadataCollector(Bucket bucket, LogWriter& log, ReaderPins& pins, uint64_t fence, RetentionOptions options)
+      : bucket_(std::move(bucket)), log_(log), pins_(pins), fence_(fence), options_(options) {}
 
   // Removes what may go and strikes it off `root`'s lists, which must be this writer's newest. Returns how many
   // objects. What fails stays for the next pass.
@@ -47,6 +50,7 @@ class MetadataCollector {
   io::Task<Result<void>> remove_logs(Root& root, uint64_t end, io::CancelToken* token);
   io::Task<Result<void>> remove_log(Root& root, uint64_t place, io::CancelToken* token);
   io::Task<Result<void>> remove_tables(Root& root, uint64_t root_end, io::CancelToken* token);
+  io::Task<Result<void>> remove_pins(FoundRoot& root, io::CancelToken* token);
   io::Task<Result<void>> remove_roots(FoundRoot& root, io::CancelToken* token);
   io::Task<Result<void>> remove_fences(Root& root, int64_t now_seconds, io::CancelToken* token);
   io::Task<Result<void>> sweep(Root& root, int64_t now_seconds, io::CancelToken* token);
@@ -55,9 +59,12 @@ class MetadataCollector {
 
   const Bucket bucket_;
   LogWriter& log_;
+  ReaderPins& pins_;
   const uint64_t fence_;
   const RetentionOptions options_;
-  size_t removed_ = 0;  // in this pass
+  size_t removed_ = 0;      // in this pass
+  uint64_t seen_root_ = 0;  // the newest one of the last pass,
+  uint64_t pins_end_ = 1;   // and its first_pin as it was put
 };
 
 }  // namespace firn::tier

@@ -50,7 +50,7 @@ Envelope with_seal(Envelope envelope, bool sealed) {
 Status check_fields(const Envelope& e) {
   const auto type = static_cast<uint8_t>(e.type);
   const auto kind = static_cast<uint8_t>(e.kind);
-  if (type < 1 || type > 4 || kind > 4 || (e.type == ObjectType::kLog) != (e.kind != LogKind::kNone))
+  if (type < 1 || type > 5 || kind > 4 || (e.type == ObjectType::kLog) != (e.kind != LogKind::kNone))
     return Status(Code::kNotSupported, "the object is of a kind that this firn does not know");
   if (e.type == ObjectType::kVolume && e.sealed) return Status(Code::kCorrupt, "the volume's object is sealed");
   return {};

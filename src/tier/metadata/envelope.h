@@ -22,7 +22,7 @@ inline constexpr size_t kEnvelopeHeaderBytes = 80;
 inline constexpr size_t kPieceHeaderBytes = 24;
 inline constexpr size_t kPieceBytes = 1 << 20;  // of content in every piece but the last
 
-enum class ObjectType : uint8_t { kVolume = 1, kRoot = 2, kLog = 3, kTable = 4 };
+enum class ObjectType : uint8_t { kVolume = 1, kRoot = 2, kLog = 3, kTable = 4, kPin = 5 };
 
 enum class LogKind : uint8_t {
   kNone = 0,     // not a log object
@@ -40,7 +40,7 @@ struct Envelope {
   LogKind kind = LogKind::kNone;
   bool sealed = false;
   uint64_t epoch = 0;
-  uint64_t number = 0;       // of the root, log object, or table in its epoch
+  uint64_t number = 0;       // of the root, log object, pin, or table in its epoch
   Bytes16 writer{};          // random, of one opening of the volume
   Bytes16 nonce{};           // random, of this object
   uint64_t plain_bytes = 0;  // of the content

@@ -167,6 +167,11 @@ TEST(MetadataRoot, ComesBack) {
   ASSERT_TRUE(decoded) << decoded.error().to_string();
   EXPECT_EQ(*decoded, full_root());
   EXPECT_EQ(checksum64(encode_root(full_root())), 9770625981450836272u);
+  Root newer = full_root();
+  newer.lease_ms = 6000;
+  newer.first_pin = 9;
+  newer.first_kept_pin = 7;
+  EXPECT_EQ(decode_root(encode_root(newer)).value(), newer);
 }
 
 TEST(MetadataRoot, RefusesWhatCannotBe) {
@@ -178,6 +183,7 @@ TEST(MetadataRoot, RefusesWhatCannotBe) {
   };
   EXPECT_FALSE(refuses([](Root&) {}));
   EXPECT_TRUE(refuses([](Root& root) { root.first_log = 0; }));
+  EXPECT_TRUE(refuses([](Root& root) { root.lease_ms = 1ULL << 40; }));
   EXPECT_TRUE(refuses([](Root& root) { root.manifest.clear(); }));
   EXPECT_TRUE(refuses([](Root& root) { root.tables[0].name.clear(); }));
   EXPECT_TRUE(refuses([](Root& root) { root.tables[0].name = std::string(300, 'n'); }));

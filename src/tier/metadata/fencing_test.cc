@@ -169,6 +169,7 @@ TEST(BucketVolume, ReleaseLeavesNothingToDoubt) {
     Session session(world);
     ASSERT_TRUE(session.open().ok());
     EXPECT_FALSE(session.held.clean);
+    EXPECT_FALSE(world.run(is_released(session.way.bucket)).value());
     for (int i = 0; i < 400; ++i) ASSERT_TRUE(session.put("k", std::to_string(i)).ok());
     ASSERT_TRUE(session.commit("last", "one"));
     ASSERT_TRUE(session.release());
@@ -178,6 +179,7 @@ TEST(BucketVolume, ReleaseLeavesNothingToDoubt) {
   Session next(world);
   ASSERT_TRUE(next.open().ok());
   EXPECT_TRUE(next.held.clean);
+  EXPECT_FALSE(world.run(is_released(next.way.bucket)).value());
   world.run(next.shipper->close());  // without a release
   Session third(world);
   ASSERT_TRUE(third.open().ok());

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <string>
 
+#include "io/alarm.h"
 #include "kv/shipping.h"
-#include "tier/metadata/alarm.h"
 
 namespace firn::tier {
 
@@ -26,7 +26,7 @@ class LogQueue final : public kv::CommitSink {
   };
 
   // `alarm` rings also at the first commit of an empty queue. It must outlive the queue.
-  LogQueue(Limits limits, Alarm& alarm) : limits_(limits), alarm_(alarm) {}
+  LogQueue(Limits limits, io::Alarm& alarm) : limits_(limits), alarm_(alarm) {}
 
   void committed(kv::Version version, std::string_view batch) override;
 
@@ -45,7 +45,7 @@ class LogQueue final : public kv::CommitSink {
 
  private:
   const Limits limits_;
-  Alarm& alarm_;
+  io::Alarm& alarm_;
   mutable std::mutex loads_mutex_;  // guards the rest
   std::deque<Load> loads_;
   uint64_t bytes_ = 0;

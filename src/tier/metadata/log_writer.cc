@@ -9,12 +9,13 @@ namespace {
 // Compressed on the reactor: what a few dozen appends add up to, which is gone sooner than a thread has been woken.
 constexpr size_t kInlineBytes = 128 << 10;
 
-int64_t monotonic_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
+int64_t elapsed_ns() { return io::Reactor::current()->clock().elapsed_ns(); }
 
 }  // namespace
 
 io::Task<LogWriter::Prepared> LogWriter::prepare(LogKind kind, std::string payload) {
   Prepared made;
+  made.made_ns = elapsed_ns();
   made.envelope = {.type = ObjectType::kLog,
                    .kind = kind,
                    .sealed = bucket_.key.has_value(),
@@ -31,29 +32,35 @@ io::Task<LogWriter::Prepared> LogWriter::prepare(LogKind kind, std::string paylo
 
 io::Task<Result<void>> LogWriter::put(Prepared object, io::CancelToken* token) {
   if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
-  const int64_t sent = monotonic_ns();
   failpoint("log.before_put");
   const auto other = CO_TRY(
       co_await claim(bucket_, log_key(object.envelope.number), std::move(object.content), object.envelope, token));
   failpoint("log.after_put");
   if (other) co_return fail(fence_by(*other));
   next_.store(object.envelope.number + 1, std::memory_order_release);
-  lease_until_ns_.store(sent + lease_ns_, std::memory_order_release);
+  // An earlier attempt may have arrived, and a fence after it since.
+  renew_lease(object.made_ns);
   co_return Result<void>();
 }
 
 io::Task<Result<void>> LogWriter::confirm(io::CancelToken* token) {
   if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
-  const int64_t sent = monotonic_ns();
-  const uint64_t place = next();
-  const std::string name = log_key(place);
-  if (CO_TRY(co_await object_exists(bucket_, name, token))) {
+  const int64_t sent = elapsed_ns();
+  // What is there may be of a put of this writer that nobody knows the outcome of; a fence comes after that then.
+  for (uint64_t place = next();; ++place) {
+    const std::string name = log_key(place);
+    if (!CO_TRY(co_await object_exists(bucket_, name, token))) break;
     const auto there = CO_TRY(co_await read_envelope(bucket_, name, token));
     if (!there) co_return fail(Code::kUnavailable, "the object " + name + " was there and is gone");
     if (there->writer != writer_) co_return fail(fence_by(*there));
   }
-  if (lease_until_ns_.load() < sent + lease_ns_) lease_until_ns_.store(sent + lease_ns_, std::memory_order_release);
+  renew_lease(sent);
   co_return Result<void>();
+}
+
+void LogWriter::renew_lease(int64_t sent_ns) {
+  if (lease_until_ns_.load() < sent_ns + lease_ns_)
+    lease_until_ns_.store(sent_ns + lease_ns_, std::memory_order_release);
 }
 
 Status LogWriter::fence_by(const Envelope& other) {

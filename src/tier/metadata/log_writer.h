@@ -15,7 +15,7 @@ namespace firn::tier {
 class LogWriter {
  public:
   // `lease_ns`: for how long after the sending of a request that found this writer unfenced it may take itself for the
-  // writer. `on_fenced` is called once, when it no longer is.
+  // writer, by Clock::elapsed_ns(). `on_fenced` is called once, when it no longer is.
   LogWriter(Bucket bucket, const Writership& held, int64_t lease_ns, std::function<void(const Status&)> on_fenced)
       : bucket_(std::move(bucket)),
         epoch_(held.epoch),
@@ -28,12 +28,13 @@ class LogWriter {
   struct Prepared {
     Envelope envelope;
     object::Content content;
+    int64_t made_ns = 0;  // by Clock::elapsed_ns()
   };
   // An object for the place next(). Compresses beside the reactor what is large.
   io::Task<Prepared> prepare(LogKind kind, std::string payload);
   // A failure leaves open whether it is there; put the same one again. kNotPermitted: fenced.
   io::Task<Result<void>> put(Prepared object, io::CancelToken* token);
-  // Asks whether somebody has taken over; renews the lease if not. kNotPermitted: fenced.
+  // Asks whether somebody has taken over; renews the lease if not. kNotPermitted: fenced. May run beside a put.
   io::Task<Result<void>> confirm(io::CancelToken* token);
   // Somebody else's object was met elsewhere.
   Status fence_by(const Envelope& other);
@@ -45,11 +46,14 @@ class LogWriter {
   // Not ok once fenced.
   Status fenced() const;
   bool is_fenced() const { return is_fenced_.load(std::memory_order_acquire); }
-  bool lease_valid(int64_t now_ns) const {
-    return now_ns < lease_until_ns_.load(std::memory_order_acquire) && !is_fenced_.load(std::memory_order_acquire);
+  // How much of the lease is left; not more than 0 when it has lapsed, or this writer is fenced.
+  int64_t lease_left_ns(int64_t elapsed_ns) const {
+    return is_fenced() ? 0 : lease_until_ns_.load(std::memory_order_acquire) - elapsed_ns;
   }
 
  private:
+  void renew_lease(int64_t sent_ns);
+
   const Bucket bucket_;
   const uint64_t epoch_;
   const Bytes16 writer_;

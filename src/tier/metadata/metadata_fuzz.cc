@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   const std::string_view input(reinterpret_cast<const char*>(data), bytes);
   (void)decode_envelope(input);
   constexpr uint64_t kMaxPlain = 4 << 20;
-  for (const auto type : {ObjectType::kVolume, ObjectType::kRoot, ObjectType::kLog, ObjectType::kTable}) {
+  for (const auto type :
+       {ObjectType::kVolume, ObjectType::kRoot, ObjectType::kLog, ObjectType::kTable, ObjectType::kPin}) {
     const auto opened = open_object(input, {.type = type, .number = 7, .max_plain_bytes = kMaxPlain}, "name", {});
     if (opened) CHECK(opened->plain.size() <= kMaxPlain);
     // In two parts it is the same.

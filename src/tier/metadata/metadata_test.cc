@@ -97,7 +97,11 @@ TEST(BucketVolume, IdleItCostsARequestAMinute) {
   const uint64_t before = session.requests();
   world.wait(3600 * kSecond);
   EXPECT_LE(session.requests() - before, 60u);
-  EXPECT_TRUE(session.shipper->lease_valid());
+  world.wait(10 * kSecond);
+  EXPECT_FALSE(session.shipper->lease().holds());
+  EXPECT_TRUE(world.run(session.shipper->lease().wait()));
+  EXPECT_LE(session.requests() - before, 61u);
+  EXPECT_TRUE(session.shipper->lease().holds());
   Session other(world);
   ASSERT_TRUE(other.open({.keep_lease = false}).ok());
   const uint64_t now = other.requests();

@@ -1,5 +1,6 @@
 #include "tier/metadata/root.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "bucket.pb.h"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxNameBytes = 255;
 constexpr size_t kMaxIdentityBytes = 64;
+constexpr uint64_t kMaxLeaseMs = 24 * 3600 * 1000;
 
 const char* problem_of(const bucket::Root& m) {
   if (m.database().size() != sizeof(Bytes16)) return "has no database id";
@@ -20,6 +22,7 @@ const char* problem_of(const bucket::Root& m) {
       return "has a table with an impossible name";
     if (table.bytes() > kMaxTableBytes || table.number() == 0) return "has an impossible table";
   }
+  if (m.lease_ms() > kMaxLeaseMs) return "has an impossible lease";
   for (const auto& past : m.past())
     if (past.first_log() > m.first_log()) return "needs less log than the one before it";
   return nullptr;
@@ -80,6 +83,9 @@ std::string encode_root(const Root& root) {
   }
   m.set_tables_made(root.tables_made);
   m.set_first_kept_log(root.first_kept_log);
+  m.set_lease_ms(root.lease_ms);
+  if (root.first_pin != 1) m.set_first_pin(root.first_pin);
+  if (root.first_kept_pin != 1) m.set_first_kept_pin(root.first_kept_pin);
   encode_leavings(root, m);
   return m.SerializeAsString();
 }
@@ -94,7 +100,10 @@ Result<Root> decode_root(std::string_view bytes) {
             .first_log = m.first_log(),
             .manifest = m.manifest(),
             .tables_made = m.tables_made(),
-            .first_kept_log = m.first_kept_log()};
+            .first_kept_log = m.first_kept_log(),
+            .first_pin = std::max<uint64_t>(1, m.first_pin()),
+            .first_kept_pin = std::max<uint64_t>(1, m.first_kept_pin()),
+            .lease_ms = m.lease_ms()};
   std::memcpy(root.database.data(), m.database().data(), root.database.size());
   for (const auto& table : m.tables())
     root.tables.push_back(

@@ -63,6 +63,8 @@ struct Root {
   std::vector<Fence> fences;
   std::vector<uint64_t> signposts;
   std::vector<Sweep> sweeps;
+  uint64_t first_pin = 1, first_kept_pin = 1;
+  uint64_t lease_ms = 0;  // of the writer: TakeOverOptions::lease_ns
 
   friend bool operator==(const Root&, const Root&) = default;
 };

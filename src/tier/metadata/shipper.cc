@@ -23,9 +23,13 @@ MetadataShipper::MetadataShipper(Bucket bucket, Writership held, ShipOptions opt
              end(why);
              if (options_.on_fenced) options_.on_fenced(why);
            }),
+      lease_(log_, {.lease_ns = options_.lease_ns,
+                    .patience_ns = options_.ack_timeout_ns,
+                    .first_retry_ns = options_.first_retry_ns}),
       publisher_(bucket, log_, held.root,
                  {.database = options_.database, .tables_in_flight = options_.tables_in_flight}),
-      collector_(bucket, log_, held.fence, options_.retention),
+      pins_(bucket, log_),
+      collector_(bucket, log_, pins_, held.fence, options_.retention),
       queue_({.load_bytes = options_.log_bytes,
               .ring_bytes = options_.flush_bytes,
               .max_bytes = options_.drop_when_full ? options_.queue_bytes : 0},
@@ -38,6 +42,8 @@ MetadataShipper::~MetadataShipper() { CHECK(source_ == nullptr); }  // otherwise
 void MetadataShipper::start(kv::ShippingSource& source, StartFrom from) {
   CHECK(home_ == nullptr && io::Reactor::current() != nullptr);
   home_ = io::Reactor::current();
+  lease_.start();
+  pins_.start(publisher_.root().root.first_pin);
   source_ = &source;
   last_contact_ns_ = monotonic_ns();
   if (from == StartFrom::kDatabase) queue_.stop();
@@ -249,6 +255,7 @@ ShipStatus MetadataShipper::status() const {
           .waits_for_root = root_awaited_,
           .fenced = !log_.fenced().ok(),
           .lease_valid = lease_valid(),
+          .readers = pins_.live(),
           .last_failure = last_failure_};
 }
 
@@ -287,6 +294,7 @@ io::Task<void> MetadataShipper::close() {
   io::Reactor* const caller = io::Reactor::current();
   co_await io::switch_to(*home_);
   end(Status(Code::kUnavailable, "the volume's metadata is no longer shipped"));
+  co_await lease_.close();
   co_await gate_.close();
   if (source_ != nullptr) source_->set_commit_sink(nullptr);
   source_ = nullptr;

@@ -13,14 +13,16 @@
 #include <memory>
 #include <mutex>
 
+#include "io/alarm.h"
 #include "io/cancel.h"
 #include "io/sync.h"
 #include "kv/shipping.h"
-#include "tier/metadata/alarm.h"
 #include "tier/metadata/collector.h"
 #include "tier/metadata/log_queue.h"
 #include "tier/metadata/log_writer.h"
+#include "tier/metadata/pin.h"
 #include "tier/metadata/publisher.h"
+#include "tier/metadata/serving_lease.h"
 #include "tier/metadata/takeover.h"
 
 namespace firn::tier {
@@ -41,10 +43,11 @@ struct ShipOptions {
   size_t tables_in_flight = 2;
   Bytes16 database{};  // as for take_over()
   RetentionOptions retention;
-  // Whether to ask, when there is nothing to ship, if this is still the writer: needed where readers rely on
-  // lease_valid(). One request each time.
+  // Whether to ask every heartbeat_ns, when there is nothing to ship, if this is still the writer. One request each
+  // time.
   bool keep_lease = true;
-  int64_t lease_ns = 150'000'000'000;
+  // For how long after a request that found this the writer lease() holds. To be that of TakeOverOptions, or shorter.
+  int64_t lease_ns = 5'000'000'000;
   int64_t heartbeat_ns = 60'000'000'000;
   // After a failure: waits that double. Those who wait for commits are told once it has failed for ack_timeout_ns; the
   // commits stay queued.
@@ -75,7 +78,8 @@ struct ShipStatus {
   bool waits_for_root = false;  // what is in the bucket is older than `shipped` was before: a root is on its way
   bool fenced = false;
   bool lease_valid = false;
-  Status last_failure;  // of the newest request of its kind that failed; ok after one that succeeded
+  uint64_t readers = 0;  // elsewhere, as of the last look at their pins
+  Status last_failure;   // of the newest request of its kind that failed; ok after one that succeeded
 };
 
 // start() binds it to the current reactor, on which its tasks run. Calls may come from any reactor.
@@ -101,6 +105,10 @@ class MetadataShipper {
   // Removes what no root that is kept needs, as is done after every root. Returns how many objects.
   io::Task<Result<uint64_t>> collect();
 
+  // Readers elsewhere may still fetch what became needless after the time that this returns; the log has everything
+  // that says what did before, and no earlier than that the caller saw to (ship_through()). A request for each reader.
+  io::Task<Result<Timestamp>> removable_until();
+
   // Ships what is left, makes a root if there is much log, says in the log that this writer has ended, and closes.
   // Nobody may commit any more. After `within_ns` it gives up (kTimedOut), and closes all the same: the next opening
   // then finds what has been shipped, in order.
@@ -114,9 +122,10 @@ class MetadataShipper {
   uint64_t epoch() const { return log_.epoch(); }
   // Every commit up to it is in the bucket.
   kv::Version shipped() const;
-  // Whether this was surely the one writer a moment ago: whoever answers readers while it is false may answer with what
-  // somebody else has changed. False before start().
-  bool lease_valid() const { return home_ != nullptr && log_.lease_valid(home_->clock().monotonic_ns()); }
+  // Whoever answers readers while it does not hold may answer with what somebody else has changed. After start().
+  ServingLease& lease() { return lease_; }
+  // Whether this was surely the one writer a moment ago. False before start().
+  bool lease_valid() const { return home_ != nullptr && log_.lease_left_ns(home_->clock().elapsed_ns()) > 0; }
   ShipStatus status() const;
 
  private:
@@ -149,9 +158,11 @@ class MetadataShipper {
   const Bucket bucket_;
   const ShipOptions options_;
   LogWriter log_;
+  ServingLease lease_;
   Publisher publisher_;
+  ReaderPins pins_;
   MetadataCollector collector_;
-  Alarm alarm_, root_alarm_;
+  io::Alarm alarm_, root_alarm_;
   LogQueue queue_;
   io::CancelToken token_;     // ends every wait and request
   io::CancelToken released_;  // at the end, whichever it is

@@ -99,6 +99,20 @@ io::Task<Result<uint64_t>> MetadataShipper::collect_here() {
   co_return removed;
 }
 
+io::Task<Result<Timestamp>> MetadataShipper::removable_until() {
+  const io::Gate::Entry entry = gate_.enter();
+  if (!entry) co_return fail(Code::kUnavailable, "the volume's metadata is no longer shipped");
+  io::Reactor* const caller = io::Reactor::current();
+  co_await io::switch_to(*home_);
+  Result<Timestamp> until = Timestamp();
+  {
+    const io::Mutex::Guard guard = co_await publish_mutex_.lock();
+    until = co_await pins_.removable_until(&token_);
+  }
+  co_await io::switch_to(*caller);
+  co_return until;
+}
+
 io::Task<Result<uint64_t>> MetadataShipper::publish_root() {
   io::Reactor* const caller = io::Reactor::current();
   co_await io::switch_to(*home_);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "base/testing/seeds.h"
 #include "io/test_environment.h"
@@ -31,6 +32,10 @@ using testing::WayFaults;
 using MakeTarget = std::function<std::unique_ptr<kv::RestoreTarget>()>;
 
 constexpr const char* kVolume = "simulated";
+constexpr int64_t kLeaseNs = 20 * kSecond;
+
+// Those whose successors must not serve beside them.
+using Servers = std::set<MetadataShipper*>;
 
 ShipOptions ship_options(Random& random) {
   return {
@@ -42,7 +47,7 @@ ShipOptions ship_options(Random& random) {
       .root_log_objects = 2 + random.below(10),
       .tables_in_flight = 1 + random.below(3),
       .retention = {.keep_roots = 1 + random.below(2), .grace_ns = 60 * kSecond},
-      .lease_ns = 20 * kSecond,
+      .lease_ns = kLeaseNs,
       .heartbeat_ns = 8 * kSecond,
       .longest_retry_ns = 3 * kSecond,
       .ack_timeout_ns = 60 * kSecond};
@@ -51,21 +56,30 @@ ShipOptions ship_options(Random& random) {
 // One process that mounts the volume of a bucket, works, and ends well, badly or too late.
 class Daemon {
  public:
-  Daemon(BucketWorld& world, History& history, WayFaults faults, std::optional<Key> key, MakeTarget make_target)
-      : world_(world), history_(history), way_(world, faults, key), make_target_(std::move(make_target)) {}
+  Daemon(BucketWorld& world, History& history, WayFaults faults, std::optional<Key> key, MakeTarget make_target,
+         Servers& servers)
+      : servers_(servers),
+        world_(world),
+        history_(history),
+        way_(world, faults, key),
+        make_target_(std::move(make_target)) {}
 
   Task<void> live(io::Gate::Entry) {
-    const Result<Writership> held = co_await take_over(way_.bucket, {.volume = kVolume, .within_ns = 50 * kSecond});
+    const Result<Writership> held =
+        co_await take_over(way_.bucket, {.volume = kVolume, .lease_ns = kLeaseNs, .within_ns = 50 * kSecond});
     if (!held) co_return;
     Result<Restored> restored = co_await restore();
     if (!restored) co_return;
+    if (held->others_until_ns > world_.now()) co_await io::sleep_for(held->others_until_ns - world_.now());
     const History::Number base = history_.identify(co_await History::read(*restored->engine), "restored");
     last_ = base;
     MetadataShipper shipper(way_.bucket, *held, ship_options(world_.random));
     kv::ShippingSource& source = *restored->engine->shipping();
     ShippedEngine engine(std::move(restored->engine), shipper);
     shipper.start(source, StartFrom::kBucket);
+    servers_.insert(&shipper);
     co_await work(engine, shipper);
+    servers_.erase(&shipper);
     if (world_.random.below(3) == 0) {
       const Result<void> released = co_await shipper.release(300 * kSecond);
       if (released) history_.acknowledge(last_);
@@ -119,6 +133,13 @@ class Daemon {
 
   Task<void> client(kv::Engine& engine, MetadataShipper& shipper, int64_t until, io::Gate::Entry) {
     while (world_.now() < until) {
+      check_alone(shipper);
+      if (world_.random.below(8) == 0) {
+        const Result<void> served = co_await shipper.lease().wait();
+        if (!served) EXPECT_NE(served.error().message(), "");
+        if (served) EXPECT_TRUE(shipper.lease_valid());
+        check_alone(shipper);
+      }
       const std::unique_ptr<kv::Transaction> transaction = engine.begin();
       const History::Draft draft = history_.draft(world_.random, *transaction);
       const Result<kv::Version> version = co_await transaction->commit();
@@ -139,6 +160,14 @@ class Daemon {
     }
   }
 
+  // Whoever may answer is the only one who may.
+  void check_alone(MetadataShipper& mine) {
+    if (!mine.lease().holds()) return;
+    for (MetadataShipper* other : servers_)
+      EXPECT_TRUE(other == &mine || !other->lease().holds()) << "two daemons serve the volume";
+  }
+
+  Servers& servers_;
   BucketWorld& world_;
   History& history_;
   Way way_;
@@ -194,12 +223,13 @@ Task<void> live_through(BucketWorld& world, History& history, WayFaults faults, 
                         MakeTarget make_target) {
   Way good(world, {}, key);
   io::Gate daemons, watchers;
+  Servers servers;
   io::CancelToken enough;
   Watcher watcher(world, history, faults, key, make_target);
   io::detach(watcher.watch(&enough, watchers.enter()));
   std::vector<std::unique_ptr<Daemon>> all;
   for (uint64_t count = 2 + world.random.below(5); count > 0; --count) {
-    all.push_back(std::make_unique<Daemon>(world, history, faults, key, make_target));
+    all.push_back(std::make_unique<Daemon>(world, history, faults, key, make_target, servers));
     io::detach(all.back()->live(daemons.enter()));
     // Often the next one comes while this one is there, or at the same moment.
     co_await io::sleep_for(static_cast<int64_t>(world.random.below(2) * world.random.below(150) * kSecond));

@@ -7,9 +7,14 @@ namespace firn::tier {
 
 namespace {
 
-constexpr int kMaxRaces = 32;       // against other openers, and the former writer's last PUTs
+constexpr int kMaxRaces = 32;  // against other openers, and the former writer's last PUTs
+constexpr int64_t kMillisecond = 1'000'000;
 constexpr size_t kMaxSweeps = 256;  // openings since the last collection
 
+// Clocks of two machines differ, by much less than that.
+constexpr int64_t kClockRates = 50;
+
+int64_t elapsed_ns() { return io::Reactor::current()->clock().elapsed_ns(); }
 int64_t monotonic_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 int64_t wall_seconds() { return io::Reactor::current()->clock().now().seconds; }
 
@@ -67,6 +72,9 @@ class TakeOver {
     FoundRoot next{.number = newest + 1, .root = succeed(former, wall_seconds())};
     next.root.volume = options_.volume;
     next.root.database = options_.database;
+    next.root.lease_ms = static_cast<uint64_t>(options_.lease_ns / kMillisecond);
+    former_lease_ns_ = static_cast<int64_t>(former.root.lease_ms) * kMillisecond;
+    if (options_.own_database != Bytes16{} && former.root.database == options_.own_database) former_lease_ns_ = 0;
     if (newest != 0) {
       next.root.sweeps.push_back({former.envelope.epoch, former.root.tables_made + 1, wall_seconds()});
       if (next.root.sweeps.size() > kMaxSweeps) next.root.sweeps.erase(next.root.sweeps.begin());
@@ -91,10 +99,12 @@ class TakeOver {
       if (place > first) CO_TRY(co_await look_at(place - 1));
       const Envelope fence = header(ObjectType::kLog, LogKind::kFence, place, 0);
       const std::string name = log_key(place);
-      held_.lease_from_ns = monotonic_ns();
+      held_.lease_from_ns = elapsed_ns();
       object::Content content = make_object(fence, name, {}, Codec::kStored, bucket_.key);
       if (!CO_TRY(co_await claim(bucket_, name, std::move(content), fence, token_))) {
         held_.fence = place;
+        if (!held_.clean && former_lease_ns_ > 0)
+          held_.others_until_ns = elapsed_ns() + former_lease_ns_ + former_lease_ns_ / kClockRates;
         co_return Result<void>();
       }
       ++place;
@@ -125,6 +135,7 @@ class TakeOver {
   const Bucket& bucket_;
   const TakeOverOptions& options_;
   io::CancelToken* const token_;
+  int64_t former_lease_ns_ = 0;
   Writership held_;
 };
 
@@ -143,6 +154,16 @@ Root succeed(const FoundRoot& former, int64_t now_seconds) {
     root.past.push_back({.number = former.number, .first_log = former.root.first_log, .replaced = now_seconds});
   root.seconds = now_seconds;
   return root;
+}
+
+io::Task<Result<bool>> is_released(Bucket bucket, io::CancelToken* token) {
+  const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
+  if (newest == 0) co_return true;
+  const FoundRoot root = CO_TRY(co_await read_root(bucket, newest, token));
+  const uint64_t end = CO_TRY(co_await log_end(bucket, root.root.first_log, token));
+  if (end == root.root.first_log) co_return false;
+  const std::optional<Envelope> last = CO_TRY(co_await read_envelope(bucket, log_key(end - 1), token));
+  co_return last && last->kind == LogKind::kRelease;
 }
 
 io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token) {

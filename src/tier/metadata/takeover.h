@@ -23,9 +23,14 @@ struct TakeOverOptions {
   // The local database that the roots will be taken from: 16 random bytes, made with it. (A database that is made anew
   // from the bucket at every opening has new ones.)
   Bytes16 database{};
+  // Of a database whose process, if it was the former writer, has surely ended. All zero: there is none.
+  Bytes16 own_database{};
   // Go on although the newest root was taken from another local database, whose writer is then fenced. Without it that
   // is kNotPermitted: for volumes whose truth is the local database, where two of them mean that one was restored.
   bool from_others = true;
+  // For how long after its last request this writer may answer from memory: its successors wait for that. 0: they need
+  // not, for it does without a lease.
+  int64_t lease_ns = 0;
   uint64_t root_hint = 0;  // a root's number that is known to have existed; saves requests
   // Longer than that, by either clock, it must not take (kTimedOut). To be shorter than the grace period of any writer.
   int64_t within_ns = 600'000'000'000;
@@ -38,12 +43,18 @@ struct Writership {
   FoundRoot root;             // this writer's first
   uint64_t fence = 0;         // the place of its fence in the log, which begins at root.root.first_log
   bool clean = false;         // the writer before it released the volume
-  int64_t lease_from_ns = 0;  // when the fence was sent, of the reactor's clock
+  int64_t lease_from_ns = 0;  // when the fence was sent, by Clock::elapsed_ns()
+  // Until then a former writer that has not heard of all this may answer from memory, by the same clock. 0: none does.
+  int64_t others_until_ns = 0;
 };
 
 // kNotPermitted: somebody else took over at the same time, or `from_others` forbids it; others as the store fails.
 // After a failure the former writer may be fenced all the same.
 io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token = nullptr);
+
+// Whether the last writer has ended well: whoever takes over takes it from nobody. Only a hint: somebody may take over
+// just now.
+io::Task<Result<bool>> is_released(Bucket bucket, io::CancelToken* token = nullptr);
 
 // The status of a writer that met an object of somebody with a higher epoch.
 Status taken_over(const Bucket& bucket, const Envelope& by);

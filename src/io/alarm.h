@@ -9,14 +9,14 @@
 #include "io/cancel.h"
 #include "io/reactor.h"
 
-namespace firn::tier {
+namespace firn::io {
 
 // One sleeper at a time; ring() from any thread.
 class Alarm {
  public:
   // Ends the sleep under way, or the next one.
   void ring() {
-    std::shared_ptr<io::CancelToken> sleeping;
+    std::shared_ptr<CancelToken> sleeping;
     {
       std::lock_guard lock(state_mutex_);
       if (sleeping_ == nullptr) rung_ = true;
@@ -26,14 +26,14 @@ class Alarm {
   }
 
   // Until `nanoseconds` have passed or ring().
-  io::Task<void> sleep(int64_t nanoseconds) {
-    auto token = std::make_shared<io::CancelToken>();
+  Task<void> sleep(int64_t nanoseconds) {
+    auto token = std::make_shared<CancelToken>();
     {
       std::lock_guard lock(state_mutex_);
       if (std::exchange(rung_, false)) co_return;
       sleeping_ = token;
     }
-    co_await io::sleep_for(nanoseconds, token.get());
+    co_await sleep_for(nanoseconds, token.get());
     std::lock_guard lock(state_mutex_);
     if (sleeping_ == token) sleeping_ = nullptr;
   }
@@ -41,7 +41,7 @@ class Alarm {
  private:
   std::mutex state_mutex_;  // guards the rest
   bool rung_ = false;
-  std::shared_ptr<io::CancelToken> sleeping_;
+  std::shared_ptr<CancelToken> sleeping_;
 };
 
-}  // namespace firn::tier
+}  // namespace firn::io

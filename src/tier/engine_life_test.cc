@@ -1,0 +1,140 @@
+// Uploading, evicting and bringing back at once, with stores that hang and worse, and crashes anywhere in it: whatever
+// was settled is there afterwards, as it was.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/testing/seeds.h"
+#include "io/sim/abandon.h"
+#include "object/testing/noise.h"
+#include "tier/test_world.h"
+#include "tier/testing/scrub.h"
+#include "tier/verify_all.h"
+
+namespace firn::tier {
+namespace {
+
+using object::testing::Faults;
+using object::testing::noise;
+using testing::World;
+
+using Contents = std::map<std::string, std::string>;
+
+Faults bad_faults(uint64_t seed) {
+  switch (seed % 4) {
+    case 0:
+      return {.max_latency_ns = 10'000'000};
+    case 1:
+      return {.hung = 0.1, .max_latency_ns = 1'000'000'000};
+    case 2:
+      return {.refused = 0.1, .answer_lost = 0.1, .hung = 0.05, .max_latency_ns = 1'000'000'000};
+    default:
+      return {.refused = 0.05,
+              .answer_lost = 0.05,
+              .hung = 0.03,
+              .forgotten = 0.05,
+              .corrupted = 0.05,
+              .truncated = 0.05,
+              .max_latency_ns = 1'000'000'000};
+  }
+}
+
+Contents write_some(World& world, SeededRandom& choose, Contents contents) {
+  for (uint64_t count = 1 + choose.below(4); count > 0; --count) {
+    const std::string name = "f" + std::to_string(choose.below(8));
+    if (contents.contains(name) && world.stat(name).content.evicted) continue;
+    contents[name] = noise(1 + choose.below(6 * world.options.chunk_bytes), choose.next());
+    world.write(name, contents[name]);
+  }
+  world.sync();
+  return contents;
+}
+
+io::Task<void> upload_on(World* world) {
+  for (;;) (void)co_await world->uploader->pass(nullptr);
+}
+
+io::Task<void> move_on(World* world, std::vector<std::string> names, uint64_t seed) {
+  // Of its own: a crash leaves it behind in the middle.
+  auto* choose = new SeededRandom(seed);
+  io::abandon(choose);
+  for (;;) {
+    const std::string name = names[choose->below(names.size())];
+    const Result<meta::Attr> attr = co_await world->meta->lookup({}, kRootInode, name);
+    if (attr && attr->content.evicted) {
+      (void)co_await world->do_restore(name);
+    } else {
+      (void)co_await world->do_evict(name);  // refused where it must be
+    }
+    co_await io::yield();
+  }
+}
+
+void set_faults(World& world, const Faults& faults) {
+  world.near->faulty.set_faults(faults);
+  world.far->faulty.set_faults(faults);
+}
+
+void expect_contents(World& world, const Contents& contents) {
+  for (const auto& [name, content] : contents) {
+    if (world.stat(name).content.evicted) {
+      const auto restored = world.restore(name);
+      ASSERT_TRUE(restored) << name << ": " << restored.error().to_string();
+    }
+    EXPECT_TRUE(world.read(name) == content) << name;
+  }
+}
+
+void live_through_crashes(uint64_t seed) {
+  World world({.seed = seed, .faults = bad_faults(seed)});
+  SeededRandom choose(seed * 131);
+  Contents contents;
+  for (int life = 0; life < 4; ++life) {
+    contents = write_some(world, choose, std::move(contents));
+    std::vector<std::string> names;
+    for (const auto& [name, content] : contents) names.push_back(name);
+    world.reactor->stop_after(1 + choose.below(4000));
+    io::detach_on(*world.reactor, upload_on(&world));
+    io::detach_on(*world.reactor, move_on(&world, names, choose.next()));
+    world.reactor->run();
+    world.restart(choose.below(2) == 0);
+    set_faults(world, {});
+    expect_contents(world, contents);
+    if (::testing::Test::HasFailure()) return;
+    set_faults(world, bad_faults(seed));
+  }
+  set_faults(world, {});
+  for (int attempt = 0; attempt < 10 && world.pending() > 0; ++attempt) world.upload();
+  EXPECT_EQ(world.pending(), 0u);
+  for (const auto& [name, content] : contents) EXPECT_TRUE(world.evict(name)) << name;
+  (void)testing::scrub_cold(world);  // what a store forgot or lost since is put there again
+  expect_contents(world, contents);
+  EXPECT_TRUE(world.run(verify_all(*world.meta, world.tiers(), *world.pool, {}, nullptr)).value().problems.empty());
+}
+
+TEST(EngineLife, CrashesAnywhereLoseNothing) { firn::testing::for_seeds(150, live_through_crashes); }
+
+// A request that never answers ends with its deadline, and what it was for is tried again.
+TEST(EngineLife, RequestsThatHangHoldUpNothingForEver) {
+  World world({.seed = 3});
+  const std::string content = noise(3 * world.options.chunk_bytes, 3);
+  world.write("f", content);
+  world.far->faulty.set_faults({.hung = 1});
+  const int64_t begun_ns = world.reactor->clock().monotonic_ns();
+  const UploadSummary hung = world.upload();
+  EXPECT_EQ(hung.files, 0u);
+  EXPECT_FALSE(hung.first_failure.ok());
+  EXPECT_LT(world.reactor->clock().monotonic_ns() - begun_ns, 3600'000'000'000);
+  EXPECT_EQ(world.evict("f").error(), Code::kBusy);
+  world.far->faulty.set_faults({});
+  EXPECT_EQ(world.upload().files, 1u);
+  // The nearer one hangs: the next one has it.
+  ASSERT_TRUE(world.evict("f"));
+  world.near->faulty.set_faults({.hung = 1});
+  ASSERT_TRUE(world.restore("f"));
+  EXPECT_TRUE(world.read("f") == content);
+  EXPECT_TRUE(world.damaged.empty());
+}
+
+}  // namespace
+}  // namespace firn::tier
