@@ -37,10 +37,10 @@ Result<int> show(bool as_json) {
   return kExitOk;
 }
 
-Result<int> clear() {
+Result<int> clear(bool as_json) {
   const auto cache = TRY(cache_of_user());
   TRY(cache->clear());
-  return kExitOk;
+  return as_json ? show(as_json) : Result<int>(kExitOk);
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ void add_cache(Command& firn) {
   };
   auto arguments = std::make_shared<Arguments>();
   command.value("ACTION", arguments->action, "Remove what it holds").one_of({"clear"});
-  command.flag("--json", arguments->json, "As one JSON value");
-  command.runs([arguments] { return arguments->action.empty() ? show(arguments->json) : clear(); });
+  command.json(arguments->json, "As one JSON value");
+  command.runs([arguments] { return arguments->action.empty() ? show(arguments->json) : clear(arguments->json); });
 }
 
 }  // namespace firn::cli

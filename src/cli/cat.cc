@@ -37,6 +37,7 @@ void add_cat(Command& firn) {
   auto paths = std::make_shared<std::vector<std::string>>();
   command.value("PATH", *paths, "Files").required();
   command.may_be_remote();
+  command.without_json("it prints what is in the files");
   command.runs([paths] { return print_files(*paths); });
 }
 

@@ -25,6 +25,8 @@ struct Declared {
 
 namespace {
 
+constexpr const char* kJsonFlag = "--json";
+
 Parameter parameter_of(const CLI::Option& option, const Declared& declared) {
   Parameter out{.help = option.get_description(),
                 .required = option.get_required(),
@@ -94,6 +96,7 @@ void add_help(Command& firn, CLI::App& app, const Declared& declared) {
       .called("FOLDER")
       .excludes(names)
       .excludes(man);
+  command.without_json("it prints text for people, and man pages");
   command.runs([&app, &declared, arguments] { return help(app, declared, *arguments); });
 }
 
@@ -103,6 +106,13 @@ int misused(const CLI::App& app, const CLI::ParseError& error) {
   const std::string command = used.empty() ? "" : used.front()->get_name();
   return misuse(fmt::format("{}{}; see: firn help{}", command.empty() ? "" : command + ": ", error.what(),
                             command.empty() ? "" : " " + command));
+}
+
+// Before it is known what the command is: what cannot be parsed is told as JSON, too.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i)
+    if (std::string_view(argv[i]) == kJsonFlag) return true;
+  return false;
 }
 
 }  // namespace
@@ -172,6 +182,13 @@ Option Command::flag(const std::string& names, bool& into, const std::string& he
   return {app_->add_flag(names, into, help), declared_};
 }
 
+Option Command::json(bool& into, const std::string& help) { return flag(kJsonFlag, into, help); }
+
+void Command::without_json(const std::string& reason) {
+  const std::string manual = app_->get_footer();
+  app_->footer(fmt::format("{}{}It has no {}: {}.", manual, manual.empty() ? "" : "\n\n", kJsonFlag, reason));
+}
+
 void Command::may_be_remote() {
   RemoteOptions& options = remote_options();
   app_->add_option("--url", options.url, "Ask the server at http[s]://HOST[:7734] (or FIRN_URL)");
@@ -196,6 +213,7 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&)>&
   declare(firn);
   add_completion(firn, [&] { return tree_of(app, declared); });
   add_help(firn, app, declared);
+  if (asks_for_json(argc, argv)) print_errors_as_json();
   if (argc < 2) {
     std::fputs(app.help().c_str(), stderr);
     return kExitMisuse;
@@ -212,20 +230,8 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&)>&
   }
   Result<int> result = declared.chosen();
   if (result) return *result;
-  print_error(fmt::format("{}: {}", app.get_subcommands().front()->get_name(), result.error().to_string()));
+  print_failure(app.get_subcommands().front()->get_name(), result.error());
   return kExitFailure;
-}
-
-void print_error(const std::string& message) {
-  std::string line = "firn: ";
-  for (const char c : message) line += c == '\n' || c == '\r' ? ' ' : c;
-  line += '\n';
-  std::fputs(line.c_str(), stderr);
-}
-
-int misuse(const std::string& message) {
-  print_error(message);
-  return kExitMisuse;
 }
 
 }  // namespace firn::cli

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "cli/errors.h"
 
 namespace CLI {
 class App;
@@ -64,6 +65,11 @@ class Command {
   Option value(const std::string& names, std::optional<uint32_t>& into, const std::string& help);
   Option flag(const std::string& names, bool& into, const std::string& help);
 
+  // --json: results go to standard output as JSON, and failures to standard error (cli/errors.h). Every command has it,
+  // or says why not.
+  Option json(bool& into, const std::string& help);
+  void without_json(const std::string& reason);
+
   // --url and --ca-file, for a command that may ask a server on another machine (cli/remote.h).
   void may_be_remote();
 
@@ -113,9 +119,5 @@ void add_devices(Command& firn);
 void add_cache(Command& firn);
 void add_cp(Command& firn);
 void add_version(Command& firn);
-
-// Prints "firn: MESSAGE" to stderr, on one line, and yields the exit code of misuse.
-int misuse(const std::string& message);
-void print_error(const std::string& message);
 
 }  // namespace firn::cli

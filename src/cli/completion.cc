@@ -48,6 +48,7 @@ void add_completion(Command& firn, std::function<CommandTree()> tree) {
   Command command = firn.add("completion", "Print a script that completes commands in a shell", kManual);
   auto shell = std::make_shared<std::string>();
   command.value("SHELL", *shell, "The shell").required().one_of({"bash", "zsh", "fish"});
+  command.without_json("it prints a script");
   command.runs([shell, tree = std::move(tree)]() -> Result<int> {
     const auto print = *shell == "bash" ? bash_completion : *shell == "zsh" ? zsh_completion : fish_completion;
     std::fputs(print(tree()).c_str(), stdout);

@@ -37,6 +37,7 @@ struct Arguments {
   std::string volume;
   std::string output;
   bool with_paths = false;
+  bool json = false;
 };
 
 std::string read_text(const std::string& path) {
@@ -185,7 +186,10 @@ Result<int> run(const Arguments& arguments) {
   Bundle bundle = TRY(Bundle::create(name));
   TRY(gather(served, arguments.with_paths, bundle));
   TRY(bundle.pack(output));
-  fmt::print("{}\n", output);
+  if (arguments.json)
+    print_json({{"file", output}});
+  else
+    fmt::print("{}\n", output);
   return kExitOk;
 }
 
@@ -197,6 +201,7 @@ void add_debug(Command& firn) {
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted; none with --url");
   command.value("-o,--output", arguments->output, "The file to write, which must not be there").called("FILE");
   command.flag("--with-paths", arguments->with_paths, "With names of files, where the log or the uploads have them");
+  command.json(arguments->json, "The file's name as one JSON value");
   command.may_be_remote();
   command.runs([arguments]() -> Result<int> {
     if (arguments->volume.empty() && !TRY(chosen_remote()))

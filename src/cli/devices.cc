@@ -48,7 +48,7 @@ Result<int> list(bool as_json) {
 void add_devices(Command& firn) {
   Command command = firn.add("devices", "List the volumes on the network", kManual);
   auto as_json = std::make_shared<bool>(false);
-  command.flag("--json", *as_json, "As one JSON value");
+  command.json(*as_json, "As one JSON value");
   command.may_be_remote();
   command.runs([as_json] { return list(*as_json); });
 }

@@ -124,7 +124,7 @@ void add_du(Command& firn) {
   auto arguments = std::make_shared<Arguments>();
   command.value("PATH", arguments->paths, "Folders or files").required();
   command.flag("-s,--summarize", arguments->summary, "One line for each PATH, none for the folders in it");
-  command.flag("--json", arguments->json, "One JSON object per line");
+  command.json(arguments->json, "One JSON object per line");
   command.may_be_remote();
   command.runs([arguments] { return sum_up(*arguments); });
 }

@@ -126,7 +126,7 @@ void add_events(Command& firn) {
              "Begin after this event's cursor; \"oldest\": with the oldest that is kept; \"now\"")
       .called("CURSOR");
   command.flag("--no-follow", arguments->no_follow, "Show what there is, from the oldest on or --since, and end");
-  command.flag("--json", arguments->json, "Each change as a line of JSON");
+  command.json(arguments->json, "Each change as a line of JSON");
   command.may_be_remote();
   command.runs([arguments]() -> Result<int> { return Follower(TRY(find_tree(arguments->path)), *arguments).run(); });
 }

@@ -143,7 +143,7 @@ void add_find(Command& firn) {
   command.value("--size", arguments->size, "A file of more than +SIZE, or less than -SIZE, such as +1M").called("SIZE");
   command.value("--newer", arguments->newer, "Modified within a DURATION until now, such as 12h or 7d")
       .called("DURATION");
-  const Option json = command.flag("--json", arguments->json, "One JSON object per line");
+  const Option json = command.json(arguments->json, "One JSON object per line");
   command.flag("-0,--null", arguments->null, "A NUL behind each path, not a line feed").excludes(json);
   command.may_be_remote();
   command.runs([arguments] { return find_all(*arguments); });

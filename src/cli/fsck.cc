@@ -181,7 +181,7 @@ void add_fsck(Command& firn) {
   command.value("VOLUME", arguments->volume, "The volume's folder").required();
   command.flag("--repair", arguments->repair, "Mend what can be mended");
   command.flag("--deep", arguments->deep, "Read and verify all that colder tiers hold, too");
-  command.flag("--json", arguments->json, "The report as one JSON object");
+  command.json(arguments->json, "The report as one JSON object");
   command.runs([arguments] { return fsck(*arguments); });
 }
 

@@ -102,7 +102,7 @@ void add_gc(Command& firn) {
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted").required();
   command.flag("--dry-run", arguments->dry_run, "Only tell what would be removed");
   command.value("--grace", arguments->grace, "Instead of tiers.retention, such as 0s");
-  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.json(arguments->json, "The outcome as JSON");
   command.runs([arguments] { return collect(*arguments); });
 }
 
@@ -111,7 +111,7 @@ void add_scrub(Command& firn) {
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted").required();
   command.value("--rate", arguments->rate, "At most so many bytes each second, such as 8MiB");
-  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.json(arguments->json, "The outcome as JSON");
   command.runs([arguments] { return scrub(*arguments); });
 }
 

@@ -248,7 +248,7 @@ void add_init(Command& firn) {
   command.flag("--dedup", options->dedup, "Send chunks that are equal to others once only");
   command.flag("--encrypt", options->encrypt, "Seal what leaves this machine");
   command.value("--key-file", options->key_file, "The file whose content opens the encrypted volume").called("FILE");
-  command.flag("--json", options->json, "What was made as one JSON value");
+  command.json(options->json, "What was made as one JSON value");
   command.runs([options] { return init(*options); });
 }
 

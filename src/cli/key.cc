@@ -1,8 +1,11 @@
 // firn key change: another passphrase for the same key.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/random.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/secret.h"
 #include "cli/settings.h"
 #include "cli/stores.h"
@@ -31,6 +34,7 @@ constexpr int64_t kRequestNs = 60'000'000'000;
 
 struct Arguments {
   std::string volume, key_file, new_key_file;
+  bool json = false;
 };
 
 std::string names_of(const std::vector<std::string>& names) {
@@ -135,9 +139,16 @@ Result<void> change_in(const VolumePaths& paths, const Arguments& arguments, con
   return done ? closed : done;
 }
 
+// tiers.key_file in firn.toml says what opens the volume from now on; the user sets it.
 void say_what_next(const Arguments& arguments, const Settings& settings) {
-  fmt::print("{}: has a new secret; the former one opens it no more\n", arguments.volume);
   const std::string wanted = arguments.new_key_file.empty() ? "" : absolute_path(arguments.new_key_file);
+  if (arguments.json) {
+    print_json({{"volume", absolute_path(arguments.volume)},
+                {"key_file", settings.tiers.key_file},
+                {"wanted_key_file", wanted}});
+    return;
+  }
+  fmt::print("{}: has a new secret; the former one opens it no more\n", arguments.volume);
   if (wanted == settings.tiers.key_file) return;
   if (wanted.empty())
     fmt::print("remove tiers.key_file from {}/firn.toml, to be asked for the passphrase\n", arguments.volume);
@@ -166,6 +177,7 @@ void add_key(Command& firn) {
   change_command.value("VOLUME", arguments->volume, "The volume's folder").required();
   change_command.value("--key-file", arguments->key_file, "The present key file").called("FILE");
   change_command.value("--new-key-file", arguments->new_key_file, "The new key file").called("FILE");
+  change_command.json(arguments->json, "One JSON value: tiers.key_file as it is, and as it must be set (\"\": none)");
   change_command.runs([arguments] { return change(*arguments); });
 }
 

@@ -85,7 +85,7 @@ void add_ls(Command& firn) {
   command.value("PATH", arguments->paths, "Folders or files").required();
   command.flag("-l", arguments->extended, "Attributes too");
   command.flag("--bytes", arguments->exact, "With -l, sizes in bytes");
-  command.flag("--json", arguments->json, "One JSON object per line");
+  command.json(arguments->json, "One JSON object per line");
   command.may_be_remote();
   command.runs([arguments] { return list(*arguments); });
 }

@@ -245,7 +245,7 @@ void add_migrate(Command& firn) {
   command.flag("--dry-run", arguments->dry_run, "Only tell what would be done");
   command.flag("--verify", arguments->verify, "Copy nothing; compare contents and attributes of both sides");
   command.value("--report", arguments->report, "A file for a line of JSON about every entry found").called("FILE");
-  command.flag("--json", arguments->json, "The summary as one JSON object");
+  command.json(arguments->json, "The summary as one JSON object");
   command.runs([arguments] { return migrate(*arguments); });
 }
 

@@ -1,5 +1,8 @@
 // firn mkdir
+#include <nlohmann/json.hpp>
+
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/target.h"
 
 namespace firn::cli {
@@ -9,6 +12,7 @@ struct Arguments {
   std::vector<std::string> paths;
   std::string mode = "755";
   bool parents = false;
+  bool json = false;
 };
 
 Result<int> make(const Arguments& arguments) {
@@ -19,6 +23,7 @@ Result<int> make(const Arguments& arguments) {
         path_route("mkdir", target) + "&mode=" + arguments.mode + (arguments.parents ? "&parents=1" : "");
     if (auto reply = client.call("POST", route); !reply) return fail(on(path, reply.error()));
   }
+  if (arguments.json) print_json({{"folders", arguments.paths}});
   return kExitOk;
 }
 
@@ -31,6 +36,7 @@ void add_mkdir(Command& firn) {
   command.value("PATH", arguments->paths, "Folders to make").required();
   command.flag("-p,--parents", arguments->parents, "Missing parents too; what exists is no failure");
   command.value("-m,--mode", arguments->mode, "Permissions in octal (755)");
+  command.json(arguments->json, "What was made as one JSON value");
   command.may_be_remote();
   command.runs([arguments] { return make(*arguments); });
 }

@@ -1,11 +1,14 @@
 // firn mount: starts the daemon of a volume and mounts it.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/cache_folder.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/daemonize.h"
 #include "cli/http_settings.h"
+#include "cli/json.h"
 #include "cli/secret.h"
 #include "cli/volume_folder.h"
 #include "fuse/mount_options.h"
@@ -31,12 +34,21 @@ struct MountArguments {
   std::string volume, mount_point, cache, key_file, announce;
   std::vector<std::string> options;
   bool foreground = false;
+  bool json = false;
 };
 
 Result<VolumePaths> volume_of(const MountArguments& arguments) {
   if (!is_bucket_url(arguments.volume)) return require_volume(arguments.volume);
   const std::string key_file = arguments.key_file.empty() ? "" : absolute_path(arguments.key_file);
   return open_cache_folder(arguments.volume, arguments.cache, key_file);
+}
+
+void tell_mounted(const DaemonOptions& options, const MountArguments& arguments) {
+  if (arguments.json)
+    print_json({{"volume", options.paths.root}, {"mount_point", options.mount_point}});
+  else if (arguments.foreground)
+    fmt::print("mounted {}\n", options.mount_point);
+  std::fflush(stdout);
 }
 
 Result<int> mount(const MountArguments& arguments) {
@@ -54,9 +66,10 @@ Result<int> mount(const MountArguments& arguments) {
   options.announce = arguments.announce;
   options.secret = TRY(secret_of(options.paths));
   if (arguments.foreground) {
-    TRY(run_daemon(options, [&options] { fmt::print("mounted {}\n", options.mount_point), std::fflush(stdout); }));
+    TRY(run_daemon(options, [&] { tell_mounted(options, arguments); }));
   } else {
     TRY(start_in_background(options));
+    tell_mounted(options, arguments);
   }
   return kExitOk;
 }
@@ -81,6 +94,7 @@ void add_mount(Command& firn) {
              "Tell the local network by mDNS where HTTP is served: auto, yes or no; instead of http.announce")
       .one_of({kAnnounceChoices.begin(), kAnnounceChoices.end()});
   command.flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
+  command.json(arguments->json, "What is mounted where as one JSON value");
   command.runs([arguments] { return mount(*arguments); });
 }
 

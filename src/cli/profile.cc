@@ -193,7 +193,7 @@ void add_profile(Command& firn) {
   command.value("--seconds", arguments->seconds, "How long to watch").between(1, 86'400);
   command.value("--interval", arguments->interval_s, "Sum up every so many seconds; 0: once, at the end")
       .between(0, 86'400);
-  command.flag("--json", arguments->json, "Each sum as a line of JSON");
+  command.json(arguments->json, "Each sum as a line of JSON");
   command.runs([arguments] { return run(*arguments); });
 }
 

@@ -239,7 +239,7 @@ void add_restore(Command& firn) {
   command.value("VOLUME", arguments->volume, "The folder to make").required();
   command.value("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase")
       .called("FILE");
-  command.flag("--json", arguments->json, "What came back as one JSON value");
+  command.json(arguments->json, "What came back as one JSON value");
   command.runs([arguments] { return restore(*arguments); });
 }
 

@@ -20,39 +20,41 @@ struct Arguments {
   std::vector<std::string> paths;
   bool recursive = false;
   bool force = false;
+  bool json = false;
 };
 
-Status remove_tree(Client& client, const Target& target) {
-  auto removed = client.call("DELETE", file_route(target));
-  if (removed) return {};
-  if (removed.error() != Code::kNotEmpty) return std::move(removed).error();
+// What is removed is counted in `count`.
+Status remove_one(Client& client, const Target& target, uint64_t& count) {
+  TRY(client.call("DELETE", file_route(target)));
+  ++count;
+  return {};
+}
+
+Status remove_tree(Client& client, const Target& target, uint64_t& count) {
+  Status removed = remove_one(client, target, count);
+  if (removed != Code::kNotEmpty) return removed;
   for (;;) {
     const auto reply = TRY(client.call("GET", route_to("ls", target)));
     const auto page = TRY(parse_answer(reply.body));
     const auto& entries = page.at("entries");
-    for (const auto& entry : entries) TRY(remove_tree(client, below(target, bytes_of(entry, "name"))));
+    for (const auto& entry : entries) TRY(remove_tree(client, below(target, bytes_of(entry, "name")), count));
     if (entries.empty()) break;
   }
-  if (target.inner == "/") return {};
-  TRY(client.call("DELETE", file_route(target)));
-  return {};
+  return target.inner == "/" ? Status() : remove_one(client, target, count);
 }
 
 Result<int> remove(const Arguments& arguments) {
+  uint64_t count = 0;
   for (const std::string& path : arguments.paths) {
     const Target target = TRY(find_target(path));
     Client client = TRY(Client::connect(target.served));
-    Status status;
-    if (arguments.recursive) {
-      status = remove_tree(client, target);
-    } else if (auto reply = client.call("DELETE", file_route(target)); !reply) {
-      status = std::move(reply).error();
-    }
+    Status status = (arguments.recursive ? remove_tree : remove_one)(client, target, count);
     if (status == Code::kNotFound && arguments.force) continue;
     if (status == Code::kNotEmpty)
       status = Status(Code::kNotEmpty, fmt::format("{}: the folder is not empty; remove all of it with -r", path));
     TRY(on(path, std::move(status)));
   }
+  if (arguments.json) print_json({{"removed", count}});
   return kExitOk;
 }
 
@@ -64,6 +66,7 @@ void add_rm(Command& firn) {
   command.value("PATH", arguments->paths, "What to remove").required();
   command.flag("-r,--recursive", arguments->recursive, "Folders with all that is in them");
   command.flag("-f,--force", arguments->force, "What is not there is no failure");
+  command.json(arguments->json, "How much was removed as one JSON value");
   command.may_be_remote();
   command.runs([arguments] { return remove(*arguments); });
 }

@@ -1,10 +1,13 @@
 // firn serve: a volume's doors without FUSE.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/cache_folder.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/http_settings.h"
+#include "cli/json.h"
 #include "cli/secret.h"
 #include "cli/volume_folder.h"
 #include "io/tcp_address.h"
@@ -27,7 +30,16 @@ constexpr const char* kManual =
 struct Arguments {
   std::string volume, nfs, announce;
   std::vector<std::string> http;
+  bool json = false;
 };
+
+void tell_serving(const VolumePaths& paths, const Arguments& arguments) {
+  if (arguments.json)
+    print_json({{"volume", paths.root}});
+  else
+    fmt::print("serving {}\n", arguments.volume);
+  std::fflush(stdout);
+}
 
 Result<int> serve(const Arguments& arguments) {
   const std::string& volume = arguments.volume;
@@ -42,7 +54,7 @@ Result<int> serve(const Arguments& arguments) {
                   .nfs_address = arguments.nfs,
                   .log_to_stderr = true,
                   .secret = secret},
-                 [&volume] { fmt::print("serving {}\n", volume), std::fflush(stdout); }));
+                 [&] { tell_serving(paths, arguments); }));
   return kExitOk;
 }
 
@@ -62,6 +74,7 @@ void add_serve(Command& firn) {
   command
       .value("--nfs", arguments->nfs, "Serve NFS clients at an address such as 127.0.0.1:2049; instead of nfs.address")
       .called("ADDRESS");
+  command.json(arguments->json, "What is served as one JSON value");
   command.runs([arguments] { return serve(*arguments); });
 }
 

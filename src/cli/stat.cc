@@ -48,7 +48,7 @@ void add_stat(Command& firn) {
                "Prints what the volume knows of each PATH; a symlink is not followed. Times are seconds since 1970.");
   auto arguments = std::make_shared<Arguments>();
   command.value("PATH", arguments->paths, "Files or folders").required();
-  command.flag("--json", arguments->json, "One JSON object per path");
+  command.json(arguments->json, "One JSON object per path");
   command.may_be_remote();
   command.runs([arguments] { return show(*arguments); });
 }

@@ -87,7 +87,7 @@ void add_stats(Command& firn) {
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted");
   command.value("--interval", arguments->interval_s, "Seconds between samples").between(1, 3600);
   command.value("--count", arguments->count, "How many samples; 0: until interrupted").between(0, 1'000'000'000);
-  command.flag("--json", arguments->json, "Each sample as a line of JSON");
+  command.json(arguments->json, "Each sample as a line of JSON");
   command.may_be_remote();
   command.runs([arguments]() -> Result<int> {
     if (arguments->volume.empty() && !TRY(chosen_remote()))

@@ -116,7 +116,7 @@ void add_status(Command& firn) {
   Command command = firn.add("status", "Tell how volumes are", kManual);
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted");
-  command.flag("--json", arguments->json, "Everything, as one JSON value");
+  command.json(arguments->json, "Everything, as one JSON value");
   command.may_be_remote();
   command.runs([arguments]() -> Result<int> {
     const bool one = !arguments->volume.empty() || TRY(chosen_remote());

@@ -150,7 +150,7 @@ void add(Command& tier, const std::string& name, const std::string& brief, Resul
   auto arguments = std::make_shared<Arguments>();
   const Option path = command.value("PATH", arguments->path, "A file, a folder, or a whole volume");
   command.flag("--all", arguments->all, "Everything in the volume that is mounted").excludes(path);
-  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.json(arguments->json, "The outcome as JSON");
   command.may_be_remote();
   command.runs([arguments, run, name]() -> Result<int> {
     if (arguments->path.empty() && !arguments->all)

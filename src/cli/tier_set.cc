@@ -91,7 +91,7 @@ void add_tier_set(Command& tier) {
   const Option pin = command.value("--pin", arguments->pin, "hot: never evict").one_of({"hot"});
   const Option skip = command.value("--skip", arguments->skip, "A tier that does not get the files").one_at_a_time();
   command.flag("--clear", arguments->clear, "Back to the default").excludes(pin).excludes(skip);
-  command.flag("--json", arguments->json, "The outcome as JSON");
+  command.json(arguments->json, "The outcome as JSON");
   command.may_be_remote();
   command.runs([arguments] { return set(*arguments); });
 }

@@ -132,6 +132,7 @@ Result<int> revoke(const Arguments& arguments) {
   const VolumePaths paths = TRY(require_volume(arguments.volume));
   for (const std::string& id : arguments.ids)
     TRY(ask(paths, "DELETE", fmt::format("{}/{}", http::kTokensPath, http::encode_parameter(id))));
+  if (arguments.json) print_json({{"revoked", arguments.ids}});
   return kExitOk;
 }
 
@@ -155,7 +156,7 @@ void add_create(Command& token) {
   command.value("--groups", arguments->groups, "Their other groups: 100,101").needs(uid);
   command.value("--expires", arguments->expires, "After 12h, 30d and so on (never)");
   command.flag("--admin", arguments->admin, "It may do what the daemon's owner may (/v1/admin)").excludes(path);
-  command.flag("--json", arguments->json, "As one JSON value");
+  command.json(arguments->json, "As one JSON value");
 }
 
 }  // namespace
@@ -165,12 +166,11 @@ void add_token(Command& firn) {
   command.needs_subcommand();
   add_create(command);
   auto listed = std::make_shared<Arguments>();
-  add(command, "list", "List tokens, without their secrets", listed, list)
-      .flag("--json", listed->json, "As one JSON value");
+  add(command, "list", "List tokens, without their secrets", listed, list).json(listed->json, "As one JSON value");
   auto revoked = std::make_shared<Arguments>();
-  add(command, "revoke", "End tokens", revoked, revoke)
-      .value("ID", revoked->ids, "As firn token list names them")
-      .required();
+  Command revoke_command = add(command, "revoke", "End tokens", revoked, revoke);
+  revoke_command.value("ID", revoked->ids, "As firn token list names them").required();
+  revoke_command.json(revoked->json, "As one JSON value");
 }
 
 }  // namespace firn::cli

@@ -16,7 +16,7 @@ void add_transfer_options(Command& command, TransferArguments& arguments) {
   command.flag("-T,--no-target-directory", arguments.exact, "TARGET is the new name, even of a folder that is there");
   command.flag("-u,--update", arguments.update, "Leave files that are there with the same size and time");
   command.value("-j,--jobs", arguments.jobs, "Files at once (4)").called("NUMBER").between(1, kMaxJobs);
-  command.flag("--json", arguments.json, "What was done as one JSON object");
+  command.json(arguments.json, "What was done as one JSON object");
   command.may_be_remote();
 }
 

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <sys/vfs.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/volume_folder.h"
 #include "fuse/mount.h"
@@ -82,12 +85,17 @@ void add_umount(Command& firn) {
   Command command = firn.add("umount", "Unmount a volume", kManual);
   struct Arguments {
     std::string path;
-    bool lazy = false;
+    bool lazy = false, json = false;
   };
   auto arguments = std::make_shared<Arguments>();
   command.value("MOUNTPOINT", arguments->path, "Where it is mounted").required();
   command.flag("--lazy,-z", arguments->lazy, "Detach now, finish when the last user is gone");
-  command.runs([arguments] { return umount(arguments->path, arguments->lazy); });
+  command.json(arguments->json, "What was unmounted as one JSON value");
+  command.runs([arguments]() -> Result<int> {
+    const int exit_code = TRY(umount(arguments->path, arguments->lazy));
+    if (arguments->json) print_json({{"unmounted", absolute_path(arguments->path)}});
+    return exit_code;
+  });
 }
 
 }  // namespace firn::cli

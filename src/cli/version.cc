@@ -22,7 +22,7 @@ void add_version(Command& firn) {
   Command command = firn.add("version", "Print the version",
                              "Prints the program's version and the newest volume format that it reads and writes.");
   auto as_json = std::make_shared<bool>(false);
-  command.flag("--json", *as_json, "As one JSON value");
+  command.json(*as_json, "As one JSON value");
   command.runs([as_json]() -> Result<int> {
     if (*as_json) {
       print_json({{"version", version_number()}, {"format", meta::kFormatVersion}});

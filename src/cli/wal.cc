@@ -58,7 +58,7 @@ void add_wal(Command& firn) {
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted; none with --url");
   command.value("--limit", arguments->limit, "At most so many files (1000)").between(1, 10'000);
-  command.flag("--json", arguments->json, "As one JSON value");
+  command.json(arguments->json, "As one JSON value");
   command.may_be_remote();
   command.runs([arguments] { return show(*arguments); });
 }

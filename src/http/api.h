@@ -87,8 +87,12 @@ class Api {
   // Makes the file whole and durable under its name, or leaves no trace of it.
   io::Task<Result<void>> finish(Exchange& exchange, const NewFile& file, Result<void> filled);
   io::Task<Result<Published>> publish(Exchange& exchange, const NewFile& file);
-  io::Task<Result<void>> replace(const NewFile& file);
+  // `temporary`: the name that the file has meanwhile, where it has one and lacks its own.
+  io::Task<Result<Published>> publish_by(Exchange& exchange, const NewFile& file, std::string* temporary);
+  io::Task<Result<void>> replace(const NewFile& file, const vfs::Attr* expected, std::string* temporary);
   io::Task<Result<void>> remove(Exchange& exchange, std::string path);
+  // False: a condition does not hold. kStale, kBusy: it did, but it may not any more.
+  io::Task<Result<bool>> remove_once(Exchange& exchange, std::string path);
 
   // ---- api_list.cc ----
   io::Task<Result<void>> list(Exchange& exchange, std::string path);
@@ -100,6 +104,8 @@ class Api {
   // ---- api_names.cc ----
   io::Task<Result<void>> make_directory(Exchange& exchange, std::string);
   io::Task<Result<void>> move(Exchange& exchange, std::string);
+  struct Move;
+  io::Task<Result<bool>> move_once(Exchange& exchange, const Move& move);  // as remove_once()
   io::Task<Result<void>> link(Exchange& exchange, std::string);
   io::Task<Result<void>> make_symlink(Exchange& exchange, std::string);
 

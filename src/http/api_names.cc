@@ -54,6 +54,15 @@ io::Task<Result<void>> Api::make_directory(Exchange& exchange, std::string) {
   co_return co_await exchange.respond(json_response(json_of(made), 201));
 }
 
+struct Api::Move {
+  Asker who;
+  Place source, target;
+  meta::RenameOptions options;
+
+  // Of `source`.
+  static bool is_conditional(const Exchange& exchange) { return exchange.request().header("if-match").has_value(); }
+};
+
 io::Task<Result<void>> Api::move(Exchange& exchange, std::string) {
   const std::string from = CO_TRY(path_parameter(exchange.request(), "from"));
   const std::string to = CO_TRY(path_parameter(exchange.request(), "to"));
@@ -62,17 +71,30 @@ io::Task<Result<void>> Api::move(Exchange& exchange, std::string) {
   const Place source = CO_TRY(co_await resolve_parent(options_.volume, who, from));
   const Place target = CO_TRY(co_await resolve_parent(options_.volume, who, to));
   const bool durable = CO_TRY(flag_parameter(exchange.request(), "durable"));
-  std::optional<InodeLocks::Guard> guard;
-  if (exchange.request().header("if-match")) {
-    const vfs::Attr named = CO_TRY(co_await options_.volume.lookup(who, source.parent, source.name));
-    guard.emplace(co_await changing_.lock(named.inode));
-    const vfs::Attr still = CO_TRY(co_await options_.volume.lookup(who, source.parent, source.name));
-    if (still.inode != named.inode || check_conditions(exchange.request(), still) != Verdict::kProceed)
-      co_return co_await exchange.respond(failed_condition());
-  }
-  CO_TRY(co_await options_.volume.rename(who, source.parent, source.name, target.parent, target.name, options));
+  const Move move{who, source, target, options};
+  Result<bool> moved = co_await move_once(exchange, move);
+  for (Retry retry; !moved && move.is_conditional(exchange) && co_await retry.after(moved.error());)
+    moved = co_await move_once(exchange, move);
+  if (!CO_TRY(std::move(moved))) co_return co_await exchange.respond(failed_condition());
   if (durable) CO_TRY(co_await options_.volume.fsync_directory(target.parent));
   co_return co_await exchange.respond({204, "", "", {}});
+}
+
+io::Task<Result<bool>> Api::move_once(Exchange& exchange, const Move& move) {
+  vfs::Volume& volume = options_.volume;
+  const auto& [who, source, target, flags] = move;
+  meta::RenameOptions options = flags;
+  vfs::Attr still;
+  std::optional<InodeLocks::Guard> guard;
+  if (move.is_conditional(exchange)) {
+    const vfs::Attr named = CO_TRY(co_await volume.lookup(who, source.parent, source.name));
+    guard.emplace(co_await changing_.lock(named.inode));
+    still = CO_TRY(co_await volume.lookup(who, source.parent, source.name));
+    if (check_conditions(exchange.request(), still) != Verdict::kProceed) co_return false;
+    options.moves = &still;
+  }
+  CO_TRY(co_await volume.rename(who, source.parent, source.name, target.parent, target.name, options));
+  co_return true;
 }
 
 io::Task<Result<void>> Api::link(Exchange& exchange, std::string) {

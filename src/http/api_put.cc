@@ -124,14 +124,23 @@ io::Task<Result<void>> Api::finish(Exchange& exchange, const NewFile& file, Resu
   co_return co_await exchange.respond(std::move(response));
 }
 
-// Under a lock of what is replaced: what the conditions were found to hold for is what goes. That no other door
-// replaces it in between cannot be ruled out.
 io::Task<Result<Api::Published>> Api::publish(Exchange& exchange, const NewFile& file) {
-  constexpr int kTries = 100;
+  std::string temporary;
+  Result<Published> published = co_await publish_by(exchange, file, &temporary);
+  // The failure that counts is the other one.
+  if (!temporary.empty()) (void)co_await options_.volume.unlink(file.who, file.place.parent, temporary);
+  co_return published;
+}
+
+// What the conditions were found to hold for is what goes, whatever other doors do. The lock is for order among
+// requests.
+io::Task<Result<Api::Published>> Api::publish_by(Exchange& exchange, const NewFile& file, std::string* temporary) {
   vfs::Volume& volume = options_.volume;
   const InodeId inode = file.opened.attr.inode;
   const Place& place = file.place;
-  for (int tries = 0; tries < kTries; ++tries) {
+  Status overtaken = Code::kStale;
+  for (Retry retry; co_await retry.after(overtaken);) {
+    overtaken = Code::kStale;
     const auto old = CO_TRY(co_await look_up(volume, file.who, place));
     if (!old) {
       if (check_conditions(exchange.request(), std::nullopt) != Verdict::kProceed) co_return Published::kRefused;
@@ -147,21 +156,28 @@ io::Task<Result<Api::Published>> Api::publish(Exchange& exchange, const NewFile&
     if (!still || still->inode != old->inode) continue;
     if (CO_TRY(co_await check_place(volume, exchange, file.who, file.path, still)) != Verdict::kProceed)
       co_return Published::kRefused;
-    CO_TRY(co_await replace(file));
-    co_return Published::kReplaced;
+    const bool conditional = has_conditions(exchange.request());
+    const Result<void> replaced = co_await replace(file, conditional ? &*still : nullptr, temporary);
+    if (replaced) co_return Published::kReplaced;
+    if (!conditional) co_return fail(replaced.error());
+    overtaken = replaced.error();
   }
+  if (overtaken != Code::kStale) co_return fail(std::move(overtaken));
   co_return fail(Code::kBusy, "others keep replacing the file");
 }
 
-io::Task<Result<void>> Api::replace(const NewFile& file) {
+// An inode that has lost its last name gets none again, so the temporary one stays until the file is published.
+io::Task<Result<void>> Api::replace(const NewFile& file, const vfs::Attr* expected, std::string* temporary) {
   vfs::Volume& volume = options_.volume;
   const InodeId parent = file.place.parent;
-  const std::string temporary = fmt::format(".firn-put-{:016x}", system_random().next());
-  CO_TRY(co_await volume.link(file.who, file.opened.attr.inode, parent, temporary));
-  Result<void> renamed = co_await volume.rename(file.who, parent, temporary, parent, file.place.name, {});
-  // The failure that counts is the rename's.
-  if (!renamed) (void)co_await volume.unlink(file.who, parent, temporary);
-  co_return renamed;
+  if (temporary->empty()) {
+    std::string name = fmt::format(".firn-put-{:016x}", system_random().next());
+    CO_TRY(co_await volume.link(file.who, file.opened.attr.inode, parent, name));
+    *temporary = std::move(name);
+  }
+  CO_TRY(co_await volume.rename(file.who, parent, *temporary, parent, file.place.name, {.replaces = expected}));
+  temporary->clear();
+  co_return Result<void>();
 }
 
 io::Task<Result<void>> Api::copy(Exchange& exchange, std::string) {
@@ -204,25 +220,33 @@ io::Task<Result<void>> Api::copy_content(Exchange& exchange, vfs::Handle* source
 
 // A file, or an empty directory.
 io::Task<Result<void>> Api::remove(Exchange& exchange, std::string path) {
+  Retry retry;
+  for (;;) {
+    const Result<bool> removed = co_await remove_once(exchange, path);
+    if (removed) co_return co_await exchange.respond(*removed ? Response{204, "", "", {}} : failed_condition());
+    if (!has_conditions(exchange.request()) || !co_await retry.after(removed.error())) co_return fail(removed.error());
+  }
+}
+
+io::Task<Result<bool>> Api::remove_once(Exchange& exchange, std::string path) {
   vfs::Volume& volume = options_.volume;
   const Asker who = credentials(exchange);
   const Place place = CO_TRY(co_await resolve_parent(volume, who, path));
   const auto named = CO_TRY(co_await look_up(volume, who, place));
   if (!named) {
-    if (check_conditions(exchange.request(), std::nullopt) != Verdict::kProceed)
-      co_return co_await exchange.respond(failed_condition());
+    if (check_conditions(exchange.request(), std::nullopt) != Verdict::kProceed) co_return false;
     co_return fail(Code::kNotFound);
   }
   const InodeLocks::Guard guard = co_await changing_.lock(named->inode);
   const auto still = CO_TRY(co_await look_up(volume, who, place));
-  if (CO_TRY(co_await check_place(volume, exchange, who, path, still)) != Verdict::kProceed)
-    co_return co_await exchange.respond(failed_condition());
-  if (still && still->inode != named->inode && has_conditions(exchange.request()))
-    co_return fail(Code::kBusy, "somebody is replacing it; try again");
-  Result<void> removed = co_await volume.unlink(who, place.parent, place.name);
-  if (!removed && removed.error() == Code::kIsDirectory) removed = co_await volume.rmdir(who, place.parent, place.name);
+  if (CO_TRY(co_await check_place(volume, exchange, who, path, still)) != Verdict::kProceed) co_return false;
+  if (!still) co_return fail(Code::kNotFound);
+  const vfs::Attr* const expected = has_conditions(exchange.request()) ? &*still : nullptr;
+  Result<void> removed = co_await volume.unlink(who, place.parent, place.name, expected);
+  if (!removed && removed.error() == Code::kIsDirectory)
+    removed = co_await volume.rmdir(who, place.parent, place.name, expected);
   CO_TRY(std::move(removed));
-  co_return co_await exchange.respond({204, "", "", {}});
+  co_return true;
 }
 
 }  // namespace firn::http

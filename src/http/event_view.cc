@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "http/json.h"
+#include "meta/file_type.h"
 
 namespace firn::http {
 
@@ -60,13 +61,14 @@ void put_path(json& line, const std::string& member, const std::optional<std::st
 
 void put_inode(json& line, const Event& event) {
   line["inode"] = event.inode.value;
-  line["type"] = name_of(event.type);
+  line["type"] = meta::name_of(event.type);
   line["nlink"] = event.nlink;
   line["size"] = event.size;
 }
 
 void put_other(json& line, const Event& event) {
-  line["replaced"] = {{"inode", event.other.value}, {"type", name_of(event.other_type)}, {"nlink", event.other_nlink}};
+  line["replaced"] = {
+      {"inode", event.other.value}, {"type", meta::name_of(event.other_type)}, {"nlink", event.other_nlink}};
 }
 
 // The folder itself was moved, with what it is in.
@@ -74,7 +76,7 @@ std::string of_folder(std::string_view what, const PlacedEvent& placed, std::str
                       std::string_view cursor) {
   json line = line_of(what, placed.event, cursor);
   put_text(line, "path", folder);
-  line["type"] = name_of(meta::FileType::kDirectory);
+  line["type"] = meta::name_of(meta::FileType::kDirectory);
   return dump_json(line);
 }
 
@@ -96,9 +98,9 @@ std::string of_one_side(const PlacedEvent& placed, bool at_inside, std::string_v
     put_other(line, event);
   } else {
     line["inode"] = event.other.value;
-    line["type"] = name_of(event.other_type);
+    line["type"] = meta::name_of(event.other_type);
     line["nlink"] = event.other_nlink;
-    line["replaced"] = {{"inode", event.inode.value}, {"type", name_of(event.type)}, {"nlink", event.nlink}};
+    line["replaced"] = {{"inode", event.inode.value}, {"type", meta::name_of(event.type)}, {"nlink", event.nlink}};
   }
   return dump_json(line);
 }

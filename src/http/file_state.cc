@@ -17,6 +17,15 @@ io::Task<Result<FileState>> state_of(vfs::Volume& volume, InodeId inode) {
   co_return state;
 }
 
+io::Task<bool> Retry::after(const Status& failure) {
+  constexpr int64_t kStepNs = 10'000'000, kPatienceNs = 5'000'000'000;
+  constexpr int kTries = 1000;
+  if (failure == Code::kStale) co_return ++overtaken_ < kTries;
+  if (failure != Code::kBusy || waited_ns_ >= kPatienceNs) co_return false;
+  waited_ns_ += kStepNs;
+  co_return co_await io::sleep_for(kStepNs);
+}
+
 Response failed_condition() { return problem(412, "a condition of the request does not hold for what is there now"); }
 
 }  // namespace firn::http

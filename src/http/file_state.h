@@ -17,6 +17,18 @@ struct FileState {
 // milliseconds. One that is changed all the time does not settle.
 io::Task<Result<FileState>> state_of(vfs::Volume& volume, InodeId inode);
 
+// A change under a condition that has been found to hold is made of that very version (vfs::Volume::unlink): whether
+// one that failed so is to be tried again, from the condition on. Waits a little where a program has the file open for
+// writing, which may be closing it; some seconds in all.
+class Retry {
+ public:
+  io::Task<bool> after(const Status& failure);
+
+ private:
+  int64_t waited_ns_ = 0;
+  int overtaken_ = 0;
+};
+
 // 412.
 Response failed_condition();
 

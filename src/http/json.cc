@@ -6,28 +6,9 @@
 
 #include "base/hex.h"
 #include "http/base64.h"
+#include "meta/file_type.h"
 
 namespace firn::http {
-
-std::string_view name_of(meta::FileType type) {
-  switch (type) {
-    case meta::FileType::kRegular:
-      return "file";
-    case meta::FileType::kDirectory:
-      return "directory";
-    case meta::FileType::kSymlink:
-      return "symlink";
-    case meta::FileType::kFifo:
-      return "fifo";
-    case meta::FileType::kSocket:
-      return "socket";
-    case meta::FileType::kCharDevice:
-      return "char-device";
-    case meta::FileType::kBlockDevice:
-      return "block-device";
-  }
-  return "unknown";
-}
 
 std::string text_of(Timestamp time) { return fmt::format("{}.{:09}", time.seconds, time.nanoseconds); }
 
@@ -55,7 +36,7 @@ nlohmann::json json_of_bytes(std::string_view bytes) {
 
 nlohmann::json json_of(const meta::Attr& attr) {
   return {{"inode", attr.inode.value},
-          {"type", name_of(attr.type)},
+          {"type", meta::name_of(attr.type)},
           {"mode", fmt::format("{:04o}", attr.mode)},
           {"nlink", attr.nlink},
           {"uid", attr.uid},

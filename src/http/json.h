@@ -9,8 +9,6 @@
 
 namespace firn::http {
 
-// "file", "directory", ...
-std::string_view name_of(meta::FileType type);
 // Seconds with nine decimals.
 std::string text_of(Timestamp time);
 

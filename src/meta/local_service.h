@@ -32,8 +32,10 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) override;
   using Service::unlink;
   io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name,
-                                   InodeId unheld) override;
-  io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name) override;
+                                   UnlinkOptions options) override;
+  using Service::rmdir;
+  io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                                  const Attr* expected) override;
   io::Task<Result<Renamed>> rename(const Credentials& who, InodeId parent, std::string_view name, InodeId new_parent,
                                    std::string_view new_name, RenameOptions options) override;
   io::Task<Result<std::string>> readlink(InodeId inode) override;

@@ -32,6 +32,30 @@ TEST_P(Rename, ReplacedFileBecomesAnOrphan) {
   EXPECT_EQ(v().names(kRootInode), std::vector<std::string>{"b"});
 }
 
+TEST_P(Rename, OnlyTheExpectedVersionIsMovedReplacedOrRemoved) {
+  const Attr a = v().file(kRootInode, "a");
+  const Attr old = v().file(kRootInode, "b");
+  ASSERT_EQ(v().setattr(old.inode, {.mode = 0600}), Code::kOk);
+  const Attr b = v().lookup(kRootInode, "b");
+  EXPECT_EQ(v().rename(kRootInode, "a", kRootInode, "b", {.replaces = &old}), Code::kStale);
+  EXPECT_EQ(v().rename(kRootInode, "a", kRootInode, "b", {.replaces = &a}), Code::kStale);
+  EXPECT_EQ(v().rename(kRootInode, "a", kRootInode, "none", {.replaces = &b}), Code::kStale);
+  EXPECT_EQ(v().rename(kRootInode, "b", kRootInode, "c", {.moves = &old}), Code::kStale);
+  EXPECT_EQ(code_of(run(service().unlink(root(), kRootInode, "b", {.expected = &old}))), Code::kStale);
+  const Attr d = v().mkdir(kRootInode, "d");
+  EXPECT_EQ(code_of(run(service().rmdir(root(), kRootInode, "d", &b))), Code::kStale);
+  EXPECT_EQ(v().names(kRootInode), (std::vector<std::string>{"a", "b", "d"}));
+
+  EXPECT_EQ(code_of(run(service().rmdir(root(), kRootInode, "d", &d))), Code::kOk);
+  EXPECT_EQ(v().rename(kRootInode, "a", kRootInode, "b", {.replaces = &b}), Code::kOk);
+  const Attr moved = v().lookup(kRootInode, "b");
+  EXPECT_EQ(moved.inode, a.inode);
+  EXPECT_EQ(v().rename(kRootInode, "b", kRootInode, "c", {.moves = &moved}), Code::kOk);
+  const Attr c = v().lookup(kRootInode, "c");
+  EXPECT_EQ(code_of(run(service().unlink(root(), kRootInode, "c", {.expected = &c}))), Code::kOk);
+  EXPECT_TRUE(v().names(kRootInode).empty());
+}
+
 TEST_P(Rename, ReplacedLinkOnlyLosesACount) {
   v().file(kRootInode, "a");
   const Attr b = v().file(kRootInode, "b");

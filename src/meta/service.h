@@ -61,9 +61,19 @@ struct Removed {
   bool reclaimed = false;  // the inode's records are gone too; the caller removes its backing
 };
 
+struct UnlinkOptions {
+  // An inode that nobody has open, which the caller keeps so until the call returned. Is the name its last one, then it
+  // is reclaimed in the same transaction (unless colder tiers know it).
+  InodeId unheld = {};
+  const Attr* expected = nullptr;  // borrowed; where the name names another version (same_version), kStale
+};
+
 struct RenameOptions {
   bool no_replace = false;  // RENAME_NOREPLACE
   bool exchange = false;    // RENAME_EXCHANGE
+  // Borrowed; where the name names another version (same_version), or nothing any more, kStale. Not both.
+  const Attr* moves = nullptr;
+  const Attr* replaces = nullptr;
 };
 
 struct Renamed {
@@ -120,14 +130,17 @@ class Service {
   // open(O_TMPFILE): a regular file without a name, on the orphan list until link() names it.
   virtual io::Task<Result<Attr>> create_unnamed(const Credentials& who, InodeId parent, const NodeSpec& spec) = 0;
   virtual io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) = 0;
-  // `unheld`: an inode that nobody has open, which the caller keeps so until this returned. Is the name its last one,
-  // then it is reclaimed in the same transaction (unless colder tiers know it).
   virtual io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name,
-                                           InodeId unheld) = 0;
+                                           UnlinkOptions options) = 0;
   io::Task<Result<Removed>> unlink(const Credentials& who, InodeId parent, std::string_view name) {
-    return unlink(who, parent, name, InodeId{});
+    return unlink(who, parent, name, {});
   }
-  virtual io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  // `expected`: as UnlinkOptions'.
+  virtual io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                                          const Attr* expected) = 0;
+  io::Task<Result<Removed>> rmdir(const Credentials& who, InodeId parent, std::string_view name) {
+    return rmdir(who, parent, name, nullptr);
+  }
   virtual io::Task<Result<Renamed>> rename(const Credentials& who, InodeId parent, std::string_view name,
                                            InodeId new_parent, std::string_view new_name, RenameOptions options) = 0;
   virtual io::Task<Result<std::string>> readlink(InodeId inode) = 0;

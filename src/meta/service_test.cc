@@ -205,10 +205,10 @@ TEST_P(Names, AnUnheldFileIsReclaimedByItsLastUnlink) {
   v().update(file.inode, {.size = 5, .allocated_bytes = 512, .inline_data = "hello"});
   v().setxattr(file.inode, "user.a", "b");
   ASSERT_EQ(v().link(file.inode, kRootInode, "g"), Code::kOk);
-  EXPECT_FALSE(run(service().unlink(root(), kRootInode, "f", file.inode))->reclaimed);
+  EXPECT_FALSE(run(service().unlink(root(), kRootInode, "f", {.unheld = file.inode}))->reclaimed);
   v().file(kRootInode, "other");
-  EXPECT_FALSE(run(service().unlink(root(), kRootInode, "other", file.inode))->reclaimed);
-  EXPECT_TRUE(run(service().unlink(root(), kRootInode, "g", file.inode))->reclaimed);
+  EXPECT_FALSE(run(service().unlink(root(), kRootInode, "other", {.unheld = file.inode}))->reclaimed);
+  EXPECT_TRUE(run(service().unlink(root(), kRootInode, "g", {.unheld = file.inode}))->reclaimed);
   EXPECT_EQ(code_of(run(service().getattr(file.inode))), Code::kStale);
   EXPECT_EQ(v().orphans().size(), 1u);  // "other" is held, as far as the service knows
   EXPECT_EQ(v().usage().inodes, empty.inodes);

@@ -164,7 +164,7 @@ TEST_P(TieringTest, ReclaimsFilesOfManyChunks) {
     commit(upload);
   }
   EXPECT_EQ(live_bytes('a'), 2500u * kFrame);
-  EXPECT_EQ(testing::code_of(run(service().unlink(testing::root(), kRootInode, "huge", file))), Code::kOk);
+  EXPECT_EQ(testing::code_of(run(service().unlink(testing::root(), kRootInode, "huge", {.unheld = file}))), Code::kOk);
   EXPECT_EQ(volume().orphans().size(), 1u);
   ASSERT_TRUE(run(service().reclaim(file)));
   EXPECT_EQ(live_bytes('a'), 0u);

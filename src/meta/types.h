@@ -101,6 +101,11 @@ struct Attr {
   Policy policy;             // regular files and directories only
 };
 
+// Whether both are the same version of the same file: nobody has written it, or changed what it is, in between.
+inline bool same_version(const Attr& a, const Attr& b) {
+  return a.inode == b.inode && a.size == b.size && a.mtime == b.mtime && a.ctime == b.ctime;
+}
+
 // A change of a regular file's bytes, committed as one transaction.
 struct ContentUpdate {
   std::optional<uint64_t> size;

@@ -38,12 +38,22 @@ std::optional<Timestamp> time_of(std::string_view& line) {
   return Timestamp{*seconds, *nanoseconds};
 }
 
+bool apply_file(std::string_view line, JournalState& state) {
+  const auto device = number<uint64_t>(next_word(line));
+  const auto source = number<uint64_t>(next_word(line));
+  const auto inode = number<uint64_t>(next_word(line));
+  if (!state.interrupted || !device || !source || !inode || !line.empty()) return false;
+  state.files[{*device, *source}] = InodeId(*inode);
+  return true;
+}
+
 bool apply(std::string_view line, std::string_view boot, JournalState& state) {
   const std::string_view word = next_word(line);
   if (word == "end") {
     state = {};
     return line.empty();
   }
+  if (word == "file") return apply_file(line, state);
   const bool begins = word == "begin";
   if (!begins && word != "safe") return false;
   const std::string_view made_in = begins ? next_word(line) : std::string_view();
@@ -84,6 +94,7 @@ Result<JournalState> read_journal(std::string_view text, std::string_view boot) 
       return fail(Code::kCorrupt, "not a migration's journal");
     first = false;
   }
+  if (state.rebooted) state.files.clear();
   return state;
 }
 
@@ -98,18 +109,29 @@ Result<Journal> Journal::open(const std::string& path, const std::string& boot, 
   text.resize(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
   if (ftruncate(fd.get(), static_cast<off_t>(text.size())) != 0) return fail(Status::from_errno(errno, path));
   Journal journal(std::move(fd), before);
+  journal.files_ = before.files.size();
   if (text.empty()) TRY(journal.append(std::string(kJournalHead)));
   if (text.empty() && !read) TRY(journal.append("begin unknown 0 0"));
   TRY(journal.append(fmt::format("begin {} {} {}", boot, now.seconds, now.nanoseconds)));
   return journal;
 }
 
-Status Journal::append(const std::string& line) {
+Status Journal::write_line(const std::string& line) {
   const std::string whole = line + "\n";
   const ssize_t written = write(fd_.get(), whole.data(), whole.size());
   if (written != static_cast<ssize_t>(whole.size())) return Status::from_errno(written < 0 ? errno : ENOSPC, "journal");
-  if (fdatasync(fd_.get()) != 0) return Status::from_errno(errno, "journal");
   return {};
+}
+
+Status Journal::append(const std::string& line) {
+  TRY(write_line(line));
+  return fdatasync(fd_.get()) == 0 ? Status() : Status::from_errno(errno, "journal");
+}
+
+Status Journal::note_file(const FileKey& key, InodeId inode) {
+  if (files_ == kMaxFiles) return {};
+  ++files_;
+  return write_line(fmt::format("file {} {} {}", key.device, key.inode, inode.value));
 }
 
 Status Journal::note_safe(Timestamp time) {

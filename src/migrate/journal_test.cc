@@ -55,6 +55,20 @@ TEST_F(JournalFile, AKilledRunLeavesDoubtOnlyOverAReboot) {
   EXPECT_EQ(third.before().safe, (Timestamp{20, 5}));
 }
 
+TEST_F(JournalFile, FilesWithSeveralNamesAreKnownAfterAKillButNotAfterAReboot) {
+  {
+    Journal first = open("a", 10);
+    EXPECT_TRUE(first.note_file({1, 2}, InodeId(3)).ok());
+    EXPECT_TRUE(first.note_file({1, 4}, InodeId(5)).ok());
+  }
+  EXPECT_EQ(open("a", 20).before().files, (std::map<FileKey, InodeId>{{{1, 2}, InodeId(3)}, {{1, 4}, InodeId(5)}}));
+  EXPECT_TRUE(open("b", 30).before().files.empty());
+  append("end\n");
+  EXPECT_TRUE(open("b", 40).before().files.empty());
+  append("file 1 2\n");
+  EXPECT_TRUE(open("b", 50).before().rebooted);
+}
+
 TEST_F(JournalFile, DoubtStaysUntilARunHasSeenAll) {
   {
     (void)open("a", 10);

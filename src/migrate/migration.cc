@@ -77,8 +77,17 @@ io::Task<Result<void>> Migration::begin() {
     journal_.emplace(*std::move(journal));
     if (journal_->before().rebooted) doubtful = journal_->before().safe;
   }
-  placement_.emplace(target_, options_, doubtful);
+  Placement::Links links;
+  if (journal_) links.files = journal_->before().files;
+  links.on_made = [this](FileKey key, InodeId inode) { return note_file(key, inode); };
+  placement_.emplace(target_, options_, doubtful, std::move(links));
   co_return Result<void>();
+}
+
+// Where that fails, the file is copied again after a crash.
+io::Task<void> Migration::note_file(FileKey key, InodeId inode) {
+  const auto lock = co_await journal_mutex_.lock();
+  (void)co_await parts_.pool.run([this, key, inode] { return journal_->note_file(key, inode); });
 }
 
 io::Task<Summary> Migration::end() {
@@ -93,6 +102,7 @@ io::Task<Result<void>> Migration::make_safe(bool ended) {
   if (!journal_) co_return Result<void>();
   const Timestamp now = parts_.clock.now();
   CO_TRY(co_await parts_.volume.sync_all());
+  const auto lock = co_await journal_mutex_.lock();
   const Status noted =
       co_await parts_.pool.run([this, now, ended] { return ended ? journal_->note_end() : journal_->note_safe(now); });
   if (!noted.ok()) co_return fail(noted);

@@ -64,6 +64,7 @@ class Migration {
   std::string reason_to_leave(const Folder& folder) const;
   // Counts a failure, and ends the migration where it is not one entry's.
   void note_failure(Found found, const Status& failure);
+  io::Task<void> note_file(FileKey key, InodeId inode);
   bool stopped() const { return progress_.stop.cancelled(); }
 
   const Parts parts_;
@@ -73,6 +74,7 @@ class Migration {
   Target target_;
   std::optional<Placement> placement_;
   std::optional<Journal> journal_;
+  io::Mutex journal_mutex_;  // for journal_ once there are workers; held across awaits
   io::UniqueFd list_;
   InodeId into_;
   WorkQueue queue_;

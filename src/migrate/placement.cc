@@ -2,30 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "meta/file_type.h"
+
 namespace firn::migrate {
 
 namespace {
 
 constexpr int kMostNames = 1000;  // that OnConflict::kRename tries
-
-std::string_view kind_of(meta::FileType type) {
-  switch (type) {
-    case meta::FileType::kRegular:
-      return "file";
-    case meta::FileType::kDirectory:
-      return "folder";
-    case meta::FileType::kSymlink:
-      return "symlink";
-    case meta::FileType::kFifo:
-      return "fifo";
-    case meta::FileType::kSocket:
-      return "socket";
-    case meta::FileType::kCharDevice:
-    case meta::FileType::kBlockDevice:
-      return "device";
-  }
-  return "file";
-}
 
 std::string beside(const std::string& name, int number) {
   const std::string suffix = number == 1 ? ".migrated" : fmt::format(".migrated-{}", number);
@@ -40,7 +23,12 @@ io::Task<Result<Placed>> Placement::place(Place place, SourceEntry& entry) {
   const bool has_others = entry.stat.links > 1;
   if (!has_others) co_return co_await place_one(place, entry);
   const auto lock = co_await links_.mutex_of(entry.stat.key).lock();
-  if (const auto known = links_.find(entry.stat.key)) {
+  std::optional<InodeId> known = links_.find(entry.stat.key);
+  if (!known) {
+    known = CO_TRY(co_await made_earlier(place, entry));
+    if (known) links_.made(entry.stat.key, entry.stat.links + 1, *known);  // this name is still to be dealt with
+  }
+  if (known) {
     Result<Placed> linked = co_await place_link(place, entry, *known);
     const bool of_its_own = linked && linked->outcome == Outcome::kCopied;
     if (of_its_own) {
@@ -54,7 +42,22 @@ io::Task<Result<Placed>> Placement::place(Place place, SourceEntry& entry) {
   // In a dry run nothing has an inode yet; that it has been seen is enough.
   const bool imagined = options_.mode == Mode::kDryRun && placed && placed->outcome == Outcome::kCopied;
   if (placed && (placed->inode || imagined)) links_.made(entry.stat.key, entry.stat.links, placed->inode);
+  if (copies() && placed && placed->outcome == Outcome::kCopied)
+    co_await earlier_.on_made(entry.stat.key, placed->inode);
   co_return placed;
+}
+
+io::Task<Result<std::optional<InodeId>>> Placement::made_earlier(Place place, SourceEntry& entry) {
+  const auto found = earlier_.files.find(entry.stat.key);
+  if (found == earlier_.files.end() || !copies()) co_return std::nullopt;
+  const Result<Attr> there = co_await target_.lookup(place.folder, entry.name);
+  if (there || there.error() != Code::kNotFound) co_return std::nullopt;
+  const Result<Attr> made = co_await target_.getattr(found->second);
+  bool damaged = false;
+  if (!made || made->nlink == 0 || made->type != entry.stat.type || !CO_TRY(co_await is_same(*made, entry, &damaged)))
+    co_return std::nullopt;
+  CO_TRY(co_await keep(*made, entry.stat, entry.xattrs, true));
+  co_return found->second;
 }
 
 io::Task<Result<Placed>> Placement::place_link(Place place, SourceEntry& entry, InodeId inode) {
@@ -140,7 +143,7 @@ io::Task<Result<Placed>> Placement::resolve(Place place, SourceEntry& entry, Att
   const bool in_the_way = there.type == meta::FileType::kDirectory;
   const std::string what = there.type == entry.stat.type
                                ? "another file of that name is in the volume"
-                               : fmt::format("a {} of that name is in the volume", kind_of(there.type));
+                               : fmt::format("a {} of that name is in the volume", meta::name_of(there.type));
   const OnConflict rule = damaged ? OnConflict::kOverwrite : options_.on_conflict;
   if (rule == OnConflict::kRename) co_return co_await rename_beside(place, entry, other);
   if (rule == OnConflict::kNewer && entry.stat.mtime <= there.mtime)
@@ -181,7 +184,8 @@ io::Task<Result<Placed>> Placement::rename_beside(Place place, SourceEntry& entr
 }
 
 io::Task<Result<Placed>> Placement::verify(SourceEntry& entry, Attr there) {
-  if (there.type != entry.stat.type) co_return different(fmt::format("is a {} in the volume", kind_of(there.type)));
+  if (there.type != entry.stat.type)
+    co_return different(fmt::format("is a {} in the volume", meta::name_of(there.type)));
   bool same = true;
   if (entry.stat.type == meta::FileType::kRegular) {
     same = CO_TRY(co_await target_.same_content(there, entry));
@@ -213,8 +217,8 @@ io::Task<Result<Placed>> Placement::place_folder(Place place, std::string name, 
     if (what.empty()) co_return Placed{.outcome = Outcome::kUnchanged, .reason = {}, .inode = there->inode};
     co_return Placed{.outcome = Outcome::kFailed, .reason = what + " differ", .inode = there->inode};
   }
-  const std::string what =
-      fmt::format("a {} of that name is in the volume; nothing in the folder was looked at", kind_of(there->type));
+  const std::string what = fmt::format("a {} of that name is in the volume; nothing in the folder was looked at",
+                                       meta::name_of(there->type));
   const bool replaces =
       options_.mode == Mode::kCopy && (options_.on_conflict == OnConflict::kOverwrite ||
                                        (options_.on_conflict == OnConflict::kNewer && stat.mtime > there->mtime));

@@ -24,9 +24,13 @@ struct Place {
 // Thread-safe.
 class Placement {
  public:
+  struct Links {
+    std::map<FileKey, InodeId> files;                                   // what earlier runs made
+    std::function<io::Task<void>(FileKey key, InodeId inode)> on_made;  // this one has; any reactor
+  };
   // What is in the volume's bigger files since `doubtful_since` may have been damaged by a power cut.
-  Placement(Target& target, const Options& options, std::optional<Timestamp> doubtful_since)
-      : target_(target), options_(options), doubtful_since_(doubtful_since) {}
+  Placement(Target& target, const Options& options, std::optional<Timestamp> doubtful_since, Links links)
+      : target_(target), options_(options), doubtful_since_(doubtful_since), earlier_(std::move(links)) {}
 
   // A failure is the entry's, or (kNoSpace, kQuotaExceeded, kReadOnly, kInterrupted) the end of the whole migration.
   // kWouldBlock: the entry changed while it was read.
@@ -37,6 +41,8 @@ class Placement {
  private:
   io::Task<Result<Placed>> place_one(Place place, SourceEntry& entry);
   io::Task<Result<Placed>> place_link(Place place, SourceEntry& entry, InodeId inode);
+  // What an earlier run made of the entry's other names, where this one is not there yet: brought up to date.
+  io::Task<Result<std::optional<InodeId>>> made_earlier(Place place, SourceEntry& entry);
   io::Task<Result<Placed>> reconcile(Place place, SourceEntry& entry, Attr there);
   // `other`: the file that the name is to name, too, instead of one of its own.
   io::Task<Result<Placed>> resolve(Place place, SourceEntry& entry, Attr there, bool damaged, InodeId other);
@@ -52,6 +58,7 @@ class Placement {
   Target& target_;
   const Options& options_;
   const std::optional<Timestamp> doubtful_since_;
+  const Links earlier_;
   HardLinks links_;
 };
 

@@ -19,6 +19,7 @@ class Target {
       : parts_(parts), options_(options), progress_(progress) {}
 
   io::Task<Result<Attr>> lookup(InodeId parent, std::string name);
+  io::Task<Result<Attr>> getattr(InodeId inode) { return parts_.volume.getattr(inode); }
   // A folder of that path; what is missing of it is made when `make`.
   io::Task<Result<InodeId>> find_folder(std::string path, bool make);
 

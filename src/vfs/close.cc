@@ -26,6 +26,7 @@ io::Task<Result<void>> VolumeImpl::release(Handle* raw) {
     --open_files_;
     if (handle->mode == IoMode::kPassthrough) {
       --open.passthrough_opens;
+      if (handle->writes()) --open.passthrough_writers;
       --passthrough_files_;
     } else if (handle->keeps_pages) {
       --open.cached_opens;

@@ -84,6 +84,8 @@ io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<
     object = node.open->object;
   }
   if (!in_memory && !append) {
+    while (!node.writes.enter()) auto lock = co_await node.mutex.lock();
+    const WritePass pass(node.writes);
     Result<void> written = co_await object->file().write(offset, data);
     note_written(node, offset, data.size());
     co_return written;
@@ -188,6 +190,8 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
     auto lock = co_await to.mutex.lock();
     CO_TRY(co_await spill(to));
   }
+  while (!to.writes.enter()) auto lock = co_await to.mutex.lock();
+  const WritePass pass(to.writes);
   const data::ObjectRef destination = object_of(to);
   const data::ObjectRef origin = object_of(from);
   if (origin && !dynamic_cast<MemoryObject*>(origin.get()) && !cold_of(from)) {

@@ -31,24 +31,57 @@ io::Task<Result<Attr>> VolumeImpl::link(const Credentials& who, InodeId inode, I
   co_return attr;
 }
 
-io::Task<Result<void>> VolumeImpl::unlink(const Credentials& who, InodeId parent, std::string_view name) {
+// Opens the gate for writes again.
+class VolumeImpl::Frozen {
+ public:
+  explicit Frozen(Node& node) : node_(&node) {}
+  Frozen(Frozen&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  Frozen& operator=(Frozen&&) = delete;
+  ~Frozen() {
+    if (node_) node_->writes.open();
+  }
+
+ private:
+  Node* node_;
+};
+
+io::Task<Result<VolumeImpl::Frozen>> VolumeImpl::freeze(Node& node, const Attr& expected, Attr* record) {
+  if (node.inode != expected.inode) co_return fail(Code::kStale);
+  co_await node.writes.shut();
+  Frozen frozen(node);
+  if (node.open && node.open->live && (node.open->passthrough_writers > 0 || node.open->lingering))
+    co_return fail(Code::kBusy, "a program has it open for writing");
+  *record = CO_TRY(co_await meta_.getattr(node.inode));
+  Attr now = *record;
+  if (now.type == meta::FileType::kRegular) co_await overlay(now);
+  if (!same_version(now, expected)) co_return fail(Code::kStale);
+  co_return std::move(frozen);
+}
+
+io::Task<Result<void>> VolumeImpl::unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                          const Attr* expected) {
   Result<Attr> attr = co_await meta_.lookup(who, parent, name);
-  if (attr && attr->nlink == 1 && attr->type != meta::FileType::kDirectory)
-    co_return co_await unlink_last(who, parent, name, attr->inode);
+  if (attr && (attr->nlink == 1 || expected) && attr->type != meta::FileType::kDirectory)
+    co_return co_await unlink_held(who, parent, name, *attr, expected);
   meta::Removed removed = CO_TRY(co_await meta_.unlink(who, parent, name));
   notify_entry(who.door, parent, name);
   co_return co_await after_removal(who, removed.attr);
 }
 
 // A file that nobody has open goes in one transaction. Its lock keeps it closed meanwhile.
-io::Task<Result<void>> VolumeImpl::unlink_last(const Credentials& who, InodeId parent, std::string_view name,
-                                               InodeId inode) {
+io::Task<Result<void>> VolumeImpl::unlink_held(const Credentials& who, InodeId parent, std::string_view name, Attr attr,
+                                               const Attr* expected) {
+  const InodeId inode = attr.inode;
   NodeRef node = nodes_.acquire(inode);
   auto lock = co_await node->mutex.lock();
+  std::optional<Frozen> frozen;
+  if (expected) frozen.emplace(CO_TRY(co_await freeze(*node, *expected, &attr)));
   const bool unheld = !node->open && !node->orphan;
-  meta::Removed removed = CO_TRY(co_await meta_.unlink(who, parent, name, unheld ? inode : InodeId{}));
+  meta::Removed removed = CO_TRY(co_await meta_.unlink(
+      who, parent, name, {.unheld = unheld ? inode : InodeId{}, .expected = expected ? &attr : nullptr}));
   notify_entry(who.door, parent, name);
   if (!removed.reclaimed) {
+    frozen.reset();
     lock.release();
     co_return co_await after_removal(who, removed.attr);
   }
@@ -71,8 +104,9 @@ void VolumeImpl::remove_later(const meta::Content& content, uint64_t allocated_b
   removals_.push_back(content.backing);
 }
 
-io::Task<Result<void>> VolumeImpl::rmdir(const Credentials& who, InodeId parent, std::string_view name) {
-  meta::Removed removed = CO_TRY(co_await meta_.rmdir(who, parent, name));
+io::Task<Result<void>> VolumeImpl::rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                                         const Attr* expected) {
+  meta::Removed removed = CO_TRY(co_await meta_.rmdir(who, parent, name, expected));
   notify_entry(who.door, parent, name);
   co_return co_await after_removal(who, removed.attr);
 }
@@ -88,12 +122,27 @@ io::Task<Result<void>> VolumeImpl::rename(const Credentials& who, InodeId parent
       if (target && target->inode != moved->inode) CO_TRY(co_await flush_before_replacing(*moved));
     }
   }
-  meta::Renamed renamed = CO_TRY(co_await meta_.rename(who, parent, name, new_parent, new_name, options));
+  meta::Renamed renamed = CO_TRY(co_await (options.moves || options.replaces
+                                               ? rename_version(who, parent, name, new_parent, new_name, options)
+                                               : meta_.rename(who, parent, name, new_parent, new_name, options)));
   if (NodeRef node = nodes_.find(renamed.moved.inode)) note_change(*node);
   notify_entry(who.door, parent, name);
   notify_entry(who.door, new_parent, new_name);
   if (renamed.replaced && !options.exchange) co_return co_await after_removal(who, *renamed.replaced);
   co_return Result<void>();
+}
+
+io::Task<Result<meta::Renamed>> VolumeImpl::rename_version(const Credentials& who, InodeId parent,
+                                                           std::string_view name, InodeId new_parent,
+                                                           std::string_view new_name, meta::RenameOptions options) {
+  if (options.moves && options.replaces) co_return fail(Code::kInvalid);
+  const Attr*& expected = options.moves ? options.moves : options.replaces;
+  NodeRef node = nodes_.acquire(expected->inode);
+  auto lock = co_await node->mutex.lock();
+  Attr record;
+  const Frozen frozen = CO_TRY(co_await freeze(*node, *expected, &record));
+  expected = &record;
+  co_return co_await meta_.rename(who, parent, name, new_parent, new_name, options);
 }
 
 bool VolumeImpl::unsaved(InodeId inode) {

@@ -20,6 +20,7 @@
 #include "tier/cold_file.h"
 #include "vfs/memory_object.h"
 #include "vfs/size_predictor.h"
+#include "vfs/write_gate.h"
 #include "vfs/written_blocks.h"
 
 namespace firn::vfs {
@@ -45,6 +46,7 @@ struct OpenState {
   uint32_t opens = 0;
   uint32_t cached_opens = 0;  // by doors that keep pages
   uint32_t passthrough_opens = 0;
+  uint32_t passthrough_writers = 0;  // of those, for writing
   data::ObjectRef object;
   std::shared_ptr<MemoryObject> memory;
   std::shared_ptr<tier::ColdFile> cold;
@@ -79,6 +81,7 @@ struct Node {
   const InodeId inode;
   io::Mutex mutex;                  // serialises open, close, truncate, fsync; held across awaits
   std::mutex state_mutex;           // guards `open` against readers that do not hold `mutex`; a few instructions
+  WriteGate writes;                 // shut by who holds `mutex` and needs the content to stay as it is
   std::unique_ptr<OpenState> open;  // null: nobody has it open
   std::optional<FileClass> kind;    // of a file made here: its closes teach what became of it; guarded by `mutex`
   InodeId made_in;                  // likewise, in a volume with colder tiers: the directory, and the name in it

@@ -279,7 +279,10 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   if (opened.mode == IoMode::kPassthrough) {
     ++open.passthrough_opens;
     ++passthrough_files_;
-    if (wants_write(options.flags)) node->page_cache_valid = false;
+    if (wants_write(options.flags)) {
+      node->page_cache_valid = false;
+      ++open.passthrough_writers;
+    }
   } else if (pages) {
     ++open.cached_opens;
     // A read that the page cache answers is one that nobody counts: the first one after a change has to come here.

@@ -135,8 +135,19 @@ class Volume {
   virtual io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
                                            const meta::NodeSpec& spec) = 0;
   virtual io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) = 0;
-  virtual io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) = 0;
-  virtual io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) = 0;
+  // `expected`, of these three (rename: RenameOptions::moves or replaces): the version, as getattr or lookup told it,
+  // that the name must still name in the transaction that changes it, and that nobody has written to by then. kStale:
+  // it is another. kBusy: a program has it open and writes past this process (passthrough), so nobody can tell.
+  virtual io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                        const Attr* expected) = 0;
+  io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) {
+    return unlink(who, parent, name, nullptr);
+  }
+  virtual io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                                       const Attr* expected) = 0;
+  io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) {
+    return rmdir(who, parent, name, nullptr);
+  }
   virtual io::Task<Result<void>> rename(const Credentials& who, InodeId parent, std::string_view name,
                                         InodeId new_parent, std::string_view new_name, meta::RenameOptions options) = 0;
   virtual io::Task<Result<std::string>> readlink(InodeId inode) = 0;

@@ -29,8 +29,10 @@ class VolumeImpl final : public Volume {
   io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
                                    const meta::NodeSpec& spec) override;
   io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) override;
-  io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) override;
-  io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                const Attr* expected) override;
+  io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                               const Attr* expected) override;
   io::Task<Result<void>> rename(const Credentials& who, InodeId parent, std::string_view name, InodeId new_parent,
                                 std::string_view new_name, meta::RenameOptions options) override;
   io::Task<Result<std::string>> readlink(InodeId inode) override;
@@ -114,7 +116,16 @@ class VolumeImpl final : public Volume {
 
   // ---- names.cc ----
   io::Task<Result<void>> after_removal(const Credentials& who, const Attr& removed);
-  io::Task<Result<void>> unlink_last(const Credentials& who, InodeId parent, std::string_view name, InodeId inode);
+  // `attr`: what the name names, by its record.
+  io::Task<Result<void>> unlink_held(const Credentials& who, InodeId parent, std::string_view name, Attr attr,
+                                     const Attr* expected);
+  // Keeps a version of a file as it is: nobody opens, closes or writes it.
+  class Frozen;
+  // With Node::mutex held. kStale, kBusy: Volume::unlink has them. `record` becomes what meta knows of it.
+  io::Task<Result<Frozen>> freeze(Node& node, const Attr& expected, Attr* record);
+  io::Task<Result<meta::Renamed>> rename_version(const Credentials& who, InodeId parent, std::string_view name,
+                                                 InodeId new_parent, std::string_view new_name,
+                                                 meta::RenameOptions options);
   void remove_later(const meta::Content& content, uint64_t allocated_bytes);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);

@@ -64,6 +64,40 @@ class VolumeTest : public testing::TestWithParam<bool> {
   const meta::Credentials root_;
 };
 
+TEST_P(VolumeTest, AVersionThatIsWrittenIsNotReplacedMovedOrRemoved) {
+  for (const uint64_t bytes : {uint64_t{10}, 3 * TestWorld::kInlineMax}) {
+    Handle* handle = create("f");
+    close(create("g"));
+    write(handle, 0, std::string(bytes, 'a'));
+    const Attr seen = *lookup("f");
+    world_.run(io::sleep_for(20'000'000));
+    write(handle, 1, "b");
+    Volume& volume = world_.volume();
+    const auto rename = [&](std::string from, std::string to, meta::RenameOptions options) {
+      const Result<void> done = world_.run(volume.rename(root_, kRootInode, from, kRootInode, to, options));
+      return done ? Code::kOk : done.error().code();
+    };
+    const auto unlink = [&](std::string name, const Attr& expected) {
+      const Result<void> done = world_.run(volume.unlink(root_, kRootInode, name, &expected));
+      return done ? Code::kOk : done.error().code();
+    };
+    EXPECT_EQ(rename("g", "f", {.replaces = &seen}), Code::kStale);
+    EXPECT_EQ(rename("f", "h", {.moves = &seen}), Code::kStale);
+    EXPECT_EQ(unlink("f", seen), Code::kStale);
+    // Writes go on, and the version that is there by then goes.
+    write(handle, 2, "c");
+    EXPECT_EQ(content("f").substr(0, 4), "abca");
+    const Attr newer = *lookup("f");
+    EXPECT_EQ(rename("f", "h", {.moves = &newer}), Code::kOk);
+    const Attr moved = *lookup("h");
+    EXPECT_EQ(rename("g", "h", {.replaces = &moved}), Code::kOk);
+    write(handle, 0, "late");
+    close(handle);
+    EXPECT_EQ(content("h"), "");
+    EXPECT_EQ(unlink("h", *lookup("h")), Code::kOk);
+  }
+}
+
 TEST_P(VolumeTest, SmallAndLargeContentSurviveCloseAndRemount) {
   const std::string large(3 * TestWorld::kInlineMax, 'L');
   Handle* handle = create("small");

@@ -48,17 +48,22 @@ class Crash(MigrateTest):
         after = self.names_in_volume()
         self.assertEqual({path: after.get(path) for path in before}, before)
 
-    def test_kill_9_at_any_moment(self):
-        self.make_source()
+    def run_and_be_killed(self, times, start, die, most_s):
+        """The inodes of all that has a name after the last time; nothing changes its inode on the way."""
         known = {}
-        for _ in range(self.kills):
-            running = self.start()
-            time.sleep(self.random.uniform(0.05, 0.6))  # any moment: of the run, not of a step
-            running.kill()
+        for _ in range(times):
+            running = start()
+            time.sleep(self.random.uniform(0.05, most_s))  # any moment: of the run, not of a step
+            die(running)
             running.communicate()
             found = self.inodes_after_crash()
             self.assertEqual({path: found.get(path) for path in known}, known)
             known = found
+        return known
+
+    def test_kill_9_at_any_moment(self):
+        self.make_source()
+        known = self.run_and_be_killed(self.kills, self.start, lambda running: running.kill(), 0.6)
         self.finish()
         self.mount()
         self.assert_kept(known)
@@ -69,22 +74,43 @@ class Crash(MigrateTest):
         self.succeed("fsck", self.volume)
 
     def test_the_daemon_is_killed_at_any_moment(self):
-        self.make_source()
-        known = {}
-        for _ in range(3):
+        def start():
             self.mount()
-            running = self.start()
-            time.sleep(self.random.uniform(0.05, 0.5))
+            return self.start()
+
+        def die(_):
             self.kill_daemon()
-            running.communicate()
             self.run_program("umount", "-l", self.mount_point)
-            found = self.inodes_after_crash()
-            self.assertEqual({path: found.get(path) for path in known}, known)
-            known = found
+
+        self.make_source()
+        known = self.run_and_be_killed(3, start, die, 0.5)
         self.mount()
         self.finish()
         self.assert_kept(known)
         self.assert_same()
+
+    def test_names_of_a_file_that_a_killed_run_has_copied_are_linked_to_it(self):
+        names = ["a", "d0/b", "d1/c"]
+        self.write(names[0], 1 << 20)
+        for name in names[1:]:
+            (self.source / name).parent.mkdir()
+            os.link(self.source / names[0], self.source / name)
+        self.migrate()
+        # As it is when a run is killed right after the first name, which the next one does not meet first.
+        journal = next((self.volume / "migrate").glob("*.journal"))
+        journal.write_text(journal.read_text().removesuffix("end\n"))
+        self.mount()
+        there = self.mount_point / "source"
+        for name in names[1:]:
+            (there / name).unlink()
+        inode = os.stat(there / names[0]).st_ino
+        self.umount()
+        (self.source / names[0]).rename(self.source / "d1" / "moved")
+        summary = self.migrate()
+        self.assertEqual((summary["copied"], summary["linked"]), (0, 3), summary)
+        self.mount()
+        self.assertEqual({os.stat(there / name).st_ino for name in (*names, "d1/moved")}, {inode})
+        self.assertEqual(os.stat(there / names[0]).st_nlink, 4)
 
     def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(self):
         self.make_source()

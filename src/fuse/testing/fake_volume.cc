@@ -124,7 +124,7 @@ io::Task<Result<meta::Attr>> FakeVolume::link(Who, InodeId inode, InodeId parent
   co_return node->current();
 }
 
-io::Task<Result<void>> FakeVolume::unlink(Who, InodeId parent, std::string_view name) {
+io::Task<Result<void>> FakeVolume::unlink(Who, InodeId parent, std::string_view name, const meta::Attr*) {
   std::lock_guard lock(mutex_);
   const NodeRef node = CO_TRY(child(parent, name));
   if (node->attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory);
@@ -133,7 +133,7 @@ io::Task<Result<void>> FakeVolume::unlink(Who, InodeId parent, std::string_view 
   co_return {};
 }
 
-io::Task<Result<void>> FakeVolume::rmdir(Who, InodeId parent, std::string_view name) {
+io::Task<Result<void>> FakeVolume::rmdir(Who, InodeId parent, std::string_view name, const meta::Attr*) {
   std::lock_guard lock(mutex_);
   const NodeRef node = CO_TRY(child(parent, name));
   if (node->attr.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);

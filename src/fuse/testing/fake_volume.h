@@ -35,8 +35,8 @@ class FakeVolume final : public vfs::Volume {
   Reply<meta::Attr> lookup(Who who, InodeId parent, std::string_view name) override;
   Reply<meta::Attr> make_node(Who who, InodeId parent, std::string_view name, const meta::NodeSpec& spec) override;
   Reply<meta::Attr> link(Who who, InodeId inode, InodeId parent, std::string_view name) override;
-  Reply<void> unlink(Who who, InodeId parent, std::string_view name) override;
-  Reply<void> rmdir(Who who, InodeId parent, std::string_view name) override;
+  Reply<void> unlink(Who who, InodeId parent, std::string_view name, const meta::Attr* expected) override;
+  Reply<void> rmdir(Who who, InodeId parent, std::string_view name, const meta::Attr* expected) override;
   Reply<void> rename(Who who, InodeId parent, std::string_view name, InodeId new_parent, std::string_view new_name,
                      meta::RenameOptions options) override;
   Reply<std::string> readlink(InodeId inode) override;

@@ -1,4 +1,4 @@
-// What unlink, rmdir and reclaim share. Private to meta.
+// What unlink, rmdir, rename and reclaim share. Private to meta.
 #pragma once
 
 #include "meta/mutation.h"
@@ -13,6 +13,11 @@ struct FoundEntry {
 
 // Locks and reads the parent and what the name names: search permission, kNotFound. `name` must outlive the task.
 io::Task<Result<FoundEntry>> find_entry(Mutation& m, const Credentials& who, InodeId parent, std::string_view name);
+
+// kStale unless it is the expected version, where one is expected.
+inline Status check_version(const Attr* expected, const Inode& found) {
+  return !expected || same_version(*expected, found.attr) ? Code::kOk : Code::kStale;
+}
 
 // Marks the inode, its inline value and its xattrs for removal at commit.
 io::Task<Result<void>> erase_records(Mutation& m, Inode* inode);

@@ -160,6 +160,9 @@ void apply(Mutation& m, const Request& r, const Places& p) {
 }
 
 Status check_options(const RenameOptions& options, const Places& p) {
+  TRY(check_version(options.moves, *p.moved));
+  if (options.replaces && !p.replaced) return Code::kStale;
+  if (p.replaced) TRY(check_version(options.replaces, *p.replaced));
   if (options.no_replace && p.replaced) return Code::kExists;
   if (options.exchange && !p.replaced) return Code::kNotFound;
   return {};

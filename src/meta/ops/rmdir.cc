@@ -6,8 +6,10 @@ namespace firn::meta {
 
 namespace {
 
-io::Task<Result<Removed>> attempt(Mutation& m, const Credentials& who, InodeId parent, std::string_view name) {
+io::Task<Result<Removed>> attempt(Mutation& m, const Credentials& who, InodeId parent, std::string_view name,
+                                  const Attr* expected) {
   const auto [directory, victim] = CO_TRY(co_await find_entry(m, who, parent, name));
+  CO_TRY(check_version(expected, *victim));
   CO_TRY(check_remove(who, *directory, *victim, true));
   CO_TRY(co_await check_empty(m, *victim));
   victim->attr.nlink = 0;
@@ -23,8 +25,10 @@ io::Task<Result<Removed>> attempt(Mutation& m, const Credentials& who, InodeId p
 
 }  // namespace
 
-io::Task<Result<Removed>> LocalService::rmdir(const Credentials& who, InodeId parent, std::string_view name) {
-  return mutate(*core_, [&who, parent, name](Mutation& m) { return attempt(m, who, parent, name); });
+io::Task<Result<Removed>> LocalService::rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                                              const Attr* expected) {
+  return mutate(*core_,
+                [&who, parent, name, expected](Mutation& m) { return attempt(m, who, parent, name, expected); });
 }
 
 }  // namespace firn::meta
