@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "base/metrics.h"
@@ -10,13 +11,13 @@
 namespace firn::io {
 namespace {
 
-// The largest takes an NFS call of 1 MiB with its head.
-constexpr std::array<size_t, 5> kSizes = {64 << 10, 128 << 10, 256 << 10, 512 << 10, (1 << 20) + (16 << 10)};
-constexpr size_t kSmallestBytes = 32 << 10;  // less is the allocator's business
+// The second largest takes an NFS call of 1 MiB with its head, the largest a chunk.
+constexpr std::array<size_t, 6> kSizes = {64 << 10, 128 << 10, 256 << 10, 512 << 10, (1 << 20) + (16 << 10), 4 << 20};
+constexpr std::align_val_t kAtPage{kPageBytes};
 
 // 0: such a one is not kept.
 size_t kept_size_of(size_t bytes) {
-  if (!kKeepsBuffers || bytes < kSmallestBytes) return 0;
+  if (!kKeepsBuffers || bytes < kSmallBufferBytes) return 0;
   const auto* const size = std::ranges::lower_bound(kSizes, bytes);
   return size == kSizes.end() ? 0 : *size;
 }
@@ -65,13 +66,19 @@ Keeper& keeper() {
 }  // namespace
 
 void internal::GiveBack::operator()(std::byte* bytes) const noexcept {
-  if (kept_as == 0 || !keeper().keep(bytes, kept_as)) delete[] bytes;
+  if (kept_as != 0 && keeper().keep(bytes, kept_as)) return;
+  if (at_page)
+    ::operator delete[](bytes, kAtPage);
+  else
+    delete[] bytes;
 }
 
 Buffer make_buffer(size_t bytes) {
   const size_t size = kept_size_of(bytes);
-  std::byte* const kept = size > 0 ? keeper().take(size) : nullptr;
-  return Buffer(kept ? kept : new std::byte[std::max(size, bytes)], {.kept_as = size});
+  const bool at_page = bytes >= kSmallBufferBytes;
+  std::byte* memory = size > 0 ? keeper().take(size) : nullptr;
+  if (memory == nullptr) memory = at_page ? new (kAtPage) std::byte[std::max(size, bytes)] : new std::byte[bytes];
+  return Buffer(memory, {.kept_as = size, .at_page = at_page});
 }
 
 }  // namespace firn::io

@@ -10,11 +10,16 @@ namespace firn::io {
 namespace internal {
 struct GiveBack {
   size_t kept_as = 0;  // bytes, of one of the sizes that are kept; 0: none of them
+  bool at_page = false;
   void operator()(std::byte* bytes) const noexcept;
 };
 }  // namespace internal
 
 using Buffer = std::unique_ptr<std::byte[], internal::GiveBack>;
+
+inline constexpr size_t kPageBytes = 4096;
+// Larger ones begin at a page, as direct I/O wants it.
+inline constexpr size_t kSmallBufferBytes = 32 << 10;
 
 // Room for so many bytes, not zeroed. Thread-safe, as is the Buffer's end.
 Buffer make_buffer(size_t bytes);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -22,6 +23,13 @@ TEST(Buffer, HoldsWhatWasAskedFor) {
     std::memset(all.emplace_back(make_buffer(bytes)).get(), static_cast<int>(bytes), bytes);
   for (size_t i = 0; i < sizes.size(); ++i)
     for (size_t at = 0; at < sizes[i]; at += 1000) ASSERT_EQ(all[i][at], static_cast<std::byte>(sizes[i]));
+}
+
+TEST(Buffer, LargeOnesBeginAtAPage) {
+  std::vector<Buffer> all;
+  for (const size_t bytes : {kSmallBufferBytes, size_t{100'000}, 4 * kMiB, 9 * kMiB})
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(std::bit_cast<uintptr_t>(all.emplace_back(make_buffer(bytes)).get()) % kPageBytes, 0u) << bytes;
 }
 
 TEST(Buffer, TheNextTransferTakesTheSameMemory) {

@@ -42,7 +42,7 @@ class File {
   // Writes all of `data` or fails; on failure a prefix may have been written.
   virtual Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) = 0;
   // As write(), for much that is not expected to be read soon: past the page cache where the file system can do that
-  // and `offset` is at a page and `data` begins at one (base/page_bytes.h), which spares a copy and the cache's memory.
+  // and `offset` is at a page and `data` begins at one (io/buffer.h), which spares a copy and the cache's memory.
   virtual Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data) {
     return write(offset, data);
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "io/buffer.h"
 #include "io/sync.h"
 #include "io/test_environment.h"
 
@@ -40,6 +41,28 @@ Task<void> round_trip(TestEnvironment* env) {
   EXPECT_EQ((co_await (*file)->stat())->bytes, data.size() + 5);
 }
 TEST_P(DiskConformance, ReadsBackWhatWasWritten) { environment->run(round_trip(environment.get())); }
+
+Task<void> write_around_the_cache(TestEnvironment* env) {
+  auto file = co_await env->disk().open(env->path("f"), {.write = true, .create = true});
+  CO_REQUIRE(file);
+  std::string expected(9 * kBlock, '\0');
+  const auto write = [&](uint64_t offset, size_t count, size_t shift) -> Task<void> {
+    const Buffer buffer = make_buffer(count + shift);
+    const std::span<std::byte> data(buffer.get() + shift, count);
+    std::ranges::copy(pattern(count, static_cast<unsigned>(offset)), data.begin());
+    EXPECT_TRUE(co_await (*file)->write_direct(offset, data));
+    std::memcpy(expected.data() + offset, data.data(), count);
+  };
+  EXPECT_TRUE(co_await (*file)->write(0, bytes_of(std::string_view(expected))));
+  co_await write(kBlock, 2 * kBlock, 0);
+  co_await write(4 * kBlock, 2 * kBlock + 100, 0);  // its end is no page's
+  co_await write(7 * kBlock + 1, kBlock, 0);        // nor is its begin
+  co_await write(0, kBlock, 1);                     // nor is it at a page in memory
+  co_await write(8 * kBlock + 10, 5, 0);
+  EXPECT_TRUE(co_await text_at(**file, 0, expected.size() + 1) == expected);
+  EXPECT_NE((*file)->open_elsewhere(), true);
+}
+TEST_P(DiskConformance, WritesPastThePageCacheOrNot) { environment->run(write_around_the_cache(environment.get())); }
 
 Task<void> read_at_end(TestEnvironment* env) {
   auto file = co_await env->disk().open(env->path("f"), {.write = true, .create = true});

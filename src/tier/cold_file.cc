@@ -11,11 +11,11 @@ namespace firn::tier {
 
 namespace {
 
-constexpr uint64_t kMaxHomelessChunks = 4;       // held in memory because the local disk has no room, in bytes
-constexpr uint64_t kSequentialSlack = 1 << 20;   // the kernel's own readahead asks out of order by about this much
-constexpr uint64_t kMaxFileBlocks = 16 << 20;    // a bit for each
-constexpr size_t kDirectWritesAtOnce = 4;        // more: the disk does not keep up, and the page cache takes a burst
-constexpr unsigned kSequentialStreak = 2;        // reads that must have gone on before what follows is fetched
+constexpr uint64_t kMaxHomelessChunks = 4;      // held in memory because the local disk has no room, in bytes
+constexpr uint64_t kSequentialSlack = 1 << 20;  // the kernel's own readahead asks out of order by about this much
+constexpr uint64_t kMaxFileBlocks = 16 << 20;   // a bit for each
+constexpr size_t kDirectWritesAtOnce = 4;       // more: the disk does not keep up, and the page cache takes a burst
+constexpr unsigned kSequentialStreak = 2;       // reads that must have gone on before what follows is fetched
 
 uint64_t usable_block(const ColdFile::Options& options, uint64_t file_bytes) {
   const bool many = file_bytes / options.block_bytes > kMaxFileBlocks;
@@ -129,7 +129,7 @@ ColdFile::FetchRef ColdFile::begin_chunk(uint64_t chunk, Need need) {
 // Who reads near what was read lately is likely to read more there. Who does not gets no more than asked.
 std::pair<uint64_t, uint64_t> ColdFile::with_nearby(uint64_t first, uint64_t end) const {
   const uint64_t blocks = options_.nearby_bytes / block_bytes_;
-  if (blocks == 0) return {first, end};
+  if (blocks == 0 || end_of_present(first, end, Need::kToRead) == end) return {first, end};
   const uint64_t begin = first / blocks * blocks;
   const uint64_t stop = std::min(divide_up(end, blocks) * blocks, here_.file_blocks());
   for (uint64_t block = begin; block < stop; ++block)
@@ -226,17 +226,17 @@ ColdFile::Bytes ColdFile::take_along(Fetch& fetch, ChunkPart part) {
     std::lock_guard lock(mutex_);
     fetch.first = first / block_bytes_;
     fetch.end = divide_up(end, block_bytes_);
-    return std::make_shared<const PageBytes>(std::move(part.bytes));
+    return std::make_shared<const io::PageBytes>(std::move(part.bytes));
   }
   const uint64_t wanted = offset_of(fetch.first), until = std::min(offset_of(fetch.end), end);
-  if (wanted == first && until == end) return std::make_shared<const PageBytes>(std::move(part.bytes));
-  return std::make_shared<const PageBytes>(part.bytes.view().substr(wanted - first, until - wanted));
+  if (wanted == first && until == end) return std::make_shared<const io::PageBytes>(std::move(part.bytes));
+  return std::make_shared<const io::PageBytes>(part.bytes.view().substr(wanted - first, until - wanted));
 }
 
 io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(Fetch& fetch) {
   const Journal& journal = options_.journal;
   const uint64_t offset = offset_of(fetch.first), count = offset_of(fetch.end) - offset;
-  Bytes bytes = std::make_shared<const PageBytes>();
+  Bytes bytes = std::make_shared<const io::PageBytes>();
   if (!journal.covers(offset, count)) {
     std::optional<ChunkPart> part = CO_TRY(co_await fetch_base(fetch));
     if (!part) co_return Bytes();
@@ -245,10 +245,10 @@ io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(Fetch& fetch) {
     if (options_.arrived) options_.arrived(bytes->size());
   }
   if (journal.empty()) co_return bytes;
-  PageBytes whole(count);
+  io::PageBytes whole(count);
   std::memset(std::ranges::copy(bytes->view(), whole.data()).out, 0, count - bytes->size());
   journal.lay_over(offset, {whole.data(), whole.size()});
-  co_return std::make_shared<const PageBytes>(std::move(whole));
+  co_return std::make_shared<const io::PageBytes>(std::move(whole));
 }
 
 io::Task<bool> ColdFile::keep(Fetch& fetch) {

@@ -66,7 +66,7 @@ class ColdFile {
   io::Task<void> close();
 
  private:
-  using Bytes = std::shared_ptr<const PageBytes>;
+  using Bytes = std::shared_ptr<const io::PageBytes>;
   // Blocks [first, end) of one chunk, on their way.
   struct Fetch {
     uint64_t first = 0, end = 0;

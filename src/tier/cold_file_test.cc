@@ -63,6 +63,52 @@ TEST(ColdFile, RandomReadsFetchTheirBlocksAlone) {
   EXPECT_EQ(world.allocated(), blocks.size() * kBlock);
 }
 
+TEST(ColdFile, WhatComesAlongIsKept) {
+  World world(noise(16 * kChunk, 20));
+  world.options.block_bytes = kBlock / 4;
+  world.reopen();
+  world.expect_read(9 * kChunk + 3 * kBlock + 10, 20);  // of one block of the frame, which comes as a whole
+  EXPECT_EQ(world.near.faulty.got_bytes(), kStoredBlock);
+  for (uint64_t at = 0; at + 20 < kBlock; at += 60) {
+    world.expect_read(9 * kChunk + 3 * kBlock + at, 20);
+    world.expect_read(2 * kChunk + 3, 20);  // so that it does not look sequential
+  }
+  EXPECT_EQ(world.near.gets(), 2u);
+  world.close();
+  EXPECT_EQ(world.allocated(), 2 * kBlock);
+}
+
+TEST(ColdFile, WhoReadsNearbyGetsMoreAtOnce) {
+  World world(noise(16 * kChunk, 21));
+  world.options.nearby_bytes = 4 * kBlock;
+  world.reopen();
+  world.expect_read(9 * kChunk + 6 * kBlock, 20);  // of blocks 4 to 7
+  EXPECT_EQ(world.near.faulty.got_bytes(), kStoredBlock);
+  world.expect_read(2 * kChunk, 20);
+  world.expect_read(9 * kChunk + 4 * kBlock, 20);
+  EXPECT_EQ(world.near.faulty.got_bytes(), 5 * kStoredBlock);  // 4 and 5, 7 and the two that were asked for before
+  const uint64_t gets = world.near.gets();
+  for (uint64_t block = 4; block < 8; ++block) {
+    world.expect_read(9 * kChunk + block * kBlock + 7, 20);
+    world.expect_read(2 * kChunk, 20);
+  }
+  EXPECT_EQ(world.near.gets(), gets);
+}
+
+TEST(ColdFile, WhatWentPastThePageCacheIsHeldUntilItIsRead) {
+  World world(noise(32 * kChunk, 22));
+  world.options.direct_bytes = 0;
+  world.reopen();
+  const uint64_t all = 32 * kBlockBytes;  // as much as may be held
+  for (uint64_t offset = 0; offset < 4 * kChunk; offset += kBlock) world.expect_read(offset, kBlock);
+  EXPECT_FALSE(world.hydrator->hold(all));
+  for (uint64_t offset = 4 * kChunk; offset < world.content.size(); offset += kBlock) world.expect_read(offset, kBlock);
+  EXPECT_EQ(world.near.gets(), 32u);
+  world.close();
+  EXPECT_TRUE(world.hydrator->hold(all));
+  EXPECT_EQ(world.allocated(), world.content.size());
+}
+
 TEST(ColdFile, BlocksOfEverySizeAreFound) {
   for (const bool sealed : {false, true}) {
     World world(mixed(40 * kChunk + 100, 2), 2, sealed ? std::optional(Key{std::byte{9}}) : std::nullopt);
@@ -230,6 +276,9 @@ void read_everyhow(uint64_t seed) {
   Faults corrupting = faults;
   corrupting.corrupted = 0.1;
   world.near.faulty.set_faults(corrupting);
+  world.options.block_bytes = kBlock << choose.below(3) >> 1;
+  world.options.nearby_bytes = choose.below(2) * 4 * kBlock;
+  world.options.direct_bytes = choose.below(2) * (64 << 20);
   bool room = true;
   world.options.may_keep = [&] { return room; };
   world.reopen();

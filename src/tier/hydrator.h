@@ -4,9 +4,9 @@
 #include <functional>
 #include <optional>
 
-#include "base/page_bytes.h"
 #include "data/store.h"
 #include "io/blocking_pool.h"
+#include "io/page_bytes.h"
 #include "io/sync.h"
 #include "meta/service.h"
 #include "meta/tiering.h"
@@ -30,7 +30,7 @@ struct Damage {
 // Bytes of a chunk.
 struct ChunkPart {
   uint64_t offset = 0;  // in it
-  PageBytes bytes;
+  io::PageBytes bytes;
 };
 
 struct HydrateOptions {

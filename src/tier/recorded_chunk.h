@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/page_bytes.h"
+#include "io/page_bytes.h"
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
@@ -19,7 +19,7 @@ FrameId frame_id(InodeId inode, const meta::Chunk& chunk);
 std::optional<Key> key_of_blob(const meta::Chunk& chunk, const std::optional<Key>& volume_key);
 
 // `frame`: what a tier has at the record's place. kCorrupt unless everything, the record's own checksum included, fits.
-Result<PageBytes> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
-                                const std::optional<Key>& volume_key);
+Result<io::PageBytes> open_recorded(std::string_view frame, InodeId inode, const meta::Chunk& chunk,
+                                    const std::optional<Key>& volume_key);
 
 }  // namespace firn::tier

@@ -24,14 +24,16 @@ io::Task<Result<Attr>> HeldVolume::link(const Credentials& who, InodeId inode, I
   co_return co_await inner_->link(who, inode, parent, name);
 }
 
-io::Task<Result<void>> HeldVolume::unlink(const Credentials& who, InodeId parent, std::string_view name) {
+io::Task<Result<void>> HeldVolume::unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                          const Attr* expected) {
   if (!serving_.may()) CO_TRY(co_await wait());
-  co_return co_await inner_->unlink(who, parent, name);
+  co_return co_await inner_->unlink(who, parent, name, expected);
 }
 
-io::Task<Result<void>> HeldVolume::rmdir(const Credentials& who, InodeId parent, std::string_view name) {
+io::Task<Result<void>> HeldVolume::rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                                         const Attr* expected) {
   if (!serving_.may()) CO_TRY(co_await wait());
-  co_return co_await inner_->rmdir(who, parent, name);
+  co_return co_await inner_->rmdir(who, parent, name, expected);
 }
 
 io::Task<Result<void>> HeldVolume::rename(const Credentials& who, InodeId parent, std::string_view name,
@@ -119,6 +121,14 @@ io::Task<Result<size_t>> HeldVolume::write(Handle* handle, uint64_t offset, std:
 }
 
 io::Task<Result<void>> HeldVolume::fsync(Handle* handle, bool data_only) { return inner_->fsync(handle, data_only); }
+
+io::Task<void> HeldVolume::reserve(Handle* handle, uint64_t offset, uint64_t bytes) {
+  return inner_->reserve(handle, offset, bytes);
+}
+
+io::Task<void> HeldVolume::start_writeback(Handle* handle, uint64_t offset, uint64_t bytes) {
+  return inner_->start_writeback(handle, offset, bytes);
+}
 
 io::Task<Result<void>> HeldVolume::allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) {
   if (!serving_.may()) CO_TRY(co_await wait());

@@ -24,8 +24,10 @@ class HeldVolume final : public Volume {
   io::Task<Result<Attr>> make_node(const Credentials& who, InodeId parent, std::string_view name,
                                    const meta::NodeSpec& spec) override;
   io::Task<Result<Attr>> link(const Credentials& who, InodeId inode, InodeId parent, std::string_view name) override;
-  io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name) override;
-  io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name) override;
+  io::Task<Result<void>> unlink(const Credentials& who, InodeId parent, std::string_view name,
+                                const Attr* expected) override;
+  io::Task<Result<void>> rmdir(const Credentials& who, InodeId parent, std::string_view name,
+                               const Attr* expected) override;
   io::Task<Result<void>> rename(const Credentials& who, InodeId parent, std::string_view name, InodeId new_parent,
                                 std::string_view new_name, meta::RenameOptions options) override;
   io::Task<Result<std::string>> readlink(InodeId inode) override;
@@ -49,6 +51,8 @@ class HeldVolume final : public Volume {
   io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                  WriteOptions options) override;
   io::Task<Result<void>> fsync(Handle* handle, bool data_only) override;
+  io::Task<void> reserve(Handle* handle, uint64_t offset, uint64_t bytes) override;
+  io::Task<void> start_writeback(Handle* handle, uint64_t offset, uint64_t bytes) override;
   io::Task<Result<void>> allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) override;
   io::Task<Result<uint64_t>> seek(Handle* handle, SeekWhat what, uint64_t offset) override;
   io::Task<Result<uint64_t>> copy_range(Handle* source, uint64_t source_offset, Handle* target, uint64_t target_offset,

@@ -8,7 +8,7 @@
 #include <bit>
 #include <cerrno>
 
-#include "base/page_bytes.h"
+#include "io/buffer.h"
 #include "io/unique_fd.h"
 #include "io/uring/page_cache.h"
 #include "io/uring/uring_disk.h"
@@ -177,14 +177,14 @@ Task<Result<size_t>> UringFile::write_pages(uint64_t offset, std::span<const std
     CO_TRY(check(result));
     if (result == 0) break;
     done += static_cast<size_t>(result);
-    if (result % static_cast<int64_t>(PageBytes::kPage) != 0) break;
+    if (result % static_cast<int64_t>(kPageBytes) != 0) break;
   }
   co_return done;
 }
 
 Task<Result<void>> UringFile::write_direct(uint64_t offset, std::span<const std::byte> data) {
-  const bool at_pages = offset % PageBytes::kPage == 0 && std::bit_cast<uintptr_t>(data.data()) % PageBytes::kPage == 0;
-  const size_t pages = at_pages ? data.size() / PageBytes::kPage * PageBytes::kPage : 0;
+  const bool at_pages = offset % kPageBytes == 0 && std::bit_cast<uintptr_t>(data.data()) % kPageBytes == 0;
+  const size_t pages = at_pages ? data.size() / kPageBytes * kPageBytes : 0;
   size_t done = 0;
   if (pages > 0) done = CO_TRY(co_await write_pages(offset, data.first(pages)));
   co_return co_await write(offset + done, data.subspan(done));

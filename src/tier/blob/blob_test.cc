@@ -104,8 +104,8 @@ TEST_P(BlobTest, HasAnIndex) {
 }
 
 // Blocks [first, first + count) of chunk `number`, read as a hydrator would.
-Result<PageBytes> open_some(const Made& made, uint64_t number, const std::string& chunk, BlockRange blocks,
-                            const std::optional<Key>& key) {
+Result<io::PageBytes> open_some(const Made& made, uint64_t number, const std::string& chunk, BlockRange blocks,
+                                const std::optional<Key>& key) {
   const FrameRef& ref = made.refs[number];
   const BlockMap map = TRY(decode_block_map(ref.blocks, static_cast<uint32_t>(chunk.size()), key.has_value()));
   const Extent place = map.place_of(blocks);

@@ -77,8 +77,8 @@ class BlockReader {
   }
 
   // The plain bytes of `blocks`, which `bytes` are.
-  Result<PageBytes> open_all(std::string_view bytes, BlockRange blocks) {
-    PageBytes plain(map_.plain_of(blocks).bytes);
+  Result<io::PageBytes> open_all(std::string_view bytes, BlockRange blocks) {
+    io::PageBytes plain(map_.plain_of(blocks).bytes);
     char* to = plain.data();
     for (uint32_t block = blocks.first; block < blocks.first + blocks.count; ++block) {
       const size_t stored = map_.bytes_of(block);
@@ -97,7 +97,7 @@ class BlockReader {
 
 }  // namespace
 
-Result<PageBytes> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key) {
+Result<io::PageBytes> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key) {
   return TRY(open_whole(bytes, expected, key)).plain;
 }
 
@@ -111,13 +111,13 @@ Result<OpenedFrame> open_whole(std::string_view bytes, const FrameId& expected, 
   if (key) plain_checksum = TRY(unseal_checksum(frame.sealed_checksum, header, frame.table, *key));
   BlockGuard guard(header, plain_checksum, key);
   const BlockRange all{.first = 0, .count = static_cast<uint32_t>(frame.map.stored_bytes.size())};
-  PageBytes plain = TRY(BlockReader(frame.map, guard).open_all(bytes.substr(frame.map.place_of(all).offset), all));
+  io::PageBytes plain = TRY(BlockReader(frame.map, guard).open_all(bytes.substr(frame.map.place_of(all).offset), all));
   if (checksum64(plain.view()) != plain_checksum) return fail(Code::kCorrupt, "a chunk fails its checksum");
   return OpenedFrame{std::move(plain), plain_checksum};
 }
 
-Result<PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
-                              const std::optional<Key>& key) {
+Result<io::PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
+                                  const std::optional<Key>& key) {
   if (map.sealed != key.has_value())
     return fail(Code::kCorrupt, map.sealed ? "a frame is sealed" : "a frame is not sealed");
   if (uint64_t{which.blocks.first} + which.blocks.count > map.stored_bytes.size() ||

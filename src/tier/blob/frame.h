@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/page_bytes.h"
+#include "io/page_bytes.h"
 #include "tier/blob/blocks.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
@@ -27,10 +27,10 @@ MadeFrame make_frame(FrameHeader what, std::string_view plain, const std::option
 
 // The chunk that `bytes` (a whole frame, header first) holds. Everything is verified: header, that it is the frame
 // `expected`, stored bytes, seals, chunk. kCorrupt otherwise. `key` is the blob's; needed exactly when it is sealed.
-Result<PageBytes> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key);
+Result<io::PageBytes> open_frame(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key);
 // The same, and the chunk's checksum, which was computed anyway.
 struct OpenedFrame {
-  PageBytes plain;
+  io::PageBytes plain;
   uint64_t checksum = 0;
 };
 Result<OpenedFrame> open_whole(std::string_view bytes, const FrameId& expected, const std::optional<Key>& key);
@@ -43,8 +43,8 @@ struct SomeBlocks {
 };
 // What these blocks hold (map.plain_of), from the bytes at map.place_of. A block is verified to be that block of a
 // frame of that chunk with that checksum; kCorrupt otherwise.
-Result<PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
-                              const std::optional<Key>& key);
+Result<io::PageBytes> open_blocks(std::string_view bytes, const SomeBlocks& which, const BlockMap& map,
+                                  const std::optional<Key>& key);
 
 // Header, table, and all blocks against their checksums, without a key, and without decompressing anything. kCorrupt.
 Result<FrameHeader> verify_stored_frame(std::string_view bytes);
