@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/checksum.h"
 #include "base/failpoint.h"
 #include "io/reactor.h"
 
@@ -11,15 +10,13 @@ namespace firn::tier {
 
 namespace {
 
-constexpr uint64_t kMaxHomelessChunks = 4;      // held in memory because the local disk has no room, in bytes
 constexpr uint64_t kSequentialSlack = 1 << 20;  // the kernel's own readahead asks out of order by about this much
 constexpr uint64_t kMaxFileBlocks = 16 << 20;   // a bit for each
-constexpr size_t kDirectWritesAtOnce = 4;       // more: the disk does not keep up, and the page cache takes a burst
 constexpr unsigned kSequentialStreak = 2;       // reads that must have gone on before what follows is fetched
 
 uint64_t usable_block(const ColdFile::Options& options, uint64_t file_bytes) {
-  const bool many = file_bytes / options.block_bytes > kMaxFileBlocks;
-  const uint64_t block = many ? std::max<uint64_t>(options.block_bytes, kBlockBytes) : options.block_bytes;
+  uint64_t block = options.block_bytes;
+  if (block != 0 && file_bytes / block > kMaxFileBlocks) block = std::max<uint64_t>(block, kBlockBytes);
   return block != 0 && options.chunk_bytes % block == 0 ? block : options.chunk_bytes;
 }
 
@@ -147,168 +144,6 @@ void ColdFile::begin_blocks(uint64_t first, uint64_t end) {
     (void)begin(first, last, /*by_chunk=*/false);
     first = last;
   }
-}
-
-// ---- one fetch ----
-
-// What the backing holds may be a chunk from an earlier reading, or what a crash left of one: its checksum tells. Of a
-// part there is none to compare with.
-io::Task<void> ColdFile::look(const meta::Chunk& record) {
-  const uint64_t chunk = record.index.value, offset = chunk * options_.chunk_bytes, end = offset + record.bytes;
-  io::File& file = backing_->file();
-  const Result<uint64_t> data = co_await file.seek(io::Seek::kData, offset);
-  if (!data || *data >= end) {
-    // Nor is there anything in those up to where data begins.
-    const bool none = !data && data.error().code() == Code::kNoDevice;
-    const uint64_t next = data ? *data / options_.chunk_bytes : none ? chunk_count_ : chunk + 1;
-    std::lock_guard lock(mutex_);
-    for (uint64_t one = chunk; one < std::min(next, chunk_count_); ++one) known_[one] = true;
-    co_return;
-  }
-  const Result<uint64_t> hole = co_await file.seek(io::Seek::kHole, *data);
-  bool whole = *data == offset && hole && *hole >= end;
-  if (whole) {
-    std::string bytes(record.bytes, '\0');
-    const Result<size_t> got = co_await file.read(offset, std::as_writable_bytes(std::span(bytes)));
-    whole = got && *got == bytes.size() && checksum64(bytes) == record.checksum;
-  }
-  std::lock_guard lock(mutex_);
-  known_[chunk] = true;
-  if (whole) here_.add(first_of(chunk), end_of(chunk));
-}
-
-io::Task<bool> ColdFile::are_left(const meta::Chunk& record, const Fetch& fetch) {
-  const uint64_t chunk = record.index.value;
-  std::shared_ptr<io::Event> looking;
-  bool mine = false;
-  {
-    std::lock_guard lock(mutex_);
-    if (known_[chunk]) co_return here_.has_all(fetch.first, fetch.end);
-    std::shared_ptr<io::Event>& slot = looks_[chunk];
-    mine = slot == nullptr;
-    if (mine) slot = std::make_shared<io::Event>();
-    looking = slot;
-  }
-  if (mine) {
-    co_await look(record);
-    std::unique_lock lock(mutex_);
-    looks_.erase(chunk);
-    lock.unlock();
-    looking->set();
-  } else {
-    co_await looking->wait();
-  }
-  std::lock_guard lock(mutex_);
-  co_return here_.has_all(fetch.first, fetch.end);
-}
-
-io::Task<Result<std::optional<ChunkPart>>> ColdFile::fetch_base(const Fetch& fetch) {
-  const Journal& journal = options_.journal;
-  const uint64_t chunk = fetch.first / blocks_per_chunk_, begin = chunk * options_.chunk_bytes;
-  const uint64_t wanted = offset_of(end_of(chunk)) - begin;
-  meta::Chunk record = CO_TRY(co_await hydrator_.record_of(inode_, ChunkIndex(chunk)));
-  const Result<uint64_t> base = journal.base_bytes(begin, wanted, record.bytes);
-  if (!base)
-    co_return fail(Code::kCorrupt, "the record of chunk " + std::to_string(chunk) + " of inode " +
-                                       std::to_string(inode_.value) + ": " + base.error().message());
-  if (!journal.touches(begin, wanted) && co_await are_left(record, fetch)) co_return std::nullopt;
-  const uint64_t from = offset_of(fetch.first) - begin, until = std::min(offset_of(fetch.end) - begin, *base);
-  if (from >= until) co_return ChunkPart{.offset = from};
-  co_return CO_TRY(
-      co_await hydrator_.fetch_range(inode_, std::move(record), {.offset = from, .bytes = until - from}, &stopping_));
-}
-
-ColdFile::Bytes ColdFile::take_along(Fetch& fetch, ChunkPart part) {
-  const uint64_t chunk = fetch.first / blocks_per_chunk_, begin = chunk * options_.chunk_bytes;
-  const uint64_t first = begin + part.offset, end = first + part.bytes.size();
-  const bool whole_blocks = first % block_bytes_ == 0 && (end % block_bytes_ == 0 || end == bytes_);
-  if (whole_blocks && options_.journal.empty()) {
-    std::lock_guard lock(mutex_);
-    fetch.first = first / block_bytes_;
-    fetch.end = divide_up(end, block_bytes_);
-    return std::make_shared<const io::PageBytes>(std::move(part.bytes));
-  }
-  const uint64_t wanted = offset_of(fetch.first), until = std::min(offset_of(fetch.end), end);
-  if (wanted == first && until == end) return std::make_shared<const io::PageBytes>(std::move(part.bytes));
-  return std::make_shared<const io::PageBytes>(part.bytes.view().substr(wanted - first, until - wanted));
-}
-
-io::Task<Result<ColdFile::Bytes>> ColdFile::do_fetch(Fetch& fetch) {
-  const Journal& journal = options_.journal;
-  const uint64_t offset = offset_of(fetch.first), count = offset_of(fetch.end) - offset;
-  Bytes bytes = std::make_shared<const io::PageBytes>();
-  if (!journal.covers(offset, count)) {
-    std::optional<ChunkPart> part = CO_TRY(co_await fetch_base(fetch));
-    if (!part) co_return Bytes();
-    bytes = take_along(fetch, *std::move(part));
-    if (options_.still_so) CO_TRY(co_await options_.still_so());
-    if (options_.arrived) options_.arrived(bytes->size());
-  }
-  if (journal.empty()) co_return bytes;
-  io::PageBytes whole(count);
-  std::memset(std::ranges::copy(bytes->view(), whole.data()).out, 0, count - bytes->size());
-  journal.lay_over(offset, {whole.data(), whole.size()});
-  co_return std::make_shared<const io::PageBytes>(std::move(whole));
-}
-
-io::Task<bool> ColdFile::keep(Fetch& fetch) {
-  if (options_.may_keep && !options_.may_keep()) co_return false;
-  io::File& file = backing_->file();
-  const uint64_t offset = offset_of(fetch.first);
-  const std::span<const std::byte> data = fetch.bytes->span();
-  const bool keeps_up = writes_.fetch_add(1) < kDirectWritesAtOnce;
-  if (fetch.by_chunk && bytes_ >= options_.direct_bytes && keeps_up) fetch.hold = hydrator_.hold(data.size());
-  const Result<void> written = co_await (fetch.hold ? file.write_direct(offset, data) : file.write(offset, data));
-  writes_.fetch_sub(1);
-  co_return written.has_value();
-}
-
-void ColdFile::finish_fetch(const FetchRef& fetch) {
-  std::lock_guard lock(mutex_);
-  const auto of_chunk = fetches_.find(fetch->first / blocks_per_chunk_);
-  std::erase(of_chunk->second, fetch);
-  if (of_chunk->second.empty()) fetches_.erase(of_chunk);
-  if (fetch->by_chunk) --ahead_;
-  if (fetch->here) here_.add(fetch->first, fetch->end);
-  if (fetch->bytes) no_room_ = !fetch->here;
-  if (fetch->bytes && (!fetch->here || fetch->hold)) remember(fetch);
-}
-
-// Whoever reads on in small pieces does not fetch it for each of them, nor have the disk read what it was just given.
-void ColdFile::remember(const FetchRef& fetch) {
-  const uint64_t most =
-      fetch->hold ? options_.readahead_bytes + options_.chunk_bytes : kMaxHomelessChunks * options_.chunk_bytes;
-  in_memory_bytes_ += fetch->bytes->size();
-  in_memory_.push_back({fetch->first, fetch->end, fetch->bytes, std::move(fetch->hold)});
-  while (in_memory_bytes_ > most) {
-    in_memory_bytes_ -= in_memory_.front().bytes->size();
-    in_memory_.pop_front();
-  }
-}
-
-// What is on the local disk and was read by now.
-void ColdFile::forget_read() {
-  const uint64_t read = next_offset_ - std::min(next_offset_, slack());
-  while (!in_memory_.empty() && in_memory_.front().hold && offset_of(in_memory_.front().end) <= read) {
-    in_memory_bytes_ -= in_memory_.front().bytes->size();
-    in_memory_.pop_front();
-  }
-}
-
-io::Task<void> ColdFile::run_fetch(FetchRef fetch, io::Gate::Entry) {
-  Result<Bytes> fetched = co_await do_fetch(*fetch);
-  if (fetched) {
-    failpoint("hydrate.after_fetch");
-    fetch->bytes = *std::move(fetched);
-  } else {
-    fetch->result = fail(std::move(fetched).error());
-  }
-  // Readers go on while the bytes are on their way to the local disk.
-  fetch->done.set();
-  fetch->here = fetch->result && (!fetch->bytes || co_await keep(*fetch));
-  failpoint("hydrate.after_place");
-  finish_fetch(fetch);
-  fetch->kept.set();
 }
 
 // ---- reading ----
