@@ -4,8 +4,8 @@
 //
 // put: N objects (--if-absent 1: only where there are none); get: the same, whole; parts: N parts of --part bytes one
 // after the other, through as many objects of --bytes as that takes; range: N random parts of --part bytes of --objects
-// of them (1); small: N objects of 4 KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or a
-// folder made by this program. Prints one line of JSON: operations, bytes, seconds of wall time, seconds of processor
+// of them (1); small: N objects of 4 KiB. URL is s3://bucket/prefix (credentials and endpoint from the environment) or
+// a folder made by this program. Prints one line of JSON: operations, bytes, seconds of wall time, seconds of processor
 // time.
 #include <sys/resource.h>
 

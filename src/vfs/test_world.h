@@ -57,7 +57,8 @@ class TestWorld {
   void cut_power();
 
   // Before mount().
-  TierOptions tier_options{.chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
+  TierOptions tier_options{
+      .chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
 
   // Before mount(): when the volume may answer.
   std::optional<Serving> serving;
