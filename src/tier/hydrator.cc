@@ -15,7 +15,8 @@ namespace {
 
 constexpr uint64_t kLargestBlock = 64 << 10;  // of a file system
 constexpr uint64_t kSmallFrameBytes = 1 << 20;
-constexpr int kMaxMoves = 4;  // of a chunk while it is being fetched
+constexpr uint64_t kOpenedHereBytes = 64 << 10;  // less takes no longer than waking another thread
+constexpr int kMaxMoves = 4;                     // of a chunk while it is being fetched
 
 }  // namespace
 
@@ -37,9 +38,11 @@ bool Hydrator::is_small_file(const Wanted& wanted) const {
 }
 
 io::Task<Result<ChunkPart>> Hydrator::open(std::string_view frame, const Wanted& wanted) {
-  co_return co_await parts_.pool.run([&]() -> Result<ChunkPart> {
+  const auto decode = [&]() -> Result<ChunkPart> {
     return ChunkPart{.bytes = TRY(open_recorded(frame, wanted.inode, wanted.chunk, options_.key))};
-  });
+  };
+  if (wanted.chunk.bytes <= kOpenedHereBytes) co_return decode();
+  co_return co_await parts_.pool.run(decode);
 }
 
 io::Task<Result<ChunkPart>> Hydrator::fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {
@@ -67,11 +70,13 @@ io::Task<Result<ChunkPart>> Hydrator::fetch_blocks(const Tier& tier, const Wante
   const object::Fetched got =
       CO_TRY(co_await tier.store.get(key_of(blob_id_of_name(chunk.blob)), chunk.offset + place.offset, place.bytes,
                                      io::within(options_.get_ns, token)));
-  co_return co_await parts_.pool.run([&]() -> Result<ChunkPart> {
+  const auto decode = [&]() -> Result<ChunkPart> {
     const SomeBlocks which{.id = frame_id(wanted.inode, chunk), .plain_checksum = chunk.checksum, .blocks = blocks};
     return ChunkPart{.offset = wanted.map->plain_of(blocks).offset,
                      .bytes = TRY(open_blocks(got.bytes, which, *wanted.map, key_of_blob(chunk, options_.key)))};
-  });
+  };
+  if (wanted.map->plain_of(blocks).bytes <= kOpenedHereBytes) co_return decode();
+  co_return co_await parts_.pool.run(decode);
 }
 
 io::Task<Result<ChunkPart>> Hydrator::fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token) {

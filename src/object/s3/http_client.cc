@@ -1,20 +1,26 @@
 #include "object/s3/http_client.h"
 
 #include <curl/curl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <climits>
 #include <mutex>
 #include <thread>
 
 #include "base/check.h"
+#include "base/time.h"
+#include "io/unique_fd.h"
 #include "object/s3/transfer.h"
 
 namespace firn::object::s3 {
 
 namespace {
 
-constexpr int kLongestPollMs = 1000;
+constexpr int64_t kNsPerMs = 1'000'000;
 constexpr size_t kMaxIdleHandles = 256;
 
 void initialise_curl() {
@@ -26,10 +32,18 @@ void initialise_curl() {
 
 // Invariants: a transfer is in submitted_, or running (it has an easy handle), or has been handed back to its waiter.
 // Only the thread hands back, so a transfer is alive for as long as the thread knows it.
+//
+// libcurl says which sockets it waits for, and until when (its "socket" interface): what one answer takes does not grow
+// with how many requests are under way.
 class HttpClient::Driver {
  public:
   explicit Driver(HttpOptions options) : options_(std::move(options)), multi_((initialise_curl(), curl_multi_init())) {
-    CHECK(multi_ != nullptr);
+    CHECK(multi_ != nullptr && epoll_ && wake_);
+    watch(wake_.get(), EPOLLIN);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Driver::on_socket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Driver::on_timer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
     curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, options_.max_connections);
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, options_.max_connections);
     thread_ = std::thread([this] { run(); });
@@ -40,7 +54,7 @@ class HttpClient::Driver {
       std::lock_guard lock(submissions_mutex_);
       stopping_ = true;
     }
-    curl_multi_wakeup(multi_);
+    wake();
     thread_.join();
     for (CURL* easy : idle_) curl_easy_cleanup(easy);
     curl_multi_cleanup(multi_);
@@ -53,24 +67,86 @@ class HttpClient::Driver {
       std::lock_guard lock(submissions_mutex_);
       submitted_.push_back(transfer);
     }
-    curl_multi_wakeup(multi_);
+    wake();
   }
 
   void cancel(Transfer* transfer) {
     transfer->cancelled.store(true);
     cancellations_.store(true);
-    curl_multi_wakeup(multi_);
+    wake();
   }
 
  private:
   void run() {
+    std::array<epoll_event, 64> events{};
     while (take_submissions()) {
-      int running = 0;
-      curl_multi_perform(multi_, &running);
+      const int ready = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
+      for (int i = 0; i < ready; ++i) act(events[static_cast<size_t>(i)]);
+      if (wait_ms() == 0) {
+        timer_ns_ = kNever;
+        act(CURL_SOCKET_TIMEOUT, 0);
+        if (timer_ns_ == kNever) ask_for_timer();
+      }
       hand_back_finished();
-      curl_multi_poll(multi_, nullptr, 0, kLongestPollMs, nullptr);
     }
     while (!running_.empty()) abort(running_.back());
+  }
+
+  void act(const epoll_event& event) {
+    if (event.data.fd == wake_.get()) {
+      eventfd_t count = 0;
+      (void)eventfd_read(wake_.get(), &count);
+      return;
+    }
+    int what = 0;
+    if ((event.events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
+    if ((event.events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
+    act(event.data.fd, what);
+  }
+  void act(curl_socket_t socket, int what) {
+    int running = 0;
+    CHECK(curl_multi_socket_action(multi_, socket, what, &running) == CURLM_OK);
+  }
+
+  // libcurl says nothing where it still waits for the moment that it named last.
+  void ask_for_timer() {
+    long timeout_ms = -1;
+    curl_multi_timeout(multi_, &timeout_ms);
+    (void)on_timer(multi_, timeout_ms, this);
+  }
+
+  void wake() { (void)eventfd_write(wake_.get(), 1); }
+  // Until libcurl has something to do although nothing came; -1: never.
+  int wait_ms() const {
+    if (timer_ns_ == kNever) return -1;
+    const int64_t left_ns = timer_ns_ - system_clock().monotonic_ns();
+    return static_cast<int>(std::clamp<int64_t>((left_ns + kNsPerMs - 1) / kNsPerMs, 0, INT_MAX));
+  }
+
+  void watch(int fd, uint32_t events) {
+    epoll_event event{.events = events, .data = {.fd = fd}};
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return;
+    CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+  }
+
+  // libcurl's. These must not call it.
+  static int on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* self, void* /*of_socket*/) {
+    auto& driver = *static_cast<Driver*>(self);
+    if (what == CURL_POLL_REMOVE) {
+      (void)epoll_ctl(driver.epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);  // it may have been closed
+      return 0;
+    }
+    uint32_t events = 0;
+    if ((what & CURL_POLL_IN) != 0) events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0) events |= EPOLLOUT;
+    driver.watch(socket, events);
+    return 0;
+  }
+  static int on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
+    auto& driver = *static_cast<Driver*>(self);
+    driver.timer_ns_ = timeout_ms < 0 ? kNever : system_clock().monotonic_ns() + timeout_ms * kNsPerMs;
+    return 0;
   }
 
   // False when it is time to end.
@@ -132,7 +208,11 @@ class HttpClient::Driver {
     transfer->reactor->post(transfer->waiter);  // the transfer may be gone now
   }
 
+  static constexpr int64_t kNever = -1;
+
   const HttpOptions options_;
+  const io::UniqueFd epoll_{epoll_create1(EPOLL_CLOEXEC)};
+  const io::UniqueFd wake_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   CURLM* const multi_;
   std::thread thread_;
 
@@ -143,6 +223,7 @@ class HttpClient::Driver {
   bool stopping_ = false;
 
   // The thread's own.
+  int64_t timer_ns_ = kNever;
   std::vector<Transfer*> running_;
   std::vector<CURL*> idle_;
 };
