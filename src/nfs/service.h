@@ -95,7 +95,8 @@ class Service {
   // What changed names or attributes is about to be answered.
   io::Task<Result<void>> settle(InodeId inode);
 
-  uint64_t write_verifier() const { return write_verifier_; }
+  // Another after each time that something may have been lost.
+  uint64_t write_verifier() const { return write_verifier_ + options_.volume.writes_lost(); }
   // What was acknowledged as not yet stable may be lost: clients are to send it again.
   void renew_write_verifier() { write_verifier_.fetch_add(1); }
 

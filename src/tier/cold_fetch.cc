@@ -125,6 +125,7 @@ io::Task<bool> ColdFile::keep(Fetch& fetch) {
   if (fetch.by_chunk && bytes_ >= options_.direct_bytes && keeps_up) fetch.hold = hydrator_.hold(data.size());
   const Result<void> written = co_await (fetch.hold ? file.write_direct(offset, data) : file.write(offset, data));
   writes_.fetch_sub(1);
+  if (!written) fetch.hold = {};
   co_return written.has_value();
 }
 

@@ -244,7 +244,7 @@ io::Task<Result<void>> VolumeImpl::finish_settled(Node& node, const io::FileStat
 // bytes, and how much of its size, a power cut would leave.
 io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) {
   OpenState& open = *node.open;
-  if (open.inline_behind && durable_here()) CO_TRY(co_await open.object->file().sync(true));
+  if (open.inline_behind && durable_here()) CO_TRY(co_await sync_object(node, true));
   CO_TRY(co_await data_.settle(open.object));
   meta::ContentUpdate update = changes_of(open, stat);
   update.content = meta::Content{.backing = open.object->id(), .settled = true, .live = true};

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "io/reactor.h"
 #include "vfs/volume_impl.h"
 
@@ -11,14 +12,39 @@ namespace firn::vfs {
 io::Task<Result<void>> VolumeImpl::fsync(Handle* handle, bool data_only) {
   Node& node = *handle->node;
   auto lock = co_await node.mutex.lock();
-  co_return co_await make_durable(node, data_only);
+  const Result<void> done = co_await make_durable(node, data_only);
+  if (!node.open || std::exchange(handle->syncs_failed, node.open->syncs_failed) == node.open->syncs_failed || !done)
+    co_return done;
+  co_return fail(Status(node.open->sync_failure).with_context("what was written before may be lost"));
+}
+
+io::Task<Result<void>> VolumeImpl::sync_object(Node& node, bool data_only) {
+  OpenState& open = *node.open;
+  const Result<void> synced = co_await open.object->file().sync(data_only);
+  if (synced) co_return synced;
+  ++open.syncs_failed;
+  open.sync_failure = synced.error();
+  note_lost_writes(node.inode, synced.error());
+  co_return synced;
+}
+
+io::Task<Result<void>> VolumeImpl::sync_all_backings() {
+  const Result<void> synced = co_await data_.sync_all();
+  if (!synced) note_lost_writes(InodeId(0), synced.error());
+  co_return synced;
+}
+
+void VolumeImpl::note_lost_writes(InodeId inode, const Status& why) {
+  writes_lost_.fetch_add(1);
+  const std::string where = inode.value == 0 ? "files" : "inode " + std::to_string(inode.value);
+  log::error("the disk did not keep what was written to {}: {}", where, why.to_string());
 }
 
 io::Task<Result<void>> VolumeImpl::make_durable(Node& node, bool data_only) {
   CO_TRY(co_await checkpoint(node));
   if (!durable_here()) co_return co_await make_durable_elsewhere(node);
   if (node.open && node.open->object && !node.open->lent) {
-    CO_TRY(co_await node.open->object->file().sync(data_only));
+    CO_TRY(co_await sync_object(node, data_only));
   }
   // A live record says "ask the backing file": size and times need no commit of their own.
   co_return co_await meta_.sync(node.version);
@@ -87,7 +113,7 @@ io::Task<Result<void>> VolumeImpl::sync_all() {
     if (!durable_here()) CO_TRY(co_await send(*node));
   }
   CO_TRY(co_await accesses_.save());
-  CO_TRY(co_await (durable_here() ? data_.sync_all() : send_closed(nullptr)));
+  CO_TRY(co_await (durable_here() ? sync_all_backings() : send_closed(nullptr)));
   co_return co_await meta_.sync(meta_.last_version());
 }
 
@@ -108,7 +134,7 @@ io::Task<void> VolumeImpl::checkpoint_open_files() {
       continue;
     } else if (Result<io::FileStat> stat = co_await open.object->file().stat();
                stat && stat->mtime != open.synced_mtime) {
-      if (co_await open.object->file().sync(true)) open.synced_mtime = stat->mtime;
+      if (co_await sync_object(*node, true)) open.synced_mtime = stat->mtime;
     }
   }
 }
@@ -136,12 +162,14 @@ io::Task<Result<void>> VolumeImpl::sync_closed_files() {
 
 io::Task<Result<void>> VolumeImpl::sync_backings(const std::unordered_set<InodeId>& inodes) {
   constexpr size_t kFewFiles = 8;  // more than these are cheaper to sync all at once
-  if (inodes.size() > kFewFiles) co_return co_await data_.sync_all();
+  if (inodes.size() > kFewFiles) co_return co_await sync_all_backings();
   for (InodeId inode : inodes) {
     Result<Attr> attr = co_await meta_.getattr(inode);
     if (!attr || !attr->content.settled) continue;  // removed meanwhile
     Result<data::ObjectRef> object = co_await data_.open(attr->content.backing);
-    if (object) CO_TRY(co_await (*object)->file().sync(false));
+    const Result<void> synced = object ? co_await (*object)->file().sync(false) : Result<void>();
+    if (!synced) note_lost_writes(inode, synced.error());
+    CO_TRY(synced);
   }
   co_return Result<void>();
 }

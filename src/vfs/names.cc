@@ -158,7 +158,7 @@ io::Task<Result<void>> VolumeImpl::flush_before_replacing(const Attr& moved) {
   CO_TRY(co_await checkpoint(*node));
   if (!durable_here()) co_return co_await send(*node);
   if (node->open && node->open->live) {
-    if (!node->open->lent) CO_TRY(co_await node->open->object->file().sync(true));
+    if (!node->open->lent) CO_TRY(co_await sync_object(*node, true));
     co_return Result<void>();
   }
   Attr attr = CO_TRY(co_await meta_.getattr(moved.inode));

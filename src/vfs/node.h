@@ -64,6 +64,8 @@ struct OpenState {
   std::optional<Timestamp> pending_atime;
   Timestamp synced_mtime;     // the settled object's mtime at its last background sync
   bool lingering = false;     // closed, but the object is still mapped or not yet let go by the kernel: being retried
+  uint64_t syncs_failed = 0;  // of the object; guarded by Node::mutex, like the next
+  Status sync_failure;        // the last one
   bool seen_by_tick = false;  // survived one round of the background sync: worth making durable
 };
 

@@ -298,6 +298,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   handle->mode = opened.mode;
   handle->keeps_pages = pages;
   handle->door = door;
+  handle->syncs_failed = open.syncs_failed;
   handle->node = std::move(node);
   opened.attr = std::move(attr);
   opened.handle = handle.release();

@@ -215,6 +215,10 @@ class Volume {
   virtual io::Task<Result<void>> sync_all() = 0;
   virtual io::Task<Result<StatFs>> statfs() = 0;
   virtual VolumeStatistics statistics() const = 0;
+  // How often the local disk has failed to keep what was written to files, also in the background, where nobody waited
+  // for it: whoever wrote since the last sync that succeeded must take that for lost. The kernel says so once and then
+  // no more. A file that was open meanwhile gets the failure from the next fsync of each of its handles.
+  virtual uint64_t writes_lost() const { return 0; }
 
   // ---- colder tiers; kNotSupported where there are none ----
   // Uploads what is pending until nothing is, or nothing more can be: the summary says why. `only`: of these files;

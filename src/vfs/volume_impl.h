@@ -76,6 +76,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> sync_all() override;
   io::Task<Result<StatFs>> statfs() override;
   VolumeStatistics statistics() const override;
+  uint64_t writes_lost() const override { return writes_lost_.load(); }
 
   io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) override;
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
@@ -258,6 +259,11 @@ class VolumeImpl final : public Volume {
 
   // ---- durability.cc ----
   io::Task<Result<void>> make_durable(Node& node, bool data_only);
+  // The object that is open; under the node's mutex. A failure is remembered for every handle.
+  io::Task<Result<void>> sync_object(Node& node, bool data_only);
+  io::Task<Result<void>> sync_all_backings();
+  // Inode 0: nobody knows which.
+  void note_lost_writes(InodeId inode, const Status& why);
   // Saves what a lent object holds to where a power cut does not reach it, without waiting for the log.
   io::Task<Result<void>> checkpoint(Node& node);
   // For O_SYNC and O_DSYNC, whose writes the kernel makes durable in the backing without telling us.
@@ -312,6 +318,7 @@ class VolumeImpl final : public Volume {
   std::atomic<bool> disk_has_room_ = false;
 
   std::atomic<uint32_t> given_back_ = 0;
+  std::atomic<uint64_t> writes_lost_ = 0;
   std::atomic<uint64_t> open_files_ = 0;
   std::atomic<uint64_t> passthrough_files_ = 0;
   std::atomic<uint64_t> orphans_waiting_ = 0;

@@ -271,6 +271,26 @@ TEST_P(VolumeTest, ListingGoesOnAfterANameThatNeedNotBeThere) {
   EXPECT_EQ(names_after("d", 10), "");
 }
 
+// The kernel tells a failure once: to the background's sync here, when nobody waits.
+TEST_P(VolumeTest, WhatTheDiskLostInTheBackgroundIsToldByFsync) {
+  Handle* first = create("f");
+  Handle* second = open("f", O_RDWR);
+  write(first, 0, std::string(1 << 20, 'x'));
+  EXPECT_TRUE(world_.run(world_.volume().fsync(first, true)));
+  write(first, 0, std::string(1 << 20, 'y'));
+  const uint64_t lost = world_.volume().writes_lost();
+  world_.disk().set_faults(io::fail_nth(io::SimCall::kSync, 0, {.code = Code::kIo}));
+  world_.run(io::sleep_for(5'000'000'000));
+  world_.disk().set_faults(nullptr);
+  EXPECT_EQ(world_.volume().writes_lost(), lost + 1);
+  Handle* third = open("f", O_RDWR);  // knows of nothing
+  EXPECT_EQ(world_.run(world_.volume().fsync(first, true)).error(), Code::kIo);
+  EXPECT_TRUE(world_.run(world_.volume().fsync(first, true)));  // told once
+  EXPECT_EQ(world_.run(world_.volume().fsync(second, true)).error(), Code::kIo);
+  EXPECT_TRUE(world_.run(world_.volume().fsync(third, true)));
+  for (Handle* handle : {first, second, third}) close(handle);
+}
+
 INSTANTIATE_TEST_SUITE_P(Memory, VolumeTest, testing::Bool());
 
 }  // namespace
