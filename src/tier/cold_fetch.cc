@@ -122,7 +122,8 @@ io::Task<bool> ColdFile::keep(Fetch& fetch) {
   const uint64_t offset = offset_of(fetch.first);
   const std::span<const std::byte> data = fetch.bytes->span();
   const bool keeps_up = writes_.fetch_add(1) < kDirectWritesAtOnce;
-  if (fetch.by_chunk && bytes_ >= options_.direct_bytes && keeps_up) fetch.hold = hydrator_.hold(data.size());
+  if (fetch.by_chunk && bytes_ >= options_.direct_bytes && keeps_up && is_alone(fetch))
+    fetch.hold = hydrator_.hold(data.size());
   const Result<void> written = co_await (fetch.hold ? file.write_direct(offset, data) : file.write(offset, data));
   writes_.fetch_sub(1);
   if (!written) fetch.hold = {};
@@ -140,24 +141,46 @@ void ColdFile::finish_fetch(const FetchRef& fetch) {
   if (fetch->bytes && (!fetch->here || fetch->hold)) remember(fetch);
 }
 
+// The page cache must not get some of it from another while it is written directly.
+bool ColdFile::is_alone(const Fetch& fetch) const {
+  std::lock_guard lock(mutex_);
+  return fetches_.at(fetch.first / blocks_per_chunk_).size() == 1;
+}
+
 // Whoever reads on in small pieces does not fetch it for each of them, nor have the disk read what it was just given.
 void ColdFile::remember(const FetchRef& fetch) {
+  if (fetch->hold && offset_of(fetch->end) <= read_until()) return;
   const uint64_t most =
       fetch->hold ? options_.readahead_bytes + options_.chunk_bytes : kMaxHomelessChunks * options_.chunk_bytes;
+  if (const auto before = in_memory_.find(fetch->first); before != in_memory_.end()) forget(before);
   in_memory_bytes_ += fetch->bytes->size();
-  in_memory_.push_back({fetch->first, fetch->end, fetch->bytes, std::move(fetch->hold)});
+  if (fetch->hold) ++held_;
+  in_memory_order_.push_back(fetch->first);
+  in_memory_.emplace(fetch->first, InMemory{.end = fetch->end, .bytes = fetch->bytes, .hold = std::move(fetch->hold)});
   while (in_memory_bytes_ > most) {
-    in_memory_bytes_ -= in_memory_.front().bytes->size();
-    in_memory_.pop_front();
+    const auto oldest = in_memory_.find(in_memory_order_.front());
+    in_memory_order_.pop_front();
+    if (oldest != in_memory_.end()) forget(oldest);
   }
+  if (in_memory_order_.size() > 2 * in_memory_.size() + 64)
+    std::erase_if(in_memory_order_, [this](uint64_t first) { return !in_memory_.contains(first); });
 }
+
+void ColdFile::forget(InMemoryBlocks::iterator one) {
+  in_memory_bytes_ -= one->second.bytes->size();
+  if (one->second.hold) --held_;
+  in_memory_.erase(one);
+}
+
+uint64_t ColdFile::read_until() const { return next_offset_ - std::min(next_offset_, slack()); }
 
 // What is on the local disk and was read by now.
 void ColdFile::forget_read() {
-  const uint64_t read = next_offset_ - std::min(next_offset_, slack());
-  while (!in_memory_.empty() && in_memory_.front().hold && offset_of(in_memory_.front().end) <= read) {
-    in_memory_bytes_ -= in_memory_.front().bytes->size();
-    in_memory_.pop_front();
+  const uint64_t read = read_until();
+  for (auto one = in_memory_.begin(); held_ > 0 && one != in_memory_.end() && offset_of(one->first) < read;) {
+    const auto next = std::next(one);
+    if (one->second.hold && offset_of(one->second.end) <= read) forget(one);
+    one = next;
   }
 }
 

@@ -64,13 +64,15 @@ io::Task<void> ColdFile::close() {
 // ---- what is on the local disk, and what comes ----
 
 bool ColdFile::has(uint64_t block, Need need) const {
-  return here_.has(block) || (need == Need::kToRead && find_in_memory(block) != nullptr);
+  return here_.has(block) || (need == Need::kToRead && find_in_memory(block));
 }
 
-const ColdFile::InMemory* ColdFile::find_in_memory(uint64_t block) const {
-  for (const InMemory& one : in_memory_)
-    if (one.first <= block && block < one.end) return &one;
-  return nullptr;
+std::optional<ColdFile::Found> ColdFile::find_in_memory(uint64_t block) const {
+  auto one = in_memory_.upper_bound(block);
+  if (one == in_memory_.begin()) return std::nullopt;
+  --one;
+  if (block >= one->second.end) return std::nullopt;
+  return Found{.first = one->first, .end = one->second.end, .bytes = one->second.bytes};
 }
 
 ColdFile::FetchRef ColdFile::find_fetch(uint64_t block) const {
@@ -84,7 +86,7 @@ ColdFile::FetchRef ColdFile::find_fetch(uint64_t block) const {
 uint64_t ColdFile::end_of_present(uint64_t block, uint64_t end, Need need) const {
   while (block < end) {
     uint64_t next = here_.end_of_run(block, end);
-    if (const InMemory* one = next == block && need == Need::kToRead ? find_in_memory(block) : nullptr) next = one->end;
+    if (const auto one = next == block && need == Need::kToRead ? find_in_memory(block) : std::nullopt) next = one->end;
     if (const FetchRef fetch = next == block ? find_fetch(block) : nullptr) next = fetch->end;
     if (next == block) return block;
     block = next;
@@ -184,15 +186,12 @@ io::Task<Result<size_t>> ColdFile::read_some(uint64_t offset, std::span<std::byt
   const uint64_t block = offset / block_bytes_;
   const uint64_t wanted_end = divide_up(offset + target.size(), block_bytes_);
   const auto up_to = [&](uint64_t end) { return target.first(std::min(target.size(), offset_of(end) - offset)); };
-  struct {
-    uint64_t first = 0, end = 0;
-    Bytes bytes;
-  } found;
+  Found found;
   FetchRef fetch;
   {
     std::lock_guard lock(mutex_);
-    if (const InMemory* in_memory = find_in_memory(block)) {
-      found = {in_memory->first, in_memory->end, in_memory->bytes};
+    if (auto in_memory = find_in_memory(block)) {
+      found = *std::move(in_memory);
     } else if (here_.has(block)) {
       found.end = here_.end_of_run(block, wanted_end);
     } else if (fetch = find_fetch(block); !fetch) {

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -82,9 +84,14 @@ class ColdFile {
   // Blocks [first, end) that are read from memory: they have no place on the local disk, or went there past the page
   // cache (then there is a hold) and the reader has not come to them yet.
   struct InMemory {
-    uint64_t first = 0, end = 0;
+    uint64_t end = 0;
     Bytes bytes;
     io::Permits hold;
+  };
+  using InMemoryBlocks = std::map<uint64_t, InMemory>;  // by their first
+  struct Found {
+    uint64_t first = 0, end = 0;
+    Bytes bytes;
   };
   enum class Need : uint8_t { kToRead, kOnDisk };
 
@@ -114,9 +121,14 @@ class ColdFile {
 
   // ---- under mutex_ ----
   bool has(uint64_t block, Need need) const;
-  const InMemory* find_in_memory(uint64_t block) const;
+  std::optional<Found> find_in_memory(uint64_t block) const;
+  // Whether no other fetch concerns its chunk.
+  bool is_alone(const Fetch& fetch) const;
   void remember(const FetchRef& fetch);
+  void forget(InMemoryBlocks::iterator one);
   void forget_read();
+  // Up to where a reader in order has come for sure.
+  uint64_t read_until() const;
   FetchRef find_fetch(uint64_t block) const;
   FetchRef begin(uint64_t first, uint64_t end, bool by_chunk);
   // Begins what is missing of a chunk, in one fetch; null: nothing, or all of it is on its way.
@@ -146,8 +158,10 @@ class ColdFile {
   std::unordered_map<uint64_t, std::shared_ptr<io::Event>> looks_;  // by chunk: under way
   // By chunk: under way, or not yet written to the backing.
   std::unordered_map<uint64_t, std::vector<FetchRef>> fetches_;
-  std::deque<InMemory> in_memory_;  // fetched lately
+  InMemoryBlocks in_memory_;              // fetched lately
+  std::deque<uint64_t> in_memory_order_;  // their firsts, the oldest first; some may be gone
   uint64_t in_memory_bytes_ = 0;
+  size_t held_ = 0;           // of them, that have a hold
   bool resident_ = false;     // or about to be
   bool no_room_ = false;      // for what came back last
   uint64_t next_offset_ = 0;  // where sequential reading goes on

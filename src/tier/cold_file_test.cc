@@ -109,6 +109,21 @@ TEST(ColdFile, WhatWentPastThePageCacheIsHeldUntilItIsRead) {
   EXPECT_EQ(world.allocated(), world.content.size());
 }
 
+TEST(ColdFile, WhatHasNoPlaceDoesNotKeepWhatIsReadInMemory) {
+  World world(noise(32 * kChunk, 23));
+  bool room = false;
+  world.options.direct_bytes = 0;
+  world.options.readahead_bytes = 32 * kChunk;
+  world.options.may_keep = [&] { return room; };
+  world.reopen();
+  for (uint64_t offset = 0; offset < world.content.size(); offset += kBlock) {
+    room = offset >= 2 * kChunk;
+    world.expect_read(offset, kBlock);
+  }
+  world.run(io::sleep_for(kSecond));                    // until all of it is on the disk
+  EXPECT_TRUE(world.hydrator->hold(31 * kBlockBytes));  // at most the last chunk is held
+}
+
 TEST(ColdFile, BlocksOfEverySizeAreFound) {
   for (const bool sealed : {false, true}) {
     World world(mixed(40 * kChunk + 100, 2), 2, sealed ? std::optional(Key{std::byte{9}}) : std::nullopt);
