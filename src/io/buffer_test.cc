@@ -37,7 +37,7 @@ TEST(Buffer, TheNextTransferTakesTheSameMemory) {
   {
     first = make_buffer(kMiB).get();
   }
-  EXPECT_EQ(make_buffer(kMiB - 1000).get() == first, kKeepsBuffers);
+  EXPECT_TRUE(make_buffer(kMiB - 1000).get() == first || !kKeepsBuffers);
   EXPECT_GE(kept_bytes(), kKeepsBuffers ? static_cast<int64_t>(kMiB) : 0);
 }
 

@@ -1,18 +1,21 @@
 """One file system through two doors: what FUSE wrote NFS reads at once, and the other way round. And: kill -9."""
 import errno
+import http.client
 import os
 import random
+import socket
 import threading
 import unittest
 from pathlib import Path
 
+from firn_cli import DEADLINE_S
 from libnfs import Mount
 from served import ServedTest
 
 FORGOTTEN_S = 5
 
 
-class TwoDoors(ServedTest):
+class TwoDoorsTest(ServedTest):
     def setUp(self):
         super().setUp()
         self.make(address='"127.0.0.1:0"')
@@ -23,6 +26,12 @@ class TwoDoors(ServedTest):
         self.nfs.close()
         super().tearDown()
 
+    def wait_until_seen(self, seen):
+        """The kernel is told to forget what it has cached of a file, which takes a moment."""
+        self.wait_until(seen, patience_s=FORGOTTEN_S)
+
+
+class TwoDoors(TwoDoorsTest):
     def test_fuse_writes_nfs_reads(self):
         for size in (10, 100_000):  # held in memory or inline, and by passthrough
             path = self.mount_point / f"f{size}"
@@ -35,10 +44,6 @@ class TwoDoors(ServedTest):
             self.assertEqual(self.nfs.read_file(f"/f{size}"), path.read_bytes())
         (self.mount_point / "f10").unlink()
         self.assertFalse(self.nfs.exists("/f10"))
-
-    def wait_until_seen(self, seen):
-        """The kernel is told to forget what it has cached of a file, which takes a moment."""
-        self.wait_until(seen, patience_s=FORGOTTEN_S)
 
     def test_nfs_writes_fuse_reads(self):
         for size in (10, 100_000):
@@ -92,6 +97,86 @@ class TwoDoors(ServedTest):
             acl = self.run_program("setfacl", "-m", "u:2000:r", path)
             self.assertEqual(acl.returncode, 0, acl.stderr)
             self.assertEqual(other.read_file("/mine"), b"x")
+
+
+class HttpOnSocket(http.client.HTTPConnection):
+    """The daemon's API, on the socket in the volume's folder."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=DEADLINE_S)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+    def ask(self, method, target, body=None, **headers):
+        self.request(method, target, body, headers)
+        reply = self.getresponse()
+        return reply.status, reply.read()
+
+
+class ThreeDoors(TwoDoorsTest):
+    """HTTP beside the two, and files that the kernel and the NFS client know already."""
+
+    def setUp(self):
+        super().setUp()
+        self.http = HttpOnSocket(self.volume / "firn.sock")
+
+    def tearDown(self):
+        self.http.close()
+        super().tearDown()
+
+    def done(self, method, target, body=None):
+        status, answer = self.http.ask(method, target, body)
+        self.assertIn(status, (200, 201, 204), answer)
+        return answer
+
+    def test_http_changes_the_others_see(self):
+        for size in (10, 100_000):
+            path = self.mount_point / f"f{size}"
+            for letter in b"abc":  # replaced while the others know it
+                data = bytes([letter]) * size
+                self.done("PUT", f"/v1/files/f{size}", data)
+                self.assertEqual(self.nfs.read_file(f"/f{size}"), data)
+                self.wait_until_seen(lambda: path.read_bytes() == data)
+            self.done("PATCH", f"/v1/files/f{size}?offset=3", b"patched")
+            self.assertEqual(self.nfs.read_file(f"/f{size}")[3:10], b"patched")
+            self.wait_until_seen(lambda: path.read_bytes()[3:10] == b"patched")
+            self.done("PATCH", f"/v1/meta/f{size}", b'{"mode":"0640"}')
+            self.assertEqual(self.nfs.stat(f"/f{size}").mode & 0o777, 0o640)
+            self.wait_until_seen(lambda: path.stat().st_mode & 0o777 == 0o640)
+        self.done("POST", "/v1/move?from=/f10&to=/g")
+        self.assertFalse(self.nfs.exists("/f10"))
+        self.wait_until_seen(lambda: sorted(os.listdir(self.mount_point)) == ["f100000", "g"])
+        self.done("DELETE", "/v1/files/g")
+        self.assertFalse(self.nfs.exists("/g"))
+        self.wait_until_seen(lambda: not (self.mount_point / "g").exists())
+
+    def test_http_sees_what_the_others_change(self):
+        for size in (10, 100_000):
+            with open(self.mount_point / f"f{size}", "wb", buffering=0) as file:
+                for letter in b"abc":
+                    os.pwrite(file.fileno(), bytes([letter]) * size, 0)
+                    self.assertEqual(self.done("GET", f"/v1/files/f{size}"), bytes([letter]) * size)
+            self.nfs.write_file(f"/f{size}", b"by nfs")
+            self.assertEqual(self.done("GET", f"/v1/files/f{size}")[:6], b"by nfs")
+            (self.mount_point / f"f{size}").unlink()
+            self.assertEqual(self.http.ask("GET", f"/v1/files/f{size}")[0], 404)
+
+    def test_a_part_by_http_into_a_file_that_a_program_writes(self):
+        path = self.mount_point / "shared"
+        path.write_bytes(b"x" * 200_000)
+        with open(path, "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), b"fuse", 100)
+            self.done("PATCH", "/v1/files/shared?offset=300", b"http")
+            os.pwrite(file.fileno(), b"more", 500)
+            self.wait_until_seen(lambda: os.pread(file.fileno(), 4, 300) == b"http")
+        expected = bytearray(b"x" * 200_000)
+        expected[100:104], expected[300:304], expected[500:504] = b"fuse", b"http", b"more"
+        self.assertTrue(self.done("GET", "/v1/files/shared") == bytes(expected))
+        self.assertTrue(self.nfs.read_file("/shared") == bytes(expected))
 
 
 class Killed(ServedTest):
