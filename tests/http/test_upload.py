@@ -7,12 +7,14 @@ import socket
 import threading
 import time
 import unittest
+from pathlib import Path
 
 from firn_cli import DEADLINE_S
 from served import Reply, ServedTest
 
 MIB = 1 << 20
 SIZE = 40 * MIB + 4321  # several times what the disk is asked to write at once, and more than is reserved at once
+MANY_MIB = 300  # of a body, several times what a daemon may use for it
 LEFT_OVER = 4 * MIB  # what the store may hold of a file that is gone
 
 
@@ -102,6 +104,21 @@ class Whole(UploadTest):
             at, size = at + len(part), size * 7 % 3_000_017
         self.assertEqual(Reply(self.raw(b"".join(text) + b"0\r\n\r\n")).status, 201)
         self.assert_same(self.content)
+
+    def test_memory_does_not_grow_with_the_body(self):
+        daemon = self.serve()
+        status = Path(f"/proc/{daemon.pid}/status")
+
+        def memory(what):
+            return int(re.search(rf"{what}:\s+(\d+) kB", status.read_text()).group(1)) << 10
+
+        before = memory("VmRSS")
+        with self.connect() as connection:
+            connection.sendall(put_head(size=MANY_MIB * MIB))
+            for _ in range(MANY_MIB):
+                connection.sendall(self.content[:MIB])
+            self.assertEqual(self.read_reply(connection)[0].status, 201)
+        self.assertLess(memory("VmHWM") - before, MANY_MIB * MIB // 4)
 
     def test_with_tls(self):
         source = self.folder / "source"

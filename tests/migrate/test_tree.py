@@ -25,6 +25,17 @@ class Tree(MigrateTest):
         self.umount()
         self.succeed("fsck", self.volume)
 
+    def test_access_times(self):
+        read = self.write("read-long-ago", 10)
+        times = (1_000_000_000_123_456_789, 1_500_000_000_987_654_321)
+        os.utime(read, ns=times)
+        self.init()
+        self.migrate()
+        self.mount()
+        found = os.stat(self.mount_point / "source" / "read-long-ago")
+        self.assertEqual((found.st_atime_ns, found.st_mtime_ns), times)
+        self.assertEqual(os.stat(read).st_atime_ns, times[0])  # to be migrated is not to be read
+
     def test_into_a_mounted_volume(self):
         self.write_everything()
         self.init()
