@@ -87,6 +87,19 @@ class BucketFailpoints(DyingTest):
         (self.mount_point / self.random.choice(self.large_files())).read_bytes()
         self.firn("tier", "warm", self.volume)
 
+    def write_what_is_away(self):
+        """Comes back as a whole first."""
+        self.evict()
+        name = self.random.choice(self.large_files())
+        self.doubtful.add(name)
+        self.write(name, 5_000, at=self.random.randrange(1, 90_000))
+        self.doubtful.remove(name)
+
+    def replace_what_is_away(self):
+        """Does not come back."""
+        self.evict()
+        self.write_or_doubt(self.random.choice(self.large_files()), 300_000)
+
     def collect(self):
         """One blob that is all dead, and one that is mostly."""
         for keep in (0, 1):
@@ -127,6 +140,13 @@ class BucketFailpoints(DyingTest):
         for point in self.shuffled("hydrate."):
             if point != "hydrate.after_backing":  # a volume that was restored to a folder
                 self.live_through(point, self.read)
+
+    def test_bring_back(self):
+        self.init()
+        for point in self.shuffled("bring_back."):
+            self.live_through(point, self.write_what_is_away)
+        for point in self.shuffled("forget."):
+            self.live_through(point, self.replace_what_is_away)
 
     def test_collect(self):
         self.init()
