@@ -117,9 +117,6 @@ ColdFile::FetchRef ColdFile::begin(uint64_t first, uint64_t end, bool by_chunk) 
 
 ColdFile::FetchRef ColdFile::begin_chunk(uint64_t chunk, Need need) {
   uint64_t first = first_of(chunk), end = end_of(chunk);
-  if (const auto of_chunk = fetches_.find(chunk); of_chunk != fetches_.end())
-    for (const FetchRef& fetch : of_chunk->second)
-      if (fetch->first == first && fetch->end == end) return nullptr;
   first = end_of_present(first, end, need);
   while (first < end && (has(end - 1, need) || find_fetch(end - 1))) --end;
   return first < end ? begin(first, end, /*by_chunk=*/true) : nullptr;
