@@ -39,6 +39,13 @@ Status check_same(const VolumePaths& paths, const Place& place) {
   return Status(Code::kExists, fmt::format("{}: is another volume's folder; give --cache another one", paths.root));
 }
 
+std::string server_text(const std::string& endpoint) { return endpoint.empty() ? "Amazon S3" : endpoint; }
+
+std::string without_last_slash(std::string endpoint) {
+  while (endpoint.ends_with('/')) endpoint.pop_back();
+  return endpoint;
+}
+
 }  // namespace
 
 bool is_bucket_url(std::string_view volume) { return volume.starts_with(kScheme); }
@@ -57,6 +64,21 @@ Result<std::string> cache_folder_of(const std::string& url) {
   return fmt::format("{}/{}-{:08x}", user_cache_folder(), name, static_cast<uint32_t>(checksum64(place.url)));
 }
 
+Status check_same_server(const VolumePaths& paths, const std::string& url) {
+  const Place place = TRY(place_of(url));
+  if (place.options.contains("endpoint")) return {};
+  S3Settings here;
+  keep_environment(here);
+  const std::string asked = without_last_slash(here.endpoint);
+  const std::string kept = without_last_slash(TRY(load_settings(paths.config())).s3.endpoint);
+  if (asked.empty() || asked == kept) return {};
+  return Status(Code::kInvalid,
+                fmt::format("{}: the environment names the server {}, and the cache {} is of {}; give this one a cache "
+                            "of its own (firn mount --cache FOLDER), or, where the server has moved, change "
+                            "s3.endpoint in {}",
+                            url, asked, paths.root, server_text(kept), paths.config()));
+}
+
 Result<VolumePaths> open_cache_folder(const std::string& url, const std::string& folder, const std::string& key_file) {
   const Place place = TRY(place_of(url));
   const VolumePaths paths{folder.empty() ? TRY(cache_folder_of(url)) : absolute_path(folder)};
@@ -64,6 +86,7 @@ Result<VolumePaths> open_cache_folder(const std::string& url, const std::string&
   switch (probe.state) {
     case FolderState::kVolume:
       TRY(check_same(paths, place));
+      TRY(check_same_server(paths, url));
       return paths;
     case FolderState::kNotFolder:
     case FolderState::kForeign:

@@ -21,7 +21,12 @@ Result<std::string> cache_folder_of(const std::string& url);
 
 // The cache of the volume at `url`, ready to be served: `folder`, or where it is empty, cache_folder_of(url). Makes it
 // from what the bucket says of the volume, unless it is there. kNotFound: there is no volume. kInvalid: there is one,
-// but it lives on a machine, and has a tier here. kExists: the folder is another volume's.
+// but it lives on a machine, and has a tier here. kExists: the folder is another volume's, perhaps one of the same URL
+// at another server.
 Result<VolumePaths> open_cache_folder(const std::string& url, const std::string& folder, const std::string& key_file);
+
+// A bucket's name means little without its server: kInvalid where the cache at `paths` was made for another one than
+// the environment names now. An environment that names none means the cache's.
+Status check_same_server(const VolumePaths& paths, const std::string& url);
 
 }  // namespace firn::cli

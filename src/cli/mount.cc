@@ -43,6 +43,16 @@ Result<VolumePaths> volume_of(const MountArguments& arguments) {
   return open_cache_folder(arguments.volume, arguments.cache, key_file);
 }
 
+// A machine may well mount a bucket's volume twice, once to write and once to follow.
+Status check_cache_is_free(const VolumePaths& paths, const std::string& url) {
+  const auto holder = find_holder(paths);
+  if (!holder || holder->pid == 0) return {};
+  const std::string where = holder->mount_point.empty() ? "" : " at " + holder->mount_point;
+  return Status(Code::kBusy, fmt::format("{}: its cache {} is in use by process {}{}; another mount on this machine "
+                                         "needs one of its own: --cache FOLDER",
+                                         url, paths.root, holder->pid, where));
+}
+
 void tell_mounted(const DaemonOptions& options, const MountArguments& arguments) {
   if (arguments.json)
     print_json({{"volume", options.paths.root}, {"mount_point", options.mount_point}});
@@ -61,6 +71,7 @@ Result<int> mount(const MountArguments& arguments) {
   if (!is_bucket_url(arguments.volume) && (!arguments.cache.empty() || !arguments.key_file.empty()))
     return misuse("mount: --cache and --key-file are for volumes that live in a bucket; a folder has tiers.key_file");
   options.paths = TRY(volume_of(arguments));
+  if (is_bucket_url(arguments.volume)) TRY(check_cache_is_free(options.paths, arguments.volume));
   options.mount_point = absolute_path(arguments.mount_point);
   options.log_to_stderr = arguments.foreground;
   options.announce = arguments.announce;

@@ -28,9 +28,10 @@ constexpr const char* kManual =
     "  firn tier warm PATH    brings files back to the local disk\n"
     "  firn tier set PATH     says which files stay on the local disk, and which tiers they are kept out of; see\n"
     "                         firn tier set --help\n\n"
-    "PATH is a path inside a mounted volume, or VOLUME:/PATH; --all instead of it means every file of the volume that "
+    "PATH is a path inside a mounted volume, or VOLUME:/PATH; --all means every file of its volume. Without a PATH "
+    "that "
     "is\n"
-    "mounted, when there is one.";
+    "the volume that is mounted, when there is one.";
 
 struct Arguments {
   std::string path;
@@ -38,9 +39,13 @@ struct Arguments {
   bool json = false;
 };
 
-// "--all": the one volume that is mounted here.
+// "--all": the volume of the path, or the one that is mounted here.
 Result<Target> target_of(const Arguments& arguments) {
-  if (!arguments.path.empty()) return find_tree(arguments.path);
+  if (!arguments.path.empty()) {
+    Target target = TRY(find_tree(arguments.path));
+    if (arguments.all) target.inner = "/";
+    return target;
+  }
   if (const auto remote = TRY(chosen_remote())) return Target{{.remote = remote}, "/"};
   const std::vector<Mount> mounts = TRY(list_mounts());
   if (mounts.size() == 1) return Target{{.paths = {mounts[0].source}}, "/"};
@@ -148,8 +153,8 @@ Result<int> list(const Arguments& arguments) {
 void add(Command& tier, const std::string& name, const std::string& brief, Result<int> (*run)(const Arguments&)) {
   Command command = tier.add(name, brief);
   auto arguments = std::make_shared<Arguments>();
-  const Option path = command.value("PATH", arguments->path, "A file, a folder, or a whole volume");
-  command.flag("--all", arguments->all, "Everything in the volume that is mounted").excludes(path);
+  command.value("PATH", arguments->path, "A file, a folder, or a whole volume");
+  command.flag("--all", arguments->all, "Everything in PATH's volume; without a PATH, in the one that is mounted");
   command.json(arguments->json, "The outcome as JSON");
   command.may_be_remote();
   command.runs([arguments, run, name]() -> Result<int> {

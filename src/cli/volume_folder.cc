@@ -104,6 +104,7 @@ Result<VolumePaths> require_volume(const std::string& path) {
   const std::string& root = probe.paths.root;
   switch (probe.state) {
     case FolderState::kVolume:
+      if (is_bucket_url(path)) TRY(check_same_server(probe.paths, path));
       return probe.paths;
     case FolderState::kMissing:
       if (is_bucket_url(path))

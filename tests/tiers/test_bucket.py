@@ -422,9 +422,20 @@ class Bucket(TieredTest):
         self.assertIn(str(caches[0]), self.succeed("status", self.url))
         (self.mount_point / "f").write_bytes(b"content")
         self.assertEqual(self.succeed("cat", f"{self.url}:/f"), "content")
-        self.succeed("tier", "flush", self.url)
+        self.succeed("tier", "flush", "--all", f"{self.url}:/f")
+        self.refuse("mount", self.url, self.folder / "second", "-o", "ro", words=["in use", "--cache FOLDER"])
         self.succeed("umount", self.url)
         self.assertFalse(os.path.ismount(self.mount_point))
+        self.succeed("fsck", self.url)
+
+    def test_a_cache_is_of_one_server(self):
+        self.succeed("init", self.url)
+        self.succeed("mount", self.url, self.mount_point)
+        self.succeed("umount", self.url)
+        self.environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+        self.refuse("mount", self.url, self.mount_point, words=["http://127.0.0.1:1", str(self.server.port), "--cache"])
+        self.refuse("fsck", self.url, words=["http://127.0.0.1:1", "s3.endpoint"])
+        del self.environment["AWS_ENDPOINT_URL"]
         self.succeed("fsck", self.url)
 
     def test_refusals(self):
