@@ -1,7 +1,9 @@
 // firn ls
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
@@ -33,6 +35,21 @@ std::string kind_letter(const std::string& type) {
   return type == "block-device" ? "b" : "-";
 }
 
+// As ls(1) shows it: "rwxr-x--t".
+std::string permissions_text(const std::string& octal) {
+  const auto mode = static_cast<unsigned>(std::strtoul(octal.c_str(), nullptr, 8));
+  std::string text = "rwxrwxrwx";
+  for (size_t i = 0; i < text.size(); ++i)
+    if ((mode >> (text.size() - 1 - i) & 1) == 0) text[i] = '-';
+  const auto mark = [&](unsigned bit, size_t at, char with_execution, char without) {
+    if ((mode & bit) != 0) text[at] = text[at] == 'x' ? with_execution : without;
+  };
+  mark(S_ISUID, 2, 's', 'S');
+  mark(S_ISGID, 5, 's', 'S');
+  mark(S_ISVTX, 8, 't', 'T');
+  return text;
+}
+
 void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
   if (arguments.json) {
     print_json(entry);
@@ -40,8 +57,8 @@ void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
     const std::string time = entry.value("mtime", "0");
     const uint64_t bytes = entry.value("size", uint64_t{0});
     fmt::print("{}{} {:>3} {:>5} {:>5} {:>12} {:%Y-%m-%d %H:%M} {}\n", kind_letter(entry.value("type", "")),
-               entry.value("mode", ""), entry.value("nlink", 0), entry.value("uid", 0), entry.value("gid", 0),
-               arguments.exact ? std::to_string(bytes) : human_size(bytes),
+               permissions_text(entry.value("mode", "")), entry.value("nlink", 0), entry.value("uid", 0),
+               entry.value("gid", 0), arguments.exact ? std::to_string(bytes) : human_size(bytes),
                fmt::localtime(static_cast<std::time_t>(std::stoll(time))), entry.value("name", ""));
   } else {
     fmt::print("{}\n", entry.value("name", ""));

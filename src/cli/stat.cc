@@ -1,6 +1,9 @@
 // firn stat
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
@@ -15,13 +18,21 @@ struct Arguments {
   bool json = false;
 };
 
+// "2026-11-22 12:47:15.850528377 +0100", of seconds since 1970 with nine decimals.
+std::string time_text(const std::string& seconds) {
+  const auto local = fmt::localtime(static_cast<std::time_t>(std::strtoll(seconds.c_str(), nullptr, 10)));
+  const size_t point = std::min(seconds.find('.'), seconds.size());
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}{} {:%z}", local, seconds.substr(point), local);
+}
+
 void print_attributes(const std::string& path, const nlohmann::json& attr) {
   fmt::print("{}\n", path);
   for (const char* key : {"type", "target", "inode", "mode", "nlink", "uid", "gid", "size", "allocated", "mtime",
                           "ctime", "atime", "btime"}) {
     if (!attr.contains(key)) continue;
     const auto& value = attr.at(key);
-    fmt::print("  {:<10} {}\n", key, value.is_string() ? value.get<std::string>() : dump_json(value));
+    const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
+    fmt::print("  {:<10} {}\n", key, std::string_view(key).ends_with("time") ? time_text(text) : text);
   }
 }
 
@@ -45,7 +56,8 @@ Result<int> show(const Arguments& arguments) {
 void add_stat(Command& firn) {
   Command command =
       firn.add("stat", "Show attributes of files of a volume",
-               "Prints what the volume knows of each PATH; a symlink is not followed. Times are seconds since 1970.");
+               "Prints what the volume knows of each PATH; a symlink is not followed. With --json, times are seconds "
+               "since 1970.");
   auto arguments = std::make_shared<Arguments>();
   command.value("PATH", arguments->paths, "Files or folders").required();
   command.json(arguments->json, "One JSON object per path");

@@ -35,6 +35,8 @@ Result<Destination> destination_of(Client& client, const Target& target, const T
   if (!into) return fail(on(name, into.error()));
   if ((!*into || arguments.exact) && arguments.paths.size() > 2)
     return fail(Code::kNotDirectory, fmt::format("{}: is no folder to put files into", name));
+  if (!*into && name.ends_with('/') && !arguments.recursive)
+    return fail(Code::kNotFound, fmt::format("{}: there is no such folder; make it with: firn mkdir {}", name, name));
   return Destination{.into = *into};
 }
 

@@ -55,6 +55,12 @@ Result<bool> is_up_to_date(Client& client, const Upload& upload) {
          there->mtime == mtime_of(info);
 }
 
+// The server says that something is not there, which can only be where the file is to be.
+Status with_advice(Status status) {
+  if (status != Code::kNotFound) return status;
+  return Status(Code::kNotFound, "there is no folder for it; make it with firn mkdir -p");
+}
+
 }  // namespace
 
 Status upload_file(Client& client, Transfers& transfers, const Upload& upload) {
@@ -63,7 +69,7 @@ Status upload_file(Client& client, Transfers& transfers, const Upload& upload) {
   const bool standard_input = upload.from == "-";
   io::UniqueFd fd(standard_input ? dup(STDIN_FILENO) : open(upload.from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return Status::from_errno(errno, upload.from);
-  if (!*current) return on(upload.name, send(client, transfers, upload, fd.get()));
+  if (!*current) return on(upload.name, with_advice(send(client, transfers, upload, fd.get())));
   struct stat info{};
   if (fstat(fd.get(), &info) != 0) return Status::from_errno(errno, upload.from);
   transfers.unchanged(static_cast<uint64_t>(info.st_size));

@@ -1,6 +1,7 @@
 #include "cli/volume_copy.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <ranges>
@@ -59,6 +60,10 @@ class Copy {
 
 Status Copy::source(const std::string& name, const Target& from, const Target& to) {
   Result<Entry> found = attributes_of(client_, from, {.follow = true});
+  if (!found && found.error() == Code::kNotFound && access(name.c_str(), F_OK) == 0)
+    return Status(Code::kNotFound, fmt::format("{}: not found in the volume; what has that name on this machine is "
+                                               "copied by firn put, or as ./NAME",
+                                               name));
   if (!found) return on(name, std::move(found).error());
   const Copied copied{.name = name, .from = from, .entry = *found, .to = to};
   const Result<Entry> there = attributes_of(client_, to, {.follow = true});

@@ -63,7 +63,7 @@ class Copy(TransferTest):
         self.succeed("cp", self.here + "/a", self.here + "/b")
         self.assertEqual(self.succeed("cat", self.here + "/b", self.here + "/c"), "aa")
         modes = {line.split()[-1]: line.split()[0] for line in self.succeed("ls", "-l", self.here + "/").splitlines()}
-        self.assertEqual(modes, {"a": "-0640", "b": "-0600", "c": "-0640"})
+        self.assertEqual(modes, {"a": "-rw-r-----", "b": "-rw-------", "c": "-rw-r-----"})
 
     def test_refusals_say_why(self):
         local = self.folder / "local"
@@ -77,6 +77,8 @@ class Copy(TransferTest):
         self.refuse("cp", self.here + "/f", self.here + "/f", words=["same file"])
         self.refuse("cp", self.here + "/none", self.here + "/g", words=["/none", "not found|no such"])
         self.refuse("cp", self.here + "/f", local, self.here + "/a", words=["some of the files"])
+        self.refuse("put", local, self.here + "/none/", words=["no such folder", "firn mkdir"])
+        self.refuse("put", local, self.here + "/none/f", words=["no folder", "firn mkdir"])
         self.refuse("cp", self.here + "/f", self.here + "/f", self.here + "/new", words=["no folder"])
         self.refuse("cp", self.here + "/f", code=2, words=["TARGET"])
         os.chdir(self.folder)
