@@ -32,9 +32,12 @@ Status send_file(Client& client, Transfers& transfers, const Upload& upload, int
     TRY(transfers.moved(static_cast<uint64_t>(bytes)));
     return static_cast<size_t>(bytes);
   };
-  TRY(client.send("PUT", file_route(upload.to) + mode, source));
+  const Client::Reply reply = TRY(client.send("PUT", file_route(upload.to) + mode, source));
   if (!upload.keeps) return {};
-  return set_attributes(client, upload.to, {{"mtime", text_of(mtime_of(info))}});
+  // Of this very file: where somebody has replaced it, theirs keeps its own time.
+  const std::string if_match = reply.tag.empty() ? "" : fmt::format("If-Match: {}\r\n", reply.tag);
+  const auto dated = change_attributes(client, upload.to, {{"mtime", text_of(mtime_of(info))}}, if_match);
+  return dated || dated.error() == Code::kStale ? Status() : dated.error();
 }
 
 Status send(Client& client, Transfers& transfers, const Upload& upload, int fd) {

@@ -48,8 +48,15 @@ Asker Api::credentials(const Exchange& exchange) const {
       peer.scope);
 }
 
+// What a path led to was replaced or removed between two steps of an answer that has changed nothing: then it is as if
+// the request had come a moment later.
 io::Task<Result<void>> Api::handle(Exchange& exchange) {
+  constexpr int kTries = 10;
   Result<void> result = co_await route(exchange);
+  const auto overtaken = [&] {
+    return !result && result.error() == Code::kStale && !exchange.responded() && exchange.read_bytes() == 0;
+  };
+  for (int tries = 1; tries < kTries && overtaken(); ++tries) result = co_await route(exchange);
   if (!result && !exchange.responded()) co_return co_await exchange.respond(problem(result.error()));
   co_return result;
 }

@@ -19,6 +19,7 @@ namespace firn::http {
 
 class Api;
 class EventStreams;
+struct MetaChange;
 
 // A method of a resource, who may use it, and what answers.
 struct Route {
@@ -100,6 +101,9 @@ class Api {
   // ---- api_meta.cc ----
   io::Task<Result<void>> get_meta(Exchange& exchange, std::string path);
   io::Task<Result<void>> patch_meta(Exchange& exchange, std::string path);
+  // The attributes that it has then; nullopt: a condition does not hold. kStale: the path has led elsewhere meanwhile.
+  io::Task<Result<std::optional<std::string>>> change_meta(Exchange& exchange, const std::string& path, LastLink last,
+                                                           const MetaChange& change);
 
   // ---- api_names.cc ----
   io::Task<Result<void>> make_directory(Exchange& exchange, std::string);

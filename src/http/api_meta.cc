@@ -82,20 +82,32 @@ io::Task<Result<void>> Api::get_meta(Exchange& exchange, std::string path) {
 }
 
 io::Task<Result<void>> Api::patch_meta(Exchange& exchange, std::string path) {
-  vfs::Volume& volume = options_.volume;
+  constexpr int kTries = 10;
   const bool follow = CO_TRY(flag_parameter(exchange.request(), "follow"));
   const std::string text = CO_TRY(co_await read_text(exchange));
   const MetaChange change = CO_TRY(parse_meta_change(text));
+  for (int tries = 1;; ++tries) {
+    Result<std::optional<std::string>> changed = co_await change_meta(exchange, path, last_link(follow), change);
+    // The path leads to another file now.
+    if (!changed && changed.error() == Code::kStale && tries < kTries) continue;
+    std::optional<std::string> body = CO_TRY(std::move(changed));
+    if (!body) co_return co_await exchange.respond(failed_condition());
+    co_return co_await exchange.respond({200, "application/json", *std::move(body), {}});
+  }
+}
+
+io::Task<Result<std::optional<std::string>>> Api::change_meta(Exchange& exchange, const std::string& path,
+                                                              LastLink last, const MetaChange& change) {
+  vfs::Volume& volume = options_.volume;
   const Asker who = credentials(exchange);
-  const vfs::Attr attr = CO_TRY(co_await resolve(volume, who, path, last_link(follow)));
+  const vfs::Attr attr = CO_TRY(co_await resolve(volume, who, path, last));
   if (change.attributes.mode && attr.type == meta::FileType::kSymlink)
     co_return fail(Code::kInvalid, "a symbolic link has no mode; with follow=1, what it names has");
   const InodeLocks::Guard guard = co_await changing_.lock(attr.inode);
   if (check_conditions(exchange.request(), CO_TRY(co_await volume.getattr(attr.inode))) != Verdict::kProceed)
-    co_return co_await exchange.respond(failed_condition());
+    co_return std::nullopt;
   CO_TRY(co_await apply(volume, who, attr.inode, change));
-  const nlohmann::json body = CO_TRY(co_await describe(volume, who, attr.inode));
-  co_return co_await exchange.respond({200, "application/json", dump_json(body), {}});
+  co_return dump_json(CO_TRY(co_await describe(volume, who, attr.inode)));
 }
 
 }  // namespace firn::http

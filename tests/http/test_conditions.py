@@ -75,6 +75,30 @@ class Conditions(ServedTest):
         self.assertEqual(sorted(displaced + mount_displaced + [last]), sorted(versions),
                          f"{len(displaced)} puts, {refused} refused, {len(mount_versions)} exchanges")
 
+    def test_what_is_being_replaced_is_there_all_the_time(self):
+        self.file.write_bytes(b"x" * 30_000)
+        ended = threading.Event()
+
+        def put():
+            while not ended.is_set():
+                self.ask("PUT", "/v1/files/file", os.urandom(30_000))
+        writers = [threading.Thread(target=put) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        change = json.dumps({"mtime": "1700000000.5", "xattrs": {"user.a": "b"}}).encode()
+        deadline = time.monotonic() + SECONDS
+        try:
+            while time.monotonic() < deadline:
+                for method, target, body in (("GET", "/v1/meta/file", b""), ("PATCH", "/v1/meta/file", change),
+                                             ("GET", "/v1/files/file", b""), ("PATCH", "/v1/files/file?offset=3", b"abc"),
+                                             ("POST", "/v1/copy?from=/file&to=/copy", b"")):
+                    answer = self.ask(method, target, body)
+                    self.assertIn(answer.status, (200, 201, 204), (method, target, answer.body[:200]))
+        finally:
+            ended.set()
+            for writer in writers:
+                writer.join()
+
     def test_while_a_program_may_write_past_the_daemon_no_condition_holds(self):
         """A large file is written by the kernel itself: nobody can tell whether it is still the version that was seen."""
         self.file.write_bytes(b"x" * 100_000)
