@@ -33,13 +33,37 @@ io::Task<Result<nlohmann::json>> xattrs_of(vfs::Volume& volume, Asker who, Inode
   co_return shown;
 }
 
+// What a file is like, and its extended attributes then.
+struct Described {
+  FileState file;
+  nlohmann::json xattrs;
+};
+
+// The wait for the state takes so long that the file may be changed or removed meanwhile: then what was seen before
+// that, without a tag.
+io::Task<Result<Described>> look_at(vfs::Volume& volume, Asker who, InodeId inode) {
+  constexpr int kTries = 3;
+  Described seen;
+  for (int tries = 0; tries < kTries && !seen.file.settled; ++tries) {
+    const Result<vfs::Attr> before = co_await volume.getattr(inode);
+    if (!before && tries > 0) break;
+    seen.file = {.attr = CO_TRY(before)};
+    seen.xattrs = CO_TRY(co_await xattrs_of(volume, who, inode));
+    const Result<FileState> after = co_await state_of(volume, inode);
+    if (!after) break;
+    if (etag_of(after->attr) == etag_of(seen.file.attr)) seen.file = *after;
+  }
+  co_return seen;
+}
+
 io::Task<Result<nlohmann::json>> describe(vfs::Volume& volume, Asker who, InodeId inode) {
-  const FileState file = CO_TRY(co_await state_of(volume, inode));
-  nlohmann::json body = json_of(file.attr);
+  Described seen = CO_TRY(co_await look_at(volume, std::move(who), inode));
+  nlohmann::json body = json_of(seen.file.attr);
   body["etag"] = nullptr;
-  if (file.settled) body["etag"] = etag_of(file.attr);
-  if (file.attr.type == meta::FileType::kSymlink) put_text(body, "target", CO_TRY(co_await volume.readlink(inode)));
-  body["xattrs"] = CO_TRY(co_await xattrs_of(volume, std::move(who), inode));
+  if (seen.file.settled) body["etag"] = etag_of(seen.file.attr);
+  if (seen.file.attr.type == meta::FileType::kSymlink)
+    put_text(body, "target", CO_TRY(co_await volume.readlink(inode)));
+  body["xattrs"] = std::move(seen.xattrs);
   co_return body;
 }
 

@@ -11,7 +11,9 @@ io::Task<Result<FileState>> state_of(vfs::Volume& volume, InodeId inode) {
   for (int step = 0; step <= kSteps && !state.settled; ++step) {
     if (step > 0) co_await io::sleep_for(kStepNs);
     state.seen = io::Reactor::current()->clock().now();
-    state.attr = CO_TRY(co_await volume.getattr(inode));
+    const Result<vfs::Attr> attr = co_await volume.getattr(inode);
+    if (!attr && attr.error() == Code::kStale && step > 0) co_return state;  // gone while it was waited for
+    state.attr = CO_TRY(attr);
     state.settled = is_settled(state.attr, state.seen);
   }
   co_return state;

@@ -14,7 +14,7 @@ struct FileState {
 };
 
 // Of a file that was changed just now, it waits for the tick of the clock that this happened in to end: some
-// milliseconds. One that is changed all the time does not settle.
+// milliseconds. One that is changed all the time does not settle, nor does one that is removed meanwhile.
 io::Task<Result<FileState>> state_of(vfs::Volume& volume, InodeId inode);
 
 // A change under a condition that has been found to hold is made of that very version (vfs::Volume::unlink): whether
