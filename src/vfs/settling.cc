@@ -311,6 +311,8 @@ TierStatistics Settling::statistics() const {
   told.hydrated_bytes = hydrated_bytes_;
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;
+  told.hot_high_percent = options_.high_percent;
+  told.hot_low_percent = options_.low_percent;
   told.uploading = busy_;
   told.held_to_bytes_per_s = busy_ ? throttle_.bytes_per_s() : 0;
   told.room = room_.report();

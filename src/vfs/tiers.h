@@ -59,6 +59,8 @@ struct TierStatistics {
   uint64_t evicted_files = 0, evicted_bytes = 0;
   uint64_t hot_bytes = 0;  // of files on the local disk, about
   uint64_t hot_limit_bytes = 0;
+  unsigned hot_high_percent = 0;  // the watermarks, of that
+  unsigned hot_low_percent = 0;
   RoomReport room;
   int64_t room_age_ns = 0;       // how long it has been in its state
   Status last_failure;           // of the last upload; ok when it had none
