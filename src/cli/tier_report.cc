@@ -121,6 +121,8 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLi
                {"evicted_bytes", state.evicted_bytes},
                {"hot_bytes", state.hot_bytes},
                {"hot_limit_bytes", state.hot_limit_bytes},
+               {"hot_max_bytes", state.hot_max_bytes},
+               {"hot_metadata_bytes", state.metadata_bytes},
                {"hot_high_watermark", state.hot_high_percent},
                {"hot_low_watermark", state.hot_low_percent},
                {"room", describe_room(tiers, state, now)},
@@ -182,15 +184,29 @@ std::string upload_text(const json& tiers) {
   return fmt::format("; uploading, at {}/s at most while programs write", human_size(held_to));
 }
 
+// Where that counts.
+std::string metadata_text(const json& tiers) {
+  const auto metadata = tiers.value("hot_metadata_bytes", uint64_t{0}),
+             most = tiers.value("hot_max_bytes", uint64_t{0});
+  if (metadata == 0) return "";
+  return fmt::format("; {} of metadata{}", human_size(metadata),
+                     most > 0 ? fmt::format(", of {} in all", human_size(most)) : "");
+}
+
+void print_hot(const json& tiers) {
+  const uint64_t limit = tiers.value("hot_limit_bytes", uint64_t{0});
+  const std::string bound = limit == 0 ? ""
+                                       : fmt::format(", of at most {} (room is made from {})", human_size(limit),
+                                                     watermarks_text(tiers, "hot_high_watermark", "hot_low_watermark"));
+  row("hot", fmt::format("about {} of files{}{}", human_size(tiers.value("hot_bytes", uint64_t{0})), bound,
+                         metadata_text(tiers)));
+}
+
 }  // namespace
 
 void print_tiers(const json& tiers) {
   const auto number = [&](const char* name) { return tiers.value(name, uint64_t{0}); };
-  row("hot", number("hot_limit_bytes") > 0
-                 ? fmt::format("about {} of files, of at most {} (room is made from {})",
-                               human_size(number("hot_bytes")), human_size(number("hot_limit_bytes")),
-                               watermarks_text(tiers, "hot_high_watermark", "hot_low_watermark"))
-                 : fmt::format("about {} of files", human_size(number("hot_bytes"))));
+  print_hot(tiers);
   for (const json& store : tiers.value("stores", json::array())) {
     row("tier " + store.value("name", ""),
         fmt::format("{}: {} sent, {} fetched{}; {}", store.value("store", ""),
