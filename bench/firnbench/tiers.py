@@ -61,13 +61,28 @@ def raw(kind, server, prefix, count, size, at_once, part=1 << 20, objects=1, if_
     return json.loads(line)["seconds"]
 
 
-def write_beside_uploads(firn, folder, server, mib):
+def in_turn(firn_first, firn, other):
+    """Measures both, and returns (firn's, the other's): what the first one leaves behind is not always the same one's."""
+    if firn_first:
+        ours = firn()
+        return ours, other()
+    theirs = other()
+    return firn(), theirs
+
+
+def write_beside_uploads(firn, folder, server, mib, firn_first):
     """While what was written before is uploaded by itself; beside a volume without tiers, where as much was written before."""
-    with Volume(firn, folder, server, "plain", tiers=False) as plain:
-        write_large(plain.mount / "first", mib)
-        alone_s = write_large(plain.mount / "second", mib)
-    with Volume(firn, folder, server, "busy") as busy:
-        return {**write_second(busy, mib), "raw_s": alone_s}
+    def alone():
+        with Volume(firn, folder, server, "plain", tiers=False) as plain:
+            write_large(plain.mount / "first", mib)
+            return write_large(plain.mount / "second", mib)
+
+    def beside():
+        with Volume(firn, folder, server, "busy") as busy:
+            return write_second(busy, mib)
+
+    ours, alone_s = in_turn(firn_first, beside, alone)
+    return {**ours, "raw_s": alone_s}
 
 
 def write_second(volume, mib):
@@ -81,26 +96,48 @@ def write_second(volume, mib):
     return {"mib": mib, "firn_s": seconds, "uploaded_mib": uploaded_mib}
 
 
-def measure_rates(volume, server, mib):
-    rates = {}
-    write_large(volume.mount / "large", mib)
-    rates["upload"] = (timed([volume.firn, "tier", "flush", volume.folder], env=volume.environment),
-                       raw("put", server, "raw-blobs", max(mib // 64, 1), 64 << 20, PUTS_AT_ONCE))
-    volume.call("tier", "evict", volume.folder)
-    os.sync()  # what was written so far is not to be on its way to the disk beside what is measured
-    rates["cold sequential read"] = (timed(["dd", f"if={volume.mount / 'large'}", "of=/dev/null", "bs=1M", "status=none"]),
-                                     raw("parts", server, "raw-blobs", mib // 4, 64 << 20, GETS_AT_ONCE, part=4 << 20))
+def settle():
+    """What was written so far is not to be on its way to the disk beside what is measured."""
+    os.sync()
+
+
+def measure_rates(volume, server, mib, firn_first):
+    large = volume.mount / "large"
+
+    def upload():
+        write_large(large, mib)  # here: uploads begin by themselves
+        return timed([volume.firn, "tier", "flush", volume.folder], env=volume.environment)
+
+    def cold_read():
+        volume.call("tier", "evict", volume.folder)
+        settle()
+        return timed(["dd", f"if={large}", "of=/dev/null", "bs=1M", "status=none"])
+
+    def raw_put():
+        return raw("put", server, "raw-blobs", max(mib // 64, 1), 64 << 20, PUTS_AT_ONCE)
+
+    def raw_parts():
+        settle()
+        return raw("parts", server, "raw-blobs", mib // 4, 64 << 20, GETS_AT_ONCE, part=4 << 20)
+
+    rates = {"upload": in_turn(firn_first, upload, raw_put), "cold sequential read": in_turn(firn_first, cold_read, raw_parts)}
     return {work: {"mib": mib, "firn_s": ours, "raw_s": theirs} for work, (ours, theirs) in rates.items()}
 
 
-def measure_random(volume, server, mib, reads):
-    volume.call("tier", "evict", volume.folder)
-    os.sync()
-    before = volume.requests()
-    seconds = timed(["fio", "--name=cold", f"--filename={volume.mount / 'large'}", "--rw=randread", "--bs=4k", "--iodepth=1",
-                     "--numjobs=32", "--thread", f"--number_ios={reads // 32}", "--readonly", "--norandommap", "--minimal"])
-    requests, fetched = since(volume, before)
-    raw_s = raw("range", server, "raw-blobs", reads, 64 << 20, 32, part=4096, objects=max(mib // 64, 1))
+def measure_random(volume, server, mib, reads, firn_first):
+    def cold_reads():
+        volume.call("tier", "evict", volume.folder)
+        settle()
+        before = volume.requests()
+        seconds = timed(["fio", "--name=cold", f"--filename={volume.mount / 'large'}", "--rw=randread", "--bs=4k", "--iodepth=1",
+                         "--numjobs=32", "--thread", f"--number_ios={reads // 32}", "--readonly", "--norandommap", "--minimal"])
+        return seconds, *since(volume, before)
+
+    def raw_ranges():
+        settle()
+        return raw("range", server, "raw-blobs", reads, 64 << 20, 32, part=4096, objects=max(mib // 64, 1))
+
+    (seconds, requests, fetched), raw_s = in_turn(firn_first, cold_reads, raw_ranges)
     return {"reads": reads, "seconds": seconds, "raw_s": raw_s, "requests": requests, "bytes_per_byte": fetched / (reads * 4096)}
 
 
@@ -118,22 +155,23 @@ class Sizes:
         self.mib, self.beside_mib, self.reads = mib, beside_mib, reads
 
 
-def measure_round(firn, folder, server, sizes):
-    """What figures.tiers holds a list of, for each round one."""
+def measure_round(firn, folder, server, sizes, firn_first):
+    """What figures.tiers holds a list of, for each round one: seconds of both as they were measured, and who went first."""
     try:
-        beside = write_beside_uploads(firn, folder, server, sizes.beside_mib)
+        beside = write_beside_uploads(firn, folder, server, sizes.beside_mib, firn_first)
         with Volume(firn, folder, server, "rates") as volume:
-            rates = {**measure_rates(volume, server, sizes.mib), "write while uploads run": beside}
-            return {"rates": rates, "random": measure_random(volume, server, sizes.mib, sizes.reads)}
+            rates = {**measure_rates(volume, server, sizes.mib, firn_first), "write while uploads run": beside}
+            random = measure_random(volume, server, sizes.mib, sizes.reads, firn_first)
+            return {"first": "firn" if firn_first else "raw", "rates": rates, "random": random}
     finally:
         run(["rm", "-rf", folder])
 
 
 def measure_rounds(settings, sizes, link=None):
     rounds = []
-    for _ in range(settings.rounds):
+    for number in range(settings.rounds):
         with Server(settings.base / "tier-objects", link) as server:
-            rounds.append(measure_round(firn_of(settings), settings.base / "tiers", server, sizes))
+            rounds.append(measure_round(firn_of(settings), settings.base / "tiers", server, sizes, firn_first=number % 2 == 0))
     return rounds
 
 

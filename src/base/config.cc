@@ -258,12 +258,27 @@ Status parse(std::string_view text, std::string_view file, const Schema& schema)
   return Reader(file, schema).read(result.table(), "");
 }
 
-Status load(const std::string& file, const Schema& schema) {
+std::vector<Section> sections_below(std::string_view text, std::string_view table) {
+  std::vector<Section> sections;
+  const toml::parse_result result = toml::parse(text);
+  const toml::table* const above = result ? result.table()[table].as_table() : nullptr;
+  if (above == nullptr) return sections;
+  for (const auto& [name, node] : *above)
+    if (node.is_table()) sections.push_back({std::string(name.str()), name.source().begin.line});
+  return sections;
+}
+
+Result<std::string> read_text(const std::string& file) {
   errno = 0;
   std::ifstream in(file, std::ios::binary);
   std::string text;
   if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-  if (!in || in.bad()) return Status::from_errno(errno ? errno : EIO, file);
+  if (!in || in.bad()) return fail(Status::from_errno(errno ? errno : EIO, file));
+  return text;
+}
+
+Status load(const std::string& file, const Schema& schema) {
+  const std::string text = TRY(read_text(file));
   return parse(text, file, schema);
 }
 

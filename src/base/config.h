@@ -52,7 +52,17 @@ using Schema = std::vector<Setting>;
 // do", on a syntax error, an unknown key, a wrong type or a value out of range; targets may be partly set then. Keys
 // that are absent keep their value.
 Status parse(std::string_view text, std::string_view file, const Schema& schema);
-// kNotFound, or why it cannot be read; else parse().
+// A table in another one: "nas" of [tier.nas], and the line where it begins.
+struct Section {
+  std::string name;
+  uint32_t line = 0;
+};
+// Those directly below the table `table`, by name. What is wrong with the text is for parse() to say.
+std::vector<Section> sections_below(std::string_view text, std::string_view table);
+
+// All of a file. kNotFound, or why it cannot be read.
+Result<std::string> read_text(const std::string& file);
+// read_text(), then parse().
 Status load(const std::string& file, const Schema& schema);
 
 // The whole schema as TOML: every key with its comment and range, `heading` (lines without '#') first.

@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                        {"b.text", firn::config::Text{&text, {"a", "b"}}, "A choice."},
                                        {"b.list", firn::config::TextList{&list, 2, nullptr}, "A list."}};
   const firn::Status status = firn::config::parse({reinterpret_cast<const char*>(data), size}, "f.toml", schema);
+  (void)firn::config::sections_below({reinterpret_cast<const char*>(data), size}, "a");
   CHECK(status.ok() || status.message().starts_with("f.toml:"));
   CHECK(integer >= -5 && integer <= 5);
   CHECK(bytes >= 1 && bytes <= 1 << 20);

@@ -113,9 +113,8 @@ Result<NewVolume> plan(const InitOptions& options) {
   if (const Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
     return wrong("--chunk-size: " + checked.message());
   // What is written must be readable, whatever bytes the names of folders have.
-  Settings read;
-  const Status readable = config::parse(render_settings(settings), "firn.toml", schema_of(read));
-  if (!readable.ok()) return wrong("the names cannot be written into firn.toml: " + readable.message());
+  const Result<Settings> readable = parse_settings(render_settings(settings), "firn.toml");
+  if (!readable) return wrong("the names cannot be written into firn.toml: " + readable.error().message());
   return volume;
 }
 

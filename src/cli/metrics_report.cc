@@ -168,8 +168,8 @@ void sample_stores(RunningTiers& tiers, Samples& out) {
   for (size_t i = 0; i < infos.size(); ++i) {
     const metrics::Labels labels = {{"tier", infos[i].name}};
     out.gauge("firn_tier_up", "0 while the last request to the tier failed.", infos[i].health.failing ? 0 : 1, labels);
-    if (limits[i].max_bytes > 0)
-      out.gauge("firn_tier_limit_bytes", "How much the tier may hold.", number(limits[i].max_bytes), labels);
+    if (limits[i].bounds.max_bytes > 0)
+      out.gauge("firn_tier_limit_bytes", "How much the tier may hold.", number(limits[i].bounds.max_bytes), labels);
     if (limits[i].known) out.gauge("firn_tier_held_bytes", "How much it holds.", number(limits[i].held_bytes), labels);
   }
   out.counter("firn_tier_damaged_chunks_total", "Chunks that a tier gave back damaged.",

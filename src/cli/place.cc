@@ -27,7 +27,8 @@ Status check_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxNameBytes || !allowed)
     return Status(Code::kInvalid,
                   fmt::format("\"{}\" is not a tier's name; give 1 to 32 of a-z, 0-9 and -, {}", name, kPlaceExamples));
-  if (name == "hot") return Status(Code::kInvalid, "\"hot\" is the name of the local disk; give the tier another one");
+  if (name == kLocalDisk)
+    return Status(Code::kInvalid, "\"hot\" is the name of the local disk; give the tier another one");
   return {};
 }
 

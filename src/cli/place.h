@@ -22,6 +22,9 @@ struct Place {
   std::string text() const { return name + "=" + url; }
 };
 
+// What the local disk is called where colder tiers have their names.
+inline constexpr const char* kLocalDisk = "hot";
+
 inline constexpr const char* kPlaceExamples = "such as nas=/mnt/nas/firn or s3=s3://bucket/prefix";
 
 // "NAME=URL", URL being s3://bucket/prefix[?endpoint=URL&region=NAME&profile=NAME&path_style=yes], /folder or

@@ -22,16 +22,17 @@ tier::UploadOptions upload_options(const TierSettings& settings, uint64_t chunk_
 }
 
 vfs::TierOptions tier_options(const TierSettings& settings, uint64_t chunk_bytes) {
+  const TierBounds hot = hot_bounds_of(settings);
   return {.chunk_bytes = chunk_bytes,
           .readahead_bytes = settings.readahead_bytes,
           .chunks_in_flight = static_cast<size_t>(settings.chunks_in_flight),
           .flush_interval_ns = settings.flush_interval_ns,
           .flush_bytes = settings.flush_bytes,
           .busy_bytes_per_s = settings.busy_put_bytes_per_s,
-          .hot_max_bytes = settings.hot_max_bytes,
+          .hot_max_bytes = hot.max_bytes,
           .hot_hard_max_bytes = settings.hot_hard_max_bytes,
-          .high_percent = static_cast<unsigned>(settings.high_watermark_percent),
-          .low_percent = static_cast<unsigned>(settings.low_watermark_percent),
+          .high_percent = hot.high_percent,
+          .low_percent = hot.low_percent,
           .eviction = {.recency = static_cast<double>(settings.evict_recency_percent) / 100,
                        .frequency = static_cast<double>(settings.evict_frequency_percent) / 100}};
 }
@@ -55,8 +56,8 @@ RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings
                                   damage.inode.value, damage.what.to_string());
                      }}),
       // Stores::open() has looked at the setting.
-      limits_(stores_, {parts.meta, parts.meta, hydrator_.uses(), stores_.tiers()}, settings.tiers,
-              limits_of(settings.tiers, names_of(stores_.tiers())).value()),
+      limits_(stores_, {parts.meta, parts.meta, hydrator_.uses(), stores_.tiers()},
+              bounds_of(settings.tiers, names_of(stores_.tiers())).value()),
       parts_{names_of(stores_.tiers()),
              parts.meta,
              uploader_,

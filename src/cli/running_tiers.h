@@ -39,6 +39,11 @@ class RunningTiers {
   TierLimits& limits() { return limits_; }
   // Before the volume uses parts().
   void ship_metadata(Shipping& shipping);
+  // What the engine takes on the local disk is a part of hot_max. Before the volume uses parts(), which it must
+  // outlive.
+  void count_metadata(const kv::Engine& engine) {
+    parts_.metadata_bytes = [&engine] { return engine.disk_bytes(); };
+  }
 
  private:
   Stores& stores_;

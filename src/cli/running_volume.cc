@@ -119,6 +119,7 @@ void RunningVolume::open_tiers(const Settings& settings) {
   tiers_ = std::make_unique<RunningTiers>(*stores_, RunningTiers::Parts{*meta_, *store_, *blocking_pool_}, settings,
                                           record_.chunk_bytes, key_);
   if (shipping_) tiers_->ship_metadata(*shipping_);
+  if (in_bucket_) tiers_->count_metadata(engine());  // the folder is a cache, and its metadata most of it perhaps
 }
 
 io::Task<Result<void>> RunningVolume::stop() {

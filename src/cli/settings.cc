@@ -1,5 +1,9 @@
 #include "cli/settings.h"
 
+#include <fmt/format.h>
+
+#include "cli/tier_bounds.h"
+
 namespace firn::cli {
 
 using config::Duration;
@@ -65,17 +69,24 @@ config::Schema schema_of(Settings& s) {
   return schema;
 }
 
-Result<Settings> load_settings(const std::string& file) {
+Result<Settings> parse_settings(std::string_view text, const std::string& file) {
   Settings settings;
-  TRY(config::load(file, schema_of(settings)));
+  for (const config::Section& section : config::sections_below(text, "tier"))
+    settings.tiers.own.push_back({.name = section.name, .where = fmt::format("{}:{}", file, section.line)});
+  TRY(config::parse(text, file, schema_of(settings)));
+  TRY(check_own_tiers(settings.tiers));
   if (Status checked = check(settings.tiers, settings.chunk_bytes); !checked.ok())
     return fail(std::move(checked).with_context(file));
   if (Status checked = check(settings.http); !checked.ok()) return fail(std::move(checked).with_context(file));
   return settings;
 }
 
+Result<Settings> load_settings(const std::string& file) { return parse_settings(TRY(config::read_text(file)), file); }
+
 std::string render_settings(Settings settings) {
+  complete_own_tiers(settings.tiers);
   Settings defaults;
+  defaults.tiers.own = without_own_values(settings.tiers);
   return config::render(
       schema_of(settings), schema_of(defaults),
       "The settings of this firn volume. A line that begins with # shows a default; remove the # to change it.\n"

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/config.h"
 #include "cli/event_settings.h"
@@ -48,7 +49,9 @@ struct Settings {
 
 config::Schema schema_of(Settings& settings);
 
-// Reads firn.toml; kInvalid where it, or its settings together, make no sense.
+// Of the text of firn.toml; kInvalid where it, or its settings together, make no sense. `file` is for messages.
+Result<Settings> parse_settings(std::string_view text, const std::string& file);
+// The same of the file.
 Result<Settings> load_settings(const std::string& file);
 
 // What `firn init` writes.

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "base/hex.h"
+#include "cli/tier_bounds.h"
 #include "object/dir/dir_store.h"
 #include "object/s3/s3_store.h"
 #include "tier/volume_record.h"
@@ -99,7 +100,7 @@ Result<std::unique_ptr<Stores>> Stores::open(const TierSettings& tiers, const S3
   std::unique_ptr<Stores> stores(new Stores(parts.registry));
   const auto requests = static_cast<size_t>(tiers.requests_in_flight);
   std::vector<Place> places = TRY(places_of(tiers, record));
-  TRY(limits_of(tiers, names_of(places)));
+  TRY(bounds_of(tiers, names_of(places)));
   for (Place& place : places) {
     const Rates rates{tiers.put_bytes_per_s, tiers.get_bytes_per_s};
     auto store = TRY(open_place(place, s3, to_hex(record.id), parts.pool, parts.environment, rates));

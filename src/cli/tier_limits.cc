@@ -14,13 +14,9 @@ uint64_t puts_of(const TierInfo& info) { return info.requests.requests[static_ca
 
 }  // namespace
 
-TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, const TierSettings& settings,
-                       std::vector<uint64_t> max_bytes)
-    : stores_(stores),
-      max_bytes_(std::move(max_bytes)),
-      evictor_(std::move(parts), {.high_percent = static_cast<unsigned>(settings.high_watermark_percent),
-                                  .low_percent = static_cast<unsigned>(settings.low_watermark_percent)}) {
-  for (const uint64_t most : max_bytes_) reports_.push_back({.max_bytes = most});
+TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds)
+    : stores_(stores), bounds_(std::move(bounds)), evictor_(std::move(parts), {}) {
+  for (const TierBounds& one : bounds_) reports_.push_back({.bounds = one});
 }
 
 std::vector<tier::TierRoom> TierLimits::rooms() const {
@@ -31,7 +27,10 @@ std::vector<tier::TierRoom> TierLimits::rooms() const {
     const object::Health::Report& health = infos[i].health;
     const bool asked_since = puts_before_.empty() || puts_of(infos[i]) != puts_before_[i];
     const bool full = asked_since && health.failing && health.last_failure == Code::kNoSpace;
-    rooms.push_back({.max_bytes = max_bytes_[i], .full = full});
+    rooms.push_back({.max_bytes = bounds_[i].max_bytes,
+                     .high_percent = bounds_[i].high_percent,
+                     .low_percent = bounds_[i].low_percent,
+                     .full = full});
   }
   return rooms;
 }
@@ -50,9 +49,9 @@ std::vector<uint64_t> TierLimits::puts() const {
 }
 
 bool TierLimits::due() const {
-  if (max_bytes_.size() < 2) return false;  // nothing ever leaves the last
+  if (bounds_.size() < 2) return false;  // nothing ever leaves the last
   if (std::ranges::any_of(rooms(), &tier::TierRoom::full)) return true;
-  if (std::ranges::none_of(max_bytes_, [](uint64_t most) { return most > 0; })) return false;
+  if (std::ranges::none_of(bounds_, [](const TierBounds& one) { return one.max_bytes > 0; })) return false;
   const std::vector<uint64_t> now = put_bytes();
   std::lock_guard lock(mutex_);
   return now != seen_put_bytes_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/stores.h"
+#include "cli/tier_bounds.h"
 #include "tier/tier_evictor.h"
 
 namespace firn::cli {
@@ -13,8 +14,7 @@ namespace firn::cli {
 // Thread-safe, but for one pass at a time. What it is given must outlive it.
 class TierLimits {
  public:
-  TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, const TierSettings& settings,
-             std::vector<uint64_t> max_bytes);
+  TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds);
 
   // Whether a pass may find something to do: a tier that has a limit was given something since the last one, or one
   // says that it is full.
@@ -23,8 +23,8 @@ class TierLimits {
   io::Task<Result<void>> pass(io::CancelToken* token);
 
   struct Report {
-    uint64_t max_bytes = 0;  // 0: no limit
-    bool known = false;      // whether there was a pass, and what follows says something
+    TierBounds bounds;
+    bool known = false;  // whether there was a pass, and what follows says something
     uint64_t held_bytes = 0;
     uint64_t evicted_bytes = 0;  // since the process began
   };
@@ -37,7 +37,7 @@ class TierLimits {
   std::vector<uint64_t> puts() const;
 
   const Stores& stores_;
-  const std::vector<uint64_t> max_bytes_;
+  const std::vector<TierBounds> bounds_;
   tier::TierEvictor evictor_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Report> reports_;

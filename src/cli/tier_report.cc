@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 json describe(const TierInfo& tier, const TierLimits::Report& limit) {
+  const TierBounds& bounds = limit.bounds;
   json requests = json::object();
   uint64_t put_bytes = 0, got_bytes = 0;
   for (size_t kind = 0; kind < object::kKindNames.size(); ++kind)
@@ -31,7 +32,10 @@ json describe(const TierInfo& tier, const TierLimits::Report& limit) {
                {"put_bytes", put_bytes},
                {"got_bytes", got_bytes},
                {"requests", requests}};
-  if (limit.max_bytes > 0) body["max_bytes"] = limit.max_bytes;
+  if (bounds.max_bytes > 0)
+    body.update({{"max_bytes", bounds.max_bytes},
+                 {"high_watermark", bounds.high_percent},
+                 {"low_watermark", bounds.low_percent}});
   if (limit.known) body.update({{"held_bytes", limit.held_bytes}, {"evicted_bytes", limit.evicted_bytes}});
   if (!tier.health.last_failure.ok()) {
     body["last_failure"] = tier.health.last_failure.to_string();
@@ -117,6 +121,10 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLi
                {"evicted_bytes", state.evicted_bytes},
                {"hot_bytes", state.hot_bytes},
                {"hot_limit_bytes", state.hot_limit_bytes},
+               {"hot_max_bytes", state.hot_max_bytes},
+               {"hot_metadata_bytes", state.metadata_bytes},
+               {"hot_high_watermark", state.hot_high_percent},
+               {"hot_low_watermark", state.hot_low_percent},
                {"room", describe_room(tiers, state, now)},
                {"damaged_chunks", repairs.damaged_chunks()},
                {"repaired_objects", repairs.repaired_objects()}};
@@ -155,11 +163,18 @@ json describe_shipping(const Shipping::Report& report, const Status& permitted, 
 
 namespace {
 
+std::string watermarks_text(const json& from, const char* high, const char* low) {
+  return fmt::format("{} to {} %", from.value(high, 0), from.value(low, 0));
+}
+
 // Of a tier that has a limit, or has made room.
 std::string held_of(const json& store) {
-  if (!store.contains("held_bytes")) return "";
-  const std::string held = ", holds " + human_size(store.value("held_bytes", uint64_t{0}));
-  return store.contains("max_bytes") ? held + " of at most " + human_size(store.value("max_bytes", uint64_t{0})) : held;
+  std::string text;
+  if (store.contains("held_bytes")) text = ", holds " + human_size(store.value("held_bytes", uint64_t{0}));
+  if (!store.contains("max_bytes")) return text;
+  return text + fmt::format("{} at most {} (room is made from {})", text.empty() ? ", may hold" : " of",
+                            human_size(store.value("max_bytes", uint64_t{0})),
+                            watermarks_text(store, "high_watermark", "low_watermark"));
 }
 
 std::string upload_text(const json& tiers) {
@@ -169,14 +184,29 @@ std::string upload_text(const json& tiers) {
   return fmt::format("; uploading, at {}/s at most while programs write", human_size(held_to));
 }
 
+// Where that counts.
+std::string metadata_text(const json& tiers) {
+  const auto metadata = tiers.value("hot_metadata_bytes", uint64_t{0}),
+             most = tiers.value("hot_max_bytes", uint64_t{0});
+  if (metadata == 0) return "";
+  return fmt::format("; {} of metadata{}", human_size(metadata),
+                     most > 0 ? fmt::format(", of {} in all", human_size(most)) : "");
+}
+
+void print_hot(const json& tiers) {
+  const uint64_t limit = tiers.value("hot_limit_bytes", uint64_t{0});
+  const std::string bound = limit == 0 ? ""
+                                       : fmt::format(", of at most {} (room is made from {})", human_size(limit),
+                                                     watermarks_text(tiers, "hot_high_watermark", "hot_low_watermark"));
+  row("hot", fmt::format("about {} of files{}{}", human_size(tiers.value("hot_bytes", uint64_t{0})), bound,
+                         metadata_text(tiers)));
+}
+
 }  // namespace
 
 void print_tiers(const json& tiers) {
   const auto number = [&](const char* name) { return tiers.value(name, uint64_t{0}); };
-  row("hot", number("hot_limit_bytes") > 0
-                 ? fmt::format("about {} of files, of at most {}", human_size(number("hot_bytes")),
-                               human_size(number("hot_limit_bytes")))
-                 : fmt::format("about {} of files", human_size(number("hot_bytes"))));
+  print_hot(tiers);
   for (const json& store : tiers.value("stores", json::array())) {
     row("tier " + store.value("name", ""),
         fmt::format("{}: {} sent, {} fetched{}; {}", store.value("store", ""),

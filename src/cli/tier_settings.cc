@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/bytes.h"
 #include "cli/place.h"
+#include "cli/tier_bounds.h"
 #include "tier/tier.h"
 
 namespace firn::cli {
@@ -31,9 +30,23 @@ std::string problem_of_stores(const std::vector<std::string>& stores) {
   return places ? "" : places.error().message();
 }
 
-}  // namespace
+void append_own(OwnTierSettings& own, config::Schema& schema) {
+  const bool local = own.name == kLocalDisk;
+  const std::string section = "tier." + own.name + ".";
+  schema.insert(
+      schema.end(),
+      {{section + "capacity", Size{&own.capacity_bytes, 0, kTiB << 10},
+        local ? "Of the local disk alone, instead of what [tiers] says: how much file content it may hold; 0: "
+                "as tiers.hot_max says."
+              : "Of this tier alone, instead of what [tiers] says: how much it may hold; 0: as tiers.limits "
+                "says."},
+       {section + "high_watermark", Integer{&own.high_watermark_percent, 1, 100},
+        "Percent of that at which content begins to leave it, ..."},
+       {section + "low_watermark", Integer{&own.low_watermark_percent, 0, 99},
+        "... until it is down to this percent."}});
+}
 
-void append_schema(TierSettings& s, config::Schema& schema) {
+void append_common(TierSettings& s, config::Schema& schema) {
   schema.insert(
       schema.end(),
       {{"tiers.stores", TextList{&s.stores, tier::kMaxTiers, problem_of_stores},
@@ -104,6 +117,13 @@ void append_schema(TierSettings& s, config::Schema& schema) {
         "date."}});
 }
 
+}  // namespace
+
+void append_schema(TierSettings& s, config::Schema& schema) {
+  append_common(s, schema);
+  for (OwnTierSettings& own : s.own) append_own(own, schema);
+}
+
 void append_schema(S3Settings& s, config::Schema& schema) {
   schema.insert(schema.end(),
                 {{"s3.region", Text{&s.region, {}}, "Without it: AWS_REGION, the profile's, us-east-1."},
@@ -129,10 +149,10 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
     return Status(Code::kInvalid,
                   fmt::format("tiers.durability: object goes with exactly one colder tier, there are {}",
                               settings.stores.size()));
-  if (settings.hot_hard_max_bytes != 0 && settings.hot_hard_max_bytes < settings.hot_max_bytes)
-    return Status(Code::kInvalid,
-                  fmt::format("tiers.hot_hard_max is {} and tiers.hot_max {}; it must not be less",
-                              format_size(settings.hot_hard_max_bytes), format_size(settings.hot_max_bytes)));
+  const uint64_t hot_max_bytes = hot_bounds_of(settings).max_bytes;
+  if (settings.hot_hard_max_bytes != 0 && settings.hot_hard_max_bytes < hot_max_bytes)
+    return Status(Code::kInvalid, fmt::format("tiers.hot_hard_max is {} and tiers.hot_max {}; it must not be less",
+                                              format_size(settings.hot_hard_max_bytes), format_size(hot_max_bytes)));
   for (const auto& [name, rate] :
        {std::pair("put_rate", settings.put_bytes_per_s), {"get_rate", settings.get_bytes_per_s}})
     if (rate != 0 && rate < kLeastRate)
@@ -145,24 +165,6 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
     return Status(Code::kInvalid, fmt::format("chunks of {} are too large for colder tiers; the most is {}",
                                               format_size(chunk_bytes), format_size(tier::kMaxFramePlainBytes)));
   return {};
-}
-
-Result<std::vector<uint64_t>> limits_of(const TierSettings& settings, const std::vector<std::string>& names) {
-  std::vector<uint64_t> limits(names.size());
-  for (const std::string& text : settings.limits) {
-    const auto wrong = [&text](std::string_view what) {
-      return fail(Code::kInvalid, fmt::format("tiers.limits: \"{}\": {}", text, what));
-    };
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos) return wrong("is not NAME=SIZE, such as nas=500GiB");
-    const auto found = std::ranges::find(names, text.substr(0, equals));
-    if (found == names.end()) return wrong("the volume has no tier of that name");
-    if (found + 1 == names.end()) return wrong("the last tier keeps everything; only those before it can have a limit");
-    const auto bytes = parse_size(text.substr(equals + 1));
-    if (!bytes || *bytes == 0) return wrong("is not NAME=SIZE, such as nas=500GiB");
-    limits[static_cast<size_t>(found - names.begin())] = *bytes;
-  }
-  return limits;
 }
 
 tier::Codec codec_of(const TierSettings& settings) {

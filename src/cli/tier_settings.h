@@ -13,6 +13,18 @@ namespace firn::cli {
 // What the kernel of a mount whose volume another daemon may take over remembers, beyond the lease.
 inline constexpr uint64_t kKernelRemembersS = 1;
 
+// [tier.NAME]: what holds for one tier alone.
+struct OwnTierSettings {
+  static constexpr int64_t kAsCommon = -1;
+
+  std::string name;
+  std::string where;            // "FILE:LINE", for messages
+  uint64_t capacity_bytes = 0;  // 0: hot_max, or what limits says
+  int64_t high_watermark_percent = kAsCommon;
+  int64_t low_watermark_percent = kAsCommon;
+};
+
+// What of it is in force: tier_bounds.h.
 struct TierSettings {
   std::vector<std::string> stores;  // NAME=URL, nearest first; empty: those that the volume was made with
   std::string compression = "zstd";
@@ -27,7 +39,8 @@ struct TierSettings {
   uint64_t hot_hard_max_bytes = 0;
   int64_t high_watermark_percent = 85;
   int64_t low_watermark_percent = 70;
-  std::vector<std::string> limits;  // NAME=SIZE; see limits_of()
+  std::vector<std::string> limits;  // NAME=SIZE
+  std::vector<OwnTierSettings> own;
   int64_t evict_recency_percent = 100;
   int64_t evict_frequency_percent = 100;
 
@@ -59,10 +72,6 @@ void append_schema(S3Settings& settings, config::Schema& schema);
 
 // Rules that no single setting can break. `chunk_bytes`: data.chunk_size, or what the volume was made with.
 Status check(const TierSettings& settings, uint64_t chunk_bytes);
-
-// tiers.limits ("nas=500GiB") of the tiers of these names: bytes, 0: no limit. kInvalid, with what is wrong: the last
-// tier has one, from which nothing can go, or a name that is none of these.
-Result<std::vector<uint64_t>> limits_of(const TierSettings& settings, const std::vector<std::string>& names);
 
 tier::Codec codec_of(const TierSettings& settings);
 

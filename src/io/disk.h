@@ -43,9 +43,8 @@ class File {
   virtual Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) = 0;
   // As write(), for much that is not expected to be read soon: past the page cache where the file system can do that
   // and `offset` is at a page and `data` begins at one (io/buffer.h), which spares a copy and the cache's memory.
-  virtual Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data) {
-    return write(offset, data);
-  }
+  // What else writes to the same pages meanwhile collides with it: the next sync() may fail with kIo.
+  Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data);
   // Data, and metadata unless `data_only`, survive a power cut once this returned. The file's name does not: see
   // sync_directory.
   virtual Task<Result<void>> sync(bool data_only) = 0;
@@ -70,6 +69,13 @@ class File {
   // Whether anybody else has the file open as well; a mapping made through FUSE passthrough counts, although its
   // descriptor is closed. nullopt: this file system cannot tell. The file must be open for writing here.
   virtual std::optional<bool> open_elsewhere() { return false; }
+
+ private:
+  // write_direct()'s part of whole pages (O_DIRECT): how many bytes went past the page cache, so many pages; the rest
+  // is for write(). 0: this file system has no such writes. kInvalid: `offset`, `data` or its size is not at a page.
+  virtual Task<Result<size_t>> write_pages(uint64_t /*offset*/, std::span<const std::byte> /*data*/) {
+    co_return size_t{0};
+  }
 };
 
 struct OpenOptions {

@@ -109,6 +109,9 @@ class Engine {
   // Engine-specific facts for status pages: names and values, such as {"memtable_bytes", "1048576"}.
   virtual std::vector<std::pair<std::string, std::string>> statistics() const = 0;
 
+  // What it takes on the local disk, about; 0: nothing. Cheap enough for once a second.
+  virtual uint64_t disk_bytes() const { return 0; }
+
   // What carries the database elsewhere (shipping.h). Null: this engine cannot, or is open for reading only.
   virtual ShippingSource* shipping() { return nullptr; }
 

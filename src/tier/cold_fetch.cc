@@ -11,8 +11,7 @@ namespace firn::tier {
 
 namespace {
 
-constexpr uint64_t kMaxHomelessChunks = 4;  // held in memory because the local disk has no room, in bytes
-constexpr size_t kDirectWritesAtOnce = 4;   // more: the disk does not keep up, and the page cache takes a burst
+constexpr size_t kDirectWritesAtOnce = 4;  // more: the disk does not keep up, and the page cache takes a burst
 
 }  // namespace
 
@@ -149,7 +148,7 @@ bool ColdFile::is_alone(const Fetch& fetch) const {
 
 // Whoever reads on in small pieces does not fetch it for each of them, nor have the disk read what it was just given.
 void ColdFile::remember(const FetchRef& fetch) {
-  if (fetch->hold && offset_of(fetch->end) <= read_until()) return;
+  if (fetch->hold && !streams_.awaits(offset_of(fetch->first), offset_of(fetch->end))) return;
   const uint64_t most =
       fetch->hold ? options_.readahead_bytes + options_.chunk_bytes : kMaxHomelessChunks * options_.chunk_bytes;
   if (const auto before = in_memory_.find(fetch->first); before != in_memory_.end()) forget(before);
@@ -157,13 +156,20 @@ void ColdFile::remember(const FetchRef& fetch) {
   if (fetch->hold) ++held_;
   in_memory_order_.push_back(fetch->first);
   in_memory_.emplace(fetch->first, InMemory{.end = fetch->end, .bytes = fetch->bytes, .hold = std::move(fetch->hold)});
-  while (in_memory_bytes_ > most) {
-    const auto oldest = in_memory_.find(in_memory_order_.front());
-    in_memory_order_.pop_front();
-    if (oldest != in_memory_.end()) forget(oldest);
-  }
+  while (in_memory_bytes_ > most) forget(least_needed());
   if (in_memory_order_.size() > 2 * in_memory_.size() + 64)
     std::erase_if(in_memory_order_, [this](uint64_t first) { return !in_memory_.contains(first); });
+}
+
+ColdFile::InMemoryBlocks::iterator ColdFile::least_needed() {
+  auto oldest = in_memory_.end();
+  for (const uint64_t first : in_memory_order_) {
+    const auto one = in_memory_.find(first);
+    if (one == in_memory_.end()) continue;
+    if (!streams_.awaits(offset_of(first), offset_of(one->second.end))) return one;
+    if (oldest == in_memory_.end()) oldest = one;
+  }
+  return oldest;
 }
 
 void ColdFile::forget(InMemoryBlocks::iterator one) {
@@ -172,14 +178,11 @@ void ColdFile::forget(InMemoryBlocks::iterator one) {
   in_memory_.erase(one);
 }
 
-uint64_t ColdFile::read_until() const { return next_offset_ - std::min(next_offset_, slack()); }
-
-// What is on the local disk and was read by now.
+// What is on the local disk, and nobody is about to read.
 void ColdFile::forget_read() {
-  const uint64_t read = read_until();
-  for (auto one = in_memory_.begin(); held_ > 0 && one != in_memory_.end() && offset_of(one->first) < read;) {
+  for (auto one = in_memory_.begin(); held_ > 0 && one != in_memory_.end();) {
     const auto next = std::next(one);
-    if (one->second.hold && offset_of(one->second.end) <= read) forget(one);
+    if (one->second.hold && !streams_.awaits(offset_of(one->first), offset_of(one->second.end))) forget(one);
     one = next;
   }
 }

@@ -12,7 +12,6 @@ namespace {
 
 constexpr uint64_t kSequentialSlack = 1 << 20;  // the kernel's own readahead asks out of order by about this much
 constexpr uint64_t kMaxFileBlocks = 16 << 20;   // a bit for each
-constexpr unsigned kSequentialStreak = 2;       // reads that must have gone on before what follows is fetched
 
 uint64_t usable_block(const ColdFile::Options& options, uint64_t file_bytes) {
   uint64_t block = options.block_bytes;
@@ -34,7 +33,9 @@ ColdFile::ColdFile(Hydrator& hydrator, InodeId inode, uint64_t bytes, data::Obje
       blocks_per_chunk_(options_.chunk_bytes / block_bytes_),
       chunk_count_(divide_up(bytes, options_.chunk_bytes)),
       here_(divide_up(bytes, block_bytes_)),
-      known_(chunk_count_, false) {
+      known_(chunk_count_, false),
+      streams_(
+          {.chunk_bytes = options_.chunk_bytes, .slack_bytes = std::min(kSequentialSlack, options_.chunk_bytes / 4)}) {
   std::optional<BlockSet> left = hydrator_.returned().take(inode_);
   if (!left || left->file_blocks() != here_.file_blocks()) return;
   here_ = *std::move(left);
@@ -44,8 +45,6 @@ ColdFile::ColdFile(Hydrator& hydrator, InodeId inode, uint64_t bytes, data::Obje
 }
 
 ColdFile::~ColdFile() = default;
-
-uint64_t ColdFile::slack() const { return std::min(kSequentialSlack, options_.chunk_bytes / 4); }
 
 uint64_t ColdFile::end_of(uint64_t chunk) const { return std::min(first_of(chunk + 1), here_.file_blocks()); }
 
@@ -147,30 +146,27 @@ void ColdFile::begin_blocks(uint64_t first, uint64_t end) {
 
 // ---- reading ----
 
-// The window doubles with every read that goes on where the last one ended, and closes when one does not. What begins
-// at the file's begin is taken for sequential; elsewhere a few reads must have gone on.
-bool ColdFile::note_read(uint64_t offset, uint64_t end) {
-  const bool goes_on = offset <= next_offset_ + slack() && end + slack() >= next_offset_;
-  if (!goes_on || offset == 0) window_ = 0;
-  streak_ = goes_on ? streak_ + 1 : 0;
-  const bool sequential = offset == 0 || (goes_on && (window_ > 0 || streak_ >= kSequentialStreak));
-  // What has no place must be read before the next comes.
-  const uint64_t chunks = no_room_ ? 1 : options_.readahead_bytes / options_.chunk_bytes;
-  const uint64_t most = std::max<uint64_t>(chunks, 1);
-  const uint64_t last = (end - 1) / options_.chunk_bytes;
-  const bool new_chunk = next_offset_ == 0 || last != (next_offset_ - 1) / options_.chunk_bytes;
-  if (sequential && (new_chunk || window_ == 0)) window_ = std::max<uint64_t>(window_ * 2, 1);
-  window_ = std::min(window_, most);
-  next_offset_ = goes_on ? std::max(next_offset_, end) : end;
+// What has no place must be read before the next comes, and there is memory for so much: what two read and have just
+// read, or what one does and what follows that. More readers get what they ask for, block by block, or they would push
+// out what the others are about to read.
+ReadStreams::Advice ColdFile::note_read(uint64_t offset, uint64_t end) {
+  const uint64_t most = options_.readahead_bytes / options_.chunk_bytes;
+  ReadStreams::Advice advice = streams_.note(offset, end, no_room_ ? 1 : most);
+  if (no_room_ && streams_.active() > 1) advice.window = 0;
+  if (no_room_ && streams_.active() > kMaxHomelessChunks / 2) advice.in_order = false;
   forget_read();
-  return sequential;
+  return advice;
 }
 
-void ColdFile::begin_ahead(uint64_t end) {
+// Who reads in order has its share of the fetches under way.
+void ColdFile::begin_ahead(uint64_t end, uint64_t window) {
+  const size_t share = std::max<size_t>(options_.chunks_in_flight / streams_.active(), 1);
   const uint64_t last = (end - 1) / options_.chunk_bytes;
-  for (uint64_t chunk = last + 1; chunk <= last + window_ && chunk < chunk_count_; ++chunk) {
-    if (ahead_ >= options_.chunks_in_flight) break;
+  size_t mine = 0;
+  for (uint64_t chunk = last + 1; chunk <= last + window && chunk < chunk_count_; ++chunk) {
+    if (mine >= share || ahead_ >= options_.chunks_in_flight) break;
     (void)begin_chunk(chunk, Need::kToRead);
+    if (fetches_.contains(chunk)) ++mine;
   }
 }
 
@@ -211,13 +207,13 @@ io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> bu
   const size_t count = std::min<uint64_t>(buffer.size(), bytes_ - offset);
   {
     std::lock_guard lock(mutex_);
-    const bool sequential = note_read(offset, offset + count);
+    const auto [in_order, window] = note_read(offset, offset + count);
     // A large read gets the rest as it goes on.
     const uint64_t end = offset + std::min<uint64_t>(count, options_.chunks_in_flight * options_.chunk_bytes);
-    if (sequential) {
+    if (in_order) {
       for (uint64_t chunk = offset / options_.chunk_bytes; chunk * options_.chunk_bytes < end; ++chunk)
         (void)begin_chunk(chunk, Need::kToRead);  // before those that are only likely
-      begin_ahead(offset + count);
+      begin_ahead(offset + count, window);
     } else {
       const auto [first, last] = with_nearby(offset / block_bytes_, divide_up(end, block_bytes_));
       begin_blocks(first, last);

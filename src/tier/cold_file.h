@@ -19,6 +19,7 @@
 #include "tier/block_set.h"
 #include "tier/hydrator.h"
 #include "tier/journal.h"
+#include "tier/read_streams.h"
 
 namespace firn::tier {
 
@@ -45,8 +46,8 @@ class ColdFile {
     uint64_t block_bytes = kStoredBlockBytes;
     uint64_t nearby_bytes = 0;  // what is fetched, aligned, where something of it is there; 0: no more than asked
     uint64_t direct_bytes = 64 << 20;     // a file so long is not likely to be read again from the page cache
-    uint64_t readahead_bytes = 64 << 20;  // how far sequential reading looks ahead, at most
-    size_t chunks_in_flight = 8;          // fetched ahead at once
+    uint64_t readahead_bytes = 64 << 20;  // how far all who read in order look ahead together, at most
+    size_t chunks_in_flight = 8;          // fetched ahead at once, by all of them
     Journal journal;                      // lies over what is fetched
     // Asked after every fetch, whether the file still is what it was: its failure is the fetch's. May be empty.
     std::function<io::Task<Result<void>>()> still_so;
@@ -93,10 +94,10 @@ class ColdFile {
     uint64_t first = 0, end = 0;
     Bytes bytes;
   };
+  static constexpr uint64_t kMaxHomelessChunks = 4;  // in memory because the local disk has no room, in bytes
   enum class Need : uint8_t { kToRead, kOnDisk };
 
   // ---- without a lock ----
-  uint64_t slack() const;
   uint64_t offset_of(uint64_t block) const { return std::min(block * block_bytes_, bytes_); }
   uint64_t first_of(uint64_t chunk) const { return chunk * blocks_per_chunk_; }
   uint64_t end_of(uint64_t chunk) const;
@@ -125,10 +126,10 @@ class ColdFile {
   // Whether no other fetch concerns its chunk.
   bool is_alone(const Fetch& fetch) const;
   void remember(const FetchRef& fetch);
+  // The oldest that nobody is about to read, else the oldest.
+  InMemoryBlocks::iterator least_needed();
   void forget(InMemoryBlocks::iterator one);
   void forget_read();
-  // Up to where a reader in order has come for sure.
-  uint64_t read_until() const;
   FetchRef find_fetch(uint64_t block) const;
   FetchRef begin(uint64_t first, uint64_t end, bool by_chunk);
   // Begins what is missing of a chunk, in one fetch; null: nothing, or all of it is on its way.
@@ -139,9 +140,9 @@ class ColdFile {
   std::pair<uint64_t, uint64_t> with_nearby(uint64_t first, uint64_t end) const;
   // Begins what is missing of these blocks, in as many fetches as it takes.
   void begin_blocks(uint64_t first, uint64_t end);
-  // Takes note of a read; whether reading is sequential.
-  bool note_read(uint64_t offset, uint64_t end);
-  void begin_ahead(uint64_t end);
+  // Takes note of a read, and says what to do about it.
+  ReadStreams::Advice note_read(uint64_t offset, uint64_t end);
+  void begin_ahead(uint64_t end, uint64_t window);
 
   Hydrator& hydrator_;
   const InodeId inode_;
@@ -161,13 +162,11 @@ class ColdFile {
   InMemoryBlocks in_memory_;              // fetched lately
   std::deque<uint64_t> in_memory_order_;  // their firsts, the oldest first; some may be gone
   uint64_t in_memory_bytes_ = 0;
-  size_t held_ = 0;           // of them, that have a hold
-  bool resident_ = false;     // or about to be
-  bool no_room_ = false;      // for what came back last
-  uint64_t next_offset_ = 0;  // where sequential reading goes on
-  unsigned streak_ = 0;       // reads in a row that went on where the one before ended
-  uint64_t window_ = 0;       // chunks to look ahead
-  size_t ahead_ = 0;          // fetches by chunk under way
+  size_t held_ = 0;        // of them, that have a hold
+  bool resident_ = false;  // or about to be
+  bool no_room_ = false;   // for what came back last
+  ReadStreams streams_;
+  size_t ahead_ = 0;  // fetches by chunk under way
 
   std::atomic<size_t> writes_ = 0;  // to the backing, under way
   io::CancelToken stopping_;

@@ -109,6 +109,21 @@ TEST(ColdFile, WhatWentPastThePageCacheIsHeldUntilItIsRead) {
   EXPECT_EQ(world.allocated(), world.content.size());
 }
 
+TEST(ColdFile, WholeChunksOfALongFileGoPastThePageCache) {
+  World world(noise(8 * testing::kPagesScale * kChunk, 24), 24, std::nullopt, testing::kPagesScale);
+  const uint64_t chunk = world.chunk_bytes;
+  for (const uint64_t direct_bytes : {world.content.size() + 1, world.content.size()}) {
+    world.options.direct_bytes = direct_bytes;
+    world.reopen();
+    for (uint64_t offset = 0; offset < world.content.size(); offset += chunk) world.expect_read(offset, chunk);
+    ASSERT_TRUE(world.run(world.cold->make_resident(nullptr)));
+    EXPECT_EQ(world.direct_writes > 0, direct_bytes == world.content.size());
+    world.expect_read(0, world.content.size());
+    world.close();
+    world.evict();
+  }
+}
+
 TEST(ColdFile, WhatHasNoPlaceDoesNotKeepWhatIsReadInMemory) {
   World world(noise(32 * kChunk, 23));
   bool room = false;
@@ -283,16 +298,18 @@ TEST(ColdFile, TheRestComesInOneRequestForAChunk) {
 // Whatever is read, in whatever order, while stores misbehave.
 void read_everyhow(uint64_t seed) {
   SeededRandom choose(seed);
-  const uint64_t bytes = 1 + choose.below(30 * kChunk);
+  const uint64_t scale = choose.below(3) == 0 ? testing::kPagesScale : 1;
+  const uint64_t block = scale * kBlock, chunk = scale * kChunk;
+  const uint64_t bytes = 1 + choose.below(30 * chunk);
   const std::optional<Key> key = choose.below(2) == 0 ? std::optional(Key{std::byte{1}}) : std::nullopt;
-  World world(choose.below(2) == 0 ? noise(bytes, seed) : mixed(bytes, seed), seed, key);
+  World world(choose.below(2) == 0 ? noise(bytes, seed) : mixed(bytes, seed), seed, key, scale);
   const Faults faults{.refused = 0.1, .answer_lost = 0.05, .truncated = 0.05, .max_latency_ns = kSecond};
   world.far.faulty.set_faults(faults);
   Faults corrupting = faults;
   corrupting.corrupted = 0.1;
   world.near.faulty.set_faults(corrupting);
-  world.options.block_bytes = kBlock << choose.below(3) >> 1;
-  world.options.nearby_bytes = choose.below(2) * 4 * kBlock;
+  world.options.block_bytes = block << choose.below(3) >> 1;
+  world.options.nearby_bytes = choose.below(2) * 4 * block;
   world.options.direct_bytes = choose.below(2) * (64 << 20);
   bool room = true;
   world.options.may_keep = [&] { return room; };
@@ -302,11 +319,12 @@ void read_everyhow(uint64_t seed) {
     if (what < 6) {
       std::vector<std::pair<uint64_t, uint64_t>> ranges;
       for (uint64_t reads = 1 + choose.below(8); reads > 0; --reads)
-        ranges.emplace_back(choose.below(bytes), 1 + choose.below(choose.below(4) == 0 ? 3 * kChunk : kBlock));
+        ranges.emplace_back(choose.below(bytes), 1 + choose.below(choose.below(4) == 0 ? 3 * chunk : block));
       world.expect_reads(ranges);
     } else if (what < 8) {
       uint64_t offset = choose.below(3) == 0 ? 0 : choose.below(bytes);
-      for (int reads = 0; reads < 20 && offset < bytes; ++reads, offset += 700) world.expect_read(offset, 700);
+      for (int reads = 0; reads < 20 && offset < bytes; ++reads, offset += 700 * scale)
+        world.expect_read(offset, 700 * scale);
     } else if (what == 8) {
       world.reopen();
     } else if (what == 9) {

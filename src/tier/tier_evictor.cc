@@ -81,11 +81,12 @@ class Pass {
   }
 
   uint64_t to_free(size_t tier) const {
-    const uint64_t held = summary_.held_bytes[tier], most = rooms_[tier].max_bytes;
+    const TierRoom& room = rooms_[tier];
+    const uint64_t held = summary_.held_bytes[tier], most = room.max_bytes;
     const auto percent = [most](unsigned p) { return most / 100 * p + most % 100 * p / 100; };
     uint64_t bytes = 0;
-    if (most > 0 && held > percent(options_.high_percent)) bytes = held - percent(options_.low_percent);
-    if (rooms_[tier].full) bytes = std::max(bytes, std::max(held / 100 * kFullPercent, kFullMinBytes));
+    if (most > 0 && held > percent(room.high_percent)) bytes = held - percent(room.low_percent);
+    if (room.full) bytes = std::max(bytes, std::max(held / 100 * kFullPercent, kFullMinBytes));
     return bytes;
   }
 

@@ -18,13 +18,13 @@ namespace firn::tier {
 
 // Of one tier.
 struct TierRoom {
-  uint64_t max_bytes = 0;  // that it may hold; 0: as much as fits
-  bool full = false;       // its store has said so: something is to go, whatever max_bytes is
+  uint64_t max_bytes = 0;      // that it may hold; 0: as much as fits
+  unsigned high_percent = 85;  // of max_bytes: blobs begin to leave
+  unsigned low_percent = 70;   // until the tier is down to this
+  bool full = false;           // its store has said so: something is to go, whatever max_bytes is
 };
 
 struct TierEvictOptions {
-  unsigned high_percent = 85;  // of max_bytes: blobs begin to leave
-  unsigned low_percent = 70;   // until the tier is down to this
   size_t removes_in_flight = 8;
   int64_t remove_ns = 60'000'000'000;  // deadline of one, attempts included
 };

@@ -36,8 +36,8 @@ bool near_has(World& world, const std::string& name) {
   return world.near->mem->sizes().contains(object_of(world, name));
 }
 
-TierEvictSummary make_room(World& world, TierRoom near, TierEvictOptions options = {}) {
-  TierEvictor evictor({*world.meta, *world.meta, world.hydrator->uses(), world.tiers()}, options);
+TierEvictSummary make_room(World& world, TierRoom near) {
+  TierEvictor evictor({*world.meta, *world.meta, world.hydrator->uses(), world.tiers()}, {});
   return world.run(evictor.pass({near, {.max_bytes = 1}}, nullptr)).value();
 }
 
@@ -61,7 +61,7 @@ TEST(TierEvictor, TheOldestLeaveUntilTheLowWatermark) {
   const uint64_t each = world.near->mem->sizes().begin()->second;
   // Below the high watermark nothing happens.
   EXPECT_EQ(make_room(world, {.max_bytes = 20 * each}).evicted_blobs[0], 0u);
-  const TierEvictSummary done = make_room(world, {.max_bytes = 10 * each}, {.high_percent = 90, .low_percent = 60});
+  const TierEvictSummary done = make_room(world, {.max_bytes = 10 * each, .high_percent = 90, .low_percent = 60});
   EXPECT_EQ(done.evicted_blobs[0], 4u);
   EXPECT_EQ(done.held_bytes[0], 6 * each);
   EXPECT_EQ(done.evicted_blobs[1], 0u);  // nothing leaves the last tier
@@ -81,7 +81,7 @@ TEST(TierEvictor, WhatWasReadLatelyStays) {
   const uint64_t each = world.near->mem->sizes().begin()->second;
   ASSERT_TRUE(world.evict("f0"));
   ASSERT_TRUE(world.restore("f0"));
-  EXPECT_EQ(make_room(world, {.max_bytes = 4 * each}, {.high_percent = 90, .low_percent = 50}).evicted_blobs[0], 2u);
+  EXPECT_EQ(make_room(world, {.max_bytes = 4 * each, .high_percent = 90, .low_percent = 50}).evicted_blobs[0], 2u);
   EXPECT_TRUE(near_has(world, "f0"));
   EXPECT_FALSE(near_has(world, "f1"));
   EXPECT_FALSE(near_has(world, "f2"));

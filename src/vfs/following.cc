@@ -22,11 +22,13 @@ bool VolumeImpl::seen_before(Node& node, const Attr& attr) {
 
 io::Task<void> VolumeImpl::follow_loop() {
   constexpr int64_t kEveryNs = 1'000'000'000;
-  const uint64_t most = options_.tiers->options.hot_max_bytes;
+  const TierParts& tiers = *options_.tiers;
   while (co_await io::sleep_for(kEveryNs, &stopping_)) {
+    const uint64_t most =
+        left_for_files(tiers.options.hot_max_bytes, tiers.metadata_bytes ? tiers.metadata_bytes() : 0);
     const Result<io::DiskUsage> disk = co_await data_.usage();
     const bool disk_is_full = disk && disk->available_bytes < disk->total_bytes / 20;
-    const bool too_much = most > 0 && followed_->arrived_bytes() > most / 100 * options_.tiers->options.high_percent;
+    const bool too_much = most > 0 && followed_->arrived_bytes() > most / 100 * tiers.options.high_percent;
     if (too_much || (disk_is_full && followed_->arrived_bytes() > 0)) co_await followed_->make_room();
   }
 }

@@ -192,6 +192,26 @@ TEST_F(FullVolume, WritersAreSlowedThenRefusedAndNothingIsLost) {
   expect_all();
 }
 
+TEST_F(FullVolume, WhatTheMetadataTakesIsNotLeftForFiles) {
+  for (; next_ < 30; ++next_) ASSERT_EQ(write("f" + std::to_string(next_)), Code::kOk);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  pass(3);
+  EXPECT_EQ(resident(), 30u);
+  EXPECT_EQ(statistics().hot_limit_bytes, kHotMax);
+  world_.metadata_bytes = kHotMax / 2;
+  pass(3);
+  EXPECT_EQ(statistics().hot_limit_bytes, kHotMax / 2);
+  EXPECT_EQ(statistics().metadata_bytes, kHotMax / 2);
+  EXPECT_LE(resident() * kFile, kHotMax / 2 * 70 / 100);
+  EXPECT_GT(resident() * kFile, kHotMax / 4);
+  // Files keep a part of it.
+  world_.metadata_bytes = 10 * kHotMax;
+  pass(3);
+  EXPECT_EQ(statistics().hot_limit_bytes, kHotMax / 4);
+  EXPECT_GT(resident(), 0u);
+  expect_all();
+}
+
 TEST_F(FullVolume, AnEvictionThatSomebodyAsksForIsNoticedAtOnce) {
   set_down(true);
   EXPECT_EQ(fill(), Code::kNoSpace);

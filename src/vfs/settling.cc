@@ -168,11 +168,12 @@ uint64_t Settling::to_free(const HotUse& use) const {
 }
 
 HotUse Settling::use_of_setting(uint64_t used) const {
-  const uint64_t limit = options_.hot_max_bytes ? options_.hot_max_bytes : ~uint64_t{0};
-  const uint64_t usual = options_.hot_max_bytes ? limit + limit / 10 : limit;
-  return {.used = used,
-          .limit = limit,
-          .hard = std::max(limit, options_.hot_hard_max_bytes ? options_.hot_hard_max_bytes : usual)};
+  if (options_.hot_max_bytes == 0) return {.used = used};
+  const uint64_t metadata = metadata_bytes();
+  const uint64_t limit = left_for_files(options_.hot_max_bytes, metadata);
+  const uint64_t hard =
+      options_.hot_hard_max_bytes ? left_for_files(options_.hot_hard_max_bytes, metadata) : limit + limit / 10;
+  return {.used = used, .limit = limit, .hard = std::max(limit, hard)};
 }
 
 io::Task<Settling::Use> Settling::use() const {
@@ -305,12 +306,17 @@ io::Task<void> Settling::evict_loop(io::CancelToken* token) {
 }
 
 TierStatistics Settling::statistics() const {
+  const uint64_t metadata = metadata_bytes();
   std::lock_guard lock(mutex_);
   TierStatistics told = told_;
   told.pending_bytes = closed_bytes_;
   told.hydrated_bytes = hydrated_bytes_;
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;
+  told.hot_max_bytes = options_.hot_max_bytes;
+  told.metadata_bytes = metadata;
+  told.hot_high_percent = options_.high_percent;
+  told.hot_low_percent = options_.low_percent;
   told.uploading = busy_;
   told.held_to_bytes_per_s = busy_ ? throttle_.bytes_per_s() : 0;
   told.room = room_.report();

@@ -87,6 +87,7 @@ class Settling {
   bool uploads() const { return busy_ || closed_bytes_ > 0; }
   uint64_t to_free(const HotUse& use) const;
   HotUse use_of_setting(uint64_t used) const;
+  uint64_t metadata_bytes() const { return parts_.tiers.metadata_bytes ? parts_.tiers.metadata_bytes() : 0; }
   // A look at the local disk; evicts what it must.
   io::Task<void> look(io::CancelToken* token);
   void tell_room(const Room::Seen& seen);

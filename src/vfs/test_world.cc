@@ -109,7 +109,9 @@ void TestWorld::make_tiers() {
                 *uploader_,
                 *hydrator_,
                 tier_options,
-                {}});
+                {},
+                {},
+                [this] { return metadata_bytes; }});
 }
 
 Result<void> TestWorld::unmount() {

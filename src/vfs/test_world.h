@@ -56,6 +56,9 @@ class TestWorld {
   // Everything that was not synced may be lost, in any combination; the volume is down afterwards.
   void cut_power();
 
+  // What the metadata takes of hot_max; at any time.
+  uint64_t metadata_bytes = 0;
+
   // Before mount().
   TierOptions tier_options{
       .chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};

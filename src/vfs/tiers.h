@@ -1,6 +1,7 @@
 // Colder tiers as a volume uses them: what it is given, and what it tells of them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -28,7 +29,7 @@ struct TierOptions {
   int64_t flush_interval_ns = 30'000'000'000;      // uploads begin this often,
   uint64_t flush_bytes = 64 << 20;                 // or when so much has been closed, whichever is first
   uint64_t busy_bytes_per_s = 0;                   // UploadThrottle's least; 0: uploads are never held back
-  uint64_t hot_max_bytes = 0;                      // of files on the local disk; 0: as much as the disk has
+  uint64_t hot_max_bytes = 0;                      // on the local disk, of files (and metadata); 0: as much as it has
   uint64_t hot_hard_max_bytes = 0;  // what writers may fill while nothing can be evicted; 0: a tenth more
   unsigned high_percent = 85;       // of that: eviction begins here
   unsigned low_percent = 70;        // and ends here
@@ -46,7 +47,15 @@ struct TierParts {
   std::function<io::Task<Result<void>>()> ship_metadata;
   // Whether colder tiers may be written at all: somebody else may have taken them over. May be empty.
   std::function<Status()> permitted;
+  // What the metadata takes on the local disk, where that is a part of hot_max: in a cache, all of it must fit. Empty:
+  // hot_max is of files alone.
+  std::function<uint64_t()> metadata_bytes;
 };
+
+// What is left of hot_max, or hot_hard_max, for files beside the metadata: a quarter at least, whatever that takes.
+inline uint64_t left_for_files(uint64_t max_bytes, uint64_t metadata_bytes) {
+  return max_bytes - std::min(metadata_bytes, max_bytes - max_bytes / 4);
+}
 
 struct TierStatistics {
   uint64_t pending_files = 0;                                           // as of the last look
@@ -59,6 +68,10 @@ struct TierStatistics {
   uint64_t evicted_files = 0, evicted_bytes = 0;
   uint64_t hot_bytes = 0;  // of files on the local disk, about
   uint64_t hot_limit_bytes = 0;
+  uint64_t hot_max_bytes = 0;     // the setting: hot_limit_bytes and, where it counts, the metadata
+  uint64_t metadata_bytes = 0;    // on the local disk, where it counts
+  unsigned hot_high_percent = 0;  // the watermarks, of that
+  unsigned hot_low_percent = 0;
   RoomReport room;
   int64_t room_age_ns = 0;       // how long it has been in its state
   Status last_failure;           // of the last upload; ok when it had none

@@ -346,6 +346,30 @@ class Bucket(TieredTest):
             time.sleep(0.2)
         self.assert_tree()
 
+    def test_metadata_counts_in_the_cache(self):
+        self.make()
+        for i in range(600):
+            self.write(f"small/{i}", 16 << 10)  # in the metadata
+        self.umount()
+        settings = self.volume / "firn.toml"
+        settings.write_text(settings.read_text().replace('#hot_max = "0B"', 'hot_max = "16MiB"', 1))
+        self.mount()
+        self.umount()
+        self.mount()  # now it is in tables
+        tiers = self.status()["tiers"]
+        self.assertEqual(tiers["hot_max_bytes"], 16 << 20)
+        metadata = tiers["hot_metadata_bytes"]
+        self.assertGreater(metadata, 9 << 20)
+        self.assertLess(metadata, 12 << 20)
+        for i in range(6):
+            self.write(f"large{i}", 2 << 20)
+            self.flush()
+        self.wait_until(lambda: self.hot_bytes() + metadata <= 16 << 20, lambda: f"{self.hot_bytes()} of files in the cache")
+        tiers = self.status()["tiers"]
+        self.assertEqual(tiers["hot_limit_bytes"], (16 << 20) - tiers["hot_metadata_bytes"])
+        self.assertRegex(self.succeed("status", self.volume), r"hot .* of files, of at most .*; [0-9.]+ MiB of metadata, of 16.0 MiB in all")
+        self.assert_tree()
+
     def test_encrypted(self):
         self.environment["FIRN_PASSPHRASE"] = "correct horse"
         self.make("--encrypt")

@@ -42,6 +42,25 @@ class Life(TieredTest):
         finally:
             self.server.start()
 
+    def test_readers_of_one_file_are_each_run_ahead_of(self):
+        """Two, each in order in a half of it, in turn: every chunk comes once, and whole."""
+        self.make("--chunk-size", "256KiB")
+        chunks, piece = 96, 64 << 10
+        self.write("large", chunks << 18)
+        self.flush()
+        self.succeed("tier", "evict", self.volume)
+        gets = self.gets()
+        half = chunks << 17
+        with open(self.mount_point / "large", "rb", buffering=0) as one, open(self.mount_point / "large", "rb", buffering=0) as other:
+            for at in range(0, half, piece):
+                for file, begin in ((one, 0), (other, half)):
+                    got = os.pread(file.fileno(), piece, begin + at)
+                    self.assertEqual(got, self.expected["large"][begin + at:begin + at + piece])
+        self.assertLessEqual(self.gets() - gets, chunks + 8)
+
+    def gets(self):
+        return sum(store["requests"]["get"]["requests"] for store in self.status()["tiers"]["stores"])
+
     def test_the_bucket_alone_is_enough(self):
         self.make()
         self.write_tree()

@@ -126,6 +126,68 @@ class Limits(Limited):
                 self.refuse("mount", self.volume, self.mount_point, words=["tiers.limits", words])
 
 
+class OwnWatermarks(Limited):
+    """[tier.NAME] of firn.toml."""
+    NAS, HOT = 8 * MIB, 12 * MIB
+
+    def set(self, section, **values):
+        """Below the table's line in firn.toml, which `firn init` wrote."""
+        path = self.volume / "firn.toml"
+        text = path.read_text()
+        self.assertIn(f"\n[{section}]\n", text)
+        lines = "".join(f"{name} = {value}\n" for name, value in values.items())
+        path.write_text(text.replace(f"\n[{section}]\n", f"\n[{section}]\n{lines}"))
+
+    def make(self):
+        self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
+
+    def test_each_tier_keeps_to_its_own(self):
+        self.make()
+        self.set("tier.nas", capacity='"8MiB"', high_watermark=50, low_watermark=25)
+        self.set("tier.hot", capacity='"12MiB"', low_watermark=20)
+        self.mount()
+        self.write_and_flush(12)
+        self.wait_for(lambda: sum(self.near().values()) <= 0.5 * self.NAS, "the folder holds too much")
+        self.wait_for(lambda: self.status()["tiers"]["hot_bytes"] <= 0.2 * self.HOT, "the local disk holds too much")
+        self.assertEqual(len(self.far()), 12)
+        self.assert_tree()
+        text = self.succeed("status", self.volume)
+        self.assertRegex(text, r"hot .* of at most 12.0 MiB \(room is made from 85 to 20 %\)")
+        self.assertRegex(text, r"tier nas .* of at most 8.00 MiB \(room is made from 50 to 25 %\)")
+        tiers = self.status()["tiers"]
+        self.assertEqual((tiers["hot_high_watermark"], tiers["hot_low_watermark"]), (85, 20))
+        self.assertEqual([(store.get("high_watermark"), store.get("low_watermark")) for store in tiers["stores"]],
+                         [(50, 25), (None, None)])
+
+    def test_what_is_not_set_is_as_for_all(self):
+        self.make()
+        text = (self.volume / "firn.toml").read_text()
+        self.assertNotIn("[tier.s3]", text)
+        (self.volume / "firn.toml").write_text(text.replace("#low_watermark = 70", "low_watermark = 60", 1))
+        self.set("tier.nas", capacity='"8MiB"', high_watermark=80)
+        self.mount()
+        tiers = self.status()["tiers"]
+        self.assertEqual((tiers["stores"][0]["high_watermark"], tiers["stores"][0]["low_watermark"]), (80, 60))
+        self.assertEqual((tiers["hot_high_watermark"], tiers["hot_low_watermark"]), (85, 60))
+
+    def test_what_makes_no_sense(self):
+        self.make()
+        good = (self.volume / "firn.toml").read_text()
+        for lines, words in ((["[tier.tape]", "capacity = 5"], [r"\[tier.tape\]", "no tier of that name", "hot, nas, s3"]),
+                             (["[tier.s3]", "capacity = 5"], [r"\[tier.s3\]", "last tier"])):
+            with self.subTest(lines):
+                (self.volume / "firn.toml").write_text(good + "\n".join(lines) + "\n")
+                line = good.count("\n") + 1
+                self.refuse("mount", self.volume, self.mount_point, words=[f"firn.toml:{line}:", *words])
+        for values, words in (({"low_watermark": 60}, ["no capacity"]), ({"capacity": 5, "high_watermark": 60}, ["below the high one"]),
+                              ({"capacity": 5, "high_watermark": 0}, ["tier.nas.high_watermark", "out of range"]),
+                              ({"size": 5}, ["tier.nas.size", "unknown key"])):
+            with self.subTest(values):
+                (self.volume / "firn.toml").write_text(good)
+                self.set("tier.nas", **values)
+                self.refuse("mount", self.volume, self.mount_point, words=[r"firn.toml:\d+:", "tier.nas", *words])
+
+
 class DyingWhileMakingRoom(Limited, DyingTest):
     def test_the_daemon_dies(self):
         self.init()

@@ -24,6 +24,7 @@ enum class SimCall : uint8_t {
   // File
   kRead,
   kWrite,
+  kWritePages,  // a part of write_direct()
   kSync,
   kStartWriteback,
   kTruncate,
@@ -44,7 +45,8 @@ struct SimFault {
   Code code = Code::kOk;  // kOk: no fault
   // The call takes effect and fails all the same: the caller cannot know.
   bool after_effect = false;
-  // kWrite: a prefix is written before it fails. kCopy: fewer bytes are copied, without failing (code is ignored).
+  // kWrite, kWritePages: a prefix is written before it fails. kCopy: fewer bytes are copied, without failing (code is
+  // ignored).
   bool partial = false;
 };
 

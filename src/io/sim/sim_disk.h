@@ -26,6 +26,8 @@ struct SimDiskOptions {
 // - of a file's sectors (512 bytes), size and times: as of its last sync; of each one changed since, the new or the
 //   old state at random. Bytes past the size that is left read as zeros.
 // - of names: as of the last sync_directory; of the changes since, a random subset (see internal::SimTree).
+// What was written past the page cache (write_direct) is lost and torn in the same ways. A write through the cache to
+// the same pages meanwhile is a collision, which the next sync of the file reports (kIo), as the kernel does.
 // A file whose name did not survive is gone, synced or not. The root "/" is there from the start.
 // Not thread-safe; calls need a current SimReactor.
 class SimDisk final : public Disk {

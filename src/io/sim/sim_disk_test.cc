@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <set>
 
+#include "io/buffer.h"
+#include "io/sim/sim_file.h"
 #include "io/sim/sim_reactor.h"
+#include "io/sync.h"
 #include "io/test_environment.h"
 
 namespace firn::io {
@@ -97,6 +100,129 @@ TEST(SimDisk, UnsyncedSectorsSurviveInAnyCombination) {
   }
   EXPECT_EQ(outcomes.size(), 16u) << "each of four sectors is old or new";
   EXPECT_GT(sizes.size(), 10u);
+}
+
+// ---- direct writes ----
+
+constexpr size_t kDirectPages = kSmallBufferBytes / kPageBytes;  // buffers that begin at a page
+
+Buffer pages_of(char fill, size_t pages = kDirectPages) {
+  Buffer buffer = make_buffer(pages * kPageBytes);
+  std::fill_n(buffer.get(), pages * kPageBytes, static_cast<std::byte>(fill));
+  return buffer;
+}
+
+std::span<const std::byte> span_of(const Buffer& buffer, size_t pages = kDirectPages) {
+  return {buffer.get(), pages * kPageBytes};
+}
+
+// 'a' and synced, then 'b' and not.
+Task<Result<void>> overwrite_directly(SimDisk* disk) {
+  CO_TRY(co_await put(disk, "/f", std::string(kDirectPages * kPageBytes, 'a'), true));
+  CO_TRY(co_await disk->sync_directory("/"));
+  auto file = CO_TRY(co_await disk->open("/f", {.write = true}));
+  const Buffer buffer = pages_of('b');
+  CO_TRY(co_await file->write_direct(0, span_of(buffer)));
+  co_return {};
+}
+
+TEST(SimDisk, UnsyncedDirectWritesAreLostAndTorn) {
+  size_t old_sectors = 0, new_sectors = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SimReactor reactor;
+    SimDisk disk({.seed = seed});
+    ASSERT_TRUE(run_to_end(reactor, overwrite_directly(&disk)));
+    EXPECT_EQ(run_to_end(reactor, get(&disk, "/f")), std::string(kDirectPages * kPageBytes, 'b'));
+    const auto text = run_to_end(reactor, get(disk.crash().get(), "/f")).value();
+    ASSERT_EQ(text.size(), kDirectPages * kPageBytes);
+    for (size_t at = 0; at < text.size(); at += 512) ++(text[at] == 'a' ? old_sectors : new_sectors);
+  }
+  EXPECT_GT(old_sectors, kSeeds);
+  EXPECT_GT(new_sectors, kSeeds);
+}
+
+Task<void> write_pages_directly(File* file, const Buffer* buffer, Gate::Entry) {
+  EXPECT_TRUE(co_await file->write_direct(0, span_of(*buffer)));
+}
+
+// How many of the pages are new, again and again until all are.
+Task<void> watch(File* file, std::set<size_t>* seen) {
+  for (size_t count = 0; count < kDirectPages;) {
+    std::string text(kDirectPages * kPageBytes, '?');
+    EXPECT_TRUE(co_await file->read(0, std::as_writable_bytes(std::span(text))));
+    count = 0;
+    for (size_t at = 0; at < text.size(); at += kPageBytes) {
+      EXPECT_EQ(text.substr(at, kPageBytes), std::string(kPageBytes, text[at])) << "torn inside a page";
+      count += text[at] == 'b';
+    }
+    seen->insert(count);
+  }
+}
+
+Task<void> write_and_watch(SimDisk* disk, std::set<size_t>* seen) {
+  EXPECT_TRUE(co_await put(disk, "/f", std::string(kDirectPages * kPageBytes, 'a'), false));
+  auto file = co_await disk->open("/f", {.write = true});
+  const Buffer buffer = pages_of('b');
+  Gate gate;
+  detach(write_pages_directly(file->get(), &buffer, gate.enter()));
+  co_await watch(file->get(), seen);
+  co_await gate.close();
+  EXPECT_TRUE(co_await (*file)->sync(true)) << "reading is no collision";
+}
+
+TEST(SimDisk, ADirectWriteIsReadPageByPage) {
+  std::set<size_t> seen;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SimReactor reactor({.seed = seed, .shuffle = true});
+    SimDisk disk({.seed = seed});
+    run_to_end(reactor, write_and_watch(&disk, &seen));
+  }
+  EXPECT_EQ(seen.size(), kDirectPages + 1);
+}
+
+Task<void> misalign(SimDisk* disk) {
+  auto opened = co_await disk->open("/f", {.write = true, .create = true});
+  auto& file = dynamic_cast<SimFile&>(**opened);
+  const Buffer buffer = pages_of('b');
+  const auto data = span_of(buffer);
+  EXPECT_EQ((co_await file.write_pages(512, data)).error(), Code::kInvalid);
+  EXPECT_EQ((co_await file.write_pages(0, data.first(data.size() - 512))).error(), Code::kInvalid);
+  EXPECT_EQ((co_await file.write_pages(0, data.subspan(512, kPageBytes))).error(), Code::kInvalid);
+  EXPECT_EQ((co_await file.stat())->bytes, 0u);
+  EXPECT_EQ(co_await file.write_pages(kPageBytes, data), data.size());
+  // Whoever is not at pages does it through the cache.
+  EXPECT_TRUE(co_await file.write_direct(512, data.first(1000)));
+}
+
+TEST(SimDisk, DirectWritesAreOfWholePages) {
+  SimReactor reactor;
+  SimDisk disk;
+  run_to_end(reactor, misalign(&disk));
+}
+
+// Whether it did.
+Task<bool> collide(SimDisk* disk, uint64_t offset) {
+  auto file = co_await disk->open("/f", {.write = true, .create = true});
+  const Buffer buffer = pages_of('b');
+  Gate gate;
+  detach(write_pages_directly(file->get(), &buffer, gate.enter()));
+  EXPECT_TRUE(co_await (*file)->write(offset, bytes_of("c")));
+  co_await gate.close();
+  const auto synced = co_await (*file)->sync(true);
+  EXPECT_TRUE(co_await (*file)->sync(true)) << "it is told once";
+  co_return !synced;
+}
+
+TEST(SimDisk, WhatGoesThroughTheCacheMeanwhileCollides) {
+  constexpr uint64_t kEnd = kDirectPages * kPageBytes;
+  uint64_t collisions = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SimReactor reactor;
+    SimDisk disk({.seed = seed});
+    collisions += run_to_end(reactor, collide(&disk, kEnd - 1));
+    EXPECT_FALSE(run_to_end(reactor, collide(&disk, kEnd))) << "another page";
+  }
+  EXPECT_GT(collisions, kSeeds / 4);
 }
 
 Task<Result<void>> replace(SimDisk* disk) {

@@ -1,10 +1,13 @@
 #include "io/sim/sim_file.h"
 
 #include <algorithm>
+#include <bit>
+#include <map>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "io/buffer.h"
 #include "io/reactor.h"
 
 namespace firn::io {
@@ -13,6 +16,20 @@ namespace {
 Timestamp wall_time() { return Reactor::current()->clock().now(); }
 
 bool zeroes(Allocate mode) { return mode == Allocate::kZeroRange || mode == Allocate::kZeroRangeKeepSize; }
+// The node knows of it while it lives.
+class DirectWrite {
+ public:
+  DirectWrite(internal::SimNodeRef node, uint64_t offset, uint64_t bytes)
+      : node_(std::move(node)), place_(node_->direct.emplace(offset, offset + bytes)) {}
+  DirectWrite(const DirectWrite&) = delete;
+  DirectWrite& operator=(const DirectWrite&) = delete;
+  ~DirectWrite() { node_->direct.erase(place_); }
+
+ private:
+  const internal::SimNodeRef node_;
+  const std::multimap<uint64_t, uint64_t>::iterator place_;
+};
+
 bool keeps_size(Allocate mode) { return mode != Allocate::kExtend && mode != Allocate::kZeroRange; }
 
 }  // namespace
@@ -32,6 +49,14 @@ Task<Result<size_t>> SimFile::read(uint64_t offset, std::span<std::byte> buffer)
   co_return node_->read(offset, buffer);
 }
 
+// The page cache has whole pages: it gets what else is in them, before or after it was written directly, and may write
+// that back later.
+Result<void> SimFile::write_cached(uint64_t offset, std::span<const std::byte> data) {
+  const uint64_t begin = offset / kPageBytes * kPageBytes, end = offset + data.size();
+  if (node_->is_written_directly(begin, (end + kPageBytes - 1) / kPageBytes * kPageBytes)) node_->collided = true;
+  return write_now(offset, data);
+}
+
 Result<void> SimFile::write_now(uint64_t offset, std::span<const std::byte> data) {
   if (!writable_) return fail(Code::kBadHandle, path_);
   TRY(disk_.reserve(node_->missing_sectors(offset, offset + data.size())));
@@ -43,13 +68,31 @@ Result<void> SimFile::write_now(uint64_t offset, std::span<const std::byte> data
 Task<Result<void>> SimFile::write(uint64_t offset, std::span<const std::byte> data) {
   const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kWrite, path_));
   if (fault.partial) data = data.first(disk_.random_.below(data.size() + 1));
-  if (!data.empty()) CO_TRY(write_now(offset, data));
+  if (!data.empty()) CO_TRY(write_cached(offset, data));
   co_return SimDisk::outcome(fault);
+}
+
+// In a few parts, between which time passes: others may read some of it, and the power may be cut.
+Task<Result<size_t>> SimFile::write_pages(uint64_t offset, std::span<const std::byte> data) {
+  const bool at_pages = offset % kPageBytes == 0 && std::bit_cast<uintptr_t>(data.data()) % kPageBytes == 0 &&
+                        data.size() % kPageBytes == 0;
+  if (!at_pages) co_return fail(Code::kInvalid, path_ + ": O_DIRECT, and not at a page");
+  const DirectWrite under_way(node_, offset, data.size());
+  for (size_t done = 0; done < data.size();) {
+    const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kWritePages, path_));
+    const size_t left = (data.size() - done) / kPageBytes;
+    const size_t pages = fault.partial ? disk_.random_.below(left) : 1 + disk_.random_.below(left);
+    if (pages > 0) CO_TRY(write_now(offset + done, data.subspan(done, pages * kPageBytes)));
+    CO_TRY(SimDisk::outcome(fault));
+    done += pages * kPageBytes;
+  }
+  co_return data.size();
 }
 
 Task<Result<void>> SimFile::sync(bool) {
   const SimFault fault = CO_TRY(co_await disk_.begin(SimCall::kSync, path_));
   node_->sync();
+  if (std::exchange(node_->collided, false)) co_return fail(Code::kIo, path_ + ": a direct write and another collided");
   co_return SimDisk::outcome(fault);
 }
 
@@ -115,7 +158,7 @@ Task<Result<uint64_t>> SimFile::copy_from(File& source, uint64_t source_offset, 
   if (fault.partial && count > 1) count = 1 + disk_.random_.below(count);
   std::vector<std::byte> data(count);
   from->node_->read(source_offset, data);
-  if (count > 0) CO_TRY(write_now(offset, data));
+  if (count > 0) CO_TRY(write_cached(offset, data));
   if (!fault.partial) CO_TRY(SimDisk::outcome(fault));
   co_return count;
 }

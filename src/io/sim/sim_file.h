@@ -21,9 +21,12 @@ class SimFile final : public File {
   Task<Result<uint64_t>> seek(Seek what, uint64_t offset) override;
   Task<Result<FileStat>> stat() override;
   Task<Result<void>> set_times(Timestamp atime, Timestamp mtime) override;
+  Task<Result<size_t>> write_pages(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) override;
 
  private:
+  // A write through the page cache.
+  Result<void> write_cached(uint64_t offset, std::span<const std::byte> data);
   Result<void> write_now(uint64_t offset, std::span<const std::byte> data);
 
   SimDisk& disk_;

@@ -96,6 +96,10 @@ uint64_t SimNode::missing_sectors(uint64_t begin, uint64_t end) const {
   return past - first - static_cast<uint64_t>(there);
 }
 
+bool SimNode::is_written_directly(uint64_t begin, uint64_t end) const {
+  return std::ranges::any_of(direct, [&](const auto& one) { return one.first < end && begin < one.second; });
+}
+
 uint64_t SimNode::next_data(uint64_t offset) const {
   const auto found = now.sectors.lower_bound(offset / kSectorBytes);
   if (found == now.sectors.end()) return now.bytes;

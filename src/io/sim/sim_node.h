@@ -49,6 +49,7 @@ struct SimNode {
   uint64_t next_data(uint64_t offset) const;
   uint64_t next_hole(uint64_t offset) const;
 
+  bool is_written_directly(uint64_t begin, uint64_t end) const;
   // Makes content and attributes durable (not names).
   void sync();
   // What a power cut leaves: each dirty sector, the size and the times are the new or the old ones, at random.
@@ -58,7 +59,10 @@ struct SimNode {
   SimContent now;
   SimContent durable;
   std::set<uint64_t> dirty;
-  bool named = false;  // it has its name (there are no hard links here)
+  // Direct writes under way: [begin, end) of each.
+  std::multimap<uint64_t, uint64_t> direct;
+  bool collided = false;  // with one of them; the next sync says so
+  bool named = false;     // it has its name (there are no hard links here)
   uint32_t opens = 0;
 
  private:

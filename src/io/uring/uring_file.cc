@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cerrno>
 
 #include "io/buffer.h"
@@ -74,7 +73,6 @@ class UringFile final : public File {
 
   Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer) override;
   Task<Result<void>> write(uint64_t offset, std::span<const std::byte> data) override;
-  Task<Result<void>> write_direct(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<void>> sync(bool data_only) override;
   Task<void> start_writeback(uint64_t offset, uint64_t bytes) override;
   Task<Result<void>> truncate(uint64_t bytes) override;
@@ -89,8 +87,7 @@ class UringFile final : public File {
 
  private:
   int64_t write_inline(uint64_t offset, std::span<const std::byte> data);
-  // Past the page cache: how many bytes of `data`, which is whole pages at a page; the rest is for write().
-  Task<Result<size_t>> write_pages(uint64_t offset, std::span<const std::byte> data);
+  Task<Result<size_t>> write_pages(uint64_t offset, std::span<const std::byte> data) override;
 
   int fd_;
   BlockingPool& pool_;
@@ -180,14 +177,6 @@ Task<Result<size_t>> UringFile::write_pages(uint64_t offset, std::span<const std
     if (result % static_cast<int64_t>(kPageBytes) != 0) break;
   }
   co_return done;
-}
-
-Task<Result<void>> UringFile::write_direct(uint64_t offset, std::span<const std::byte> data) {
-  const bool at_pages = offset % kPageBytes == 0 && std::bit_cast<uintptr_t>(data.data()) % kPageBytes == 0;
-  const size_t pages = at_pages ? data.size() / kPageBytes * kPageBytes : 0;
-  size_t done = 0;
-  if (pages > 0) done = CO_TRY(co_await write_pages(offset, data.first(pages)));
-  co_return co_await write(offset + done, data.subspan(done));
 }
 
 Task<Result<void>> UringFile::sync(bool data_only) {

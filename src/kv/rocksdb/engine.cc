@@ -292,6 +292,12 @@ std::vector<std::pair<std::string, std::string>> RocksdbEngine::statistics() con
   return facts;
 }
 
+uint64_t RocksdbEngine::disk_bytes() const {
+  uint64_t bytes = 0;
+  db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+  return bytes;
+}
+
 Version RocksdbEngine::set_commit_sink(CommitSink* sink) {
   std::lock_guard lock(commit_mutex_);
   sink_ = sink;

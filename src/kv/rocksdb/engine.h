@@ -51,6 +51,7 @@ class RocksdbEngine final : public Engine, public ShippingSource {
   Result<void> flush_to_os() override;
   Result<void> discard(Range range) override;
   std::vector<std::pair<std::string, std::string>> statistics() const override;
+  uint64_t disk_bytes() const override;
   io::Task<Result<void>> close() override;
   ShippingSource* shipping() override { return read_only_ ? nullptr : this; }
   Version set_commit_sink(CommitSink* sink) override;

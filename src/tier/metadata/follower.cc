@@ -64,6 +64,7 @@ class MetadataFollower::Engine final : public kv::Engine {
   Result<void> flush_to_os() override { return {}; }
   Result<void> discard(kv::Range) override { return read_only(); }
   std::vector<std::pair<std::string, std::string>> statistics() const override { return current()->statistics(); }
+  uint64_t disk_bytes() const override { return current()->disk_bytes(); }
   // The follower's to do: whoever closes it has no more transactions.
   io::Task<Result<void>> close() override {
     std::shared_ptr<kv::Engine> last;

@@ -24,6 +24,7 @@ class ShippedEngine final : public kv::Engine {
   Result<void> flush_to_os() override { return inner_->flush_to_os(); }
   Result<void> discard(kv::Range range) override { return inner_->discard(std::move(range)); }
   std::vector<std::pair<std::string, std::string>> statistics() const override;
+  uint64_t disk_bytes() const override { return inner_->disk_bytes(); }
   io::Task<Result<void>> close() override { return inner_->close(); }
 
  private:

@@ -22,6 +22,7 @@ namespace firn::tier::testing {
 
 inline constexpr uint64_t kBlock = 512;
 inline constexpr uint64_t kChunk = 16 * kBlock;
+inline constexpr uint64_t kPagesScale = 8;
 
 struct ColdPlace : object::testing::Place {
   using Place::Place;
@@ -39,8 +40,13 @@ struct ColdPlace : object::testing::Place {
 
 class ColdWorld {
  public:
-  explicit ColdWorld(std::string made, uint64_t seed = 1, std::optional<Key> volume_key = std::nullopt)
+  // `scale`: how many times larger than kBlock and kChunk its blocks and chunks are. From kPagesScale on they are
+  // pages.
+  explicit ColdWorld(std::string made, uint64_t seed = 1, std::optional<Key> volume_key = std::nullopt,
+                     uint64_t scale = 1)
       : content(std::move(made)),
+        block_bytes(scale * kBlock),
+        chunk_bytes(scale * kChunk),
         random(seed),
         near(random, {}),
         far(random, {}),
@@ -48,13 +54,17 @@ class ColdWorld {
         reactor_({.seed = seed, .shuffle = true}),
         disk_({.seed = seed}) {
     CHECK(run(meta::format(*engine_, {.id = "test"}, {})).has_value());
+    disk_.set_faults([this](const io::SimCallInfo& info) {
+      if (info.call == io::SimCall::kWritePages) ++direct_writes;
+      return io::SimFault();
+    });
     data_ = data::make_hot_store({.disk = disk_, .root = "/hot", .min_ready = 4, .max_ready = 16, .recent_objects = 4});
     meta_ = std::make_unique<meta::LocalService>(
         *engine_, meta::Options{.clock = &reactor_.clock(), .boot_session = 1, .tiered = true});
     CHECK(run(data_->start([](BackingId) { return true; })).has_value());
     CHECK(run(write()).has_value());
     Uploader uploader({*meta_, *meta_, *data_, pool_, random, tiers()},
-                      {.chunk_bytes = kChunk, .block_bytes = kBlock, .key = key_});
+                      {.chunk_bytes = chunk_bytes, .block_bytes = static_cast<uint32_t>(block_bytes), .key = key_});
     CHECK(run(uploader.pass(nullptr))->files == 1);
     restart();
     evict();
@@ -85,8 +95,9 @@ class ColdWorld {
     close();
     hydrator = std::make_unique<Hydrator>(
         Hydrator::Parts{*meta_, *meta_, pool_, tiers()},
-        HydrateOptions{
-            .chunk_bytes = kChunk, .key = key_, .on_damage = [this](const Damage& damage) { ++damaged[damage.tier]; }});
+        HydrateOptions{.chunk_bytes = chunk_bytes, .key = key_, .on_damage = [this](const Damage& damage) {
+                         ++damaged[damage.tier];
+                       }});
   }
   void evict() { CHECK(run(hydrator->evict(inode, *object_)).has_value()); }
 
@@ -122,11 +133,13 @@ class ColdWorld {
   }
 
   const std::string content;
+  const uint64_t block_bytes, chunk_bytes;
   SeededRandom random;
   std::map<std::string, int> damaged;
+  uint64_t direct_writes = 0;  // past the page cache, in pages
   ColdPlace near, far;
   InodeId inode;
-  ColdFile::Options options{.chunk_bytes = kChunk, .block_bytes = kBlock, .readahead_bytes = 4 * kChunk};
+  ColdFile::Options options{.chunk_bytes = chunk_bytes, .block_bytes = block_bytes, .readahead_bytes = 4 * chunk_bytes};
   std::unique_ptr<Hydrator> hydrator;
   std::unique_ptr<ColdFile> cold;
 
