@@ -46,7 +46,7 @@ class S3Store final : public ObjectStore {
       : options_(std::move(options)),
         pool_(pool),
         http_(options_.http),
-        credentials_(s3::standard_chain(environment, http_)) {
+        credentials_(s3::standard_chain(environment, http_, pool_)) {
     const std::string endpoint =
         options_.endpoint.empty() ? "https://s3." + options_.region + ".amazonaws.com" : options_.endpoint;
     const size_t host = endpoint.find("//") + 2;
