@@ -47,7 +47,7 @@ TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     BucketWorld world(seed);
-    Way first(world, {.faults = {.max_latency_ns = kSecond}}), second(world, {.faults = {.max_latency_ns = kSecond}});
+    Way first(world, {.max_latency_ns = kSecond}), second(world, {.max_latency_ns = kSecond});
     std::vector<Result<Writership>> taken;
     const auto open = [&taken](Bucket bucket, io::Gate::Entry) -> Task<void> {
       taken.push_back(co_await take_over(bucket, {.volume = kVolume}));
@@ -80,7 +80,7 @@ TEST(BucketVolume, AWriterThatSleptForLongerThanTheLogIsKeptAcknowledgesNothing)
   Session sleeper(world), busy(world);
   ASSERT_TRUE(sleeper.open().ok());
   ASSERT_TRUE(sleeper.put("a", "1").ok());
-  sleeper.way.late.freeze_until(1'000'000 * kSecond);
+  sleeper.way.line.freeze_until(1'000'000 * kSecond);
   ASSERT_TRUE(sleeper.commit("lost", "x"));
   ASSERT_TRUE(busy.open(quick).ok());
   for (int i = 0; i < 60; ++i) {
@@ -106,7 +106,7 @@ TEST(BucketVolume, AnOpenerThatSleptIsTold) {
     Session busy(world);
     ASSERT_TRUE(busy.open(quick).ok());
     for (int i = 0; i < 8; ++i) ASSERT_TRUE(busy.put("k", std::to_string(i)).ok());
-    Way sleepy(world, {.faults = {.min_latency_ns = kSecond, .max_latency_ns = kSecond}});
+    Way sleepy(world, {.min_latency_ns = kSecond, .max_latency_ns = kSecond});
     std::optional<Result<Writership>> taken;
     const auto open = [](Bucket bucket, std::optional<Result<Writership>>& to) -> Task<void> {
       to = co_await take_over(bucket, {.volume = kVolume});
@@ -116,7 +116,7 @@ TEST(BucketVolume, AnOpenerThatSleptIsTold) {
       co_await io::sleep_for(delay * kSecond);
     };
     world.run(start());
-    sleepy.late.freeze_until(world.now() + 5000 * kSecond);
+    sleepy.line.freeze_until(world.now() + 5000 * kSecond);
     world.wait(2 * kSecond);
     if (taken) break;  // it was through
     bool fenced = false;
