@@ -7,6 +7,7 @@
 
 #include "base/hex.h"
 #include "base/random.h"
+#include "cli/store_advice.h"
 #include "cli/stores.h"
 #include "io/block_on.h"
 #include "object/abandonable.h"
@@ -24,28 +25,8 @@ constexpr object::RetryOptions kRetries{.attempt_ns = 10 * kSecondNs, .max_attem
 constexpr int64_t kProbeNs = 60 * kSecondNs;
 constexpr int64_t kRequestNs = 20 * kSecondNs;
 
-std::string advice(const Status& why, const Place& place) {
-  const bool bucket = place.kind == Place::Kind::kBucket;
-  switch (why.code()) {
-    case Code::kNoDevice:
-      return bucket ? "; make the bucket first, or look at its name, region and endpoint" : "";
-    case Code::kAccessDenied:
-      return bucket ? "; look at the credentials (environment, ~/.aws) and at what they allow"
-                    : "; the user who runs firn must be able to write there";
-    case Code::kUnavailable:
-    case Code::kTimedOut:
-      return bucket ? "; look at the endpoint and the network" : "; look at the disk or share";
-    case Code::kNotFound:
-      return bucket ? "" : "; make the folder above it first, or mount its disk or share";
-    case Code::kExists:
-      return bucket ? "; give each volume a prefix of its own" : "; give each volume an empty folder of its own";
-    default:
-      return "";
-  }
-}
-
 Status explained(const Status& why, const Place& place) {
-  return Status(why.code(), fmt::format("tier {}: {}{}", place.name, why.to_string(), advice(why, place)));
+  return Status(why.code(), fmt::format("tier {}: {}{}", place.name, why.to_string(), advice_on(why, place)));
 }
 
 Status taken(const object::ObjectStore& store, const meta::VolumeSettings& owner) {

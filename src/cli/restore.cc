@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/running_volume.h"
 #include "cli/secret.h"
+#include "cli/store_advice.h"
 #include "cli/stores.h"
 #include "cli/volume_object.h"
 #include "io/block_on.h"
@@ -149,7 +150,9 @@ class Restore {
 
  private:
   Result<void> restore() {
-    record_ = TRY(io::block_on(*reactors_, read_volume_object(*store_)));
+    Result<meta::VolumeSettings> record = io::block_on(*reactors_, read_volume_object(*store_));
+    if (!record) return fail(record.error().code(), record.error().to_string() + advice_on(record.error(), place_));
+    record_ = *std::move(record);
     if (record_.durability == "object")
       return fail(Code::kInvalid,
                   fmt::format("{}: the volume lives there, there is nothing to restore; use it with: firn "

@@ -1,6 +1,7 @@
 // The stores of a volume's colder tiers, opened and wrapped: what stands in firn.toml becomes a tier::Tiers.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,16 +22,19 @@ namespace firn::cli {
 object::s3::Environment environment_of(const Place& place, const S3Settings& settings,
                                        object::s3::Environment environment);
 
-// Bytes a second of one request's body; 0: no limit.
-struct Rates {
-  uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;
+// What only a bucket keeps to.
+struct BucketOptions {
+  uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;          // of one request's body; 0: no limit
+  size_t requests_in_flight = 64;                             // so many connections stay open
+  std::function<void(object::Kind)> on_further_request = {};  // S3Options
 };
 
-// The bare store of one place: no retries, and no limit but the rates, which only a bucket keeps to. `marker_id`: of
-// the folder's marker; empty: any. Asks nothing of the place yet. `pool` must outlive the store.
+// The bare store of one place: no retries, and no limit but the rates. `marker_id`: of the folder's marker; empty: any.
+// Asks nothing of the place yet. `pool` must outlive the store.
 Result<std::unique_ptr<object::ObjectStore>> open_place(const Place& place, const S3Settings& settings,
                                                         const std::string& marker_id, io::BlockingPool& pool,
-                                                        const object::s3::Environment& environment, Rates rates = {});
+                                                        const object::s3::Environment& environment,
+                                                        BucketOptions options = {});
 
 // The places of a volume's tiers in their order: those of firn.toml, or where it names none, the record's. kInvalid:
 // firn.toml has other names, or another order, than the volume was made with.

@@ -1,5 +1,6 @@
 #include "cli/volume_object.h"
 
+#include "cli/store_advice.h"
 #include "cli/stores.h"
 #include "io/block_on.h"
 #include "io/uring/uring_reactor.h"
@@ -23,6 +24,7 @@ Result<meta::VolumeSettings> fetch_volume_object(const Place& place, const S3Set
   store = object::retrying(std::move(store), {}, system_random());
   Result<meta::VolumeSettings> record = io::run_to_end(*reactor, read_volume_object(*store));
   io::run_to_end(*reactor, store->close());
+  if (!record) return fail(record.error().code(), record.error().to_string() + advice_on(record.error(), place));
   return record;
 }
 

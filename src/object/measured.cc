@@ -5,11 +5,14 @@ namespace firn::object {
 
 namespace {
 
+constexpr const char* kFurther = "further";
+
 struct KindMetrics {
   KindMetrics(metrics::Registry& registry, const std::string& store, const char* kind)
       : answered(outcome(registry, store, kind, "ok")),
         denied(outcome(registry, store, kind, "answer")),
         failures(outcome(registry, store, kind, "failure")),
+        further(outcome(registry, store, kind, kFurther)),
         bytes(registry.counter("firn_object_bytes_total", "Bytes of objects sent or received.",
                                {{"store", store}, {"kind", kind}})),
         latency_ns(registry.histogram("firn_object_request_seconds", "How long requests to an object store took.",
@@ -18,14 +21,16 @@ struct KindMetrics {
   static metrics::Counter& outcome(metrics::Registry& registry, const std::string& store, const char* kind,
                                    const char* outcome) {
     return registry.counter("firn_object_requests_total",
-                            "Requests sent to an object store; outcome \"answer\": no such object, or one already.",
+                            "Requests sent to an object store; outcome \"answer\": no such object, or one already; "
+                            "\"further\": a second one that one of the others took.",
                             {{"store", store}, {"kind", kind}, {"outcome", outcome}});
   }
-  uint64_t requests() const { return answered.value() + denied.value() + failures.value(); }
+  uint64_t requests() const { return answered.value() + denied.value() + failures.value() + further.value(); }
 
   metrics::Counter& answered;
   metrics::Counter& denied;
   metrics::Counter& failures;
+  metrics::Counter& further;
   metrics::Counter& bytes;
   metrics::Histogram& latency_ns;
 };
@@ -118,6 +123,13 @@ RequestCounts request_counts(const std::string& name, metrics::Registry& registr
     counts.bytes[kind] = metrics.bytes.value();
   }
   return counts;
+}
+
+std::function<void(Kind)> further_requests(const std::string& name, metrics::Registry& registry) {
+  std::array<metrics::Counter*, kKindNames.size()> counters{};
+  for (size_t kind = 0; kind < counters.size(); ++kind)
+    counters[kind] = &KindMetrics::outcome(registry, name, kKindNames[kind], kFurther);
+  return [counters](Kind kind) { counters[static_cast<size_t>(kind)]->add(); };
 }
 
 std::unique_ptr<ObjectStore> measured(std::unique_ptr<ObjectStore> inner, std::string name,

@@ -2,6 +2,7 @@
 // Only what every such place can do: put (also only if absent), get (ranges), head, remove.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ namespace firn::object {
 // Limits that every store accepts; beyond them: kInvalid.
 inline constexpr size_t kMaxKeyBytes = 512;
 inline constexpr uint64_t kMaxObjectBytes = 1ULL << 30;
+
+enum class Kind : uint8_t { kPut, kGet, kHead, kRemove };
+inline constexpr std::array<const char*, 4> kKindNames = {"put", "get", "head", "remove"};
 
 struct ObjectInfo {
   uint64_t bytes = 0;

@@ -15,9 +15,6 @@
 
 namespace firn::object {
 
-enum class Kind : uint8_t { kPut, kGet, kHead, kRemove };
-inline constexpr std::array<const char*, 4> kKindNames = {"put", "get", "head", "remove"};
-
 struct RetryOptions {
   // One attempt may take attempt_ns, and what its bytes take at slowest_bytes_per_s.
   int64_t attempt_ns = 30'000'000'000;
@@ -48,6 +45,9 @@ std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOp
 // the log at debug: its object, offset, bytes, time and outcome.
 std::unique_ptr<ObjectStore> measured(std::unique_ptr<ObjectStore> inner, std::string name,
                                       metrics::Registry& registry);
+// For a store that may send more than one request for a call: to be called for each beyond the first. They count as
+// requests of that name, too, with the outcome "further".
+std::function<void(Kind)> further_requests(const std::string& name, metrics::Registry& registry);
 
 // What measured() has counted under `name`, by Kind.
 struct RequestCounts {

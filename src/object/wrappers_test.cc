@@ -219,6 +219,9 @@ TEST(Measured, CountsRequestsAndBytes) {
   EXPECT_EQ(bytes("put"), 5u);
   EXPECT_EQ(bytes("get"), 3u);
   EXPECT_EQ(request_counts("cold", registry).requests[size_t(Kind::kGet)], 2u);
+  further_requests("cold", registry)(Kind::kGet);
+  EXPECT_EQ(requests("get", "further"), 1u);
+  EXPECT_EQ(request_counts("cold", registry).requests[size_t(Kind::kGet)], 3u);
 }
 
 // What some servers do with a condition that they do not know.

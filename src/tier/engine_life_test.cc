@@ -27,7 +27,8 @@ Faults bad_faults(uint64_t seed) {
     case 1:
       return {.hung = 0.1, .max_latency_ns = 1'000'000'000};
     case 2:
-      return {.refused = 0.1, .answer_lost = 0.1, .hung = 0.05, .max_latency_ns = 1'000'000'000};
+      return {
+          .refused = 0.1, .answer_lost = 0.1, .hung = 0.05, .late = 0.1, .twice = 0.1, .max_latency_ns = 1'000'000'000};
     default:
       return {.refused = 0.05,
               .answer_lost = 0.05,
@@ -35,6 +36,8 @@ Faults bad_faults(uint64_t seed) {
               .forgotten = 0.05,
               .corrupted = 0.05,
               .truncated = 0.05,
+              .late = 0.05,
+              .twice = 0.05,
               .max_latency_ns = 1'000'000'000};
   }
 }

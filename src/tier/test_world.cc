@@ -8,6 +8,10 @@ namespace firn::tier::testing {
 
 namespace {
 
+io::Task<void> resume(std::vector<std::shared_ptr<object::testing::LateRequests>> all) {
+  for (const auto& late : all) late->resume();
+  co_return;
+}
 io::Task<void> sleep(int64_t ns) { (void)co_await io::sleep_for(ns); }
 
 }  // namespace
@@ -19,7 +23,14 @@ World::World(WorldOptions chosen)
   start({1'700'000'000, 0});
 }
 
-World::~World() { run(data->stop()); }
+World::~World() {
+  run(data->stop());
+  everything_arrives();
+}
+
+void World::everything_arrives() {
+  for (Place* place : {near.get(), far.get()}) run(place->late->all_arrive());
+}
 
 void World::start(Timestamp time) {
   const uint64_t seed = options.seed + 1000 * starts_;
@@ -32,10 +43,14 @@ void World::start(Timestamp time) {
     return place ? place->mem : std::make_shared<object::MemStore>();
   };
   auto near_mem = kept(near), far_mem = kept(far);
+  const auto near_late = near ? near->late : std::make_shared<object::testing::LateRequests>();
+  const auto far_late = far ? far->late : std::make_shared<object::testing::LateRequests>();
   io::abandon(near.release());
   io::abandon(far.release());
-  near = std::make_unique<Place>(*random, options.faults, std::move(near_mem));
-  far = std::make_unique<Place>(*random, object::testing::without_corruption(options.faults), std::move(far_mem));
+  near = std::make_unique<Place>(*random, options.faults, std::move(near_mem), near_late);
+  far = std::make_unique<Place>(*random, object::testing::without_corruption(options.faults), std::move(far_mem),
+                                far_late);
+  run(resume({near_late, far_late}));
   data = data::make_hot_store({.disk = *disk, .root = "/hot", .min_ready = 4, .max_ready = 16, .recent_objects = 4});
   meta = std::make_unique<meta::LocalService>(
       *engine, meta::Options{.clock = &reactor->clock(),

@@ -81,6 +81,8 @@ class World {
 
   // The process ends wherever it is, and another one begins; with a power cut, what was not synced may be lost.
   void restart(bool power_cut);
+  // Nothing is under way to the tiers any more.
+  void everything_arrives();
   // All files and records survive a power cut.
   void sync();
 

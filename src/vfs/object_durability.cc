@@ -1,8 +1,25 @@
 // Volumes whose colder tier is where things are durable: fsync waits for it, and the local disk is a cache.
+#include <algorithm>
+
 #include "base/log.h"
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
+
+namespace {
+
+// A store that is away is waited for, as the log's writer waits (tier::ShipOptions::ack_timeout_ns).
+constexpr int64_t kPatienceNs = 300'000'000'000;
+constexpr int64_t kFirstPauseNs = 200'000'000;
+constexpr int64_t kLongestPauseNs = 5'000'000'000;
+
+// The store is away, or keeps us out, and may be well again. Other failures are the file's own, or for good.
+bool may_pass(Code code) {
+  return code == Code::kUnavailable || code == Code::kTimedOut || code == Code::kAccessDenied ||
+         code == Code::kNoDevice;
+}
+
+}  // namespace
 
 // Programs know what EIO means of an fsync, and little of what happens to requests.
 io::Task<Result<void>> VolumeImpl::make_durable_elsewhere(Node& node) {
@@ -90,13 +107,21 @@ io::Task<Result<void>> VolumeImpl::journal(Node& node, const Attr& before, const
 // Whatever was written before the record gets its new generation is read, and sent, after that.
 io::Task<Result<void>> VolumeImpl::upload(Node& node) {
   constexpr int kAttempts = 16;  // times it may be touched by others meanwhile
-  for (int attempt = 1;; ++attempt) {
+  const int64_t begun_ns = options_.clock.monotonic_ns();
+  int64_t pause_ns = kFirstPauseNs;
+  for (int touched = 0;;) {
     if (is_being_written(node)) {
       const io::FileStat stat = CO_TRY(co_await node.open->object->file().stat());
       CO_TRY(co_await record_object(node, stat));
     }
     const Result<void> sent = co_await settling_->upload(node.inode, &stopping_);
-    if (sent || sent.error() != Code::kConflict || attempt == kAttempts) co_return sent;
+    if (sent) co_return sent;
+    if (sent.error() == Code::kConflict && ++touched < kAttempts) continue;
+    const bool patient = options_.clock.monotonic_ns() - begun_ns < kPatienceNs;
+    if (!patient || !may_pass(sent.error().code())) co_return sent;
+    log::debug("inode {} waits for the store: {}", node.inode.value, sent.error().to_string());
+    if (!co_await io::sleep_for(pause_ns, &stopping_)) co_return sent;
+    pause_ns = std::min(2 * pause_ns, kLongestPauseNs);
   }
 }
 

@@ -14,6 +14,7 @@ import time
 from s3_server import ACCESS, SECRET
 
 HANG_S = 90  # longer than any client waits
+LATE_S = 1
 SKEW_S = 15 * 60  # what S3 servers bear
 REFUSALS = {  # what happens: status, code, message
     "unavailable": (503, "ServiceUnavailable", "Please try again"),
@@ -39,6 +40,8 @@ class FaultProxy:
     reset          the connection is reset, and the server not asked
     hang           no answer, for as long as anybody waits
     answer_lost    the server does it, and the connection is reset
+    swallowed      the server does it, and there is no answer, for as long as anybody waits
+    late           the connection is closed, and the server does it a second later
     cut_off        the answer ends in the middle of its body
     reset_midway   the same, by a reset
     shortened      half of the body, as if that were all
@@ -188,8 +191,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.hang_up(reset=True)
         if name == "forgotten":
             return self.answer(200, [("etag", '"0"')], b"")
+        if name == "late":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            time.sleep(LATE_S)
         status, headers, answer = self.forward(flipped(body) if name == "put_corrupted" else body)
-        if name == "answer_lost":
+        if name == "swallowed":
+            self.proxy.healed.wait(HANG_S)
+        if name in ("answer_lost", "swallowed", "late"):
             return self.hang_up(reset=True)
         if name in ("cut_off", "reset_midway") and answer:
             self.answer(status, headers, answer, sent=len(answer) // 2)

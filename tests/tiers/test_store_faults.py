@@ -1,53 +1,22 @@
 """A bucket behind a proxy that misbehaves: what is read is right or an error, nothing is lost, and the status names the cause."""
-import itertools
-import random
-import shutil
 import subprocess
 import time
 import unittest
 
-from fault_proxy import BROKEN, WITHOUT, FaultProxy
+from fault_proxy import BROKEN, WITHOUT
 from firn_cli import FIRN
-from tiered import TieredTest
-
-CHUNK_BYTES = 256 << 10
-STORM = 0.25  # of all requests fail
+from proxied import ProxiedTest
 
 
-class StoreFaults(TieredTest):
-    def setUp(self):
-        super().setUp()
-        self.proxy = FaultProxy(self.server.port)
-        self.addCleanup(self.proxy.stop)
-        self.environment = {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.proxy.port}"}
-        self.chance = random.Random(self.seed)  # the proxy's
-
-    def make(self, *options):
-        super().make("--chunk-size", str(CHUNK_BYTES), *options)
-
-    def now_and_then(self, names, probability=STORM, where="", methods=("GET", "PUT", "DELETE")):
-        each = itertools.cycle(names)
-
-        def choose(method, path):
-            if method in methods and where in path and self.chance.random() < probability:
-                return next(each)
-            return None
-
-        self.proxy.inject(choose)
-
-    def once_each(self, name, where, methods):
-        left = set(methods)
-
-        def choose(method, path):
-            if where in path and method in left:
-                left.remove(method)
-                return name
-            return None
-
-        self.proxy.inject(choose)
-
+class StoreFaults(ProxiedTest):
     def lose_the_near_tier(self):
-        shutil.rmtree(self.nas)
+        self.nas.rename(self.folder / "nas away")
+
+    def settle(self):
+        """With the near tier back."""
+        if not self.nas.exists():
+            (self.folder / "nas away").rename(self.nas)
+        super().settle()
 
     def evict(self):
         self.succeed("tier", "evict", self.volume)
@@ -82,6 +51,7 @@ class StoreFaults(TieredTest):
         self.succeed("restore", self.url, self.volume)
         self.mount()
         self.assert_tree()
+        self.settle()
 
     def test_being_asked_to_slow_down(self):
         self.make()
@@ -98,6 +68,7 @@ class StoreFaults(TieredTest):
         self.evict()
         self.lose_the_near_tier()
         self.assert_tree()
+        self.settle()
 
     def test_connections_that_hang(self):
         self.make()
@@ -117,6 +88,7 @@ class StoreFaults(TieredTest):
         self.assertEqual(uploading.wait(timeout=90), 1)  # the near tier is gone
         self.assertEqual(self.proxy.injected, {"hang": 2})
         self.assertGreaterEqual(len(self.blobs()), 2)
+        self.settle()
 
     # ---- answers that lie ----
     def test_bodies_that_are_damaged_are_never_believed(self):
@@ -143,6 +115,7 @@ class StoreFaults(TieredTest):
         self.assertGreater(self.proxy.injected.get("shortened", 0), 0, self.proxy.injected)
         self.proxy.heal()
         self.assert_tree()
+        self.settle()
 
     def test_metadata_that_is_damaged_on_its_way_is_not_restored(self):
         self.make()
@@ -162,6 +135,7 @@ class StoreFaults(TieredTest):
         self.volume = restored
         self.mount()
         self.assert_tree()
+        self.settle()
 
     def test_what_a_store_only_said_to_have_stored_stays_here(self):
         self.make()
@@ -175,6 +149,7 @@ class StoreFaults(TieredTest):
         self.evict()
         self.lose_the_near_tier()
         self.assert_tree()
+        self.settle()
 
     def test_what_a_store_loses_later_is_mended(self):
         self.make()
@@ -189,6 +164,7 @@ class StoreFaults(TieredTest):
         self.evict()
         self.lose_the_near_tier()
         self.assert_tree()
+        self.settle()
 
     # ---- what a person must mend ----
     def test_wrong_credentials(self):
@@ -209,6 +185,7 @@ class StoreFaults(TieredTest):
         self.mount()
         self.wait_until_drained()
         self.assertEqual(self.status()["reasons"], [])
+        self.settle()
 
     def test_a_bucket_that_is_gone(self):
         self.make()
@@ -224,6 +201,7 @@ class StoreFaults(TieredTest):
         self.evict()
         self.lose_the_near_tier()
         self.assert_tree()
+        self.settle()
 
     def test_a_token_that_expired_is_looked_for_anew(self):
         file = self.folder / "credentials"
@@ -249,6 +227,37 @@ class StoreFaults(TieredTest):
         self.evict()
         self.lose_the_near_tier()
         self.assert_tree()
+        self.settle()
+
+    def test_credentials_that_a_program_prints(self):
+        token, program, config = (self.folder / name for name in ("token", "a program", "config"))
+        good = self.environment
+        keys = f'"AccessKeyId":"{good["AWS_ACCESS_KEY_ID"]}","SecretAccessKey":"{good["AWS_SECRET_ACCESS_KEY"]}"'
+        program.write_text("#!/bin/sh\n"
+                           f"""token=$(cat {token}) || exit 4\n"""
+                           f"""printf '{{"Version":1,{keys},"SessionToken":"%s"}}' "$token"\n""")
+        program.chmod(0o700)
+        config.write_text(f'[profile printed]\ncredential_process = "{program}" --quietly\n')
+        self.environment = {name: value for name, value in good.items()
+                            if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        self.environment.update(AWS_CONFIG_FILE=str(config), AWS_PROFILE="printed")
+        self.refuse("init", self.volume, "--tier", f"s3={self.url}",
+                    words=["credential_process of the profile printed", "a program", "exit code 4", "No such file"])
+        token.write_text("first")
+        self.proxy.token = "first"
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.proxy.token = "second"
+        self.assert_names_the_cause("ExpiredToken")
+        token.unlink()
+        self.assert_names_the_cause("credential_process of the profile printed", "exit code 4")
+        token.write_text("second")
+        self.wait_until_drained()
+        self.evict()
+        self.lose_the_near_tier()
+        self.assert_tree()
+        self.settle()
 
     def test_clocks_that_differ(self):
         self.make()
@@ -259,6 +268,7 @@ class StoreFaults(TieredTest):
         self.lose_the_near_tier()
         self.assert_tree()
         self.assertGreater(self.proxy.injected.get("skewed", 0), 0)
+        self.settle()
 
     def test_a_clock_that_cannot_be_set_right(self):
         self.make()
@@ -267,6 +277,7 @@ class StoreFaults(TieredTest):
         self.assert_names_the_cause("RequestTimeTooSkewed", "clock")
         self.proxy.heal()
         self.wait_until_drained()
+        self.settle()
 
     def test_a_flush_of_metadata_alone_ends_and_names_the_cause(self):
         self.make()
@@ -276,6 +287,7 @@ class StoreFaults(TieredTest):
         self.refuse("tier", "flush", self.volume, words=["metadata, tier s3", "ExpiredToken"])
         self.proxy.heal()
         self.wait_until_drained()
+        self.settle()
 
     def test_init_and_restore_name_the_cause(self):
         init = ("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
@@ -289,8 +301,8 @@ class StoreFaults(TieredTest):
             self.refuse(*command, words=["RequestTimeTooSkewed", "clock"])
         self.proxy.heal()
         missing = "s3://no-such-bucket/prefix"
-        self.refuse("init", self.volume, "--tier", f"s3={missing}", words=["NoSuchBucket"])
-        self.refuse("restore", missing, self.volume, words=["NoSuchBucket"])
+        for command in (("init", self.volume, "--tier", f"s3={missing}"), ("restore", missing, self.volume)):
+            self.refuse(*command, words=["NoSuchBucket", "make the bucket first"])
         self.assertFalse(self.volume.exists())
 
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "io/blocking_pool.h"
 #include "io/sync.h"
 #include "object/s3/http_client.h"
 
@@ -38,9 +39,10 @@ class CredentialSource {
 
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
 std::unique_ptr<CredentialSource> environment_source(Environment environment);
-// ~/.aws/credentials and ~/.aws/config (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE), profile AWS_PROFILE or default.
-// Reads small local files on the reactor.
-std::unique_ptr<CredentialSource> profile_source(Environment environment);
+// ~/.aws/credentials and ~/.aws/config (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE), profile AWS_PROFILE or default:
+// the first one's keys, else what its credential_process prints, else the second one's keys. Reads small local files on
+// the reactor, and runs the program on `pool`.
+std::unique_ptr<CredentialSource> profile_source(Environment environment, io::BlockingPool& pool);
 // AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN or _TOKEN_FILE.
 std::unique_ptr<CredentialSource> container_source(Environment environment, HttpClient& http);
 // The instance's metadata service, version 2; AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_EC2_METADATA_DISABLED.
@@ -65,7 +67,8 @@ class CredentialChain {
   std::optional<Credentials> known_;
 };
 
-// The whole chain.
-std::unique_ptr<CredentialChain> standard_chain(const Environment& environment, HttpClient& http);
+// The whole chain. `http` and `pool` must outlive it.
+std::unique_ptr<CredentialChain> standard_chain(const Environment& environment, HttpClient& http,
+                                                io::BlockingPool& pool);
 
 }  // namespace firn::object::s3

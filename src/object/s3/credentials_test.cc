@@ -24,7 +24,9 @@ class CredentialsTest : public ::testing::Test {
     variables.emplace("AWS_EC2_METADATA_DISABLED", "true");
     return {.variables = std::move(variables)};
   }
-  Result<Credentials> find(const Environment& where) { return environment->run(standard_chain(where, http)->get({})); }
+  Result<Credentials> find(const Environment& where) {
+    return environment->run(standard_chain(where, http, environment->pool())->get({}));
+  }
 
   std::unique_ptr<io::TestEnvironment> environment = io::make_uring_environment();
   HttpClient http{{}};
@@ -103,7 +105,8 @@ TEST_F(CredentialsTest, RenewsWhatExpiresOrIsRefused) {
   ScriptedServer server({answer(200, body("old", "2001-01-01T00:00:00Z")),
                          answer(200, body("new", "2999-01-01T00:00:00Z")),
                          answer(200, body("newer", "2999-01-01T00:00:00Z"))});
-  const auto chain = standard_chain(with({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url()}}), http);
+  const auto chain =
+      standard_chain(with({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url()}}), http, environment->pool());
   EXPECT_EQ(environment->run(chain->get({}))->access_key_id, "old");
   const auto second = environment->run(chain->get({}));
   EXPECT_EQ(second->access_key_id, "new");

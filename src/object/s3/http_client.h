@@ -19,7 +19,9 @@ struct HttpOptions {
   int64_t stall_timeout_ns = 20'000'000'000;  // not a byte either way for so long: given up
   // Of one request's body, sent and received; 0: no limit. What a connection's buffer holds is received at once.
   uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;
-  long max_connections = 64;  // to one host; more requests wait
+  // That are kept open. There may be more at once, as many as there are requests: libcurl lets a request that waits for
+  // a connection wait for ever, whatever its deadline, so none waits there. Whoever calls bounds them (limited()).
+  long kept_connections = 64;
 };
 
 struct HttpRequest {

@@ -1,10 +1,10 @@
 // Credentials over HTTP: the container's agent and the instance's metadata service.
-#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "object/s3/credentials.h"
+#include "object/s3/iso_time.h"
 
 namespace firn::object::s3 {
 
@@ -15,19 +15,6 @@ constexpr uint64_t kMaxAnswerBytes = 64 << 10;
 constexpr const char* kContainerHost = "http://169.254.170.2";
 constexpr const char* kInstanceHost = "http://169.254.169.254";
 
-// "2026-01-02T03:04:05Z" in seconds since 1970; nullopt for anything else.
-std::optional<int64_t> parse_time(const std::string& text) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second) != 6)
-    return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) return std::nullopt;
-  const std::chrono::sys_seconds time = std::chrono::sys_days(date) + std::chrono::hours(hour) +
-                                        std::chrono::minutes(minute) + std::chrono::seconds(second);
-  return time.time_since_epoch().count();
-}
-
 Result<std::optional<Credentials>> parse_answer(const std::string& body, std::string source) {
   const auto json = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
   const auto text = [&](const char* key) {
@@ -36,7 +23,7 @@ Result<std::optional<Credentials>> parse_answer(const std::string& body, std::st
   Credentials found{.access_key_id = text("AccessKeyId"),
                     .secret_access_key = text("SecretAccessKey"),
                     .session_token = text("Token"),
-                    .expires_s = parse_time(text("Expiration")),
+                    .expires_s = parse_iso_time(text("Expiration")),
                     .source = std::move(source)};
   if (found.access_key_id.empty() || found.secret_access_key.empty())
     return fail(Code::kUnavailable, "the " + found.source + " answers something else than credentials");

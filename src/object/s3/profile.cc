@@ -64,11 +64,15 @@ std::string profile_name(const Environment& environment) {
   return name.empty() ? "default" : name;
 }
 
+Section load_credentials_file(const Environment& environment) {
+  const std::string path = path_of(environment, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
+  return parse_profiles(read_file(path))[profile_name(environment)];
+}
+
 Section load_profile(const Environment& environment) {
-  const std::string name = profile_name(environment);
-  Section profile =
-      parse_profiles(read_file(path_of(environment, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials")))[name];
-  profile.merge(parse_profiles(read_file(path_of(environment, "AWS_CONFIG_FILE", "/.aws/config")))[name]);
+  Section profile = load_credentials_file(environment);
+  const std::string path = path_of(environment, "AWS_CONFIG_FILE", "/.aws/config");
+  profile.merge(parse_profiles(read_file(path))[profile_name(environment)]);
   return profile;
 }
 

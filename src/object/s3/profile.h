@@ -14,9 +14,11 @@ using Section = std::map<std::string, std::string>;
 // those tools do.
 std::map<std::string, Section> parse_profiles(std::string_view text);
 
-// The profile that `variables` chooses, the credentials file's values before the config file's.
+// The profile that `environment` chooses, the credentials file's values before the config file's.
 struct Environment;
 Section load_profile(const Environment& environment);
+// The credentials file's values alone.
+Section load_credentials_file(const Environment& environment);
 // AWS_PROFILE, or "default".
 std::string profile_name(const Environment& environment);
 

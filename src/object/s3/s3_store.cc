@@ -46,7 +46,7 @@ class S3Store final : public ObjectStore {
       : options_(std::move(options)),
         pool_(pool),
         http_(options_.http),
-        credentials_(s3::standard_chain(environment, http_)) {
+        credentials_(s3::standard_chain(environment, http_, pool_)) {
     const std::string endpoint =
         options_.endpoint.empty() ? "https://s3." + options_.region + ".amazonaws.com" : options_.endpoint;
     const size_t host = endpoint.find("//") + 2;
@@ -116,6 +116,7 @@ class S3Store final : public ObjectStore {
     if (call.body.bytes() == 0 || options_.sign_payload) digest = co_await digest_of(call.body);
     for (int attempt = 1;; ++attempt) {
       const s3::Credentials credentials = CO_TRY(co_await credentials_->get(until));
+      if (attempt > 1) note_further(call.method);
       HttpResponse answer = CO_TRY(co_await http_.send(signed_request(call, credentials, digest, until)));
       if ((answer.status >= 200 && answer.status < 300) || answer.status == 416) co_return answer;
       s3::Refusal refusal = s3::refusal(answer, what);
@@ -130,6 +131,7 @@ class S3Store final : public ObjectStore {
     if (const auto total = total_of(answer.header("content-range"))) co_return *total;
     std::string bytes = s3::xml_text(answer.body, "ActualObjectSize");
     if (bytes.empty()) {
+      note_further("HEAD");
       const HttpResponse head = CO_TRY(co_await perform({.method = "HEAD", .key = key}, until));
       bytes = head.header("content-length");
     }
@@ -138,13 +140,21 @@ class S3Store final : public ObjectStore {
     co_return std::strtoull(bytes.c_str(), nullptr, 10);
   }
 
+  void note_further(std::string_view method) const {
+    if (!options_.on_further_request) return;
+    options_.on_further_request(method == "PUT"      ? Kind::kPut
+                                : method == "DELETE" ? Kind::kRemove
+                                : method == "HEAD"   ? Kind::kHead
+                                                     : Kind::kGet);
+  }
+
   io::Task<std::string> digest_of(Content body) {
     if (body.bytes() <= kDigestHereBytes) co_return s3::sha256_hex(body);
     co_return co_await pool_.run([body] { return s3::sha256_hex(body); });
   }
 
   s3::HttpRequest signed_request(const Call& call, const s3::Credentials& credentials, const std::string& digest,
-                                 io::Until until) const {
+                                 io::Until until) {
     const int64_t now_s = system_clock().now().seconds + clock_correction_s_.load(std::memory_order_relaxed);
     s3::SignedParts parts{
         .method = call.method, .path = path_ + call.key, .headers = call.headers, .payload_sha256 = digest};
@@ -159,7 +169,7 @@ class S3Store final : public ObjectStore {
                             .max_body_bytes = call.max_body_bytes,
                             .until = until};
     for (const auto& [name, value] : parts.headers) request.headers.push_back(name + ": " + value);
-    request.headers.push_back("authorization: " + s3::authorization(parts, credentials, options_.region, now_s));
+    request.headers.push_back("authorization: " + s3::authorization(parts, credentials, options_.region, now_s, key_));
     return request;
   }
 
@@ -173,6 +183,7 @@ class S3Store final : public ObjectStore {
   io::BlockingPool& pool_;
   s3::HttpClient http_;
   std::unique_ptr<s3::CredentialChain> credentials_;
+  s3::SigningKey key_;
   std::string base_, host_, path_;  // https://host, host[:port], /[bucket/][prefix/]
   std::atomic<int64_t> clock_correction_s_ = 0;
 };

@@ -1,6 +1,7 @@
 // An object store in an S3 bucket, or in what speaks its protocol.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,9 @@ struct S3Options {
   // protected by TLS alone.
   bool sign_payload = true;
   s3::HttpOptions http;
+  // Called for each request beyond a call's first: a second one after a remedy (new credentials, the server's clock),
+  // or one that asks for an object's size. May be empty.
+  std::function<void(Kind)> on_further_request;
 };
 
 // "s3://bucket/prefix", with the rest from the environment: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_REGION or

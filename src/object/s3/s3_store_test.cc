@@ -145,6 +145,52 @@ TEST_F(S3StoreTest, CorrectsItsClock) {
   EXPECT_NE(server.requests()[1].find("x-amz-date: 20371021T0728"), std::string::npos) << server.requests()[1];
 }
 
+TEST_F(S3StoreTest, TellsOfRequestsBeyondACallsFirst) {
+  ScriptedServer server(
+      {answer(403, "<Error><Code>RequestTimeTooSkewed</Code></Error>", "Date: Wed, 21 Oct 2037 07:28:00 GMT\r\n"),
+       answer(200, ""),
+       answer(416, ""),
+       {.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+       answer(206, "x", "Content-Range: bytes 0-0/1\r\n")});
+  S3Options options = s3_options("s3://bucket/p", keys(server.url())).value();
+  std::vector<Kind> further;
+  options.on_further_request = [&](Kind kind) { further.push_back(kind); };
+  const auto store = open_s3_store(options, keys(server.url()), environment->pool());
+  EXPECT_TRUE(environment->run(put(store.get(), "x")));
+  EXPECT_EQ(further, std::vector{Kind::kPut});
+  const auto past_the_end = environment->run(get(store.get()));
+  ASSERT_TRUE(past_the_end) << past_the_end.error().to_string();
+  EXPECT_EQ(past_the_end->object_bytes, 5u);
+  EXPECT_EQ(further, (std::vector{Kind::kPut, Kind::kHead}));
+  EXPECT_TRUE(environment->run(get(store.get())));
+  EXPECT_EQ(server.requests().size(), 3 + further.size());
+}
+
+io::Task<Result<Fetched>> second_get(ObjectStore* store, const ScriptedServer* server) {
+  io::Gate gate;
+  io::CancelToken enough;
+  const auto first = [](ObjectStore* of, io::CancelToken* token, io::Gate::Entry) -> io::Task<void> {
+    (void)co_await of->get("first", 0, 100, {.token = token});
+  };
+  io::detach(first(store, &enough, gate.enter()));
+  while (server->requests().empty()) co_await io::sleep_for(kSecondNs / 100);
+  Result<Fetched> got = co_await store->get("second", 0, 100, io::within(5 * kSecondNs));
+  enough.cancel();
+  co_await gate.close();
+  co_return got;
+}
+// libcurl does not look at the deadline of what waits for a connection.
+TEST_F(S3StoreTest, NoRequestWaitsForAnothersConnection) {
+  ScriptedServer server({{.bytes = "", .hang = true}, answer(206, "hello", "Content-Range: bytes 0-4/5\r\n")});
+  S3Options options = s3_options("s3://bucket/p", keys(server.url())).value();
+  options.http.kept_connections = 1;
+  const auto store = open_s3_store(options, keys(server.url()), environment->pool());
+  const auto got = environment->run(second_get(store.get(), &server));
+  ASSERT_TRUE(got) << got.error().to_string();
+  EXPECT_EQ(got->bytes, "hello");
+  EXPECT_EQ(server.connections(), 2u);
+}
+
 TEST_F(S3StoreTest, RenewsAnExpiredTokenOnce) {
   const std::string expired = "<Error><Code>ExpiredToken</Code><Message>too old</Message></Error>";
   ScriptedServer server({answer(400, expired), answer(400, expired)});

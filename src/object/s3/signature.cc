@@ -63,8 +63,25 @@ std::string sha256_hex(const Content& content) {
   return hash.hex();
 }
 
+std::string SigningKey::of(const std::string& secret, const std::string& day, const std::string& region) {
+  const std::lock_guard lock(key_mutex_);
+  if (key_.empty() || secret != secret_ || day != day_ || region != region_) {
+    key_ = hmac(hmac(hmac(hmac("AWS4" + secret, day), region), "s3"), "aws4_request");
+    secret_ = secret;
+    day_ = day;
+    region_ = region;
+    ++derivations_;
+  }
+  return key_;
+}
+
+uint64_t SigningKey::derivations() const {
+  const std::lock_guard lock(key_mutex_);
+  return derivations_;
+}
+
 std::string authorization(const SignedParts& parts, const Credentials& credentials, const std::string& region,
-                          int64_t time_s) {
+                          int64_t time_s, SigningKey& key) {
   auto headers = parts.headers;
   std::ranges::sort(headers);
   std::string canonical_headers, names;
@@ -78,10 +95,8 @@ std::string authorization(const SignedParts& parts, const Credentials& credentia
   const std::string day = date.substr(0, 8);
   const std::string scope = day + "/" + region + "/s3/aws4_request";
   const std::string to_sign = "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + sha256_hex(request);
-  const std::string key =
-      hmac(hmac(hmac(hmac("AWS4" + credentials.secret_access_key, day), region), "s3"), "aws4_request");
   return "AWS4-HMAC-SHA256 Credential=" + credentials.access_key_id + "/" + scope + ",SignedHeaders=" + names +
-         ",Signature=" + to_hex(hmac(key, to_sign));
+         ",Signature=" + to_hex(hmac(key.of(credentials.secret_access_key, day, region), to_sign));
 }
 
 }  // namespace firn::object::s3

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,9 +25,24 @@ struct SignedParts {
   std::string payload_sha256;                                // lower-case hex, or kUnsignedPayload
 };
 
+// The key that requests are signed with: the same for all of a day, a region and a secret, and so derived once for
+// them. Thread-safe.
+class SigningKey {
+ public:
+  // `day`: "20130524".
+  std::string of(const std::string& secret, const std::string& day, const std::string& region);
+  // How often it was derived.
+  uint64_t derivations() const;
+
+ private:
+  mutable std::mutex key_mutex_;  // guards the rest
+  std::string secret_, day_, region_, key_;
+  uint64_t derivations_ = 0;
+};
+
 // The value of the Authorization header. `headers` must hold x-amz-date of `time_s` and all that is to be signed.
 std::string authorization(const SignedParts& parts, const Credentials& credentials, const std::string& region,
-                          int64_t time_s);
+                          int64_t time_s, SigningKey& key);
 
 // "20130524T000000Z"
 std::string amz_date(int64_t time_s);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace firn::object::s3 {
 namespace {
 
@@ -15,7 +17,8 @@ std::string signature_of(SignedParts parts) {
   parts.headers.emplace_back("host", "examplebucket.s3.amazonaws.com");
   parts.headers.emplace_back("x-amz-content-sha256", parts.payload_sha256);
   parts.headers.emplace_back("x-amz-date", amz_date(kTime));
-  const std::string value = authorization(parts, credentials, "us-east-1", kTime);
+  SigningKey key;
+  const std::string value = authorization(parts, credentials, "us-east-1", kTime, key);
   return value.substr(value.rfind('=') + 1);
 }
 
@@ -43,6 +46,36 @@ TEST(Signature, QueryWithoutValue) {
 TEST(Signature, QueryWithValues) {
   EXPECT_EQ(signature_of({.method = "GET", .path = "/", .query = "max-keys=2&prefix=J", .payload_sha256 = kNothing}),
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+}
+
+TEST(Signature, DerivesItsKeyOnceForADayARegionAndASecret) {
+  SigningKey key;
+  const std::string first = key.of("secret", "20130524", "us-east-1");
+  EXPECT_EQ(first.size(), 32u);
+  EXPECT_EQ(key.of("secret", "20130524", "us-east-1"), first);
+  EXPECT_EQ(key.derivations(), 1u);
+  std::set<std::string> others = {first, key.of("secret", "20130525", "us-east-1"),
+                                  key.of("secret", "20130525", "eu-west-1"), key.of("other", "20130525", "eu-west-1")};
+  EXPECT_EQ(others.size(), 4u);
+  EXPECT_EQ(key.derivations(), 4u);
+  EXPECT_EQ(key.of("secret", "20130524", "us-east-1"), first);
+}
+
+TEST(Signature, RequestsOfOneDayShareTheirKey) {
+  const Credentials credentials{.access_key_id = "k", .secret_access_key = "s"};
+  const auto sign = [&](int64_t time_s, SigningKey& key) {
+    const SignedParts parts{.method = "GET",
+                            .path = "/",
+                            .headers = {{"host", "h"}, {"x-amz-date", amz_date(time_s)}},
+                            .payload_sha256 = kNothing};
+    return authorization(parts, credentials, "us-east-1", time_s, key);
+  };
+  SigningKey kept;
+  for (const int64_t time_s : {kTime, kTime + 1, kTime + 86'399, kTime + 86'400}) {
+    SigningKey fresh;
+    EXPECT_EQ(sign(time_s, kept), sign(time_s, fresh));
+  }
+  EXPECT_EQ(kept.derivations(), 2u);
 }
 
 TEST(Signature, DigestsPieces) {

@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kHangNs = 3'600'000'000'000;
 
 std::unexpected<Status> lost() { return fail(Code::kTimedOut, "injected: the answer was lost"); }
+std::unexpected<Status> late() { return fail(Code::kTimedOut, "injected: it may arrive later"); }
 
 }  // namespace
 
@@ -29,9 +30,27 @@ io::Task<Result<void>> FaultyStore::before(Kind kind, io::Until until) {
   co_return Result<void>();
 }
 
+void FaultyStore::put_later(std::string key, Content content, PutOptions options) {
+  const auto put = [](std::shared_ptr<ObjectStore> inner, std::string name, Content bytes,
+                      PutOptions how) -> io::Task<void> {
+    (void)co_await inner->put(std::move(name), std::move(bytes), how, {});
+  };
+  late_->send(key, [put, inner = inner_, key, content, options] { return put(inner, key, content, options); }, later());
+}
+
+void FaultyStore::remove_later(std::string key) {
+  const auto remove = [](std::shared_ptr<ObjectStore> inner, std::string name) -> io::Task<void> {
+    (void)co_await inner->remove(std::move(name), {});
+  };
+  late_->send("", [remove, inner = inner_, key] { return remove(inner, key); }, later());
+}
+
 io::Task<Result<void>> FaultyStore::put(std::string key, Content content, PutOptions options, io::Until until) {
   CO_TRY(co_await before(Kind::kPut, until));
   if (happens(faults_.forgotten)) co_return Result<void>();
+  const bool twice = happens(faults_.twice), is_late = happens(faults_.late);
+  if (twice || is_late) put_later(key, content, options);
+  if (is_late) co_return late();
   Result<void> done = co_await inner_->put(std::move(key), std::move(content), options, until);
   if (happens(faults_.answer_lost)) co_return lost();
   co_return done;
@@ -57,6 +76,9 @@ io::Task<Result<ObjectInfo>> FaultyStore::head(std::string key, io::Until until)
 
 io::Task<Result<void>> FaultyStore::remove(std::string key, io::Until until) {
   CO_TRY(co_await before(Kind::kRemove, until));
+  const bool twice = happens(faults_.twice), is_late = happens(faults_.late);
+  if (twice || is_late) remove_later(key);
+  if (is_late) co_return late();
   Result<void> done = co_await inner_->remove(std::move(key), until);
   if (happens(faults_.answer_lost)) co_return lost();
   co_return done;

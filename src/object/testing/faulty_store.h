@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/random.h"
+#include "object/testing/late_requests.h"
 #include "object/wrappers.h"
 
 namespace firn::object::testing {
@@ -18,14 +19,18 @@ struct Faults {
   double forgotten = 0;    // a put that answers success and stores nothing
   double corrupted = 0;    // a get with one bit flipped
   double truncated = 0;    // a get that breaks off
+  double late = 0;         // a put or remove of which the caller is told kTimedOut, and which arrives after all
+  double twice = 0;        // a put or remove that is done, and once more later
+  int64_t latest_ns = 50'000'000'000;  // of these two: how much later at most
   int64_t min_latency_ns = 0, max_latency_ns = 0;
 };
 
 class FaultyStore final : public ObjectStore {
  public:
-  // `random` must suit the threads that call.
-  FaultyStore(std::shared_ptr<ObjectStore> inner, Faults faults, Random& random)
-      : inner_(std::move(inner)), faults_(faults), random_(random) {}
+  // `random` must suit the threads that call; with late and twice there is one.
+  FaultyStore(std::shared_ptr<ObjectStore> inner, Faults faults, Random& random,
+              std::shared_ptr<LateRequests> late = std::make_shared<LateRequests>())
+      : inner_(std::move(inner)), faults_(faults), random_(random), late_(std::move(late)) {}
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override;
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override;
@@ -45,11 +50,15 @@ class FaultyStore final : public ObjectStore {
  private:
   // What happens before the inner store is asked; a failure: it is not.
   io::Task<Result<void>> before(Kind kind, io::Until until);
+  void put_later(std::string key, Content content, PutOptions options);
+  void remove_later(std::string key);
+  int64_t later() { return static_cast<int64_t>(random_.below(static_cast<uint64_t>(faults_.latest_ns))); }
   bool happens(double probability) { return probability > 0 && random_.unit() < probability; }
 
   const std::shared_ptr<ObjectStore> inner_;
   Faults faults_;
   Random& random_;
+  const std::shared_ptr<LateRequests> late_;
   std::atomic<bool> down_ = false;
   std::array<std::atomic<uint64_t>, 4> requests_{};
   std::atomic<uint64_t> got_bytes_ = 0;

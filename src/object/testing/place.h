@@ -11,11 +11,14 @@
 namespace firn::object::testing {
 
 struct Place {
-  Place(Random& random, Faults faults, std::shared_ptr<MemStore> there = std::make_shared<MemStore>())
+  Place(Random& random, Faults faults, std::shared_ptr<MemStore> there = std::make_shared<MemStore>(),
+        std::shared_ptr<LateRequests> under_way = std::make_shared<LateRequests>())
       : mem(std::move(there)),
-        faulty(mem, faults, random),
+        late(std::move(under_way)),
+        faulty(mem, faults, random, late),
         store(retrying(std::make_unique<ForwardingStore>(faulty), {.max_attempts = 40}, random)) {}
   std::shared_ptr<MemStore> mem;
+  std::shared_ptr<LateRequests> late;
   FaultyStore faulty;
   std::unique_ptr<ObjectStore> store;
 };

@@ -47,7 +47,7 @@ TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     BucketWorld world(seed);
-    Way first(world, {.faults = {.max_latency_ns = kSecond}}), second(world, {.faults = {.max_latency_ns = kSecond}});
+    Way first(world, {.max_latency_ns = kSecond}), second(world, {.max_latency_ns = kSecond});
     std::vector<Result<Writership>> taken;
     const auto open = [&taken](Bucket bucket, io::Gate::Entry) -> Task<void> {
       taken.push_back(co_await take_over(bucket, {.volume = kVolume}));
@@ -74,13 +74,50 @@ TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
   }
 }
 
+Task<void> write_on(Session* session, io::Gate::Entry) {
+  for (int i = 0; session->shipper->fenced().ok(); ++i) {
+    const auto transaction = session->engine->begin();
+    transaction->put("k" + std::to_string(i % 10), std::to_string(i));
+    if (!co_await transaction->commit()) break;
+    if (!co_await session->engine->sync(session->engine->last_version())) break;
+  }
+}
+// However fast it goes, and whether it or its successor has the better line.
+TEST(BucketVolume, AWriterThatGoesOnAndOnIsTakenOver) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    BucketWorld world(seed);
+    const object::testing::Faults fast{.min_latency_ns = kSecond / 100, .max_latency_ns = kSecond / 50};
+    const object::testing::Faults bad{.refused = 0.1,
+                                      .answer_lost = 0.1,
+                                      .late = 0.05,
+                                      .min_latency_ns = kSecond / 100,
+                                      .max_latency_ns = kSecond / 30};
+    Session writer(world, seed % 3 == 0 ? bad : fast);
+    Way successor(world, seed % 2 == 0 ? bad : fast);
+    ASSERT_TRUE(writer.open().ok());
+    Result<Writership> held;
+    const auto both = [&]() -> Task<void> {
+      io::Gate gate;
+      io::detach(write_on(&writer, gate.enter()));
+      co_await io::sleep_for(kSecond);
+      do held = co_await take_over(successor.bucket, {.volume = kVolume});
+      while (!held && (held.error() == Code::kUnavailable || held.error() == Code::kTimedOut));
+      co_await gate.close();
+    };
+    world.run(both());
+    ASSERT_TRUE(held) << held.error().to_string();
+    EXPECT_EQ(writer.shipper->fenced(), Code::kNotPermitted);
+  }
+}
+
 TEST(BucketVolume, AWriterThatSleptForLongerThanTheLogIsKeptAcknowledgesNothing) {
   BucketWorld world(6);
   const ShipOptions quick{.root_log_objects = 3, .retention = {.keep_roots = 1, .grace_ns = 10 * kSecond}};
   Session sleeper(world), busy(world);
   ASSERT_TRUE(sleeper.open().ok());
   ASSERT_TRUE(sleeper.put("a", "1").ok());
-  sleeper.way.late.freeze_until(1'000'000 * kSecond);
+  sleeper.way.line.freeze_until(1'000'000 * kSecond);
   ASSERT_TRUE(sleeper.commit("lost", "x"));
   ASSERT_TRUE(busy.open(quick).ok());
   for (int i = 0; i < 60; ++i) {
@@ -106,7 +143,7 @@ TEST(BucketVolume, AnOpenerThatSleptIsTold) {
     Session busy(world);
     ASSERT_TRUE(busy.open(quick).ok());
     for (int i = 0; i < 8; ++i) ASSERT_TRUE(busy.put("k", std::to_string(i)).ok());
-    Way sleepy(world, {.faults = {.min_latency_ns = kSecond, .max_latency_ns = kSecond}});
+    Way sleepy(world, {.min_latency_ns = kSecond, .max_latency_ns = kSecond});
     std::optional<Result<Writership>> taken;
     const auto open = [](Bucket bucket, std::optional<Result<Writership>>& to) -> Task<void> {
       to = co_await take_over(bucket, {.volume = kVolume});
@@ -116,7 +153,7 @@ TEST(BucketVolume, AnOpenerThatSleptIsTold) {
       co_await io::sleep_for(delay * kSecond);
     };
     world.run(start());
-    sleepy.late.freeze_until(world.now() + 5000 * kSecond);
+    sleepy.line.freeze_until(world.now() + 5000 * kSecond);
     world.wait(2 * kSecond);
     if (taken) break;  // it was through
     bool fenced = false;

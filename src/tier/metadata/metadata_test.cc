@@ -63,7 +63,7 @@ TEST(BucketVolume, CommitsThatNobodyWaitsForFollowByThemselves) {
 
 TEST(BucketVolume, ASyncIsOnePutAndManyShareIt) {
   BucketWorld world(3);
-  Session session(world, {.faults = {.min_latency_ns = kSecond / 50, .max_latency_ns = kSecond / 50}});
+  Session session(world, {.min_latency_ns = kSecond / 50, .max_latency_ns = kSecond / 50});
   ASSERT_TRUE(session.open().ok());
   const uint64_t before = session.requests();
   const int64_t start = world.now();
@@ -161,7 +161,7 @@ TEST(BucketVolume, NothingLeaks) {
       world.wait(2 * kSecond);
     }
     // Tables of a root that never came: its writer dies as it puts it.
-    session.way.late.cut();
+    session.way.line.cut();
     if (round % 2 == 0) {
       const object::Content table(std::string("a table without a root"));
       ASSERT_TRUE(world.run(world.mem->put(

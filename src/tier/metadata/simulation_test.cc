@@ -22,12 +22,12 @@ namespace firn::tier {
 namespace {
 
 using io::Task;
+using object::testing::Faults;
 using testing::BucketWorld;
 using testing::History;
 using testing::kSecond;
 using testing::State;
 using testing::Way;
-using testing::WayFaults;
 
 using MakeTarget = std::function<std::unique_ptr<kv::RestoreTarget>()>;
 
@@ -56,7 +56,7 @@ ShipOptions ship_options(Random& random) {
 // One process that mounts the volume of a bucket, works, and ends well, badly or too late.
 class Daemon {
  public:
-  Daemon(BucketWorld& world, History& history, WayFaults faults, std::optional<Key> key, MakeTarget make_target,
+  Daemon(BucketWorld& world, History& history, Faults faults, std::optional<Key> key, MakeTarget make_target,
          Servers& servers)
       : servers_(servers),
         world_(world),
@@ -84,7 +84,7 @@ class Daemon {
       const Result<void> released = co_await shipper.release(300 * kSecond);
       if (released) history_.acknowledge(last_);
     } else {
-      way_.late.cut();
+      way_.line.cut();
       co_await shipper.close();
     }
     EXPECT_TRUE(co_await engine.close());
@@ -112,20 +112,20 @@ class Daemon {
       const auto root = co_await shipper.publish_root();
       if (root && world_.random.below(2) == 0) (void)co_await shipper.collect();
       if (world_.random.below(2) == 0) {
-        way_.late.cut();
+        way_.line.cut();
         co_await shipper.close();
       }
     }
     // Somebody else may take over, and even clean up, while this one sleeps.
     if (world_.random.below(3) == 0) {
       co_await io::sleep_for(static_cast<int64_t>(world_.random.below(60) * kSecond));
-      way_.late.freeze_until(world_.now() + static_cast<int64_t>((30 + world_.random.below(300)) * kSecond));
+      way_.line.freeze_until(world_.now() + static_cast<int64_t>((30 + world_.random.below(300)) * kSecond));
     }
     // A kill comes in the middle of it.
     if (world_.random.below(2) == 0) {
       const int64_t left = until - world_.now();
       if (left > 0) co_await io::sleep_for(static_cast<int64_t>(world_.random.below(static_cast<uint64_t>(left))));
-      way_.late.cut();
+      way_.line.cut();
       co_await shipper.close();
     }
     co_await gate.close();
@@ -178,7 +178,7 @@ class Daemon {
 // Follows all the while; everything that it ever sees must be a state of the one history.
 class Watcher {
  public:
-  Watcher(BucketWorld& world, History& history, WayFaults faults, std::optional<Key> key, MakeTarget make_target)
+  Watcher(BucketWorld& world, History& history, Faults faults, std::optional<Key> key, MakeTarget make_target)
       : world_(world), history_(history), way_(world, faults, key), make_target_(std::move(make_target)) {}
 
   Task<void> watch(io::CancelToken* token, io::Gate::Entry) {
@@ -219,7 +219,7 @@ class Watcher {
   bool caught_up_ = false;
 };
 
-Task<void> live_through(BucketWorld& world, History& history, WayFaults faults, std::optional<Key> key,
+Task<void> live_through(BucketWorld& world, History& history, Faults faults, std::optional<Key> key,
                         MakeTarget make_target) {
   Way good(world, {}, key);
   io::Gate daemons, watchers;
@@ -248,17 +248,22 @@ Task<void> live_through(BucketWorld& world, History& history, WayFaults faults, 
   EXPECT_TRUE(co_await restored->engine->close());
 }
 
-WayFaults bad_faults(uint64_t seed) {
+Faults bad_faults(uint64_t seed) {
   switch (seed % 4) {
     case 0:
-      return {.faults = {.max_latency_ns = kSecond / 5}};
+      return {.max_latency_ns = kSecond / 5};
     case 1:
-      return {.faults = {.refused = 0.1, .answer_lost = 0.1, .truncated = 0.05, .max_latency_ns = kSecond}};
+      return {.refused = 0.1, .answer_lost = 0.1, .truncated = 0.05, .max_latency_ns = kSecond};
     case 2:
-      return {.faults = {.answer_lost = 0.05, .max_latency_ns = kSecond}, .late = 0.15};
+      return {.answer_lost = 0.05, .late = 0.15, .twice = 0.05, .latest_ns = 120 * kSecond, .max_latency_ns = kSecond};
     default:
-      return {.faults = {.refused = 0.05, .answer_lost = 0.2, .hung = 0.02, .max_latency_ns = 3 * kSecond},
-              .late = 0.05};
+      return {.refused = 0.05,
+              .answer_lost = 0.2,
+              .hung = 0.02,
+              .late = 0.05,
+              .twice = 0.1,
+              .latest_ns = 120 * kSecond,
+              .max_latency_ns = 3 * kSecond};
   }
 }
 
@@ -280,8 +285,7 @@ TEST(MetadataSimulation, AcknowledgedCommitsOutliveWritersAndStores) {
 // moment is a state that the database once had.
 class LocalLife {
  public:
-  LocalLife(BucketWorld& world, History& history, WayFaults faults)
-      : world_(world), history_(history), faults_(faults) {}
+  LocalLife(BucketWorld& world, History& history, Faults faults) : world_(world), history_(history), faults_(faults) {}
 
   Task<void> live() {
     for (uint64_t run = 2 + world_.random.below(4); run > 0; --run) {
@@ -306,7 +310,7 @@ class LocalLife {
   }
 
   Task<void> run_daemon(bool well) {
-    ways_.push_back(std::make_unique<Way>(world_, well ? WayFaults{} : faults_));
+    ways_.push_back(std::make_unique<Way>(world_, well ? Faults{} : faults_));
     Way& way = *ways_.back();
     Result<Writership> held = co_await take_over(way.bucket, {.volume = kVolume});
     if (!held) co_return;
@@ -328,7 +332,7 @@ class LocalLife {
       const Result<void> released = co_await shipper.release(600 * kSecond);
       if (released) EXPECT_EQ(co_await judge("released"), last_);
     } else {
-      way.late.cut();
+      way.line.cut();
       co_await shipper.close();
     }
   }
@@ -349,7 +353,7 @@ class LocalLife {
 
   BucketWorld& world_;
   History& history_;
-  const WayFaults faults_;
+  const Faults faults_;
   const std::unique_ptr<kv::Engine> engine_ = kv::make_mem_engine({.yields = true});
   std::vector<std::unique_ptr<Way>> ways_;
   History::Number last_ = 0;

@@ -1,13 +1,19 @@
 #include "tier/metadata/takeover.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "base/failpoint.h"
 #include "base/hex.h"
+#include "tier/metadata/concurrently.h"
 
 namespace firn::tier {
 
 namespace {
 
-constexpr int kMaxRaces = 32;  // against other openers, and the former writer's last PUTs
+constexpr int kMaxRaces = 32;        // against other openers
+constexpr int kMaxFenceRaces = 200;  // and the former writer's PUTs
+constexpr size_t kPlacesAtOnce = 8;
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr size_t kMaxSweeps = 256;  // openings since the last collection
 
@@ -95,8 +101,8 @@ class TakeOver {
   io::Task<Result<void>> put_fence() {
     const uint64_t first = held_.root.root.first_log;
     uint64_t place = CO_TRY(co_await log_end(bucket_, first, token_));
-    for (int race = 0; race < kMaxRaces; ++race) {
-      if (place > first) CO_TRY(co_await look_at(place - 1));
+    if (place > first) CO_TRY(co_await look_at(place - 1));
+    for (int race = 0; race < kMaxFenceRaces; ++race) {
       const Envelope fence = header(ObjectType::kLog, LogKind::kFence, place, 0);
       const std::string name = log_key(place);
       held_.lease_from_ns = elapsed_ns();
@@ -107,18 +113,41 @@ class TakeOver {
           held_.others_until_ns = elapsed_ns() + former_lease_ns_ + former_lease_ns_ / kClockRates;
         co_return Result<void>();
       }
-      ++place;
+      place = CO_TRY(co_await catch_up(place));
     }
     co_return fail(Code::kBusy, "the volume's writer goes on and on");
+  }
+
+  // The log's end, by asking for many places after `taken` at once: one after another would never come up with a writer
+  // that goes on. Who comes first to that end is then a matter of chance, each time anew.
+  io::Task<Result<uint64_t>> catch_up(uint64_t taken) {
+    for (size_t at_once = kPlacesAtOnce;; at_once *= 2) {
+      std::vector<std::optional<Envelope>> there(at_once);
+      CO_TRY(co_await concurrently(at_once, at_once, [&](size_t i) { return look(taken + i, &there[i]); }));
+      const auto count =
+          static_cast<size_t>(std::ranges::find(there, false, &std::optional<Envelope>::has_value) - there.begin());
+      if (count == 0) co_return fail(Code::kUnavailable, "the log is being removed under us");
+      CO_TRY(judge(*there[count - 1]));
+      if (count < at_once) co_return taken + count;
+      taken += count - 1;
+    }
+  }
+  io::Task<Result<void>> look(uint64_t place, std::optional<Envelope>* there) {
+    *there = CO_TRY(co_await read_envelope(bucket_, log_key(place), token_));
+    co_return Result<void>();
   }
 
   // At the log's last object: invariant 1.
   io::Task<Result<void>> look_at(uint64_t last) {
     const std::optional<Envelope> there = CO_TRY(co_await read_envelope(bucket_, log_key(last), token_));
     if (!there) co_return fail(Code::kUnavailable, "the log is being removed under us");
-    if (there->epoch > held_.epoch) co_return fail(taken_over(bucket_, *there));
-    held_.clean = there->kind == LogKind::kRelease;
+    CO_TRY(judge(*there));
     co_return Result<void>();
+  }
+  Status judge(const Envelope& last) {
+    if (last.epoch > held_.epoch) return taken_over(bucket_, last);
+    held_.clean = last.kind == LogKind::kRelease;
+    return {};
   }
 
   Envelope header(ObjectType type, LogKind kind, uint64_t number, uint64_t bytes) {

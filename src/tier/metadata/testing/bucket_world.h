@@ -1,4 +1,4 @@
-// A bucket under simulated time, and ways to it that lose answers, deliver late, and break off.
+// A bucket under simulated time, and ways to it that lose answers, deliver late or twice, and break off.
 #pragma once
 
 #include <memory>
@@ -16,26 +16,14 @@ namespace firn::tier::testing {
 
 inline constexpr int64_t kSecond = 1'000'000'000;
 
-struct WayFaults {
-  object::testing::Faults faults;
-  double late = 0;  // of a put: it arrives after its caller has given up
-  int64_t latest_ns = 120 * kSecond;
-};
-
-// Puts that arrive late, and a switch that cuts everything off, as when the process dies.
-class LateStore final : public object::testing::ForwardingStore {
+// A switch that cuts everything off, as when the process dies, or holds it up, as when it sleeps.
+class Line final : public object::testing::ForwardingStore {
  public:
-  LateStore(std::shared_ptr<object::ObjectStore> inner, WayFaults faults, Random& random)
-      : ForwardingStore(*inner), inner_(std::move(inner)), faults_(faults), random_(random) {}
+  explicit Line(object::ObjectStore& inner) : ForwardingStore(inner) {}
 
   io::Task<Result<void>> put(std::string key, object::Content content, object::PutOptions options,
                              io::Until until) override {
     CO_TRY(co_await pass());
-    if (random_.unit() < faults_.late) {
-      io::detach(put_later(inner_, std::move(key), std::move(content), options, below(faults_.latest_ns)));
-      co_await io::sleep_for(below(kSecond), until.token);
-      co_return fail(Code::kTimedOut, "injected: it may arrive later");
-    }
     co_return co_await ForwardingStore::put(std::move(key), std::move(content), options, until);
   }
   io::Task<Result<object::Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
@@ -62,16 +50,7 @@ class LateStore final : public object::testing::ForwardingStore {
     if (cut_) co_return fail(Code::kInterrupted, "cut off");
     co_return Result<void>();
   }
-  int64_t below(int64_t bound) { return static_cast<int64_t>(random_.below(static_cast<uint64_t>(bound))); }
-  static io::Task<void> put_later(std::shared_ptr<object::ObjectStore> inner, std::string key, object::Content content,
-                                  object::PutOptions options, int64_t wait_ns) {
-    co_await io::sleep_for(wait_ns);
-    (void)co_await inner->put(std::move(key), std::move(content), options, io::within(600 * kSecond));
-  }
 
-  const std::shared_ptr<object::ObjectStore> inner_;
-  const WayFaults faults_;
-  Random& random_;
   bool cut_ = false;
   int64_t frozen_until_ns_ = 0;
 };
@@ -99,16 +78,16 @@ class BucketWorld {
 // One process's way to the bucket.
 class Way {
  public:
-  Way(BucketWorld& world, WayFaults faults = {}, std::optional<Key> key = std::nullopt)
-      : faulty(std::make_shared<object::testing::FaultyStore>(world.mem, faults.faults, world.random)),
-        late(faulty, faults, world.random),
+  Way(BucketWorld& world, object::testing::Faults faults = {}, std::optional<Key> key = std::nullopt)
+      : faulty(std::make_shared<object::testing::FaultyStore>(world.mem, faults, world.random)),
+        line(*faulty),
         store_(object::retrying(
-            std::make_unique<object::testing::ForwardingStore>(static_cast<object::ObjectStore&>(late)),
+            std::make_unique<object::testing::ForwardingStore>(static_cast<object::ObjectStore&>(line)),
             {.attempt_ns = 5 * kSecond, .max_attempts = 4, .longest_wait_ns = 2 * kSecond}, world.random)),
         bucket{.store = *store_, .pool = world.pool, .random = world.random, .key = key, .request_ns = 30 * kSecond} {}
 
   std::shared_ptr<object::testing::FaultyStore> faulty;
-  LateStore late;
+  Line line;
 
  private:
   std::unique_ptr<object::ObjectStore> store_;

@@ -24,7 +24,7 @@ inline constexpr const char* kVolume = "tested";
 // A process that has the bucket's volume open.
 class Session {
  public:
-  explicit Session(BucketWorld& world, WayFaults faults = {}, std::optional<Key> key = std::nullopt)
+  explicit Session(BucketWorld& world, object::testing::Faults faults = {}, std::optional<Key> key = std::nullopt)
       : way(world, faults, key), world_(world) {}
   ~Session() {
     if (shipper) world_.run(shipper->close());

@@ -1,0 +1,69 @@
+"""Volumes whose bucket is behind a proxy that misbehaves."""
+import itertools
+import random
+
+from bucket_volume import TAKEN_OVER, BucketTest
+from fault_proxy import FaultProxy
+from tiered import TieredTest
+
+CHUNK_BYTES = 256 << 10
+STORM = 0.25  # of all requests fail
+
+
+class ProxiedTest(TieredTest):
+    def setUp(self):
+        super().setUp()
+        self.proxy = FaultProxy(self.server.port)
+        self.addCleanup(self.proxy.stop)
+        self.environment = {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.proxy.port}"}
+        self.chance = random.Random(self.seed)  # the proxy's
+
+    def make(self, *options):
+        super().make("--chunk-size", str(CHUNK_BYTES), *options)
+
+    def now_and_then(self, names, probability=STORM, where="", methods=("GET", "PUT", "DELETE")):
+        each = itertools.cycle(names)
+
+        def choose(method, path):
+            if method in methods and where in path and self.chance.random() < probability:
+                return next(each)
+            return None
+
+        self.proxy.inject(choose)
+
+    def once_each(self, name, where, methods):
+        left = set(methods)
+
+        def choose(method, path):
+            if where in path and method in left:
+                left.remove(method)
+                return name
+            return None
+
+        self.proxy.inject(choose)
+
+    def settle(self):
+        self.proxy.heal()
+        super().settle()
+
+
+class ProxiedBucketTest(ProxiedTest, BucketTest):
+    def assert_not_fenced(self):
+        self.assertNotIn(TAKEN_OVER, (self.volume / "firn.log").read_text())
+
+    def lose_machine(self):
+        self.assert_not_fenced()
+        super().lose_machine()
+
+    def settle(self):
+        """The next machine, whose cache is empty, has all that was acknowledged; then the usual end."""
+        self.proxy.heal()
+        self.lose_machine()
+        self.assert_tree()
+        super().settle()
+
+    def write_some(self, names=8):
+        """A new file, a small change, or more at the end."""
+        name = f"f{self.random.randrange(names)}"
+        at = self.random.choice([0, self.random.randrange(100_000), 1 << 30])
+        self.write(name, self.random.choice([90, 5_000, 400_000]), at=min(at, len(self.expected.get(name, b""))))

@@ -1,0 +1,155 @@
+"""A volume that lives in a bucket that lies, or keeps its daemon out: what is acknowledged is there for the next machine,
+and who waits is told why."""
+import shutil
+import unittest
+
+from bucket_volume import LONG_S
+from proxied import ProxiedBucketTest
+
+
+class BucketFaults(ProxiedBucketTest):
+    def assert_waits(self, begin, end, *words):
+        """An fsync, and `firn status` says for what; it succeeds once the bucket is well again."""
+        self.write("a", 50_000)
+        begin()
+        thread, outcome = self.fsync_elsewhere("a")
+        try:
+            thread.join(3)
+            self.assertTrue(thread.is_alive(), f"fsync did not wait: {outcome}")
+            self.assert_names_the_cause(*words)
+        finally:
+            end()
+        thread.join(LONG_S)
+        self.assertFalse(thread.is_alive())
+        self.assertIsNone(outcome["error"])
+        self.expected["a"] += b"more"
+        self.wait_until(lambda: self.status()["health"] == "ok", lambda: f"not well again: {self.status()['reasons']}")
+        self.settle()
+
+    def assert_names_the_cause(self, *words):
+        status = self.status()
+        self.assertNotEqual(status["health"], "ok")
+        for word in ("tier s3", *words):
+            self.assertRegex("\n".join(status["reasons"]), f"(?i){word}")
+
+    # ---- answers that are none ----
+    def test_fsync_waits_while_the_bucket_is_away(self):
+        self.make()
+        self.assert_waits(lambda: self.now_and_then(("unavailable",), 1), self.proxy.heal, "ServiceUnavailable")
+
+    # ---- answers that lie ----
+    def test_bodies_that_are_damaged_are_never_believed(self):
+        self.make()
+        for i in range(6):
+            self.write(f"f{i}", self.random.randrange(500_000, 1_000_000))
+        self.lose_machine()
+        self.now_and_then(("corrupted", "shortened"), where="/blob/", methods=("GET",))
+        right = 0
+        for _ in range(60):
+            name = self.random.choice(list(self.expected))
+            at = self.random.randrange(len(self.expected[name]))
+            try:
+                with open(self.mount_point / name, "rb") as file:
+                    file.seek(at)
+                    self.assertEqual(file.read(50_000), self.expected[name][at:at + 50_000])
+                right += 1
+            except OSError:
+                pass
+        self.assertGreater(right, 0)
+        self.assertGreater(self.proxy.injected.get("corrupted", 0), 0, self.proxy.injected)
+        self.assertGreater(self.proxy.injected.get("shortened", 0), 0, self.proxy.injected)
+        self.proxy.heal()
+        self.assert_tree()
+        self.settle()
+
+    def test_metadata_that_is_damaged_on_its_way_is_not_served(self):
+        self.make()
+        self.write_tree()
+        for _ in range(5):
+            self.umount()
+            shutil.rmtree(self.volume)
+            self.now_and_then(("corrupted", "shortened"), 0.1, methods=("GET",))
+            self.mounted.append((self.volume, self.mount_point))
+            done = self.firn("mount", self.url, self.mount_point, "--cache", self.volume)
+            self.proxy.heal()
+            if done.returncode != 0:
+                self.assert_refused(done)
+                shutil.rmtree(self.volume, ignore_errors=True)
+                self.mount()
+            self.assert_tree()
+        self.settle()
+
+    def test_chunks_that_the_bucket_only_said_to_have_stored_are_not_acknowledged(self):
+        self.make()
+        self.write("a", 5_000)
+        self.now_and_then(("forgotten",), 1, "/blob/", ("PUT",))
+        with self.assertRaises(OSError):
+            self.write("large", 900_000)
+        self.assertIn("does not have it", (self.volume / "firn.log").read_text())
+        self.assertEqual(self.blobs(), [])
+        self.write("a", 90, at=5_000)  # what needs no object of its own
+        self.proxy.heal()
+        self.write("large", 900_000)
+        self.settle()
+
+    # ---- what a person must mend ----
+    def test_wrong_credentials_and_buckets(self):
+        self.make()
+        self.write("a", 50_000)
+        self.umount()
+        shutil.rmtree(self.volume)
+        good = self.environment
+        for change, words in (({"AWS_SECRET_ACCESS_KEY": "not-it"}, ["SignatureDoesNotMatch"]),
+                              ({"AWS_ACCESS_KEY_ID": "nobody"}, ["No user exists with the provided access key"]),
+                              ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, ["no S3 credentials"])):
+            with self.subTest(change=change):
+                self.environment = {**good, **change}
+                self.refuse("mount", self.url, self.mount_point, "--cache", self.volume, words=words)
+        self.environment = good
+        self.refuse("mount", "s3://no-such-bucket/x", self.mount_point, "--cache", self.volume,
+                    words=["NoSuchBucket", "make the bucket first"])
+        self.mount()
+        self.assert_tree()
+        self.settle()
+
+    def test_a_bucket_that_is_gone(self):
+        away = self.server.folder / "away"
+        self.make()
+        self.assert_waits(lambda: self.server.bucket.rename(away), lambda: away.rename(self.server.bucket),
+                          "NoSuchBucket", "bucket does not exist")
+
+    def test_a_token_that_expired_is_looked_for_anew(self):
+        file = self.folder / "credentials"
+
+        def write_token(token):
+            file.write_text("[default]\n"
+                            f"aws_access_key_id = {good['AWS_ACCESS_KEY_ID']}\n"
+                            f"aws_secret_access_key = {good['AWS_SECRET_ACCESS_KEY']}\naws_session_token = {token}\n")
+
+        def expire():
+            self.proxy.token = "second"
+
+        good = self.environment
+        self.environment = {name: value for name, value in good.items()
+                            if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        self.environment["AWS_SHARED_CREDENTIALS_FILE"] = str(file)
+        write_token("first")
+        self.proxy.token = "first"
+        self.make()
+        self.assert_waits(expire, lambda: write_token("second"), "ExpiredToken")
+
+    def test_clocks_that_differ(self):
+        self.proxy.clock_offset_s = self.random.choice([-1, 1]) * 7200
+        self.make()
+        for _ in range(6):
+            self.write_some()
+        self.assertGreater(self.proxy.injected.get("skewed", 0), 0)
+        self.settle()
+
+    def test_a_clock_that_cannot_be_set_right(self):
+        self.make()
+        self.assert_waits(lambda: self.now_and_then(("skewed",), 1), self.proxy.heal, "RequestTimeTooSkewed", "clock")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
