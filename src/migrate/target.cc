@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "base/checksum.h"
 
@@ -117,6 +118,7 @@ io::Task<Result<Attr>> Target::make_large(InodeId parent, std::string name, Sour
 }
 
 io::Task<Result<Attr>> Target::complete(const vfs::Opened& opened, SourceEntry& entry) {
+  progress_.bytes -= std::exchange(entry.shown_bytes, 0);  // of an attempt before this one
   std::optional<ContentHasher> hasher;
   if (options_.find_equal) hasher.emplace();
   CO_TRY(co_await fill(opened.handle, entry, hasher ? &*hasher : nullptr));
