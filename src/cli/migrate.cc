@@ -50,6 +50,9 @@ constexpr const char* kManual =
     "the middle, folders only with a / at the end. --include makes exceptions from --exclude; alone, only files that "
     "it\n"
     "matches are taken.\n\n"
+    "Equal contents share their blocks where the volume's disk can do that (xfs with reflinks, btrfs); the summary "
+    "says "
+    "so.\n\n"
     "Exit code 0: all was copied or left out as told; 1: something failed, or there is more to do.";
 
 constexpr std::string_view kGoOn = "the same command goes on where this ended";
@@ -57,7 +60,7 @@ constexpr std::string_view kGoOn = "the same command goes on where this ended";
 struct Arguments {
   std::string volume, into = "/", on_conflict = "fail", report;
   std::vector<std::string> from, include, exclude;
-  bool dry_run = false, verify = false, one_file_system = false, json = false;
+  bool dry_run = false, verify = false, one_file_system = false, no_dedup = false, json = false;
 };
 
 bool is_below(const std::string& path, const std::string& folder) {
@@ -82,6 +85,7 @@ Result<migrate::SourceRoot> source_of(const std::string& argument, const VolumeP
 Result<MigrationRequest> request_of(const Arguments& arguments, const VolumePaths& paths) {
   MigrationRequest request{.into = arguments.into, .include = arguments.include, .exclude = arguments.exclude};
   request.one_file_system = arguments.one_file_system;
+  request.find_equal = !arguments.no_dedup;
   request.count_first = isatty(STDERR_FILENO) != 0;
   if (arguments.dry_run) request.mode = migrate::Mode::kDryRun;
   if (arguments.verify) request.mode = migrate::Mode::kVerify;
@@ -186,6 +190,16 @@ Result<json> migrate_there(const VolumePaths& paths, const MigrationRequest& req
   return daemon_work({.paths = paths}, route_of(request), verb_of(arguments));
 }
 
+std::string equal_line(const json& done) {
+  const auto number = [&done](const char* name) { return done.value(name, uint64_t{0}); };
+  const uint64_t shared = number("shared_bytes");
+  std::string line = fmt::format("equal files: {}, {}", number("equal_files"), human_size(number("equal_bytes")));
+  if (shared > 0) line += fmt::format("; shared: {}", human_size(shared));
+  const std::string reason = done.value("not_shared", "");
+  if (!reason.empty()) line += fmt::format("; {}not shared: {}", shared > 0 ? "the rest " : "", reason);
+  return line;
+}
+
 void print_summary(const json& done, const Arguments& arguments) {
   const auto number = [&done](const char* name) { return done.value(name, uint64_t{0}); };
   fmt::print(stderr, "{}", done.value("excerpt", ""));
@@ -196,6 +210,7 @@ void print_summary(const json& done, const Arguments& arguments) {
   for (const char* name : {"copied", "linked", "unchanged", "updated", "replaced", "renamed", "skipped", "failed"})
     if (number(name) > 0 || line.empty()) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", number(name), name);
   fmt::print("{}{}\n", would, line);
+  if (number("equal_files") > 0) fmt::print("{}\n", equal_line(done));
   if (number("lost_xattrs") > 0)
     fmt::print("{} had extended attributes of a kind that a volume does not keep\n", number("lost_xattrs"));
 }
@@ -242,6 +257,7 @@ void add_migrate(Command& firn) {
   command.value("--include", arguments->include, "A PATTERN of what to take").one_at_a_time();
   command.value("--exclude", arguments->exclude, "A PATTERN of what to leave out").one_at_a_time();
   command.flag("--one-file-system", arguments->one_file_system, "Do not go into other file systems below FOLDER");
+  command.flag("--no-dedup", arguments->no_dedup, "Do not look for equal contents, nor let them share blocks");
   command.flag("--dry-run", arguments->dry_run, "Only tell what would be done");
   command.flag("--verify", arguments->verify, "Copy nothing; compare contents and attributes of both sides");
   command.value("--report", arguments->report, "A file for a line of JSON about every entry found").called("FILE");

@@ -36,6 +36,7 @@ std::string journal_name(const MigrationRequest& request) {
 std::string json_of(const migrate::Summary& summary) {
   std::string out = fmt::format(R"({{{},"stopped":{},"excerpt":{})", migrate::json_of(summary.tally), summary.stopped,
                                 migrate::json_string(summary.excerpt));
+  if (!summary.not_shared.empty()) out += fmt::format(R"(,"not_shared":{})", migrate::json_string(summary.not_shared));
   if (!summary.failure.ok())
     out += fmt::format(R"(,"failure":{},"full":{})", migrate::json_string(summary.failure.to_string()),
                        summary.failure == Code::kNoSpace || summary.failure == Code::kQuotaExceeded);
@@ -63,10 +64,11 @@ std::optional<migrate::OnConflict> parse_on_conflict(std::string_view text) {
 }
 
 std::string route_of(const MigrationRequest& request) {
-  std::string route = fmt::format("/v1/admin/migrate?into={}&mode={}&on_conflict={}&one_file_system={}&count={}",
-                                  http::encode_parameter(request.into), kModes[static_cast<size_t>(request.mode)],
-                                  kRules[static_cast<size_t>(request.on_conflict)], request.one_file_system ? 1 : 0,
-                                  request.count_first ? 1 : 0);
+  std::string route =
+      fmt::format("/v1/admin/migrate?into={}&mode={}&on_conflict={}&one_file_system={}&count={}&dedup={}",
+                  http::encode_parameter(request.into), kModes[static_cast<size_t>(request.mode)],
+                  kRules[static_cast<size_t>(request.on_conflict)], request.one_file_system ? 1 : 0,
+                  request.count_first ? 1 : 0, request.find_equal ? 1 : 0);
   const auto add = [&route](std::string_view name, const std::string& value) {
     route += fmt::format("&{}={}", name, http::encode_parameter(value));
   };
@@ -86,6 +88,7 @@ Result<MigrationRequest> migration_of(const http::Request& request) {
   result.report = request.parameter("report").value_or("");
   result.one_file_system = request.parameter("one_file_system") == "1";
   result.count_first = request.parameter("count") == "1";
+  result.find_equal = request.parameter("dedup").value_or("1") == "1";
   const auto mode = index_in(kModes, request.parameter("mode").value_or("copy"));
   const auto rule = parse_on_conflict(request.parameter("on_conflict").value_or("fail"));
   if (!mode || !rule) return fail(Code::kInvalid, "mode or on_conflict: no such word");
@@ -120,6 +123,7 @@ Result<migrate::Options> Migrations::options_of(const MigrationRequest& request)
                            .mode = request.mode,
                            .on_conflict = request.on_conflict,
                            .one_file_system = request.one_file_system,
+                           .find_equal = request.find_equal,
                            .count_first = request.count_first};
   for (const std::string& text : request.include) options.selection.include.emplace_back(text);
   for (const std::string& text : request.exclude) options.selection.exclude.emplace_back(text);

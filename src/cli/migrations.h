@@ -23,6 +23,7 @@ struct MigrationRequest {
   migrate::OnConflict on_conflict = migrate::OnConflict::kFail;
   bool one_file_system = false;
   bool count_first = false;
+  bool find_equal = true;
   std::vector<std::string> include, exclude;
   std::string report;  // absolute; empty: none
 };

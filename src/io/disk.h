@@ -60,6 +60,15 @@ class File {
   virtual Task<Result<void>> set_times(Timestamp atime, Timestamp mtime) = 0;
   // Copies inside the disk where it can (reflink, copy_file_range); returns the bytes copied, 0 at the source's end.
   virtual Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) = 0;
+  // Lets these bytes have the blocks of the source's, as far as both are equal, which the file system sees for itself,
+  // with nobody writing to either meanwhile: no content changes, whatever the caller believes. Returns how many share
+  // blocks now, from the beginning on; fewer than `bytes` where they differ from there. Offsets are at blocks, the end
+  // too unless it is both files' end. Waits for what was written to either to be on the device. kNotSupported: this
+  // file system's files have their blocks to themselves.
+  virtual Task<Result<uint64_t>> share_blocks_of(File& /*source*/, uint64_t /*source_offset*/, uint64_t /*offset*/,
+                                                 uint64_t /*bytes*/) {
+    co_return fail(Code::kNotSupported);
+  }
 
   // Whether all of these bytes can be read without waiting for the device, at this moment; false where nobody can tell.
   virtual bool in_memory(uint64_t /*offset*/, uint64_t /*bytes*/) { return false; }

@@ -189,6 +189,35 @@ Task<void> copy(TestEnvironment* env) {
 }
 TEST_P(DiskConformance, CopiesBetweenFiles) { environment->run(copy(environment.get())); }
 
+// The simulator and most disks say kNotSupported; a disk that can (TMPDIR on xfs or btrfs) must not mistake anything.
+Task<void> share(TestEnvironment* env) {
+  auto source = co_await env->disk().open(env->path("a"), {.write = true, .create = true});
+  auto target = co_await env->disk().open(env->path("b"), {.write = true, .create = true});
+  CO_REQUIRE(source);
+  CO_REQUIRE(target);
+  auto data = pattern(4 * kBlock + 5, 6);
+  EXPECT_TRUE(co_await (*source)->write(0, data));
+  data[3 * kBlock] ^= std::byte{1};
+  EXPECT_TRUE(co_await (*target)->write(0, data));
+  const auto equal = co_await (*target)->share_blocks_of(**source, 0, 0, 3 * kBlock);
+  const auto other = co_await (*target)->share_blocks_of(**source, 3 * kBlock, 3 * kBlock, kBlock + 5);
+  if (equal) {
+    EXPECT_EQ(*equal, 3 * kBlock);
+    EXPECT_EQ(other, uint64_t{0});
+  } else {
+    EXPECT_EQ(equal.error().code(), Code::kNotSupported);
+    EXPECT_EQ(other.error().code(), Code::kNotSupported);
+  }
+  std::vector<std::byte> back(data.size());
+  EXPECT_EQ(co_await (*target)->read(0, back), back.size());
+  EXPECT_EQ(back, data);
+  EXPECT_TRUE(co_await (*target)->write(kBlock, std::span(data).first(1)));
+  data[kBlock] = data[0];
+  EXPECT_EQ(co_await (*source)->read(0, back), back.size());
+  EXPECT_TRUE(std::equal(back.begin(), back.begin() + 3 * kBlock, pattern(data.size(), 6).begin()));
+}
+TEST_P(DiskConformance, SharesBlocksOfEqualBytesOnly) { environment->run(share(environment.get())); }
+
 Task<void> open_errors(TestEnvironment* env) {
   Disk& disk = env->disk();
   EXPECT_EQ((co_await disk.open(env->path("f"), {})).error().code(), Code::kNotFound);

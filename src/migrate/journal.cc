@@ -9,12 +9,14 @@
 #include <charconv>
 #include <optional>
 
+#include "base/hex.h"
+
 namespace firn::migrate {
 
 namespace {
 
-// Far more than any number of runs leaves: a journal is emptied when a run ends.
-constexpr size_t kMaxJournalBytes = 16 << 20;
+// More than any number of runs leaves (Journal::kMaxFiles, kMaxContents): a journal is emptied when a run ends.
+constexpr size_t kMaxJournalBytes = 32 << 20;
 
 std::string_view next_word(std::string_view& line) {
   const size_t end = std::min(line.find(' '), line.size());
@@ -24,9 +26,9 @@ std::string_view next_word(std::string_view& line) {
 }
 
 template <class Number>
-std::optional<Number> number(std::string_view word) {
+std::optional<Number> number(std::string_view word, int base = 10) {
   Number value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, base);
   if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
   return value;
 }
@@ -47,6 +49,25 @@ bool apply_file(std::string_view line, JournalState& state) {
   return true;
 }
 
+std::optional<ContentHash> content_of(std::string_view digits) {
+  ContentHash content{};
+  if (digits.size() != 2 * content.size()) return std::nullopt;
+  for (size_t i = 0; i < content.size(); ++i) {
+    const auto byte = number<uint8_t>(digits.substr(2 * i, 2), 16);
+    if (!byte) return std::nullopt;
+    content[i] = *byte;
+  }
+  return content;
+}
+
+bool apply_content(std::string_view line, JournalState& state) {
+  const auto content = content_of(next_word(line));
+  const auto inode = number<uint64_t>(next_word(line));
+  if (!state.interrupted || !content || !inode || !line.empty()) return false;
+  state.contents.emplace_back(*content, InodeId(*inode));
+  return true;
+}
+
 bool apply(std::string_view line, std::string_view boot, JournalState& state) {
   const std::string_view word = next_word(line);
   if (word == "end") {
@@ -54,6 +75,7 @@ bool apply(std::string_view line, std::string_view boot, JournalState& state) {
     return line.empty();
   }
   if (word == "file") return apply_file(line, state);
+  if (word == "content") return apply_content(line, state);
   const bool begins = word == "begin";
   if (!begins && word != "safe") return false;
   const std::string_view made_in = begins ? next_word(line) : std::string_view();
@@ -94,7 +116,10 @@ Result<JournalState> read_journal(std::string_view text, std::string_view boot) 
       return fail(Code::kCorrupt, "not a migration's journal");
     first = false;
   }
-  if (state.rebooted) state.files.clear();
+  if (state.rebooted) {
+    state.files.clear();
+    state.contents.clear();
+  }
   return state;
 }
 
@@ -110,6 +135,7 @@ Result<Journal> Journal::open(const std::string& path, const std::string& boot, 
   if (ftruncate(fd.get(), static_cast<off_t>(text.size())) != 0) return fail(Status::from_errno(errno, path));
   Journal journal(std::move(fd), before);
   journal.files_ = before.files.size();
+  journal.contents_ = before.contents.size();
   if (text.empty()) TRY(journal.append(std::string(kJournalHead)));
   if (text.empty() && !read) TRY(journal.append("begin unknown 0 0"));
   TRY(journal.append(fmt::format("begin {} {} {}", boot, now.seconds, now.nanoseconds)));
@@ -132,6 +158,13 @@ Status Journal::note_file(const FileKey& key, InodeId inode) {
   if (files_ == kMaxFiles) return {};
   ++files_;
   return write_line(fmt::format("file {} {} {}", key.device, key.inode, inode.value));
+}
+
+Status Journal::note_content(const ContentHash& content, InodeId inode) {
+  if (contents_ == kMaxContents) return {};
+  ++contents_;
+  const std::string_view bytes(reinterpret_cast<const char*>(content.data()), content.size());
+  return write_line(fmt::format("content {} {}", to_hex(bytes), inode.value));
 }
 
 Status Journal::note_safe(Timestamp time) {

@@ -5,10 +5,13 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "base/time.h"
 #include "io/unique_fd.h"
+#include "migrate/content_hash.h"
 #include "migrate/source.h"
 
 namespace firn::migrate {
@@ -16,8 +19,9 @@ namespace firn::migrate {
 // The journal is a text file. Its first line is kJournalHead; then, a line each:
 //   begin BOOT SECONDS NANOSECONDS   a run began, in this boot of the machine (no spaces in it)
 //   safe SECONDS NANOSECONDS         what was in the volume at that time survives a power cut
-//   file DEVICE NUMBER INODE         the source's file with several names has become that inode of the volume
-//   end                              the run ended by itself, and so does all of it
+//   file DEVICE NUMBER INODE         the source's file with several names has become that inode of the volume, or was
+//   about to content SHA256 INODE             that inode of the volume has that content, in hexadecimal digits
+//   (ContentHasher's) end                              the run ended by itself, and so does all of it
 // A last line without its line feed was not finished and means nothing.
 inline constexpr std::string_view kJournalHead = "firn migrate journal 1";
 
@@ -30,6 +34,8 @@ struct JournalState {
   // What earlier runs made of files with several names. None once `rebooted`: a power cut may have taken them back, and
   // what has their numbers now would be another file.
   std::map<FileKey, InodeId> files = {};
+  // Contents that earlier runs copied, oldest first. None once `rebooted`.
+  std::vector<std::pair<ContentHash, InodeId>> contents = {};
 };
 
 // kCorrupt: no firn wrote this.
@@ -48,6 +54,8 @@ class Journal {
   // Not on the disk when it returns: what a power cut takes of it is copied again. After kMaxFiles of them it does
   // nothing.
   Status note_file(const FileKey& key, InodeId inode);
+  // The same, kMaxContents: what is not noted is not shared with what a later run copies.
+  Status note_content(const ContentHash& content, InodeId inode);
   // The run has ended, and all of it is on the disk.
   Status note_end();
 
@@ -56,10 +64,10 @@ class Journal {
   Status write_line(const std::string& line);
   Status append(const std::string& line);
 
-  static constexpr uint64_t kMaxFiles = 200'000;
+  static constexpr uint64_t kMaxFiles = 200'000, kMaxContents = 100'000;
   io::UniqueFd fd_;
   JournalState before_;
-  uint64_t files_ = 0;
+  uint64_t files_ = 0, contents_ = 0;  // lines of them
 };
 
 }  // namespace firn::migrate

@@ -69,6 +69,21 @@ TEST_F(JournalFile, FilesWithSeveralNamesAreKnownAfterAKillButNotAfterAReboot) {
   EXPECT_TRUE(open("b", 50).before().rebooted);
 }
 
+TEST_F(JournalFile, ContentsAreKnownAfterAKillButNotAfterAReboot) {
+  ContentHash content{};
+  content.front() = 0x0a;
+  content.back() = 0xff;
+  {
+    Journal first = open("a", 10);
+    EXPECT_TRUE(first.note_content(content, InodeId(7)).ok());
+  }
+  const std::vector<std::pair<ContentHash, InodeId>> known = {{content, InodeId(7)}};
+  EXPECT_EQ(open("a", 20).before().contents, known);
+  EXPECT_TRUE(open("b", 30).before().contents.empty());
+  append("content 0aff 7\n");
+  EXPECT_EQ(open("b", 40).before().safe, Timestamp());  // nobody wrote that
+}
+
 TEST_F(JournalFile, DoubtStaysUntilARunHasSeenAll) {
   {
     (void)open("a", 10);

@@ -48,7 +48,7 @@ Migration::Migration(Parts parts, Options options, Progress& progress)
       options_(std::move(options)),
       progress_(progress),
       report_(!options_.report.empty()),
-      target_(parts_, options_, progress_) {}
+      target_(parts_, options_, progress_, notes()) {}
 
 io::Task<Result<Summary>> Migration::run() {
   CO_TRY(co_await begin());
@@ -77,21 +77,36 @@ io::Task<Result<void>> Migration::begin() {
     journal_.emplace(*std::move(journal));
     if (journal_->before().rebooted) doubtful = journal_->before().safe;
   }
-  Placement::Links links;
-  if (journal_) links.files = journal_->before().files;
-  links.on_made = [this](FileKey key, InodeId inode) { return note_file(key, inode); };
-  placement_.emplace(target_, options_, doubtful, std::move(links));
+  std::map<FileKey, InodeId> files;
+  if (journal_) {
+    files = journal_->before().files;
+    for (const auto& [content, inode] : journal_->before().contents) target_.sharing().remember(content, inode);
+  }
+  placement_.emplace(target_, options_, doubtful, std::move(files));
   co_return Result<void>();
 }
 
-// Where that fails, the file is copied again after a crash.
-io::Task<void> Migration::note_file(FileKey key, InodeId inode) {
+Notes Migration::notes() {
+  return {
+      .file = [this](FileKey key,
+                     InodeId inode) { return note([=](Journal& journal) { return journal.note_file(key, inode); }); },
+      .content =
+          [this](ContentHash content, InodeId inode) {
+            return note([=](Journal& journal) { return journal.note_content(content, inode); });
+          }};
+}
+
+io::Task<void> Migration::note(std::function<Status(Journal&)> write) {
   const auto lock = co_await journal_mutex_.lock();
-  (void)co_await parts_.pool.run([this, key, inode] { return journal_->note_file(key, inode); });
+  (void)co_await parts_.pool.run([&] { return write(*journal_); });
 }
 
 io::Task<Summary> Migration::end() {
-  Summary summary{.tally = report_.tally(), .stopped = stopped(), .failure = failure_, .excerpt = report_.excerpt()};
+  Summary summary{.tally = report_.tally(),
+                  .stopped = stopped(),
+                  .failure = failure_,
+                  .excerpt = report_.excerpt(),
+                  .not_shared = target_.sharing().reason()};
   Result<void> result = co_await make_safe(!summary.stopped);
   if (const Result<void> saved = co_await save_list(); !saved && result) result = saved;
   if (!result && summary.failure.ok()) summary.failure = result.error();
@@ -316,6 +331,9 @@ io::Task<void> Migration::copy_file(Folder& folder, SourceEntry entry) {
   if (!placed) co_return note_failure(std::move(found), placed.error());
   found.outcome = placed->outcome;
   found.reason = std::move(placed->reason);
+  found.is_equal = entry.is_equal;
+  found.equal_bytes = entry.shown_bytes;
+  found.shared_bytes = entry.shared_bytes;
   report_.add(std::move(found));
 }
 

@@ -19,9 +19,10 @@ namespace firn::migrate {
 
 struct Summary {
   Tally tally;
-  bool stopped = false;  // by Progress::stop: there is more to do
-  Status failure;        // what made it impossible to go on; what was done by then stays
-  std::string excerpt;   // Report::excerpt()
+  bool stopped = false;    // by Progress::stop: there is more to do
+  Status failure;          // what made it impossible to go on; what was done by then stays
+  std::string excerpt;     // Report::excerpt()
+  std::string not_shared;  // why not all equal contents share blocks; empty: they do
 };
 
 // A run of one. What it refers to outlives it.
@@ -64,7 +65,9 @@ class Migration {
   std::string reason_to_leave(const Folder& folder) const;
   // Counts a failure, and ends the migration where it is not one entry's.
   void note_failure(Found found, const Status& failure);
-  io::Task<void> note_file(FileKey key, InodeId inode);
+  // For the journal. Where they fail, the next run does again what it does not know of.
+  Notes notes();
+  io::Task<void> note(std::function<Status(Journal&)> write);
   bool stopped() const { return progress_.stop.cancelled(); }
 
   const Parts parts_;

@@ -131,6 +131,25 @@ TEST_F(MigrationTest, WhatAPowerCutTookIsCopiedAgainWhateverTheRule) {
   EXPECT_EQ(content("s/f3"), std::string(20'000, 'd'));
 }
 
+TEST_F(MigrationTest, EqualContentsAreToldWhereTheDiskCannotShareThem) {
+  for (const char* name : {"one", "a/two", "a/b/three"}) write(name, std::string(100'000, 'e'));
+  write("small", "same");
+  write("small too", "same");
+  write("other", std::string(100'000, 'o'));
+  Summary summary = migrate();
+  EXPECT_EQ(summary.tally.equal_files, 2u);
+  EXPECT_EQ(summary.tally.equal_bytes, 200'000u);
+  EXPECT_EQ(summary.tally.shared_bytes, 0u);
+  EXPECT_EQ(summary.not_shared, "the disk cannot share blocks");
+  Options asked = options();
+  asked.into = "/without";
+  asked.find_equal = false;
+  summary = migrate(asked);
+  EXPECT_EQ(summary.tally.equal_files, 0u);
+  EXPECT_EQ(summary.not_shared, "");
+  EXPECT_EQ(content("without/s/a/two"), std::string(100'000, 'e'));
+}
+
 TEST_F(MigrationTest, HardLinksFindEachOtherInAnyOrder) {
   write("one", std::string(10'000, '1'));
   migrate();

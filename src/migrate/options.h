@@ -42,6 +42,7 @@ struct Options {
   Mode mode = Mode::kCopy;
   OnConflict on_conflict = OnConflict::kFail;
   bool one_file_system = false;  // folders on another one than their source's root are left out
+  bool find_equal = true;        // equal contents are told, and share blocks where the volume's disk can do that
   bool count_first = false;      // for Progress::total_*: one more walk through the sources, beside the other
   Selection selection;
   // Folders that are never walked into: the volume's own, and where it is mounted.

@@ -42,14 +42,12 @@ io::Task<Result<Placed>> Placement::place(Place place, SourceEntry& entry) {
   // In a dry run nothing has an inode yet; that it has been seen is enough.
   const bool imagined = options_.mode == Mode::kDryRun && placed && placed->outcome == Outcome::kCopied;
   if (placed && (placed->inode || imagined)) links_.made(entry.stat.key, entry.stat.links, placed->inode);
-  if (copies() && placed && placed->outcome == Outcome::kCopied)
-    co_await earlier_.on_made(entry.stat.key, placed->inode);
   co_return placed;
 }
 
 io::Task<Result<std::optional<InodeId>>> Placement::made_earlier(Place place, SourceEntry& entry) {
-  const auto found = earlier_.files.find(entry.stat.key);
-  if (found == earlier_.files.end() || !copies()) co_return std::nullopt;
+  const auto found = earlier_.find(entry.stat.key);
+  if (found == earlier_.end() || !copies()) co_return std::nullopt;
   const Result<Attr> there = co_await target_.lookup(place.folder, entry.name);
   if (there || there.error() != Code::kNotFound) co_return std::nullopt;
   const Result<Attr> made = co_await target_.getattr(found->second);

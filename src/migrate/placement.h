@@ -1,6 +1,7 @@
 // What is to become of one entry, and makes it so.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "migrate/hard_links.h"
@@ -24,13 +25,11 @@ struct Place {
 // Thread-safe.
 class Placement {
  public:
-  struct Links {
-    std::map<FileKey, InodeId> files;                                   // what earlier runs made
-    std::function<io::Task<void>(FileKey key, InodeId inode)> on_made;  // this one has; any reactor
-  };
-  // What is in the volume's bigger files since `doubtful_since` may have been damaged by a power cut.
-  Placement(Target& target, const Options& options, std::optional<Timestamp> doubtful_since, Links links)
-      : target_(target), options_(options), doubtful_since_(doubtful_since), earlier_(std::move(links)) {}
+  // What is in the volume's bigger files since `doubtful_since` may have been damaged by a power cut. `earlier`: what
+  // earlier runs made of files with several names.
+  Placement(Target& target, const Options& options, std::optional<Timestamp> doubtful_since,
+            std::map<FileKey, InodeId> earlier)
+      : target_(target), options_(options), doubtful_since_(doubtful_since), earlier_(std::move(earlier)) {}
 
   // A failure is the entry's, or (kNoSpace, kQuotaExceeded, kReadOnly, kInterrupted) the end of the whole migration.
   // kWouldBlock: the entry changed while it was read.
@@ -58,7 +57,7 @@ class Placement {
   Target& target_;
   const Options& options_;
   const std::optional<Timestamp> doubtful_since_;
-  const Links earlier_;
+  const std::map<FileKey, InodeId> earlier_;
   HardLinks links_;
 };
 

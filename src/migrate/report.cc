@@ -97,6 +97,11 @@ void Report::add(Found found) {
   const bool made =
       found.outcome == Outcome::kCopied || found.outcome == Outcome::kReplaced || found.outcome == Outcome::kRenamed;
   if (made) tally_.copied_bytes += found.bytes;
+  if (made && found.is_equal) {
+    ++tally_.equal_files;
+    tally_.equal_bytes += found.equal_bytes;
+    tally_.shared_bytes += found.shared_bytes;
+  }
   lines_ += line;
   const bool telling = found.outcome == Outcome::kFailed || found.outcome == Outcome::kSkipped;
   if (telling && ++excerpt_lines_ <= kExcerptLines)
@@ -129,6 +134,8 @@ std::string json_of(const Tally& tally) {
   for (size_t i = 0; i < kOutcomes; ++i)
     out += fmt::format(R"(,"{}":{})", kNames[i], tally.files[i] + tally.folders[i]);
   const uint64_t folders = std::accumulate(tally.folders.begin(), tally.folders.end(), uint64_t{0});
+  out += fmt::format(R"(,"equal_files":{},"equal_bytes":{},"shared_bytes":{})", tally.equal_files, tally.equal_bytes,
+                     tally.shared_bytes);
   return out + fmt::format(R"(,"folders":{},"bytes":{},"copied_bytes":{},"lost_xattrs":{})", folders, tally.bytes,
                            tally.copied_bytes, tally.lost_xattrs);
 }

@@ -31,13 +31,17 @@ struct Found {
   uint64_t bytes = 0;  // regular files
   Outcome outcome = Outcome::kCopied;
   std::string reason = {};
+  bool is_equal = false;      // of those made: the migration has copied the same content before
+  uint64_t equal_bytes = 0;   // then: of it, holes aside
+  uint64_t shared_bytes = 0;  // then: of these, in blocks that it has together with another file
 };
 
 struct Tally {
   std::array<uint64_t, kOutcomes> files{}, folders{};
-  uint64_t bytes = 0;         // of regular files found
-  uint64_t copied_bytes = 0;  // of those made or replaced
-  uint64_t lost_xattrs = 0;   // entries with attributes of a kind that a volume does not keep
+  uint64_t bytes = 0;                                           // of regular files found
+  uint64_t copied_bytes = 0;                                    // of those made or replaced
+  uint64_t equal_files = 0, equal_bytes = 0, shared_bytes = 0;  // Found's, in all
+  uint64_t lost_xattrs = 0;  // entries with attributes of a kind that a volume does not keep
 
   uint64_t found() const;
   uint64_t failed() const;

@@ -51,7 +51,9 @@ struct SourceEntry {
   std::string target;                  // symlinks
   std::optional<std::string> content;  // regular files of at most `content_bytes`
   io::UniqueFd file;                   // other regular files, open for reading
-  uint64_t shown_bytes = 0;            // of its content, progress has so many
+  uint64_t shown_bytes = 0;            // of its content, holes aside: read, and shown as progress
+  bool is_equal = false;               // the migration has copied the same content before
+  uint64_t shared_bytes = 0;           // of its content: in blocks that it has together with another file
 };
 
 struct Name {

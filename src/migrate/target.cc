@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "base/checksum.h"
 
@@ -95,7 +96,9 @@ io::Task<Result<Attr>> Target::make(InodeId parent, std::string name, SourceEntr
   meta::Likeness like = likeness_of(entry.stat, entry.xattrs);
   if (regular) like.content = *entry.content;
   const meta::NodeSpec spec = spec_of(entry.stat, entry.target, &like);
-  co_return co_await parts_.volume.make_node(kRoot, parent, name, spec);
+  Result<Attr> made = co_await parts_.volume.make_node(kRoot, parent, name, spec);
+  if (made && entry.stat.links > 1) co_await notes_.file(entry.stat.key, made->inode);
+  co_return made;
 }
 
 io::Task<Result<Attr>> Target::make_large(InodeId parent, std::string name, SourceEntry& entry) {
@@ -103,15 +106,9 @@ io::Task<Result<Attr>> Target::make_large(InodeId parent, std::string name, Sour
   const meta::NodeSpec spec = spec_of(entry.stat, {}, &like);
   const vfs::Opened opened =
       CO_TRY(co_await parts_.volume.create_unnamed(kRoot, parent, spec, {.flags = O_RDWR | O_NOATIME}));
-  const Result<void> filled = co_await fill(opened.handle, entry);
-  Result<Attr> made = fail(Code::kInternal);
-  if (filled) {
-    // While it is open, so that the backing has them too: after a crash it is asked.
-    const vfs::Change change = times_of(entry.stat);
-    made = co_await parts_.volume.setattr(kRoot, opened.attr.inode, change, opened.handle);
-  } else {
-    made = fail(filled.error());
-  }
+  Result<Attr> made = co_await complete(opened, entry);
+  // Known before it has a name: the next run does not copy what has one.
+  if (made && entry.stat.links > 1) co_await notes_.file(entry.stat.key, opened.attr.inode);
   // The name before the last close, which is the end of what has none.
   if (made) made = co_await parts_.volume.link(kRoot, opened.attr.inode, parent, name);
   const Result<void> released = co_await parts_.volume.release(opened.handle);
@@ -120,14 +117,25 @@ io::Task<Result<Attr>> Target::make_large(InodeId parent, std::string name, Sour
   co_return fail(released.error());
 }
 
-io::Task<Result<void>> Target::fill(vfs::Handle* handle, SourceEntry& entry) {
+io::Task<Result<Attr>> Target::complete(const vfs::Opened& opened, SourceEntry& entry) {
+  progress_.bytes -= std::exchange(entry.shown_bytes, 0);  // of an attempt before this one
+  std::optional<ContentHasher> hasher;
+  if (options_.find_equal) hasher.emplace();
+  CO_TRY(co_await fill(opened.handle, entry, hasher ? &*hasher : nullptr));
+  if (hasher && entry.shown_bytes > 0) co_await sharing_.share(opened.handle, hasher->finish(entry.stat.size), entry);
+  // While it is open, so that the backing has them too: after a crash it is asked.
+  const vfs::Change change = times_of(entry.stat);
+  co_return co_await parts_.volume.setattr(kRoot, opened.attr.inode, change, opened.handle);
+}
+
+io::Task<Result<void>> Target::fill(vfs::Handle* handle, SourceEntry& entry, ContentHasher* hasher) {
   const int file = entry.file.get();
   const uint64_t size = entry.stat.size;
   uint64_t offset = 0;
   for (;;) {
     const auto extent = CO_TRY(co_await parts_.pool.run([=] { return next_extent(file, offset, size); }));
     if (!extent) break;
-    CO_TRY(co_await copy_extent(handle, entry, *extent));
+    CO_TRY(co_await copy_extent(handle, entry, *extent, hasher));
     offset = extent->end;
   }
   if (offset < size) {
@@ -140,13 +148,20 @@ io::Task<Result<void>> Target::fill(vfs::Handle* handle, SourceEntry& entry) {
   co_return Result<void>();
 }
 
-io::Task<Result<void>> Target::copy_extent(vfs::Handle* handle, SourceEntry& entry, Extent extent) {
+io::Task<Result<void>> Target::copy_extent(vfs::Handle* handle, SourceEntry& entry, Extent extent,
+                                           ContentHasher* hasher) {
   std::vector<std::byte> buffer(std::min<uint64_t>(kPieceBytes, extent.end - extent.begin));
   const int file = entry.file.get();
+  const auto read = [file, hasher](uint64_t at, std::span<std::byte> piece) {
+    const Result<size_t> got = read_at(file, at, piece);
+    if (got && hasher) hasher->add(piece.first(*got));
+    return got;
+  };
+  if (hasher) hasher->begin(extent);
   for (uint64_t at = extent.begin; at < extent.end;) {
     if (progress_.stop.cancelled()) co_return fail(Code::kInterrupted);
     const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), extent.end - at));
-    const size_t got = CO_TRY(co_await parts_.pool.run([=] { return read_at(file, at, piece); }));
+    const size_t got = CO_TRY(co_await parts_.pool.run([=] { return read(at, piece); }));
     if (got == 0) co_return fail(Code::kWouldBlock);  // it became shorter
     CO_TRY(co_await parts_.volume.write(handle, at, piece.first(got), {}));
     at += got;

@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "migrate/notes.h"
 #include "migrate/options.h"
+#include "migrate/sharing.h"
 #include "migrate/source.h"
 #include "vfs/volume.h"
 
@@ -15,8 +17,14 @@ using vfs::Attr;
 // Thread-safe. An entry that is passed by reference outlives the call, and is one caller's.
 class Target {
  public:
-  Target(const Parts& parts, const Options& options, Progress& progress)
-      : parts_(parts), options_(options), progress_(progress) {}
+  Target(const Parts& parts, const Options& options, Progress& progress, Notes notes)
+      : parts_(parts),
+        options_(options),
+        progress_(progress),
+        notes_(std::move(notes)),
+        sharing_(parts, progress, notes_) {}
+
+  Sharing& sharing() { return sharing_; }
 
   io::Task<Result<Attr>> lookup(InodeId parent, std::string name);
   io::Task<Result<Attr>> getattr(InodeId inode) { return parts_.volume.getattr(inode); }
@@ -47,8 +55,10 @@ class Target {
  private:
   // Filled under no name; what has one is whole.
   io::Task<Result<Attr>> make_large(InodeId parent, std::string name, SourceEntry& entry);
-  io::Task<Result<void>> fill(vfs::Handle* handle, SourceEntry& entry);
-  io::Task<Result<void>> copy_extent(vfs::Handle* handle, SourceEntry& entry, Extent extent);
+  // `hasher`: null where equal contents are not looked for.
+  io::Task<Result<void>> fill(vfs::Handle* handle, SourceEntry& entry, ContentHasher* hasher);
+  io::Task<Result<void>> copy_extent(vfs::Handle* handle, SourceEntry& entry, Extent extent, ContentHasher* hasher);
+  io::Task<Result<Attr>> complete(const vfs::Opened& opened, SourceEntry& entry);
   io::Task<Result<void>> load(SourceEntry& entry);
   io::Task<Result<void>> compare_pieces(vfs::Handle* handle, const SourceEntry& entry, bool* same);
   io::Task<Result<Attributes>> xattrs_of(const Attr& there);
@@ -56,6 +66,8 @@ class Target {
   const Parts& parts_;
   const Options& options_;
   Progress& progress_;
+  const Notes notes_;
+  Sharing sharing_;
 };
 
 }  // namespace firn::migrate

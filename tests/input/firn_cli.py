@@ -160,14 +160,14 @@ class FirnTest(unittest.TestCase):
         except OSError:
             return True
 
-    def small_disk(self, megabytes):
-        """A file system of so many megabytes, where a volume fits but not much else."""
+    def small_disk(self, megabytes, kind="ext4"):
+        """A file system of so many megabytes, where a volume fits but not much else; xfs wants 300 of them, btrfs 120."""
         disk = self.folder / "disk"
         disk.mkdir()
         image = self.folder / "disk.img"
         with open(image, "wb") as file:
             file.truncate(megabytes << 20)
-        made = self.run_program("mkfs.ext4", "-q", "-F", image)
+        made = self.run_program(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", image)
         self.assertEqual(made.returncode, 0, made.stderr)
         mounted = self.run_program("mount", "-o", "loop", image, disk)
         self.assertEqual(mounted.returncode, 0, mounted.stderr)

@@ -18,6 +18,7 @@ class Tiers(MigrateTest):
             self.write(f"equal{i}", same)
         summary = self.migrate()
         self.assertEqual(summary["failed"], 0, summary)
+        self.assertEqual((summary["equal_files"], summary["equal_bytes"]), (EQUAL - 1, (EQUAL - 1) * LARGE), summary)
         self.mount()
         self.assert_same()
         self.succeed("tier", "flush", self.volume)

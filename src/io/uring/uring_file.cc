@@ -1,11 +1,15 @@
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 
 #include "io/buffer.h"
 #include "io/unique_fd.h"
@@ -28,6 +32,9 @@ constexpr size_t kInlineWriteBytes = 64 << 10;
 constexpr int64_t kStallNs = 1'000'000;
 constexpr int64_t kStallPauseNs = 100'000'000;
 constinit thread_local int64_t ring_writes_until_ns = 0;
+
+// btrfs compares at most this much in one call.
+constexpr uint64_t kMaxSharedAtOnceBytes = 16 << 20;
 
 Result<void> check(int64_t result) {
   if (result >= 0) return {};
@@ -56,6 +63,30 @@ int fallocate_mode(Allocate mode) {
 // Whether an answer to a RWF_NOWAIT call means "not without waiting" instead of a failure.
 bool would_wait(int error) { return error == EAGAIN || error == EOPNOTSUPP || error == EINTR; }
 
+struct Shared {
+  uint64_t bytes = 0;  // 0 without an error: they differ
+  int error = 0;
+};
+
+// ioctl_fideduperange(2), for one pair of files.
+Shared share_blocks(int source, uint64_t source_offset, int target, uint64_t offset, uint64_t bytes) {
+  file_dedupe_range range{};
+  file_dedupe_range_info into{};
+  range.src_offset = source_offset;
+  range.src_length = std::min(bytes, kMaxSharedAtOnceBytes);
+  range.dest_count = 1;
+  into.dest_fd = target;
+  into.dest_offset = offset;
+  // The one lies behind the other: a structure that ends in an array.
+  alignas(file_dedupe_range) std::array<std::byte, sizeof range + sizeof into> call;
+  std::memcpy(call.data(), &range, sizeof range);
+  std::memcpy(call.data() + sizeof range, &into, sizeof into);
+  if (ioctl(source, FIDEDUPERANGE, call.data()) != 0) return {.bytes = 0, .error = errno};
+  std::memcpy(&into, call.data() + sizeof range, sizeof into);
+  if (into.status < 0) return {.bytes = 0, .error = -into.status};
+  return {.bytes = into.status == FILE_DEDUPE_RANGE_DIFFERS ? 0 : into.bytes_deduped, .error = 0};
+}
+
 class UringFile final : public File {
  public:
   UringFile(int fd, BlockingPool& pool) : fd_(fd), pool_(pool) {}
@@ -81,6 +112,8 @@ class UringFile final : public File {
   Task<Result<FileStat>> stat() override;
   Task<Result<void>> set_times(Timestamp atime, Timestamp mtime) override;
   Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) override;
+  Task<Result<uint64_t>> share_blocks_of(File& source, uint64_t source_offset, uint64_t offset,
+                                         uint64_t bytes) override;
   bool in_memory(uint64_t offset, uint64_t bytes) override { return internal::in_page_cache(fd_, offset, bytes); }
   int fd() const override { return fd_; }
   std::optional<bool> open_elsewhere() override;
@@ -249,6 +282,23 @@ Task<Result<uint64_t>> UringFile::copy_from(File& source, uint64_t source_offset
   const int64_t copied = co_await pool_.run(copy);
   CO_TRY(check(copied));
   co_return static_cast<uint64_t>(copied);
+}
+
+Task<Result<uint64_t>> UringFile::share_blocks_of(File& source, uint64_t source_offset, uint64_t offset,
+                                                  uint64_t bytes) {
+  const auto share = [source_fd = source.fd(), target_fd = fd_, source_offset, offset, bytes]() -> int64_t {
+    uint64_t done = 0;
+    while (done < bytes) {
+      const Shared shared = share_blocks(source_fd, source_offset + done, target_fd, offset + done, bytes - done);
+      if (shared.error != 0) return -shared.error;
+      if (shared.bytes == 0) break;
+      done += shared.bytes;
+    }
+    return static_cast<int64_t>(done);
+  };
+  const int64_t shared = co_await pool_.run(share);
+  CO_TRY(check(shared));
+  co_return static_cast<uint64_t>(shared);
 }
 
 }  // namespace
