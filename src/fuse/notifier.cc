@@ -2,6 +2,8 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace firn::fuse {
@@ -19,9 +21,22 @@ Notifier::~Notifier() {
 }
 
 void Notifier::stop() {
+  std::vector<std::shared_ptr<io::CancelToken>> waiting;
+  {
+    std::lock_guard lock(queue_mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+    waiting = std::exchange(waiting_, {});
+    std::ranges::move(std::exchange(waiting_for_sent_, {}), std::back_inserter(waiting));
+  }
+  for (const auto& waiter : waiting) waiter->cancel();
+}
+
+bool Notifier::has_passed_on(std::shared_ptr<io::CancelToken> waiter) {
   std::lock_guard lock(queue_mutex_);
-  stopping_ = true;
-  changed_.notify_all();
+  if (stopping_ || (!sending_ && !anything_queued())) return true;
+  (anything_queued() ? waiting_ : waiting_for_sent_).push_back(std::move(waiter));
+  return false;
 }
 
 void Notifier::inode_changed(InodeId inode, bool data_too) {
@@ -51,8 +66,10 @@ uint64_t Notifier::sent() const {
 void Notifier::run() {
   std::unique_lock lock(queue_mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || !inodes_.empty() || !entries_.empty() || all_entries_; });
+    changed_.wait(lock, [this] { return stopping_ || anything_queued(); });
     if (stopping_) return;
+    sending_ = true;
+    waiting_for_sent_ = std::exchange(waiting_, {});
     auto inodes = std::exchange(inodes_, {});
     auto entries = std::exchange(entries_, {});
     const bool all_entries = std::exchange(all_entries_, false);
@@ -62,6 +79,11 @@ void Notifier::run() {
     for (const Entry& entry : entries) send_entry(entry);
     lock.lock();
     sent_ += inodes.size() + entries.size() + (all_entries ? 1 : 0);
+    sending_ = false;
+    const auto done = std::exchange(waiting_for_sent_, {});
+    lock.unlock();
+    for (const auto& waiter : done) waiter->cancel();
+    lock.lock();
   }
 }
 

@@ -7,10 +7,12 @@
 
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "fuse/protocol.h"
 #include "vfs/volume.h"
@@ -29,6 +31,7 @@ class Notifier final : public vfs::CacheObserver {
 
   void inode_changed(InodeId inode, bool data_too) override;
   void entry_changed(InodeId parent, std::string_view name) override;
+  bool has_passed_on(std::shared_ptr<io::CancelToken> waiter) override;
   // What is queued is dropped, and further changes are ignored.
   void stop();
 
@@ -41,6 +44,8 @@ class Notifier final : public vfs::CacheObserver {
   };
 
   void run();
+  // Under queue_mutex_.
+  bool anything_queued() const { return !inodes_.empty() || !entries_.empty() || all_entries_; }
   void send_inode(InodeId inode, bool data_too);
   void send_entry(const Entry& entry);
   void send_epoch();
@@ -53,7 +58,10 @@ class Notifier final : public vfs::CacheObserver {
   std::unordered_map<InodeId, bool> inodes_;  // value: data too
   std::deque<Entry> entries_;
   bool all_entries_ = false;
+  bool sending_ = false;
   bool stopping_ = false;
+  // For what is queued to be sent; for what is being sent.
+  std::vector<std::shared_ptr<io::CancelToken>> waiting_, waiting_for_sent_;
   uint64_t sent_ = 0;
   std::thread thread_;
 };

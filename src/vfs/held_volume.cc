@@ -214,6 +214,8 @@ void HeldVolume::add_observer(DoorId door, CacheObserver* observer) { inner_->ad
 
 void HeldVolume::remove_observer(DoorId door) { inner_->remove_observer(door); }
 
+io::Task<void> HeldVolume::observers_know(DoorId door) { return inner_->observers_know(door); }
+
 io::Task<Result<void>> HeldVolume::start() { return inner_->start(); }
 
 io::Task<Result<void>> HeldVolume::stop() { return inner_->stop(); }

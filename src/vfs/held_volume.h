@@ -81,6 +81,7 @@ class HeldVolume final : public Volume {
   void set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) override;
   void add_observer(DoorId door, CacheObserver* observer) override;
   void remove_observer(DoorId door) override;
+  io::Task<void> observers_know(DoorId door) override;
   io::Task<Result<void>> start() override;
   io::Task<Result<void>> stop() override;
 

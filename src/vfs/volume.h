@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "data/store.h"
 #include "io/blocking_pool.h"
+#include "io/cancel.h"
 #include "io/task.h"
 #include "meta/service.h"
 #include "vfs/tiers.h"
@@ -83,6 +84,9 @@ class CacheObserver {
   virtual ~CacheObserver() = default;
   virtual void inode_changed(InodeId inode, bool data_too) = 0;
   virtual void entry_changed(InodeId parent, std::string_view name) = 0;
+  // False: it was told of something that it has not passed on yet; it keeps `waiter`, and cancels it once it has, or
+  // never will. From any thread.
+  virtual bool has_passed_on(std::shared_ptr<io::CancelToken> waiter) = 0;
 };
 
 // Who makes a change, so that observers are not told of what their own door did. 0: nobody's.
@@ -252,6 +256,10 @@ class Volume {
                                          std::function<void(int32_t id)> close) = 0;
   virtual void add_observer(DoorId door, CacheObserver* observer) = 0;  // whoever keeps pages of files has to
   virtual void remove_observer(DoorId door) = 0;
+  // Until others than `door` have passed on what they were told of so far: whoever is then told that a change is done
+  // finds it through them. Waits for half a second at most: a kernel may be busy with that very file. To be awaited
+  // with nothing held that answers to a kernel wait for.
+  virtual io::Task<void> observers_know(DoorId door) = 0;
 
   // Recovers what a crash left, then starts background work on the current reactor.
   virtual io::Task<Result<void>> start() = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "io/reactor.h"
+
 namespace firn::vfs {
 
 VolumeImpl::VolumeImpl(VolumeOptions options) : options_(options), meta_(options.meta), data_(options.data) {
@@ -59,6 +61,21 @@ void VolumeImpl::remove_observer(DoorId door) {
   std::lock_guard lock(doors_mutex_);
   std::erase_if(observers_, [door](const auto& entry) { return entry.first == door; });
   count_observers();
+}
+
+io::Task<void> VolumeImpl::observers_know(DoorId door) {
+  constexpr int64_t kPatienceNs = 500'000'000;
+  if (unobserved(door)) co_return;
+  std::vector<std::shared_ptr<io::CancelToken>> waiters;
+  {
+    std::lock_guard lock(doors_mutex_);
+    for (auto& [id, observer] : observers_) {
+      if (id == door) continue;
+      auto waiter = std::make_shared<io::CancelToken>();
+      if (!observer->has_passed_on(waiter)) waiters.push_back(std::move(waiter));
+    }
+  }
+  for (const auto& waiter : waiters) co_await io::sleep_for(kPatienceNs, waiter.get());
 }
 
 void VolumeImpl::count_observers() {

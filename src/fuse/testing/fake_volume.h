@@ -87,6 +87,7 @@ class FakeVolume final : public vfs::Volume {
   void set_passthrough_registrar(std::function<int32_t(int fd)> open, std::function<void(int32_t id)> close) override;
   void add_observer(vfs::DoorId door, vfs::CacheObserver* observer) override;
   void remove_observer(vfs::DoorId door) override;
+  io::Task<void> observers_know(vfs::DoorId) override { co_return; }
   Reply<void> start() override;
   Reply<void> stop() override;
 
