@@ -54,6 +54,9 @@ struct SetAttr {
   std::optional<uint32_t> flags;
   bool kill_set_ids =
       false;  // clear setuid, and setgid where group execute is set: a write or truncate by an unprivileged user
+  const Attr* expected = nullptr;  // borrowed; where the inode is another version (same_version), kStale
+  // What somebody was told the ctime is: it becomes later. Without `ctime`.
+  std::optional<Timestamp> told_ctime;
 };
 
 struct Removed {

@@ -142,6 +142,18 @@ io::Task<std::optional<vfs::Attr>> Service::attributes(InodeId inode) {
   co_return *std::move(attr);
 }
 
+io::Task<WeakCache> Service::weak_cache(InodeId inode, const meta::Witness& witness) {
+  WeakCache cache;
+  const meta::Witness::Seen* seen = witness.find(inode);
+  if (seen && seen->alone) {
+    cache.before = seen->before;
+    cache.after = seen->after;
+  } else {
+    cache.after = co_await attributes(inode);
+  }
+  co_return cache;
+}
+
 io::Task<Result<Target>> Service::resolve(const Request& request, std::span<const std::byte> bytes) {
   const std::optional<FileHandle> handle = key_.open(bytes);
   if (!handle) co_return fail(Code::kBadHandle);

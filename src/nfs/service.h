@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "meta/witness.h"
 #include "nfs/duplicate_requests.h"
 #include "nfs/exports.h"
 #include "nfs/file_handle.h"
@@ -90,6 +91,8 @@ class Service {
   io::Task<Result<void>> check(const Target& target, int mask);
   // nullopt: it is gone.
   io::Task<std::optional<vfs::Attr>> attributes(InodeId inode);
+  // What the call that had the witness with it did to an inode. Where that does not tell, `after` is what it is now.
+  io::Task<WeakCache> weak_cache(InodeId inode, const meta::Witness& witness);
   // The directory at an export's path. kNotFound, kNotDirectory.
   io::Task<Result<vfs::Attr>> walk(std::string_view plain_path);
   // What changed names or attributes is about to be answered.

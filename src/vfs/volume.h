@@ -57,6 +57,10 @@ struct WriteOptions {
 struct Change {
   meta::SetAttr attributes;
   std::optional<uint64_t> size;
+  bool may_resize = false;  // the caller has found out that `who` may
+  // Only where this is the ctime, as getattr tells it, in the transaction that makes the change. kStale: it is another.
+  // kBusy: as with unlink's `expected`.
+  std::optional<Timestamp> guard;
 };
 
 struct Listed {
@@ -154,7 +158,8 @@ class Volume {
 
   // ---- attributes ----
   virtual io::Task<Result<Attr>> getattr(InodeId inode) = 0;
-  // `handle` (may be null): the open file that ftruncate came through.
+  // `handle` (may be null): the open file that ftruncate came through. who.witness is not told of a file that a program
+  // writes past this process (passthrough).
   virtual io::Task<Result<Attr>> setattr(const Credentials& who, InodeId inode, const Change& change,
                                          Handle* handle) = 0;
   virtual io::Task<Result<void>> access(const Credentials& who, InodeId inode, int mask) = 0;

@@ -1,10 +1,16 @@
 """What the protocol promises, call by call, and what a hostile client gets."""
 import socket
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import raw_nfs as raw
 from raw_nfs import Client, opaque, sattr, u32, u64
 from served import EVERYBODY, ServedTest
+
+
+def seen(attributes):
+    """What weak cache data has of attributes that were there before."""
+    return attributes.size, attributes.mtime, attributes.ctime
 
 
 class Protocol(ServedTest):
@@ -47,19 +53,104 @@ class Protocol(ServedTest):
 
     def test_weak_cache_data(self):
         handle = self.client.create("f", mode=0o644)
-        before = self.client.getattr(handle)
         reader = self.client.call(raw.WRITE, opaque(handle) + u64(0) + u32(5, raw.FILE_SYNC) + opaque(b"hello"))
         self.assertEqual(reader.u32(), raw.OK)
         pre, post = reader.weak_cache()
         self.assertEqual(pre, (before.size, before.mtime, before.ctime))
         self.assertEqual(post.size, 5)
         self.assertEqual(self.client.getattr(handle).mtime, post.mtime)
-        folder = self.client.getattr(self.root)
-        reader = self.client.call(raw.REMOVE, opaque(self.root) + opaque("f"))
-        self.assertEqual(reader.u32(), raw.OK)
-        pre, post = reader.weak_cache()
-        self.assertEqual(pre[1], folder.mtime)
-        self.assertGreater(post.mtime, folder.mtime)
+        for attributes in ({"mode": 0o600}, {"size": 3}, {"size": 2, "mode": 0o640, "mtime": (5, 0)}):
+            before = self.client.getattr(handle)
+            reader = self.client.call(raw.SETATTR, opaque(handle) + sattr(**attributes) + u32(0))
+            self.assertEqual(reader.u32(), raw.OK)
+            self.assertEqual(reader.weak_cache(), (seen(before), self.client.getattr(handle)))
+        place = opaque(self.root)
+        for procedure, arguments, skipped in (
+                (raw.MKDIR, place + opaque("d") + sattr(mode=0o755), "made"),
+                (raw.SYMLINK, place + opaque("s") + sattr() + opaque("target"), "made"),
+                (raw.CREATE, place + opaque("g") + u32(raw.GUARDED) + sattr(mode=0o600), "made"),
+                (raw.CREATE, place + opaque("x") + u32(raw.EXCLUSIVE) + b"verifier", "made"),
+                (raw.LINK, opaque(handle) + place + opaque("l"), "linked"),
+                (raw.RENAME, place + opaque("g") + place + opaque("h"), None),
+                (raw.RMDIR, place + opaque("d"), None),
+                (raw.REMOVE, place + opaque("f"), None)):
+            before = self.client.getattr(self.root)
+            reader = self.client.call(procedure, arguments)
+            self.assertEqual(reader.u32(), raw.OK)
+            if skipped == "made" and reader.u32():
+                reader.opaque()
+            if skipped:
+                self.assertIsNotNone(reader.optional_attributes())
+            self.assertEqual(reader.weak_cache(), (seen(before), self.client.getattr(self.root)), procedure)
+        reader = self.client.call(raw.REMOVE, place + opaque("f"))
+        self.assertEqual(reader.u32(), raw.NOENT)
+        self.assertEqual(reader.weak_cache(), (None, self.client.getattr(self.root)))
+
+    def side_by_side(self, *works):
+        """Runs each with a connection of its own, and returns what they return."""
+        def run(work):
+            with Client(self.port) as client:
+                return work(client)
+        with ThreadPoolExecutor(len(works)) as pool:
+            return [done.result(timeout=120) for done in [pool.submit(run, work) for work in works]]
+
+    def test_weak_cache_data_is_of_one_change(self):
+        """What each call tells of the directory follows on what another told, without a gap and without an overlap."""
+        place = opaque(self.root)
+        first = self.client.getattr(self.root)
+
+        def make_and_remove(client):
+            told = []
+            mine = f"f{client.socket.getsockname()[1]}"
+            for i in range(150):
+                reader = client.call(raw.MKDIR, place + opaque(f"{mine}-{i}") + sattr(mode=0o755))
+                self.assertEqual(reader.u32(), raw.OK)
+                if reader.u32():
+                    reader.opaque()
+                reader.optional_attributes()
+                told.append(reader.weak_cache())
+                reader = client.call(raw.RMDIR, place + opaque(f"{mine}-{i}"))
+                self.assertEqual(reader.u32(), raw.OK)
+                told.append(reader.weak_cache())
+            return told
+
+        told = sum(self.side_by_side(*[make_and_remove] * 4), [])
+        told.sort(key=lambda pair: pair[1].mtime)
+        self.assertEqual([pre for pre, _ in told], [seen(first)] + [seen(post) for _, post in told[:-1]])
+
+    def test_guarded_changes_do_not_overwrite_each_other(self):
+        """Several count in one file's time of modification, while others change it in other ways."""
+        handle = self.client.create("f", mode=0o600)
+        self.client.status(raw.SETATTR, opaque(handle) + sattr(mtime=(1000, 0)) + u32(0))
+
+        def count(client):
+            refused = 0
+            for _ in range(100):
+                while True:
+                    known = client.getattr(handle)
+                    wanted = sattr(mtime=(known.mtime[0] + 1, 0), size=known.mtime[0] % 100)
+                    reader = client.call(raw.SETATTR, opaque(handle) + wanted + u32(1, *known.ctime))
+                    status = reader.u32()
+                    if status == raw.OK:
+                        pre, post = reader.weak_cache()
+                        self.assertIn(pre, (None, seen(known)))
+                        self.assertEqual(post.mtime[0], known.mtime[0] + 1)
+                        break
+                    self.assertEqual(status, raw.NOT_SYNC)
+                    refused += 1
+            return refused
+
+        def rename(client):
+            for i in range(300):
+                names = ("f", "g") if i % 2 == 0 else ("g", "f")
+                arguments = b"".join(opaque(self.root) + opaque(name) for name in names)
+                self.assertEqual(client.status(raw.RENAME, arguments), raw.OK)
+            return 0
+
+        refused = self.side_by_side(count, count, count, rename)
+        self.assertGreater(sum(refused), 0)
+        self.assertEqual(self.client.getattr(handle).mtime[0], 1300)
+        self.assertEqual(self.client.getattr(handle).size, 1299 % 100)
 
     def test_guarded_setattr(self):
         handle = self.client.create("f", mode=0o644)
