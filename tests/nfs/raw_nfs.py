@@ -80,8 +80,9 @@ class Reader:
 class Client:
     """One connection. Calls return a Reader that stands at the result, after asserting that RPC went well."""
 
-    def __init__(self, port, uid=0, gid=0, groups=(), auth=True, host="127.0.0.1", source=0):
-        self.socket = socket.create_connection((host, port), timeout=30, source_address=(host, source) if source else None)
+    def __init__(self, port, uid=0, gid=0, groups=(), auth=True, host="127.0.0.1", source=0, address=None):
+        own = (address or host, source) if source or address else None
+        self.socket = socket.create_connection((host, port), timeout=30, source_address=own)
         self.credentials = u32(0, 0)
         if auth:
             self.credentials = u32(1) + opaque(u32(0) + opaque("test") + u32(uid, gid, len(groups), *groups))
