@@ -43,6 +43,7 @@ class OpenNfsDoor final : public NfsDoor {
   io::Task<Result<void>> start(io::TcpAddress address) {
     std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
     const io::TcpAddress bound = CO_TRY(io::local_address_of(listener->fd()));
+    if (running_.events() && !running_.was_clean()) CO_TRY(co_await service_.recall(*running_.events()));
     service_.start();
     server_.start(std::move(listener));
     address_ = bound.text();

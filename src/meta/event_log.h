@@ -63,7 +63,9 @@ class EventLog {
   // Up to `limit` events above `after` and not above `through`. kStale: some of them were discarded.
   io::Task<Result<std::vector<LoggedEvent>>> read(kv::Transaction& transaction, uint64_t after, uint64_t through,
                                                   size_t limit);
-  // Service::find_former_name(). Takes about a microsecond for each event that is looked at.
+  // The latest first, not only the durable ones, until `look` yields false. About a microsecond for each.
+  io::Task<Result<void>> look_back(std::function<bool(LoggedEvent&)> look);
+  // Service::find_former_name().
   io::Task<Result<std::optional<std::string>>> find_former_name(InodeId directory,
                                                                 std::function<bool(std::string_view)> is_it);
   kv::Engine& engine() { return engine_; }

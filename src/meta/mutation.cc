@@ -169,6 +169,7 @@ uint64_t Mutation::write_event() {
     event.at = {attr.parent, noted_.inode->name};
   }
   if (noted_.who != nullptr) event.uid = noted_.who->uid;
+  if (witness_ != nullptr) event.request = witness_->request();
   if (noted_.other != nullptr) {
     event.other = noted_.other->attr.inode;
     event.other_type = noted_.other->attr.type;

@@ -1,6 +1,7 @@
 // What an inode is, as every layer above the store sees it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -111,6 +112,9 @@ inline Version version_of(const Attr& attr) { return {.size = attr.size, .mtime 
 
 // Whether both are the same version of the same file: nobody has written it, or changed what it is, in between.
 inline bool same_version(const Attr& a, const Attr& b) { return a.inode == b.inode && version_of(a) == version_of(b); }
+
+// What tells a client's request from all others, for doors whose clients ask again; zeros: none.
+using RequestId = std::array<uint64_t, 2>;
 
 class Witness;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "meta/event_log.h"
 #include "meta/witness.h"
 #include "nfs/duplicate_requests.h"
 #include "nfs/exports.h"
@@ -47,6 +48,10 @@ struct Request {
   XdrReader in;
   XdrWriter& out;
   FilePart& part;  // of a file that is to follow `out`
+  // Of procedures that are carried out once: what the log of events tells the call by; and, where a server that died
+  // has carried it out already, the inode (DuplicateRequests).
+  meta::RequestId id{};
+  std::optional<InodeId> done = {};
 };
 
 // What a handle stands for, and who wants something of it.
@@ -68,6 +73,8 @@ class Service {
   // The reply to one record, with its mark; nullopt: it is no call, and the connection should end.
   io::Task<std::optional<Reply>> answer(std::span<const std::byte> record, const Peer& peer, Waiting waiting);
 
+  // After a crash, before the first call: what was done last, for clients that were not told and ask again.
+  io::Task<Result<void>> recall(meta::EventLog& events);
   // Background work; on a reactor. No call may be running or follow once stop() was called.
   void start() { files_.start(); }
   io::Task<void> stop();

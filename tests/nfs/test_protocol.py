@@ -240,6 +240,65 @@ class Protocol(ServedTest):
         self.client.send(other)
         self.assertEqual(self.client.reply(78).u32(), raw.EXIST)
 
+    def test_what_a_server_that_died_has_done_is_not_done_again(self):
+        place = opaque(self.root)
+        for name in ("from", "gone", "linked"):
+            self.client.create(name, mode=0o600)
+        self.client.call(raw.MKDIR, place + opaque("empty") + sattr(mode=0o755))
+        linked = opaque(self.client.lookup("linked"))
+        attributes = sattr(mode=0o640, uid=7, mtime=(5, 0))
+        calls = ((raw.RENAME, place + opaque("from") + place + opaque("to"), raw.NOENT),
+                 (raw.REMOVE, place + opaque("gone"), raw.NOENT),
+                 (raw.RMDIR, place + opaque("empty"), raw.NOENT),
+                 (raw.LINK, linked + place + opaque("link"), raw.EXIST),
+                 (raw.MKDIR, place + opaque("made") + attributes, raw.EXIST),
+                 (raw.SYMLINK, place + opaque("symlink") + sattr() + opaque("target"), raw.EXIST),
+                 (raw.MKNOD, place + opaque("fifo") + u32(7) + attributes, raw.EXIST),
+                 (raw.CREATE, place + opaque("guarded") + u32(raw.GUARDED) + attributes, raw.EXIST),
+                 (raw.CREATE, place + opaque("exclusive") + u32(raw.EXCLUSIVE) + b"verifier", raw.OK))
+
+        def ask(client, number):
+            procedure, arguments, _ = calls[number]
+            client.send(client.message(procedure, arguments, xid=9000 + number))
+            reader = client.reply(9000 + number)
+            status = reader.u32()
+            made = procedure in (raw.MKDIR, raw.SYMLINK, raw.MKNOD, raw.CREATE)
+            # The handle, and what the call made of it.
+            return status, reader.opaque() if made and reader.u32() else None, reader.optional_attributes() if made else None
+
+        first = [ask(self.client, i) for i in range(len(calls))]
+        self.assertEqual({status for status, _, _ in first}, {raw.OK})
+        names = sorted(self.client.names(self.root))
+        self.kill()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            self.assertEqual([ask(again, i)[:2] for i in range(len(calls))], [told[:2] for told in first])
+            self.assertEqual([ask(again, i)[:2] for i in range(len(calls))], [told[:2] for told in first], "and again")
+            made = again.getattr(again.lookup("guarded", self.root))
+            self.assertEqual((made.mode, made.uid, made.mtime), (0o640, 7, (5, 0)))
+            self.assertEqual(again.getattr(again.lookup("linked", self.root)).nlink, 2)
+            self.assertEqual(sorted(again.names(self.root)), names)
+            # Another call is another call.
+            for procedure, arguments, expected in calls:
+                self.assertEqual(again.status(procedure, arguments), expected)
+        self.stop()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            self.assertEqual(ask(again, 0)[0], raw.NOENT, "a server that was stopped has answered everything")
+
+    def test_what_was_undone_since_is_not_done_again(self):
+        message = self.client.message(raw.REMOVE, opaque(self.root) + opaque("f"), xid=77)
+        self.client.create("f", mode=0o600)
+        self.client.send(message)
+        self.assertEqual(self.client.reply(77).u32(), raw.OK)
+        self.client.create("f", mode=0o600)
+        self.kill()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            again.send(message)
+            self.assertEqual(again.reply(77).u32(), raw.OK)
+            self.assertIsInstance(again.lookup("f", self.root), bytes, "it is another file's name by now")
+
     def test_write_verifier_changes_with_the_run(self):
         handle = self.client.create("f", mode=0o644)
         verifiers = {self.client.write(handle, 0, b"a", raw.UNSTABLE), self.client.write(handle, 1, b"b", raw.DATA_SYNC),

@@ -74,6 +74,15 @@ io::Task<Result<vfs::Attr>> reuse(Service& service, const Target& directory, con
   co_return co_await volume.setattr(who, file.inode(), {.attributes = {}, .size = arguments.wanted.size}, nullptr);
 }
 
+// What a server that died has made: perhaps without the attributes, and others may have written to it since.
+io::Task<Result<vfs::Attr>> finish_making(Service& service, const Target& directory, const CreateArguments& arguments,
+                                          InodeId done) {
+  vfs::Attr made = CO_TRY(co_await service.volume().getattr(done));
+  NewAttributes wanted = arguments.wanted;
+  if (made.size != 0) wanted.size.reset();
+  co_return co_await set_new_attributes(service, directory, std::move(made), wanted);
+}
+
 io::Task<Result<vfs::Attr>> make(Service& service, const Target& directory, const CreateArguments& arguments,
                                  meta::Witness& witness) {
   const meta::NodeSpec spec{.mode = arguments.wanted.mode.value_or(kDefaultMode) & 07777};
@@ -98,9 +107,10 @@ io::Task<Accepted> create(Service& service, Request& request) {
   Result<vfs::Attr> made = fail(directory ? Code::kIo : directory.error().code());
   if (directory) {
     const bool exclusive = arguments.how == static_cast<uint32_t>(How::kExclusive);
-    meta::Witness witness;
-    made = co_await (exclusive ? make_exclusive(service, *directory, arguments, witness)
-                               : make(service, *directory, arguments, witness));
+    meta::Witness witness(request.id);
+    made = co_await (request.done ? finish_making(service, *directory, arguments, *request.done)
+                     : exclusive  ? make_exclusive(service, *directory, arguments, witness)
+                                  : make(service, *directory, arguments, witness));
     cache = co_await service.weak_cache(directory->inode(), witness);
     const Result<void> settled = co_await service.settle(directory->inode());
     if (made && !settled) made = fail(settled.error());
