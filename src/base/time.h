@@ -13,6 +13,12 @@ struct Timestamp {
   friend constexpr auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
 
+// A nanosecond later.
+constexpr Timestamp next_after(Timestamp time) {
+  constexpr uint32_t kLast = 999'999'999;
+  return time.nanoseconds == kLast ? Timestamp{time.seconds + 1, 0} : Timestamp{time.seconds, time.nanoseconds + 1};
+}
+
 // Thread-safe. The simulator supplies a virtual one; `system_clock()` is the real one.
 class Clock {
  public:

@@ -67,7 +67,7 @@ HttpDoor::HttpDoor(Options options, HttpPlan plan)
       tokens_(std::move(plan_.tokens), [this](std::string text) { return keep_tokens(std::move(text)); }),
       api_(with_tokens(std::move(options.api))),
       access_(tokens_, [this](http::Exchange& exchange) { return api_.handle(exchange); }),
-      tcp_counts_(std::make_shared<http::ConnectionCounts>(http::ConnectionCounts::Limits{
+      tcp_counts_(std::make_shared<io::ConnectionCounts>(io::ConnectionCounts::Limits{
           .connections = static_cast<unsigned>(plan_.settings.connections),
           .per_address = static_cast<unsigned>(plan_.settings.connections_per_address)})) {}
 

@@ -58,7 +58,7 @@ class HttpDoor {
   http::TokenSet tokens_;
   http::Api api_;
   http::Access access_;
-  std::shared_ptr<http::ConnectionCounts> tcp_counts_;
+  std::shared_ptr<io::ConnectionCounts> tcp_counts_;
   std::vector<std::unique_ptr<http::Server>> servers_;
   std::vector<io::TcpAddress> bound_;
   std::vector<std::string> addresses_;

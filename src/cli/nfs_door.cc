@@ -20,6 +20,12 @@ uint64_t short_id(const meta::VolumeSettings& record) {
   return record.id.size() < 8 ? 0 : load_be<uint64_t>(record.id.data());
 }
 
+nfs::ServerLimits limits_of(const NfsSettings& settings) {
+  nfs::ServerLimits limits;
+  limits.connections_per_address = static_cast<unsigned>(settings.connections_per_address);
+  return limits;
+}
+
 class OpenNfsDoor final : public NfsDoor {
  public:
   OpenNfsDoor(RunningVolume& running, const NfsSettings& settings, nfs::Exports exports,
@@ -32,11 +38,12 @@ class OpenNfsDoor final : public NfsDoor {
                   .volume_id = short_id(running.record()),
                   .sync = settings.sync,
                   .write_verifier = system_random().next()}),
-        server_({.service = service_, .reactors = running.reactors().all(), .limits = {}}) {}
+        server_({.service = service_, .reactors = running.reactors().all(), .limits = limits_of(settings)}) {}
 
   io::Task<Result<void>> start(io::TcpAddress address) {
     std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
     const io::TcpAddress bound = CO_TRY(io::local_address_of(listener->fd()));
+    if (running_.events() && !running_.was_clean()) CO_TRY(co_await service_.recall(*running_.events()));
     service_.start();
     server_.start(std::move(listener));
     address_ = bound.text();

@@ -1,6 +1,7 @@
 #include "cli/nfs_settings.h"
 
 #include "nfs/exports.h"
+#include "nfs/server.h"
 
 namespace firn::cli {
 namespace {
@@ -26,6 +27,9 @@ void append_schema(NfsSettings& s, config::Schema& schema) {
                     "faster, and a power cut may take what a client believes done."});
   schema.push_back({"nfs.rpcbind", config::Flag{&s.rpcbind},
                     "Tell this machine's rpcbind, so that clients need not be given the port."});
+  schema.push_back({"nfs.connections_per_address",
+                    config::Integer{&s.connections_per_address, 1, nfs::ServerLimits().connections},
+                    "TCP connections at once from each address; 256 from all together."});
 }
 
 }  // namespace firn::cli

@@ -1,6 +1,7 @@
 // The section [nfs] of firn.toml.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct NfsSettings {
   std::vector<std::string> exports;
   bool sync = true;
   bool rpcbind = false;
+  int64_t connections_per_address = 128;
 };
 
 void append_schema(NfsSettings& settings, config::Schema& schema);

@@ -56,7 +56,7 @@ Server::Server(Options options)
                  .serve = [this](std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
                    return serve_entered(std::move(socket), std::move(entry));
                  }}) {
-  if (!options_.counts) options_.counts = std::make_shared<ConnectionCounts>(ConnectionCounts::Limits{});
+  if (!options_.counts) options_.counts = std::make_shared<io::ConnectionCounts>(io::ConnectionCounts::Limits{});
 }
 
 void Server::start(std::unique_ptr<io::Listener> listener) { acceptor_.start(std::move(listener)); }
@@ -77,7 +77,7 @@ io::Task<void> Server::cut_off_late(io::CancelToken* drained, io::Gate::Entry) {
 
 io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
   const int fd = socket->fd();
-  const ConnectionCounts::Place place = options_.counts->enter(counted_address(fd));
+  const io::ConnectionCounts::Place place = options_.counts->enter(counted_address(fd));
   if (!place) {
     // Where TLS is spoken, a shake of hands is what there is too much of.
     if (!options_.secure) co_await refuse(*socket, problem(503, "too many connections; try again"));

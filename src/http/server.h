@@ -4,9 +4,9 @@
 #include <functional>
 #include <memory>
 
-#include "http/connection_counts.h"
 #include "http/exchange.h"
 #include "io/acceptor.h"
+#include "io/connection_counts.h"
 #include "io/socket.h"
 #include "io/sync.h"
 
@@ -26,7 +26,7 @@ class Server {
     // Makes the connection that is spoken on out of the accepted one (TLS). May be empty.
     std::function<io::Task<Result<std::unique_ptr<io::Socket>>>(std::unique_ptr<io::Socket>, io::Until)> secure = {};
     // Shared with other servers; null: this one's own, with the defaults.
-    std::shared_ptr<ConnectionCounts> counts = {};
+    std::shared_ptr<io::ConnectionCounts> counts = {};
     std::vector<io::Reactor*> reactors = {};  // for connections, in turn; none: the one of start()
   };
   explicit Server(Options options);

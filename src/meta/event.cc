@@ -51,6 +51,8 @@ std::string_view encode_event(const EventDraft& event) {
   if (!event.from.name.empty()) m.set_from_name(event.from.name.data(), event.from.name.size());
   if (event.other) write_other(event, m);
   if (!event.xattr.empty()) m.set_xattr(event.xattr.data(), event.xattr.size());
+  m.set_request_low(event.request[0]);
+  m.set_request_high(event.request[1]);
   m.SerializeToString(&bytes);
   return bytes;
 }
@@ -71,7 +73,8 @@ Result<Event> decode_event(std::string_view bytes) {
                .other = InodeId(m.other()),
                .other_type = m.other() == 0 ? FileType::kRegular : FileType(m.other_type()),
                .other_nlink = m.other() == 0 ? 0 : m.other_nlink(),
-               .xattr = m.xattr()};
+               .xattr = m.xattr(),
+               .request = {m.request_low(), m.request_high()}};
 }
 
 }  // namespace firn::meta

@@ -47,7 +47,8 @@ struct EventOf {
   InodeId other;                // what a rename replaced or exchanged; 0: nothing
   FileType other_type = FileType::kRegular;
   uint32_t other_nlink = 0;
-  Text xattr;  // kXattr: its name
+  Text xattr;           // kXattr: its name
+  RequestId request{};  // that it was done for, where a door may be asked again after a crash
   friend bool operator==(const EventOf&, const EventOf&) = default;
 };
 

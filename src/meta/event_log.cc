@@ -190,6 +190,42 @@ io::Task<Result<std::vector<LoggedEvent>>> EventLog::read(kv::Transaction& trans
   co_return events;
 }
 
+io::Task<Result<void>> EventLog::look_back(std::function<bool(LoggedEvent&)> look) {
+  constexpr uint64_t kAtOnce = 1024;
+  const auto transaction = engine_.begin();
+  const auto last_given = [this] {
+    std::lock_guard lock(numbers_mutex_);
+    return given_;
+  };
+  for (uint64_t through = last_given(); through >= oldest();) {
+    const uint64_t after = std::max(through - std::min(through, kAtOnce), oldest() - 1);
+    auto events = co_await read(*transaction, after, through, kAtOnce);
+    // Discarded meanwhile; or no firn wrote it.
+    if (!events && (events.error() == Code::kStale || events.error() == Code::kCorrupt)) break;
+    if (!events) co_return fail(events.error());
+    for (auto logged = events->rbegin(); logged != events->rend(); ++logged)
+      if (!look(*logged)) co_return Result<void>();
+    through = after;
+    co_await io::yield();
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<std::optional<std::string>>> EventLog::find_former_name(InodeId directory,
+                                                                        std::function<bool(std::string_view)> is_it) {
+  std::optional<std::string> found;
+  CO_TRY(co_await look_back([&](LoggedEvent& logged) {
+    Event& event = logged.event;
+    EventPlace* taken = event.kind == EventKind::kRemoved   ? &event.at
+                        : event.kind == EventKind::kRenamed ? &event.from
+                                                            : nullptr;
+    if (!taken || taken->parent != directory || !is_it(taken->name)) return true;
+    found = std::move(taken->name);
+    return false;
+  }));
+  co_return found;
+}
+
 io::Task<Result<bool>> EventLog::trim() {
   uint64_t first = 0, gone = 0;
   {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -60,6 +63,11 @@ class EventLog {
   // Up to `limit` events above `after` and not above `through`. kStale: some of them were discarded.
   io::Task<Result<std::vector<LoggedEvent>>> read(kv::Transaction& transaction, uint64_t after, uint64_t through,
                                                   size_t limit);
+  // The latest first, not only the durable ones, until `look` yields false. About a microsecond for each.
+  io::Task<Result<void>> look_back(std::function<bool(LoggedEvent&)> look);
+  // Service::find_former_name().
+  io::Task<Result<std::optional<std::string>>> find_former_name(InodeId directory,
+                                                                std::function<bool(std::string_view)> is_it);
   kv::Engine& engine() { return engine_; }
   // No event up to this one is still to be committed; later ones may be there.
   uint64_t settled() const;

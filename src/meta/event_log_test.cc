@@ -159,6 +159,27 @@ TEST_F(Events, OldOnesAreDiscarded) {
   EXPECT_EQ(w().events(11).size(), 16u);
 }
 
+TEST_F(Events, TellWhichNamesAreGone) {
+  const Attr d = v().mkdir(kRootInode, "d");
+  for (const char* name : {"a", "b", "c"}) v().file(d.inode, name);
+  const auto gone = [&](InodeId directory, std::string_view name) {
+    return *run(v().service().find_former_name(directory, [name](std::string_view each) { return each == name; }));
+  };
+  EXPECT_EQ(v().unlink(d.inode, "a"), Code::kOk);
+  EXPECT_EQ(v().rename(d.inode, "b", kRootInode, "e"), Code::kOk);
+  EXPECT_EQ(v().rename(kRootInode, "e", d.inode, "c"), Code::kOk);
+  for (int i = 0; i < 3000; ++i) v().chmod(d.inode, 0700);
+  open();
+  EXPECT_EQ(gone(d.inode, "a"), "a");
+  EXPECT_EQ(gone(d.inode, "b"), "b");
+  EXPECT_EQ(gone(d.inode, "c"), std::nullopt);
+  EXPECT_EQ(gone(kRootInode, "e"), "e");
+  EXPECT_EQ(gone(kRootInode, "a"), std::nullopt);
+  open({.hot_id = 0, .keep = 10});
+  EXPECT_TRUE(*run(log().trim()));
+  EXPECT_EQ(gone(d.inode, "a"), std::nullopt) << "it was too long ago";
+}
+
 TEST_F(Events, ReplacedAndExchanged) {
   const Attr a = v().file(kRootInode, "a");
   const Attr b = v().file(kRootInode, "b");

@@ -20,7 +20,8 @@ EventDraft full_event() {
           .other = InodeId(9),
           .other_type = FileType::kDirectory,
           .other_nlink = 3,
-          .xattr = "user.x"};
+          .xattr = "user.x",
+          .request = {1, 2}};
 }
 
 TEST(EventRecords, Golden) {
@@ -29,7 +30,11 @@ TEST(EventRecords, Golden) {
             "3080c49fd50c3d0700000040004801520"
             "36e657758026203"
             "6f6c6468097002780382010"
-            "6757365722e78");
+            "6757365722e78"
+            "8901"
+            "0100000000000000"
+            "9101"
+            "0200000000000000");
   EXPECT_EQ(to_hex(encode_event({.inode = InodeId(2)})), "080110021801");
 }
 
@@ -44,6 +49,7 @@ TEST(EventRecords, SurviveTheRoundTrip) {
   EXPECT_EQ(back->other_type, FileType::kDirectory);
   EXPECT_EQ(back->other_nlink, 3u);
   EXPECT_EQ(back->xattr, "user.x");
+  EXPECT_EQ(back->request, (RequestId{1, 2}));
   EXPECT_EQ(decode_event(std::string(encode_event({.inode = InodeId(2)})))->uid, std::nullopt);
 }
 

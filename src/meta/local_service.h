@@ -41,6 +41,8 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<std::string>> readlink(InodeId inode) override;
   io::Task<Result<std::vector<DirEntry>>> readdir(InodeId directory, std::string_view after,
                                                   ReaddirOptions options) override;
+  io::Task<Result<std::optional<std::string>>> find_former_name(InodeId directory,
+                                                                std::function<bool(std::string_view)> is_it) override;
 
   io::Task<Result<std::string>> getxattr(const Credentials& who, InodeId inode, std::string_view name) override;
   io::Task<Result<void>> setxattr(const Credentials& who, InodeId inode, std::string_view name, std::string_view value,

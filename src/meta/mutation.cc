@@ -21,6 +21,7 @@ void Mutation::restart() {
   dirent_count_ = 0;
   now_.reset();
   noted_ = {};
+  witness_ = nullptr;
   locks_.release();
 }
 
@@ -43,6 +44,7 @@ io::Task<Result<Inode*>> Mutation::inode(InodeId id) {
   slot.was_orphan = slot.inode.attr.nlink == 0;
   slot.was_live = slot.inode.attr.content.live;
   slot.was_share = share_of(slot.inode.attr);
+  slot.was = version_of(slot.inode.attr);
   co_return &slot.inode;
 }
 
@@ -98,6 +100,15 @@ void Mutation::put_dirent(InodeId parent, std::string_view name, Dirent dirent) 
 void Mutation::touch(Inode* directory) {
   directory->attr.mtime = directory->attr.ctime = now();
   update(directory);
+  slot_of(directory).touched = true;
+}
+
+void Mutation::keep_times_apart(Slot& slot) {
+  Attr& attr = slot.inode.attr;
+  const bool is_now = now_ && slot.existed && slot.fate == Fate::kPut && attr.ctime == *now_;
+  if (!is_now || !is_within_tick(slot.was.ctime)) return;
+  attr.ctime = next_after(slot.was.ctime);
+  if (slot.touched) attr.mtime = attr.ctime;
 }
 
 void Mutation::write_dirents() {
@@ -158,6 +169,7 @@ uint64_t Mutation::write_event() {
     event.at = {attr.parent, noted_.inode->name};
   }
   if (noted_.who != nullptr) event.uid = noted_.who->uid;
+  if (witness_ != nullptr) event.request = witness_->request();
   if (noted_.other != nullptr) {
     event.other = noted_.other->attr.inode;
     event.other_type = noted_.other->attr.type;
@@ -178,6 +190,13 @@ void Mutation::publish() {
     core_.dirents.publish(dirents_[i].parent, dirents_[i].name, dirents_[i].dirent);
 }
 
+void Mutation::tell_witness() {
+  for (size_t i = 0; i < slot_count_; ++i) {
+    const Slot& slot = *slots_[i];
+    if (slot.existed && slot.fate == Fate::kPut) witness_->note(slot.was, slot.inode.attr);
+  }
+}
+
 void Mutation::drop_from_caches() {
   for (size_t i = 0; i < slot_count_; ++i) core_.inodes.drop(slots_[i]->inode.attr.inode);
   for (size_t i = 0; i < dirent_count_; ++i) core_.dirents.drop(dirents_[i].parent, dirents_[i].name);
@@ -186,8 +205,10 @@ void Mutation::drop_from_caches() {
 io::Task<Result<void>> Mutation::commit() {
   transaction();
   write_dirents();
-  for (size_t i = 0; i < slot_count_; ++i)
+  for (size_t i = 0; i < slot_count_; ++i) {
+    keep_times_apart(*slots_[i]);
     if (slots_[i]->fate != Fate::kUnchanged) write_inode(*slots_[i]);
+  }
   write_usage();
   const uint64_t event = write_event();
   const Result<kv::Version> committed = co_await transaction_->commit();
@@ -198,6 +219,7 @@ io::Task<Result<void>> Mutation::commit() {
     co_return fail(committed.error());
   }
   publish();
+  if (witness_) tell_witness();
   co_return {};
 }
 

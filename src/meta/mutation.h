@@ -11,6 +11,7 @@
 #include "meta/core.h"
 #include "meta/event_log.h"
 #include "meta/usage.h"
+#include "meta/witness.h"
 
 namespace firn::meta {
 
@@ -23,6 +24,8 @@ struct Slot {
   bool existed = false;
   bool was_orphan = false;
   bool was_live = false;
+  bool touched = false;  // a directory whose names change
+  Version was;
   UsageShare was_share = {};
 };
 }  // namespace internal
@@ -32,6 +35,8 @@ struct Slot {
 //  1. There is an orphan record exactly when nlink is 0.
 //  2. There is a live record exactly when its content is live.
 //  3. The usage counters follow the inodes: share_of().
+//  4. A change that moves the ctime makes it later than it was, also within one tick of the clock: so do a directory's
+//     changes its mtime. Only a clock that was set back goes back.
 // Not thread-safe. With an exclusive owner, everything that is read must be locked, or immutable, or hold the tree
 // mutex: reads may come from the caches and do not conflict.
 class Mutation {
@@ -77,7 +82,12 @@ class Mutation {
     const Inode* other = nullptr;
     std::string_view xattr;
   };
-  void note(const Noted& change) { noted_ = change; }
+  void note(const Noted& change) {
+    noted_ = change;
+    if (change.who != nullptr) witness_ = change.who->witness;
+  }
+  // Who is told by commit(), where nobody is noted.
+  void set_witness(Witness* witness) { witness_ = witness; }
 
   // For keys other than inodes and directory entries.
   kv::Transaction& transaction();
@@ -88,6 +98,11 @@ class Mutation {
   Timestamp now() {
     if (!now_) now_ = core_.now();
     return *now_;
+  }
+
+  // That time is later than this one, unless the clock was set back.
+  void come_after(Timestamp time) {
+    if (is_within_tick(time)) now_ = next_after(time);
   }
 
   // kConflict: nothing was applied, try again with a new Mutation.
@@ -107,18 +122,23 @@ class Mutation {
 
   Slot& slot_of(Inode* inode);
   Slot& new_slot(Inode inode);
+  // Whether it is not before now(), and no further ahead than stamps get that are kept apart.
+  bool is_within_tick(Timestamp time) { return time >= now() && time.seconds <= now().seconds + 1; }
+  void keep_times_apart(Slot& slot);
   void write_dirents();
   void write_inode(const Slot& slot);
   void write_usage();
   // Writes the event; its number, 0: there is none.
   uint64_t write_event();
   void publish();
+  void tell_witness();
   void drop_from_caches();
 
   Core& core_;
   LockSet locks_;
   std::optional<Timestamp> now_;
   Noted noted_;
+  Witness* witness_ = nullptr;
   std::unique_ptr<kv::Transaction> transaction_;  // begun at the first use
   std::array<std::optional<Slot>, kMaxInodes> slots_;
   std::array<DirentChange, kMaxDirents> dirents_;

@@ -54,6 +54,9 @@ struct SetAttr {
   std::optional<uint32_t> flags;
   bool kill_set_ids =
       false;  // clear setuid, and setgid where group execute is set: a write or truncate by an unprivileged user
+  const Attr* expected = nullptr;  // borrowed; where the inode is another version (same_version), kStale
+  // What somebody was told the ctime is: it becomes later. Without `ctime`.
+  std::optional<Timestamp> told_ctime;
 };
 
 struct Removed {
@@ -148,6 +151,10 @@ class Service {
   // Fewer than options.limit: the end. Permission is the opener's business (access).
   virtual io::Task<Result<std::vector<DirEntry>>> readdir(InodeId directory, std::string_view after,
                                                           ReaddirOptions options) = 0;
+  // A name for which `is_it` holds, and that was taken from the directory: removed or renamed, the latest first, as far
+  // back as the log of events goes. nullopt: there is none, or no log.
+  virtual io::Task<Result<std::optional<std::string>>> find_former_name(
+      InodeId directory, std::function<bool(std::string_view)> is_it) = 0;
 
   // Names carry their namespace ("user.x"). "system.posix_acl_access" and "system.posix_acl_default" hold the
   // kernel's xattr representation; setting the access ACL updates the mode bits and the other way round.

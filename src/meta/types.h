@@ -1,6 +1,7 @@
 // What an inode is, as every layer above the store sees it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -101,10 +102,21 @@ struct Attr {
   Policy policy;             // regular files and directories only
 };
 
+// What tells an inode's versions apart.
+struct Version {
+  uint64_t size = 0;
+  Timestamp mtime, ctime;
+  friend bool operator==(const Version&, const Version&) = default;
+};
+inline Version version_of(const Attr& attr) { return {.size = attr.size, .mtime = attr.mtime, .ctime = attr.ctime}; }
+
 // Whether both are the same version of the same file: nobody has written it, or changed what it is, in between.
-inline bool same_version(const Attr& a, const Attr& b) {
-  return a.inode == b.inode && a.size == b.size && a.mtime == b.mtime && a.ctime == b.ctime;
-}
+inline bool same_version(const Attr& a, const Attr& b) { return a.inode == b.inode && version_of(a) == version_of(b); }
+
+// What tells a client's request from all others, for doors whose clients ask again; zeros: none.
+using RequestId = std::array<uint64_t, 2>;
+
+class Witness;
 
 // A change of a regular file's bytes, committed as one transaction.
 struct ContentUpdate {
@@ -115,6 +127,7 @@ struct ContentUpdate {
   std::optional<Timestamp> atime, mtime;
   std::optional<Timestamp> ctime;  // raised to this when it is later than the stored one; absent: stays
   bool kill_set_ids = false;
+  Witness* witness = nullptr;  // as that of Credentials
 };
 
 // Who asks.
@@ -126,6 +139,8 @@ struct Credentials {
   bool kernel_checked = false;
   // Which door asks (vfs::DoorId): caches of the other doors are told of the change. 0: none.
   uint32_t door = 0;
+  // Borrowed, until the call has returned: is told what the call changes. Null: nobody wants to know.
+  Witness* witness = nullptr;
 
   bool privileged() const { return uid == 0; }
   bool in_group(uint32_t group) const {

@@ -162,6 +162,21 @@ TEST(DuplicateRequests, AreToldTheFirstAnswer) {
   EXPECT_TRUE(requests.begin(key_of("10.0.0.1", "Rename"), 1).first) << "another call with the same xid";
 }
 
+TEST(DuplicateRequests, OfBeforeACrashAreAnsweredAsDone) {
+  DuplicateRequests requests({.most = 2, .lifetime_ns = 100, .most_reply_bytes = 100});
+  EXPECT_TRUE(requests.recall(key_of("10.0.0.1", "mkdir"), InodeId(7), 0));
+  EXPECT_TRUE(requests.recall(key_of("10.0.0.1", "remove"), InodeId(8), 0));
+  EXPECT_FALSE(requests.recall(key_of("10.0.0.1", "older"), InodeId(9), 0));
+  const auto asked = requests.begin(key_of("10.0.0.1", "mkdir"), 50);
+  EXPECT_TRUE(asked.first);
+  EXPECT_EQ(asked.entry->done, InodeId(7));
+  const auto again = requests.begin(key_of("10.0.0.1", "mkdir"), 60);
+  EXPECT_FALSE(again.first);
+  requests.finish(*asked.entry, bytes_of("made"));
+  EXPECT_EQ(again.entry->reply, "made");
+  EXPECT_EQ(requests.begin(key_of("10.0.0.1", "remove"), 101).entry->done, std::nullopt) << "its time is over";
+}
+
 TEST(DuplicateRequests, AreBounded) {
   DuplicateRequests requests({.most = 10, .lifetime_ns = 100, .most_reply_bytes = 4});
   for (int i = 0; i < 100; ++i) (void)requests.begin(key_of("10.0.0.1", std::to_string(i)), 0);

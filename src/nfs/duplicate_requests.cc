@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include <utility>
+
 namespace firn::nfs {
 
 DuplicateRequests::Key DuplicateRequests::key_of(const Address& client, std::span<const std::byte> record) {
@@ -17,7 +19,10 @@ DuplicateRequests::Begun DuplicateRequests::begin(const Key& key, int64_t now_ns
     known_.erase(order_.front().first);
     order_.pop_front();
   }
-  if (const auto found = known_.find(key); found != known_.end()) return {found->second->second, false};
+  if (const auto found = known_.find(key); found != known_.end()) {
+    const std::shared_ptr<Entry>& entry = found->second->second;
+    return {entry, !std::exchange(entry->answering, true)};
+  }
   auto entry = std::make_shared<Entry>();
   entry->begun_ns = now_ns;
   known_[key] = order_.insert(order_.end(), {key, entry});
@@ -28,6 +33,19 @@ void DuplicateRequests::finish(Entry& entry, std::span<const std::byte> reply) {
   if (reply.size() <= options_.most_reply_bytes)
     entry.reply.assign(reinterpret_cast<const char*>(reply.data()), reply.size());
   entry.answered.set();
+}
+
+bool DuplicateRequests::recall(const Key& key, InodeId done, int64_t now_ns) {
+  std::lock_guard lock(mutex_);
+  if (order_.size() >= options_.most) return false;
+  const auto [place, is_new] = known_.try_emplace(key);
+  if (!is_new) return true;
+  auto entry = std::make_shared<Entry>();
+  entry->begun_ns = now_ns;
+  entry->done = done;
+  entry->answering = false;
+  place->second = order_.insert(order_.begin(), {key, std::move(entry)});
+  return true;
 }
 
 size_t DuplicateRequests::size() const {

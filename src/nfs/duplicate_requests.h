@@ -2,26 +2,28 @@
 // the same xid, perhaps on another connection: it is told what came of the first time.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
 
 #include "io/sync.h"
+#include "meta/types.h"
 #include "nfs/exports.h"
 
 namespace firn::nfs {
 
-// Thread-safe. In memory: a restart forgets, as every NFSv3 server's does.
+// Thread-safe. In memory. After a crash, what was done is known from the log of events, which has the key beside each
+// change of a name: recall().
 class DuplicateRequests {
  public:
   // What tells calls apart: 128 bits of a hash over the client's address and all of the call, its xid included.
-  using Key = std::array<uint64_t, 2>;
+  using Key = meta::RequestId;
   static Key key_of(const Address& client, std::span<const std::byte> record);
 
   struct Options {
@@ -36,6 +38,9 @@ class DuplicateRequests {
     io::Event answered;
     std::string reply;  // once answered; empty: it was not kept
     int64_t begun_ns = 0;
+    // By the server that died: the inode that was made, or given or taken a name. What is left is to answer.
+    std::optional<InodeId> done;
+    bool answering = true;  // somebody is, or was; guarded by the mutex of all
   };
   struct Begun {
     std::shared_ptr<Entry> entry;
@@ -43,6 +48,10 @@ class DuplicateRequests {
   };
   Begun begin(const Key& key, int64_t now_ns);
   void finish(Entry& entry, std::span<const std::byte> reply);
+
+  // A call of before the crash; older ones follow. False: there are as many as may be.
+  bool recall(const Key& key, InodeId done, int64_t now_ns);
+  int64_t lifetime_ns() const { return options_.lifetime_ns; }
 
   size_t size() const;
 

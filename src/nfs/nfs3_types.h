@@ -62,9 +62,11 @@ enum class NfsType : uint32_t {
 NfsType nfs_type_of(meta::FileType type);
 std::optional<meta::FileType> file_type_of(uint32_t nfs_type);
 
-// What a mutation found before it, and what it left behind; absent where nobody knows.
+// wcc_data: what a call found and what it left behind. A client takes all that differs between the two for its own
+// doing: `before` is there only where both were taken with the change, and nobody else's is in between.
 struct WeakCache {
-  std::optional<vfs::Attr> before, after;
+  std::optional<meta::Version> before;
+  std::optional<vfs::Attr> after;
 };
 
 // Writes the attributes of a volume's inodes; `volume_id` becomes their fsid.

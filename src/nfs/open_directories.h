@@ -11,7 +11,7 @@
 namespace firn::nfs {
 
 // Thread-safe; calls need a current reactor. At most kMost are kept: a listing that goes on in a directory that was let
-// go finds its place again by reading from the start.
+// go finds its place again by reading the names from the start, and the log of events for a name that is gone.
 class OpenDirectories {
  public:
   static constexpr size_t kMost = 64;

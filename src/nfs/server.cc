@@ -46,7 +46,9 @@ Server::Server(Options options)
            .reactors = options_.reactors,
            .serve = [this](std::unique_ptr<io::Socket> socket,
                            io::Gate::Entry entry) { return serve_entered(std::move(socket), std::move(entry)); }}),
-      calls_(options_.limits.calls) {}
+      calls_(options_.limits.calls),
+      connections_(
+          {.connections = options_.limits.connections, .per_address = options_.limits.connections_per_address}) {}
 
 void Server::start(std::unique_ptr<io::Listener> listener) { acceptor_.start(std::move(listener)); }
 
@@ -66,14 +68,17 @@ io::Task<void> Server::stop() {
 io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
   Result<Peer> peer = peer_of(*socket);
   if (!peer) co_return;  // gone already
-  if (connections_.fetch_add(1) < options_.limits.connections) {
-    open_connections().add(1);
-    co_await serve(std::move(socket), *std::move(peer));
-    open_connections().add(-1);
-  } else {
-    log::warning("nfs: {}: refused, there are {} connections", peer->name, options_.limits.connections);
+  const io::ConnectionCounts::Place place = connections_.enter(peer->name);
+  if (!place) {
+    const bool of_address = place.full() == io::ConnectionCounts::Full::kOfAddress;
+    log::warning("nfs: {}: refused, there are {} connections{}", peer->name,
+                 of_address ? options_.limits.connections_per_address : options_.limits.connections,
+                 of_address ? " from there" : "");
+    co_return;
   }
-  connections_.fetch_sub(1);
+  open_connections().add(1);
+  co_await serve(std::move(socket), *std::move(peer));
+  open_connections().add(-1);
 }
 
 io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket, Peer peer) {

@@ -1,11 +1,11 @@
 // nfs::Server: accepts connections, reads records, and sends the replies to each as they become ready.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "io/acceptor.h"
+#include "io/connection_counts.h"
 #include "io/socket.h"
 #include "io/sync.h"
 #include "nfs/rpc_record.h"
@@ -15,6 +15,7 @@ namespace firn::nfs {
 
 struct ServerLimits {
   unsigned connections = 256;
+  unsigned connections_per_address = 128;
   size_t calls = 512;               // being answered at once, with what they carry and what they are answered
   size_t calls_of_connection = 64;  // likewise; what comes beyond it waits in the network
   RecordLimits record = {.record_bytes = kMaxTransferBytes + 4096,
@@ -57,7 +58,7 @@ class Server {
   io::CancelToken drained_;
   io::Gate drain_gate_;
   io::Semaphore calls_;
-  std::atomic<unsigned> connections_ = 0;
+  io::ConnectionCounts connections_;
 };
 
 }  // namespace firn::nfs

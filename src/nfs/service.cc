@@ -9,6 +9,8 @@
 namespace firn::nfs {
 namespace {
 
+constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+
 struct ProcedureMetrics {
   explicit ProcedureMetrics(const ProcedureEntry& procedure)
       : calls(metrics::process_registry().counter("firn_nfs_calls_total", "NFS and MOUNT calls, by procedure.",
@@ -64,6 +66,20 @@ Service::Service(ServiceOptions options)
       files_({.volume = options_.volume, .door = options_.door, .on_lost = [this] { renew_write_verifier(); }}),
       directories_(options_.volume, options_.door) {}
 
+io::Task<Result<void>> Service::recall(meta::EventLog& events) {
+  constexpr size_t kMostEvents = 100'000;
+  const int64_t now_ns = io::Reactor::current()->clock().monotonic_ns();
+  std::optional<Timestamp> last;  // when the server died, as far as anybody knows
+  size_t looked_at = 0;
+  co_return co_await events.look_back([&](const meta::LoggedEvent& logged) {
+    const meta::Event& event = logged.event;
+    if (!last) last = event.time;
+    const bool recent = (last->seconds - event.time.seconds) * kNanosecondsPerSecond <= duplicates_.lifetime_ns();
+    if (!recent || ++looked_at > kMostEvents) return false;
+    return event.request == meta::RequestId{} || duplicates_.recall(event.request, event.inode, now_ns);
+  });
+}
+
 io::Task<void> Service::stop() {
   co_await files_.stop();
   directories_.clear();
@@ -116,6 +132,9 @@ io::Task<void> Service::run_once(Request& request, std::span<const std::byte> re
       co_return;
     }
   }
+  request.id = key;
+  request.done = entry->done;
+  if (request.done) duplicate_calls().add();
   co_await carry_out(request);
   if (first) duplicates_.finish(*entry, request.out.bytes());
 }
@@ -140,6 +159,18 @@ io::Task<std::optional<vfs::Attr>> Service::attributes(InodeId inode) {
   Result<vfs::Attr> attr = co_await volume().getattr(inode);
   if (!attr) co_return std::nullopt;
   co_return *std::move(attr);
+}
+
+io::Task<WeakCache> Service::weak_cache(InodeId inode, const meta::Witness& witness) {
+  WeakCache cache;
+  const meta::Witness::Seen* seen = witness.find(inode);
+  if (seen && seen->alone) {
+    cache.before = seen->before;
+    cache.after = seen->after;
+  } else {
+    cache.after = co_await attributes(inode);
+  }
+  co_return cache;
 }
 
 io::Task<Result<Target>> Service::resolve(const Request& request, std::span<const std::byte> bytes) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <span>
 
+#include "meta/event_log.h"
+#include "meta/witness.h"
 #include "nfs/duplicate_requests.h"
 #include "nfs/exports.h"
 #include "nfs/file_handle.h"
@@ -46,6 +48,10 @@ struct Request {
   XdrReader in;
   XdrWriter& out;
   FilePart& part;  // of a file that is to follow `out`
+  // Of procedures that are carried out once: what the log of events tells the call by; and, where a server that died
+  // has carried it out already, the inode (DuplicateRequests).
+  meta::RequestId id{};
+  std::optional<InodeId> done = {};
 };
 
 // What a handle stands for, and who wants something of it.
@@ -67,6 +73,8 @@ class Service {
   // The reply to one record, with its mark; nullopt: it is no call, and the connection should end.
   io::Task<std::optional<Reply>> answer(std::span<const std::byte> record, const Peer& peer, Waiting waiting);
 
+  // After a crash, before the first call: what was done last, for clients that were not told and ask again.
+  io::Task<Result<void>> recall(meta::EventLog& events);
   // Background work; on a reactor. No call may be running or follow once stop() was called.
   void start() { files_.start(); }
   io::Task<void> stop();
@@ -90,6 +98,8 @@ class Service {
   io::Task<Result<void>> check(const Target& target, int mask);
   // nullopt: it is gone.
   io::Task<std::optional<vfs::Attr>> attributes(InodeId inode);
+  // What the call that had the witness with it did to an inode. Where that does not tell, `after` is what it is now.
+  io::Task<WeakCache> weak_cache(InodeId inode, const meta::Witness& witness);
   // The directory at an export's path. kNotFound, kNotDirectory.
   io::Task<Result<vfs::Attr>> walk(std::string_view plain_path);
   // What changed names or attributes is about to be answered.

@@ -1,6 +1,7 @@
 // Attributes: the record's, with what an open object knows better on top.
 #include <algorithm>
 
+#include "meta/witness.h"
 #include "vfs/policy.h"
 #include "vfs/volume_impl.h"
 
@@ -96,22 +97,59 @@ io::Task<Result<Attr>> VolumeImpl::setattr(const Credentials& who, InodeId inode
   if (change.size && !has_room_for(0) && CO_TRY(co_await getattr(inode)).size < *change.size)
     CO_TRY(co_await wait_for_room(0));
   auto lock = co_await node->mutex.lock();
+  Result<Attr> attr = co_await (change.guard || who.witness ? apply_frozen(who, *node, change, handle)
+                                                            : apply(who, *node, change, handle));
+  if (attr) notify_inode(who.door, inode, change.size.has_value());
+  co_return attr;
+}
+
+io::Task<Result<Attr>> VolumeImpl::apply(const Credentials& who, Node& node, const Change& change, Handle* handle) {
   meta::SetAttr attributes = change.attributes;
   if (change.size) {
-    if (!handle && !who.kernel_checked) CO_TRY(co_await meta_.access(who, inode, 2 /* W_OK */));
-    Attr attr = CO_TRY(co_await resize(who, *node, *change.size, attributes.kill_set_ids || !who.privileged()));
+    if (!handle && !who.kernel_checked && !change.may_resize)
+      CO_TRY(co_await meta_.access(who, node.inode, 2 /* W_OK */));
+    // Made sure of before bytes go.
+    if (attributes.expected) {
+      const meta::SetAttr touch{.expected = attributes.expected, .told_ctime = attributes.told_ctime};
+      CO_TRY(co_await meta_.setattr(who, node.inode, touch));
+    }
+    attributes.expected = nullptr;
+    Attr attr = CO_TRY(co_await resize(who, node, *change.size, attributes.kill_set_ids || !who.privileged()));
     attributes.kill_set_ids = false;
     attributes.mtime_now = false;  // the resize has set it
     const bool more = attributes.mode || attributes.uid || attributes.gid || attributes.atime || attributes.mtime ||
                       attributes.atime_now || attributes.flags || attributes.ctime;
-    if (!more) {
-      notify_inode(who.door, inode, true);
-      co_return attr;
-    }
+    if (!more) co_return attr;
   }
-  Result<Attr> attr = co_await set_attributes(who, *node, attributes);
-  if (attr) notify_inode(who.door, inode, change.size.has_value());
-  co_return attr;
+  co_return co_await set_attributes(who, node, attributes);
+}
+
+io::Task<Result<Attr>> VolumeImpl::apply_frozen(const Credentials& who, Node& node, Change change, Handle* handle) {
+  const Frozen frozen = co_await shut_writes(node);
+  const bool exact = !is_written_past(node);
+  if (change.guard && !exact) co_return fail(Code::kBusy, "a program has it open for writing");
+  for (;;) {
+    const Attr record = CO_TRY(co_await meta_.getattr(node.inode));
+    Attr before = record;
+    if (before.type == meta::FileType::kRegular) co_await overlay(before);
+    if (change.guard && before.ctime != *change.guard) co_return fail(Code::kStale);
+    if (change.guard) change.attributes.expected = &record;
+    change.attributes.told_ctime = before.ctime;
+    meta::Witness transactions;
+    Credentials witnessed = who;
+    witnessed.witness = &transactions;
+    Result<Attr> changed = co_await apply(witnessed, node, change, handle);
+    // What needs no lock of the file's, as renaming it does, came in between: looked at again.
+    if (!changed && changed.error().code() == Code::kStale && change.guard) continue;
+    const meta::Witness::Seen* seen = changed ? transactions.find(node.inode) : nullptr;
+    if (!who.witness || !exact || !seen || !seen->alone) co_return changed;
+    // What was open knew more than the record did.
+    if (node.open && seen->before != meta::version_of(record)) co_return changed;
+    Attr after = seen->after;
+    if (after.type == meta::FileType::kRegular) co_await overlay(after);
+    who.witness->note(node.open ? meta::version_of(before) : seen->before, after);
+    co_return changed;
+  }
 }
 
 io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& node, meta::SetAttr change) {
@@ -125,6 +163,7 @@ io::Task<Result<Attr>> VolumeImpl::set_attributes(const Credentials& who, Node& 
     if (node.open->live && !change.mtime && !change.mtime_now && stat.mtime != node.open->base_mtime)
       fold.mtime = stat.mtime;
     if (!change.atime && !change.atime_now && stat.atime != node.open->base_atime) fold.atime = stat.atime;
+    fold.witness = who.witness;
     CO_TRY(co_await meta_.setattr(who, node.inode, change));
     if (fold.mtime || fold.atime) CO_TRY(co_await meta_.update_content(node.inode, fold));
     // The kernel's own relatime rule, on the backing, is to see the same times.

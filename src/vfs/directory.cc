@@ -17,16 +17,20 @@ uint64_t cookie_of(std::string_view name) {
   return hash < kFirstNameCookie ? hash + kFirstNameCookie : hash;
 }
 
-// For a cookie that the handle does not remember: look for the name with this hash from the start.
+// For a cookie that the handle does not remember: the name with this hash, which is in the directory, or was lately.
+// kInvalid: nobody knows.
 io::Task<Result<std::string>> find_name(meta::Service& meta, InodeId directory, uint64_t cookie) {
   std::string after;
   for (;;) {
     auto page = CO_TRY(co_await meta.readdir(directory, after, {.limit = kScanPage}));
     for (const meta::DirEntry& entry : page)
       if (cookie_of(entry.name) == cookie) co_return entry.name;
-    if (page.size() < kScanPage) co_return fail(Code::kInvalid);
+    if (page.size() < kScanPage) break;
     after = std::move(page.back().name);
   }
+  const auto is_it = [cookie](std::string_view name) { return cookie_of(name) == cookie; };
+  if (auto former = CO_TRY(co_await meta.find_former_name(directory, is_it))) co_return *std::move(former);
+  co_return fail(Code::kInvalid);
 }
 
 }  // namespace
@@ -60,6 +64,7 @@ io::Task<Result<std::vector<Listed>>> VolumeImpl::list(DirHandle* handle, uint64
       after = *std::move(name);
     } else {
       after = CO_TRY(co_await find_name(meta_, handle->inode, cookie));
+      handle->remember(cookie, after);
     }
   }
   if (listed.size() == limit) co_return std::move(listed);

@@ -27,7 +27,8 @@ class Handle {
 // Remembers which name a cookie stands for, so that a listing resumes where it was although entries came and went.
 class DirHandle {
  public:
-  // Cookies of entries given out lately are kept; an older one is found again by a scan.
+  // Cookies of entries given out lately are kept; an older one is found again by a scan of the names that are there and
+  // of those that went lately.
   static constexpr size_t kMaxRemembered = 65536;
 
   explicit DirHandle(InodeId id) : inode(id) {}

@@ -31,26 +31,10 @@ io::Task<Result<Attr>> VolumeImpl::link(const Credentials& who, InodeId inode, I
   co_return attr;
 }
 
-// Opens the gate for writes again.
-class VolumeImpl::Frozen {
- public:
-  explicit Frozen(Node& node) : node_(&node) {}
-  Frozen(Frozen&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-  Frozen& operator=(Frozen&&) = delete;
-  ~Frozen() {
-    if (node_) node_->writes.open();
-  }
-
- private:
-  Node* node_;
-};
-
-io::Task<Result<VolumeImpl::Frozen>> VolumeImpl::freeze(Node& node, const Attr& expected, Attr* record) {
+io::Task<Result<Frozen>> VolumeImpl::freeze(Node& node, const Attr& expected, Attr* record) {
   if (node.inode != expected.inode) co_return fail(Code::kStale);
-  co_await node.writes.shut();
-  Frozen frozen(node);
-  if (node.open && node.open->live && (node.open->passthrough_writers > 0 || node.open->lingering))
-    co_return fail(Code::kBusy, "a program has it open for writing");
+  Frozen frozen = co_await shut_writes(node);
+  if (is_written_past(node)) co_return fail(Code::kBusy, "a program has it open for writing");
   *record = CO_TRY(co_await meta_.getattr(node.inode));
   Attr now = *record;
   if (now.type == meta::FileType::kRegular) co_await overlay(now);

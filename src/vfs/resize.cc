@@ -1,6 +1,8 @@
 // truncate(2) and ftruncate(2).
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "vfs/volume_impl.h"
 
 namespace firn::vfs {
@@ -15,8 +17,11 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
   meta::ContentUpdate update;
   update.size = size;
   update.mtime = options_.clock.now();
-  update.ctime = update.mtime;
+  Attr told = attr;
+  co_await overlay(told);
+  update.ctime = std::max(*update.mtime, next_after(told.ctime));
   update.kill_set_ids = kill_set_ids;
+  update.witness = who.witness;
   if (node.open && node.open->memory) {
     if (size <= options_.inline_max_bytes) co_return co_await resize_in_memory(node, size, update);
     CO_TRY(co_await spill(node));

@@ -58,13 +58,19 @@ struct WriteOptions {
 struct Change {
   meta::SetAttr attributes;
   std::optional<uint64_t> size;
+  bool may_resize = false;  // the caller has found out that `who` may
+  // Only where this is the ctime, as getattr tells it, in the transaction that makes the change. kStale: it is another.
+  // kBusy: as with unlink's `expected`.
+  std::optional<Timestamp> guard;
 };
 
 struct Listed {
   std::string name;
   InodeId inode;
   meta::FileType type = meta::FileType::kRegular;
-  uint64_t cookie = 0;       // resumes after this entry; stable while other entries come and go
+  // Resumes after this entry, through any handle and after a restart; stable while entries come and go. Of an entry
+  // that has gone since, another handle knows it as far back as the log of events goes.
+  uint64_t cookie = 0;
   std::optional<Attr> attr;  // when asked for; never for "." and ".."
 };
 
@@ -158,7 +164,8 @@ class Volume {
 
   // ---- attributes ----
   virtual io::Task<Result<Attr>> getattr(InodeId inode) = 0;
-  // `handle` (may be null): the open file that ftruncate came through.
+  // `handle` (may be null): the open file that ftruncate came through. who.witness is not told of a file that a program
+  // writes past this process (passthrough).
   virtual io::Task<Result<Attr>> setattr(const Credentials& who, InodeId inode, const Change& change,
                                          Handle* handle) = 0;
   virtual io::Task<Result<void>> access(const Credentials& who, InodeId inode, int mask) = 0;
@@ -205,7 +212,8 @@ class Volume {
   // ---- directories ----
   virtual io::Task<Result<DirHandle*>> open_directory(const Credentials& who, InodeId inode) = 0;
   virtual void release_directory(DirHandle* handle) = 0;
-  // Entries after `cookie` (0: from the start, with "." and ".." first), at most `limit`; none: the end.
+  // Entries after `cookie` (0: from the start, with "." and ".." first), at most `limit`; none: the end. kInvalid:
+  // nobody knows where that is.
   virtual io::Task<Result<std::vector<Listed>>> list(DirHandle* handle, uint64_t cookie, size_t limit,
                                                      bool attributes) = 0;
   // For doors without handles, that remember where they were by a name: entries in byte order of their names, after

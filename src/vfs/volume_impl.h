@@ -13,6 +13,7 @@
 #include "io/sync.h"
 #include "vfs/access_times.h"
 #include "vfs/followed_files.h"
+#include "vfs/frozen.h"
 #include "vfs/handle.h"
 #include "vfs/node.h"
 #include "vfs/settling.h"
@@ -105,7 +106,11 @@ class VolumeImpl final : public Volume {
   // Replaces what the record says of size and times by what the open object says.
   io::Task<void> overlay(Attr& attr);
   io::Task<void> reread(Attr& attr);
+  // These three with Node::mutex held.
+  io::Task<Result<Attr>> apply(const Credentials& who, Node& node, const Change& change, Handle* handle);
   io::Task<Result<Attr>> set_attributes(const Credentials& who, Node& node, meta::SetAttr change);
+  // For who is told what was there before, and what is after, or makes it a condition: nobody writes in between.
+  io::Task<Result<Attr>> apply_frozen(const Credentials& who, Node& node, Change change, Handle* handle);
   io::Task<void> forget_accesses(Node& node);
   void note_change(Node& node) { node.version = meta_.last_version(); }
   static constexpr std::string_view kTiersAttribute = "user.firn.tiers";
@@ -121,9 +126,8 @@ class VolumeImpl final : public Volume {
   // `attr`: what the name names, by its record.
   io::Task<Result<void>> unlink_held(const Credentials& who, InodeId parent, std::string_view name, Attr attr,
                                      const Attr* expected);
-  // Keeps a version of a file as it is: nobody opens, closes or writes it.
-  class Frozen;
-  // With Node::mutex held. kStale, kBusy: Volume::unlink has them. `record` becomes what meta knows of it.
+  // Keeps a version of a file as it is: nobody opens, closes or writes it. With Node::mutex held. kStale, kBusy:
+  // Volume::unlink has them. `record` becomes what meta knows of it.
   io::Task<Result<Frozen>> freeze(Node& node, const Attr& expected, Attr* record);
   io::Task<Result<meta::Renamed>> rename_version(const Credentials& who, InodeId parent, std::string_view name,
                                                  InodeId new_parent, std::string_view new_name,

@@ -1,4 +1,5 @@
 """NFSv3 by hand, for what no well-behaved client does: forged handles, fragments, repeated calls, verifiers."""
+import random
 import socket
 import struct
 from collections import namedtuple
@@ -7,7 +8,7 @@ NFS, MOUNT = 100003, 100005
 (NULL, GETATTR, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDIR, SYMLINK, MKNOD, REMOVE, RMDIR, RENAME,
  LINK, READDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF, COMMIT) = range(22)
 OK, PERM, NOENT, ACCES, EXIST, NOTDIR, ISDIR, INVAL, ROFS, STALE = 0, 1, 2, 13, 17, 20, 21, 22, 30, 70
-BADHANDLE, NOT_SYNC, BAD_COOKIE, TOOSMALL, BADTYPE = 10001, 10002, 10003, 10005, 10007
+BADHANDLE, NOT_SYNC, BAD_COOKIE, TOOSMALL, BADTYPE, JUKEBOX = 10001, 10002, 10003, 10005, 10007, 10008
 UNSTABLE, DATA_SYNC, FILE_SYNC = 0, 1, 2
 UNCHECKED, GUARDED, EXCLUSIVE = 0, 1, 2
 
@@ -79,12 +80,14 @@ class Reader:
 class Client:
     """One connection. Calls return a Reader that stands at the result, after asserting that RPC went well."""
 
-    def __init__(self, port, uid=0, gid=0, groups=(), auth=True, host="127.0.0.1", source=0):
-        self.socket = socket.create_connection((host, port), timeout=30, source_address=(host, source) if source else None)
+    def __init__(self, port, uid=0, gid=0, groups=(), auth=True, host="127.0.0.1", source=0, address=None):
+        own = (address or host, source) if source or address else None
+        self.socket = socket.create_connection((host, port), timeout=30, source_address=own)
         self.credentials = u32(0, 0)
         if auth:
             self.credentials = u32(1) + opaque(u32(0) + opaque("test") + u32(uid, gid, len(groups), *groups))
-        self.xid = 1000
+        # Two clients' calls that are equal in all, xids too, would be one that is asked again.
+        self.xid = random.randrange(1 << 31)
         self.root = None
 
     def close(self):

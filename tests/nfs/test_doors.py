@@ -8,8 +8,10 @@ import threading
 import unittest
 from pathlib import Path
 
+import raw_nfs as raw
 from firn_cli import DEADLINE_S
 from libnfs import Mount
+from raw_nfs import opaque, sattr, u32
 from served import ServedTest
 
 FORGOTTEN_S = 5
@@ -76,6 +78,31 @@ class TwoDoors(TwoDoorsTest):
             self.assertEqual(self.nfs.pread(handle, 300, 3), b"two")
             self.nfs.call("close", handle)
         self.assertEqual(path.stat().st_size, 200_000)
+
+    def test_changes_of_one_version_while_a_program_writes(self):
+        path = self.mount_point / "written"
+        with raw.Client(self.port) as client, open(path, "wb", buffering=0) as file:
+            file.write(b"x" * 200_000)
+            client.mount()
+            handle = client.lookup("written")
+
+            def set_mode(mode, guarded):
+                guard = u32(1, *client.getattr(handle).ctime) if guarded else u32(0)
+                reader = client.call(raw.SETATTR, opaque(handle) + sattr(mode=mode) + guard)
+                return reader.u32(), reader.weak_cache()[0]
+
+            # What the kernel writes by itself nobody can tell.
+            self.assertEqual(set_mode(0o600, guarded=True)[0], raw.JUKEBOX)
+            self.assertEqual(set_mode(0o640, guarded=False), (raw.OK, None))
+            file.close()
+            self.wait_until_seen(lambda: set_mode(0o600, guarded=True)[0] == raw.OK)
+            status, before = set_mode(0o644, guarded=False)
+            self.assertEqual((status, before[0]), (raw.OK, 200_000))
+            known = client.getattr(handle).ctime
+            path.chmod(0o755)
+            stale = opaque(handle) + sattr(mode=0) + u32(1, *known)
+            self.assertEqual(client.status(raw.SETATTR, stale), raw.NOT_SYNC)
+            self.assertEqual(client.getattr(handle).mode, 0o755)
 
     def test_pages_of_a_closed_file_do_not_stay(self):
         path = self.mount_point / "pages"

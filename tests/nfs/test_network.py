@@ -2,6 +2,7 @@
 import socket
 import subprocess
 import unittest
+from contextlib import ExitStack
 
 import raw_nfs as raw
 from firn_cli import DEADLINE_S, LEAVE_OTHERS_MOUNTS
@@ -135,7 +136,7 @@ class Addresses(ServedTest):
         self.fail("no privileged port is free")
 
     def test_more_connections_than_there_may_be(self):
-        self.make(EVERYBODY)
+        self.make(EVERYBODY, connections_per_address=CONNECTIONS)
         self.serve()
         clients = []
         try:
@@ -153,9 +154,24 @@ class Addresses(ServedTest):
                 client.close()
         self.stop()
 
-    def is_served(self):
+    def test_more_connections_than_an_address_may_have(self):
+        self.make(EVERYBODY, connections_per_address=3)
+        self.serve()
+        with ExitStack() as open_ones:
+            clients = [open_ones.enter_context(Client(self.port)) for _ in range(3)]
+            for client in clients:
+                client.call(raw.NULL)
+            self.assertFalse(self.is_served())
+            self.assertIn("nfs: 127.0.0.1: refused, there are 3 connections from there", self.log.read_text())
+            self.assertTrue(self.is_served(address="127.0.0.2"), "another address has its own")
+            clients[0].call(raw.NULL)
+            clients[0].close()
+            self.wait_until(self.is_served)
+        self.stop()
+
+    def is_served(self, address=None):
         try:
-            with Client(self.port) as client:
+            with Client(self.port, address=address) as client:
                 client.call(raw.NULL)
             return True
         except (EOFError, ConnectionError):

@@ -1,10 +1,16 @@
 """What the protocol promises, call by call, and what a hostile client gets."""
 import socket
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import raw_nfs as raw
 from raw_nfs import Client, opaque, sattr, u32, u64
 from served import EVERYBODY, ServedTest
+
+
+def seen(attributes):
+    """What weak cache data has of attributes that were there before."""
+    return attributes.size, attributes.mtime, attributes.ctime
 
 
 class Protocol(ServedTest):
@@ -47,19 +53,104 @@ class Protocol(ServedTest):
 
     def test_weak_cache_data(self):
         handle = self.client.create("f", mode=0o644)
-        before = self.client.getattr(handle)
         reader = self.client.call(raw.WRITE, opaque(handle) + u64(0) + u32(5, raw.FILE_SYNC) + opaque(b"hello"))
         self.assertEqual(reader.u32(), raw.OK)
         pre, post = reader.weak_cache()
-        self.assertEqual(pre, (before.size, before.mtime, before.ctime))
+        self.assertIsNone(pre, "writes run side by side")
         self.assertEqual(post.size, 5)
         self.assertEqual(self.client.getattr(handle).mtime, post.mtime)
-        folder = self.client.getattr(self.root)
-        reader = self.client.call(raw.REMOVE, opaque(self.root) + opaque("f"))
-        self.assertEqual(reader.u32(), raw.OK)
-        pre, post = reader.weak_cache()
-        self.assertEqual(pre[1], folder.mtime)
-        self.assertGreater(post.mtime, folder.mtime)
+        for attributes in ({"mode": 0o600}, {"size": 3}, {"size": 2, "mode": 0o640, "mtime": (5, 0)}):
+            before = self.client.getattr(handle)
+            reader = self.client.call(raw.SETATTR, opaque(handle) + sattr(**attributes) + u32(0))
+            self.assertEqual(reader.u32(), raw.OK)
+            self.assertEqual(reader.weak_cache(), (seen(before), self.client.getattr(handle)))
+        place = opaque(self.root)
+        for procedure, arguments, skipped in (
+                (raw.MKDIR, place + opaque("d") + sattr(mode=0o755), "made"),
+                (raw.SYMLINK, place + opaque("s") + sattr() + opaque("target"), "made"),
+                (raw.CREATE, place + opaque("g") + u32(raw.GUARDED) + sattr(mode=0o600), "made"),
+                (raw.CREATE, place + opaque("x") + u32(raw.EXCLUSIVE) + b"verifier", "made"),
+                (raw.LINK, opaque(handle) + place + opaque("l"), "linked"),
+                (raw.RENAME, place + opaque("g") + place + opaque("h"), None),
+                (raw.RMDIR, place + opaque("d"), None),
+                (raw.REMOVE, place + opaque("f"), None)):
+            before = self.client.getattr(self.root)
+            reader = self.client.call(procedure, arguments)
+            self.assertEqual(reader.u32(), raw.OK)
+            if skipped == "made" and reader.u32():
+                reader.opaque()
+            if skipped:
+                self.assertIsNotNone(reader.optional_attributes())
+            self.assertEqual(reader.weak_cache(), (seen(before), self.client.getattr(self.root)), procedure)
+        reader = self.client.call(raw.REMOVE, place + opaque("f"))
+        self.assertEqual(reader.u32(), raw.NOENT)
+        self.assertEqual(reader.weak_cache(), (None, self.client.getattr(self.root)))
+
+    def side_by_side(self, *works):
+        """Runs each with a connection of its own, and returns what they return."""
+        def run(work):
+            with Client(self.port) as client:
+                return work(client)
+        with ThreadPoolExecutor(len(works)) as pool:
+            return [done.result(timeout=120) for done in [pool.submit(run, work) for work in works]]
+
+    def test_weak_cache_data_is_of_one_change(self):
+        """What each call tells of the directory follows on what another told, without a gap and without an overlap."""
+        place = opaque(self.root)
+        first = self.client.getattr(self.root)
+
+        def make_and_remove(client):
+            told = []
+            mine = f"f{client.socket.getsockname()[1]}"
+            for i in range(150):
+                reader = client.call(raw.MKDIR, place + opaque(f"{mine}-{i}") + sattr(mode=0o755))
+                self.assertEqual(reader.u32(), raw.OK)
+                if reader.u32():
+                    reader.opaque()
+                reader.optional_attributes()
+                told.append(reader.weak_cache())
+                reader = client.call(raw.RMDIR, place + opaque(f"{mine}-{i}"))
+                self.assertEqual(reader.u32(), raw.OK)
+                told.append(reader.weak_cache())
+            return told
+
+        told = sum(self.side_by_side(*[make_and_remove] * 4), [])
+        told.sort(key=lambda pair: pair[1].mtime)
+        self.assertEqual([pre for pre, _ in told], [seen(first)] + [seen(post) for _, post in told[:-1]])
+
+    def test_guarded_changes_do_not_overwrite_each_other(self):
+        """Several count in one file's time of modification, while others change it in other ways."""
+        handle = self.client.create("f", mode=0o600)
+        self.client.status(raw.SETATTR, opaque(handle) + sattr(mtime=(1000, 0)) + u32(0))
+
+        def count(client):
+            refused = 0
+            for _ in range(100):
+                while True:
+                    known = client.getattr(handle)
+                    wanted = sattr(mtime=(known.mtime[0] + 1, 0), size=known.mtime[0] % 100)
+                    reader = client.call(raw.SETATTR, opaque(handle) + wanted + u32(1, *known.ctime))
+                    status = reader.u32()
+                    if status == raw.OK:
+                        pre, post = reader.weak_cache()
+                        self.assertIn(pre, (None, seen(known)))
+                        self.assertEqual(post.mtime[0], known.mtime[0] + 1)
+                        break
+                    self.assertEqual(status, raw.NOT_SYNC)
+                    refused += 1
+            return refused
+
+        def rename(client):
+            for i in range(300):
+                names = ("f", "g") if i % 2 == 0 else ("g", "f")
+                arguments = b"".join(opaque(self.root) + opaque(name) for name in names)
+                self.assertEqual(client.status(raw.RENAME, arguments), raw.OK)
+            return 0
+
+        refused = self.side_by_side(count, count, count, rename)
+        self.assertGreater(sum(refused), 0)
+        self.assertEqual(self.client.getattr(handle).mtime[0], 1300)
+        self.assertEqual(self.client.getattr(handle).size, 1299 % 100)
 
     def test_guarded_setattr(self):
         handle = self.client.create("f", mode=0o644)
@@ -149,27 +240,64 @@ class Protocol(ServedTest):
         self.client.send(other)
         self.assertEqual(self.client.reply(78).u32(), raw.EXIST)
 
-    def test_listing_while_names_go(self):
-        folder = self.client.call(raw.MKDIR, opaque(self.root) + opaque("many") + sattr(mode=0o755))
-        self.assertEqual((folder.u32(), folder.u32()), (raw.OK, 1))
-        folder = folder.opaque()
-        names = [f"n{i:04}" for i in range(1500)]
-        for name in names:
-            self.assertIsInstance(self.client.create(name, directory=folder, mode=0o600), bytes)
-        stays, goes = set(names[::2]), iter(names[1::2])
-        with Client(self.port) as remover:
-            def remove_one(_):
-                victim = next(goes, None)
-                if victim:
-                    remover.call(raw.REMOVE, opaque(folder) + opaque(victim))
-            found = self.client.names(folder, count=2000, plus=True, each=remove_one)
-        self.assertEqual(len(found), len(set(found)), "a name came twice")
-        self.assertLessEqual(stays, set(found))
-        self.assertEqual(set(self.client.names(folder)), stays | set(goes) | {".", ".."})
-        reader = self.client.call(raw.READDIR, opaque(folder) + u64(0) + bytes(8) + u32(16))
-        self.assertEqual(reader.u32(), raw.TOOSMALL)
-        reader = self.client.call(raw.READDIR, opaque(folder) + u64(99) + bytes(8) + u32(4096))
-        self.assertEqual(reader.u32(), raw.BAD_COOKIE)
+    def test_what_a_server_that_died_has_done_is_not_done_again(self):
+        place = opaque(self.root)
+        for name in ("from", "gone", "linked"):
+            self.client.create(name, mode=0o600)
+        self.client.call(raw.MKDIR, place + opaque("empty") + sattr(mode=0o755))
+        linked = opaque(self.client.lookup("linked"))
+        attributes = sattr(mode=0o640, uid=7, mtime=(5, 0))
+        calls = ((raw.RENAME, place + opaque("from") + place + opaque("to"), raw.NOENT),
+                 (raw.REMOVE, place + opaque("gone"), raw.NOENT),
+                 (raw.RMDIR, place + opaque("empty"), raw.NOENT),
+                 (raw.LINK, linked + place + opaque("link"), raw.EXIST),
+                 (raw.MKDIR, place + opaque("made") + attributes, raw.EXIST),
+                 (raw.SYMLINK, place + opaque("symlink") + sattr() + opaque("target"), raw.EXIST),
+                 (raw.MKNOD, place + opaque("fifo") + u32(7) + attributes, raw.EXIST),
+                 (raw.CREATE, place + opaque("guarded") + u32(raw.GUARDED) + attributes, raw.EXIST),
+                 (raw.CREATE, place + opaque("exclusive") + u32(raw.EXCLUSIVE) + b"verifier", raw.OK))
+
+        def ask(client, number):
+            procedure, arguments, _ = calls[number]
+            client.send(client.message(procedure, arguments, xid=9000 + number))
+            reader = client.reply(9000 + number)
+            status = reader.u32()
+            made = procedure in (raw.MKDIR, raw.SYMLINK, raw.MKNOD, raw.CREATE)
+            # The handle, and what the call made of it.
+            return status, reader.opaque() if made and reader.u32() else None, reader.optional_attributes() if made else None
+
+        first = [ask(self.client, i) for i in range(len(calls))]
+        self.assertEqual({status for status, _, _ in first}, {raw.OK})
+        names = sorted(self.client.names(self.root))
+        self.kill()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            self.assertEqual([ask(again, i)[:2] for i in range(len(calls))], [told[:2] for told in first])
+            self.assertEqual([ask(again, i)[:2] for i in range(len(calls))], [told[:2] for told in first], "and again")
+            made = again.getattr(again.lookup("guarded", self.root))
+            self.assertEqual((made.mode, made.uid, made.mtime), (0o640, 7, (5, 0)))
+            self.assertEqual(again.getattr(again.lookup("linked", self.root)).nlink, 2)
+            self.assertEqual(sorted(again.names(self.root)), names)
+            # Another call is another call.
+            for procedure, arguments, expected in calls:
+                self.assertEqual(again.status(procedure, arguments), expected)
+        self.stop()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            self.assertEqual(ask(again, 0)[0], raw.NOENT, "a server that was stopped has answered everything")
+
+    def test_what_was_undone_since_is_not_done_again(self):
+        message = self.client.message(raw.REMOVE, opaque(self.root) + opaque("f"), xid=77)
+        self.client.create("f", mode=0o600)
+        self.client.send(message)
+        self.assertEqual(self.client.reply(77).u32(), raw.OK)
+        self.client.create("f", mode=0o600)
+        self.kill()
+        self.serve(self.port)
+        with Client(self.port) as again:
+            again.send(message)
+            self.assertEqual(again.reply(77).u32(), raw.OK)
+            self.assertIsInstance(again.lookup("f", self.root), bytes, "it is another file's name by now")
 
     def test_write_verifier_changes_with_the_run(self):
         handle = self.client.create("f", mode=0o644)

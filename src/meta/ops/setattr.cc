@@ -4,6 +4,7 @@
 #include "meta/local_service.h"
 #include "meta/mutation.h"
 #include "meta/ops/kill_set_ids.h"
+#include "meta/ops/remove.h"
 #include "meta/permissions.h"
 
 namespace firn::meta {
@@ -76,12 +77,14 @@ void apply_times(const SetAttr& c, Timestamp now, Attr& attr) {
 io::Task<Result<Attr>> attempt(Mutation& m, const Credentials& who, InodeId id, const SetAttr& change) {
   co_await m.lock({id});
   Inode* inode = CO_TRY(co_await m.inode(id));
+  CO_TRY(check_version(change.expected, *inode));
   CO_TRY(check_setattr(who, *inode, change));
   apply_owner(who, change, inode->attr);
   if (change.mode) apply_mode(who, change, *inode);
   if (change.flags) inode->attr.flags = *change.flags;
   if (change.kill_set_ids) inode->attr.mode = without_set_ids(inode->attr.mode);
   if (change.uid || change.gid || change.kill_set_ids) CO_TRY(co_await drop_capabilities(m, *inode));
+  if (change.told_ctime) m.come_after(*change.told_ctime);
   apply_times(change, m.now(), inode->attr);
   m.update(inode);
   m.note({.kind = EventKind::kAttributes, .inode = inode, .who = &who});

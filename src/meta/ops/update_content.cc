@@ -89,6 +89,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, const ContentUpdate& upd
   m.update(inode);
   if (reads_otherwise(update, size_before, mtime_before, inode->attr))
     m.note({.kind = EventKind::kContent, .inode = inode});
+  m.set_witness(update.witness);
   CO_TRY(co_await m.commit());
   co_return inode->attr;
 }

@@ -17,32 +17,26 @@ struct SetArguments {
   }
 };
 
-// The owner may set the size whatever the mode says; all else is the volume's to judge.
-io::Task<Result<void>> resize_as_owner(Service& service, const Target& target, NewAttributes& wanted) {
-  if (!wanted.size || !target.owner() || target.who.privileged()) co_return {};
-  meta::Credentials who = target.who;
-  who.kernel_checked = true;
-  if (target.attr.type != meta::FileType::kRegular) co_return fail(Code::kInvalid);
-  CO_TRY(co_await service.volume().setattr(who, target.inode(), {.attributes = {}, .size = wanted.size}, nullptr));
-  wanted.size.reset();
-  co_return {};
-}
-
 io::Task<Result<void>> apply(Service& service, const Request& request, SetArguments arguments, WeakCache& cache) {
   const Target target = CO_TRY(co_await service.resolve_to_change(request, arguments.handle));
-  cache.before = cache.after = target.attr;
+  cache.after = target.attr;
   if (arguments.guard && *arguments.guard != target.attr.ctime) co_return fail(Code::kConflict);
-  NewAttributes wanted = arguments.wanted;
+  const NewAttributes& wanted = arguments.wanted;
   const bool resizes = wanted.size.has_value();
   if (resizes && target.attr.type != meta::FileType::kRegular)
     co_return fail(target.attr.type == meta::FileType::kDirectory ? Code::kIsDirectory : Code::kInvalid);
   if (resizes && *wanted.size > INT64_MAX) co_return fail(Code::kFileTooBig);
-  CO_TRY(co_await resize_as_owner(service, target, wanted));
-  if (wanted.size || wanted.sets_more_than_size()) {
-    const vfs::Change change{.attributes = wanted.to_set(), .size = wanted.size};
-    CO_TRY(co_await service.volume().setattr(target.who, target.inode(), change, nullptr));
-  }
-  cache.after = co_await service.attributes(target.inode());
+  if (!resizes && !wanted.sets_more_than_size()) co_return {};
+  // The owner may set the size whatever the mode says; all else is the volume's to judge.
+  const vfs::Change change{
+      .attributes = wanted.to_set(), .size = wanted.size, .may_resize = target.owner(), .guard = arguments.guard};
+  meta::Witness witness;
+  const meta::Credentials who = witnessed(target, witness);
+  const Result<vfs::Attr> changed = co_await service.volume().setattr(who, target.inode(), change, nullptr);
+  cache = co_await service.weak_cache(target.inode(), witness);
+  const bool was_changed = arguments.guard && cache.after && !changed && changed.error().code() == Code::kStale;
+  if (was_changed) co_return fail(Code::kConflict);
+  CO_TRY(Result<vfs::Attr>(changed));
   co_return co_await service.settle(target.inode());
 }
 

@@ -27,7 +27,7 @@ io::Task<Result<Target>> directory_to_change(Service& service, const Request& re
                                              WeakCache& cache) {
   Target target = CO_TRY(co_await service.resolve_to_change(request, where.directory));
   if (target.attr.type != meta::FileType::kDirectory) co_return fail(Code::kNotDirectory);
-  cache.before = cache.after = target.attr;
+  cache.after = target.attr;
   CO_TRY(check_name(where.name));
   co_return target;
 }

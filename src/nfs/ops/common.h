@@ -44,7 +44,14 @@ void count_written(size_t bytes);
 // A name that can be given to something, or taken away. kInvalid: "." and "..", and what no name can be.
 Status check_name(std::string_view name);
 
-// The directory of diropargs3, with what it was before the call.
+// Who asks, for one call that `witness` is to see.
+inline meta::Credentials witnessed(const Target& target, meta::Witness& witness) {
+  meta::Credentials who = target.who;
+  who.witness = &witness;
+  return who;
+}
+
+// The directory of diropargs3. `cache` becomes what it is as long as nothing is done to it.
 io::Task<Result<Target>> directory_to_change(Service& service, const Request& request, const DirectoryName& where,
                                              WeakCache& cache);
 

@@ -39,8 +39,8 @@ struct VerifierTimes {
 };
 
 // The file gets its name when all else is done, so that no crash leaves one without the verifier.
-io::Task<Result<vfs::Attr>> make_exclusive(Service& service, const Target& directory,
-                                           const CreateArguments& arguments) {
+io::Task<Result<vfs::Attr>> make_exclusive(Service& service, const Target& directory, const CreateArguments& arguments,
+                                           meta::Witness& witness) {
   const VerifierTimes times(arguments.verifier);
   vfs::Volume& volume = service.volume();
   Result<vfs::Attr> there = co_await volume.lookup(directory.who, directory.inode(), arguments.where.name);
@@ -53,7 +53,8 @@ io::Task<Result<vfs::Attr>> make_exclusive(Service& service, const Target& direc
   change.attributes.atime = times.atime;
   change.attributes.mtime = times.mtime;
   Result<vfs::Attr> made = co_await volume.setattr(directory.who, opened.attr.inode, change, opened.handle);
-  if (made) made = co_await volume.link(directory.who, opened.attr.inode, directory.inode(), arguments.where.name);
+  const meta::Credentials who = witnessed(directory, witness);
+  if (made) made = co_await volume.link(who, opened.attr.inode, directory.inode(), arguments.where.name);
   const Result<void> released = co_await volume.release(opened.handle);
   if (!made) co_return made;
   CO_TRY(Result<void>(released));
@@ -73,10 +74,21 @@ io::Task<Result<vfs::Attr>> reuse(Service& service, const Target& directory, con
   co_return co_await volume.setattr(who, file.inode(), {.attributes = {}, .size = arguments.wanted.size}, nullptr);
 }
 
-io::Task<Result<vfs::Attr>> make(Service& service, const Target& directory, const CreateArguments& arguments) {
+// What a server that died has made: perhaps without the attributes, and others may have written to it since.
+io::Task<Result<vfs::Attr>> finish_making(Service& service, const Target& directory, const CreateArguments& arguments,
+                                          InodeId done) {
+  vfs::Attr made = CO_TRY(co_await service.volume().getattr(done));
+  NewAttributes wanted = arguments.wanted;
+  if (made.size != 0) wanted.size.reset();
+  co_return co_await set_new_attributes(service, directory, std::move(made), wanted);
+}
+
+io::Task<Result<vfs::Attr>> make(Service& service, const Target& directory, const CreateArguments& arguments,
+                                 meta::Witness& witness) {
   const meta::NodeSpec spec{.mode = arguments.wanted.mode.value_or(kDefaultMode) & 07777};
-  Result<vfs::Opened> opened = co_await service.volume().create(directory.who, directory.inode(), arguments.where.name,
-                                                                spec, {.flags = O_RDWR | O_EXCL});
+  const meta::Credentials who = witnessed(directory, witness);
+  Result<vfs::Opened> opened =
+      co_await service.volume().create(who, directory.inode(), arguments.where.name, spec, {.flags = O_RDWR | O_EXCL});
   if (!opened && opened.error().code() == Code::kExists && arguments.how == static_cast<uint32_t>(How::kUnchecked))
     co_return co_await reuse(service, directory, arguments);
   if (!opened) co_return fail(std::move(opened).error());
@@ -95,8 +107,11 @@ io::Task<Accepted> create(Service& service, Request& request) {
   Result<vfs::Attr> made = fail(directory ? Code::kIo : directory.error().code());
   if (directory) {
     const bool exclusive = arguments.how == static_cast<uint32_t>(How::kExclusive);
-    made = co_await (exclusive ? make_exclusive(service, *directory, arguments) : make(service, *directory, arguments));
-    cache.after = co_await service.attributes(directory->inode());
+    meta::Witness witness(request.id);
+    made = co_await (request.done ? finish_making(service, *directory, arguments, *request.done)
+                     : exclusive  ? make_exclusive(service, *directory, arguments, witness)
+                                  : make(service, *directory, arguments, witness));
+    cache = co_await service.weak_cache(directory->inode(), witness);
     const Result<void> settled = co_await service.settle(directory->inode());
     if (made && !settled) made = fail(settled.error());
   }

@@ -9,8 +9,11 @@ namespace {
 constexpr uint32_t kDefaultMode = 0700;
 
 io::Task<Result<vfs::Attr>> make(Service& service, const Target& directory, std::string_view name,
-                                 const meta::NodeSpec& spec, const NewAttributes& wanted) {
-  vfs::Attr made = CO_TRY(co_await service.volume().make_node(directory.who, directory.inode(), name, spec));
+                                 const meta::NodeSpec& spec, const NewAttributes& wanted, std::optional<InodeId> done,
+                                 meta::Witness& witness) {
+  const meta::Credentials who = witnessed(directory, witness);
+  vfs::Attr made = CO_TRY(co_await (done ? service.volume().getattr(*done)
+                                         : service.volume().make_node(who, directory.inode(), name, spec)));
   co_return co_await set_new_attributes(service, directory, std::move(made), wanted);
 }
 
@@ -20,8 +23,9 @@ io::Task<Accepted> make_and_answer(Service& service, Request& request, Directory
   const Result<Target> directory = co_await directory_to_change(service, request, where, cache);
   Result<vfs::Attr> made = fail(directory ? Code::kIo : directory.error().code());
   if (directory) {
-    made = co_await make(service, *directory, where.name, spec, wanted);
-    cache.after = co_await service.attributes(directory->inode());
+    meta::Witness witness(request.id);
+    made = co_await make(service, *directory, where.name, spec, wanted, request.done, witness);
+    cache = co_await service.weak_cache(directory->inode(), witness);
     const Result<void> settled = co_await service.settle(directory->inode());
     if (made && !settled) made = fail(settled.error());
   }

@@ -100,7 +100,7 @@ io::Task<Result<void>> list(Service& service, const Target& target, const ListAr
   put_optional_attributes(out, target.attr, service.volume_id());
   out.u64(verifier);
   Result<void> listed = co_await listing.append(directory.get());
-  // What the cookie stood for is gone, and nobody remembers where it was.
+  // What the cookie stood for has been gone for so long that nobody knows where it was.
   if (!listed && listed.error().code() == Code::kInvalid && arguments.cookie != 0) co_return fail(Code::kOverflow);
   co_return listed;
 }

@@ -16,11 +16,16 @@ enum class What : uint8_t { kName, kDirectory };
 io::Task<Result<void>> take_away(Service& service, const Request& request, const DirectoryName& where, What what,
                                  WeakCache& cache) {
   const Target directory = CO_TRY(co_await directory_to_change(service, request, where, cache));
-  if (what == What::kName) co_await forget(service, directory, where.name);
+  if (what == What::kName && !request.done) co_await forget(service, directory, where.name);
   vfs::Volume& volume = service.volume();
-  Result<void> removed = co_await (what == What::kName ? volume.unlink(directory.who, directory.inode(), where.name)
-                                                       : volume.rmdir(directory.who, directory.inode(), where.name));
-  cache.after = co_await service.attributes(directory.inode());
+  meta::Witness witness(request.id);
+  const meta::Credentials who = witnessed(directory, witness);
+  Result<void> removed;
+  if (!request.done) {
+    removed = co_await (what == What::kName ? volume.unlink(who, directory.inode(), where.name)
+                                            : volume.rmdir(who, directory.inode(), where.name));
+  }
+  cache = co_await service.weak_cache(directory.inode(), witness);
   CO_TRY(std::move(removed));
   co_return co_await service.settle(directory.inode());
 }

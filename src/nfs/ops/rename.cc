@@ -21,11 +21,16 @@ io::Task<Result<void>> move(Service& service, const Request& request, const Dire
   const Target source = CO_TRY(co_await directory_to_change(service, request, from, caches.from));
   const Target target = CO_TRY(co_await directory_to_change(service, request, to, caches.to));
   if (source.exported != target.exported) co_return fail(Code::kCrossDevice);
-  if (source.inode() != target.inode() || from.name != to.name) co_await forget_replaced(service, target, to.name);
-  Result<void> moved = co_await service.volume().rename(source.who, source.inode(), from.name, target.inode(), to.name,
-                                                        meta::RenameOptions());
-  caches.from.after = co_await service.attributes(source.inode());
-  caches.to.after = co_await service.attributes(target.inode());
+  meta::Witness witness(request.id);
+  const meta::Credentials who = witnessed(source, witness);
+  Result<void> moved;
+  if (!request.done) {
+    if (source.inode() != target.inode() || from.name != to.name) co_await forget_replaced(service, target, to.name);
+    moved = co_await service.volume().rename(who, source.inode(), from.name, target.inode(), to.name,
+                                             meta::RenameOptions());
+  }
+  caches.from = co_await service.weak_cache(source.inode(), witness);
+  caches.to = co_await service.weak_cache(target.inode(), witness);
   CO_TRY(std::move(moved));
   co_return co_await service.settle(target.inode());
 }
@@ -41,10 +46,12 @@ io::Task<Result<void>> give_name(Service& service, const Request& request, std::
   linked.file = file.attr;
   const Target directory = CO_TRY(co_await directory_to_change(service, request, where, linked.directory));
   if (file.exported != directory.exported) co_return fail(Code::kCrossDevice);
-  const Result<vfs::Attr> made =
-      co_await service.volume().link(directory.who, file.inode(), directory.inode(), where.name);
+  meta::Witness witness(request.id);
+  const meta::Credentials who = witnessed(directory, witness);
+  Result<vfs::Attr> made = file.attr;
+  if (!request.done) made = co_await service.volume().link(who, file.inode(), directory.inode(), where.name);
   linked.file = co_await service.attributes(file.inode());
-  linked.directory.after = co_await service.attributes(directory.inode());
+  linked.directory = co_await service.weak_cache(directory.inode(), witness);
   if (!made) co_return fail(made.error());
   co_return co_await service.settle(directory.inode());
 }

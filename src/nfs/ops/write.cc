@@ -1,4 +1,5 @@
-// WRITE and COMMIT.
+// WRITE and COMMIT. Writes to one file run side by side, so that none can tell what was there right before it: the weak
+// cache data is without it.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ io::Task<void> write_back(vfs::Volume& volume, std::shared_ptr<OpenFile> file, U
 io::Task<Result<void>> store(Service& service, const Request& request, const WriteArguments& arguments,
                              WeakCache& cache) {
   const Target target = CO_TRY(co_await service.resolve_to_change(request, arguments.handle));
-  cache.before = cache.after = target.attr;
+  cache.after = target.attr;
   CO_TRY(check_regular(target));
   CO_TRY(co_await service.check(target, W_OK));
   if (arguments.offset > INT64_MAX - arguments.data.size()) co_return fail(Code::kFileTooBig);
@@ -63,7 +64,7 @@ io::Task<Result<void>> store(Service& service, const Request& request, const Wri
 io::Task<Result<void>> make_durable(Service& service, const Request& request, std::span<const std::byte> handle,
                                     WeakCache& cache) {
   const Target target = CO_TRY(co_await service.resolve_to_change(request, handle));
-  cache.before = cache.after = target.attr;
+  cache.after = target.attr;
   CO_TRY(check_regular(target));
   CO_TRY(co_await service.check(target, W_OK));
   const auto file = CO_TRY(co_await service.files().get(target.inode(), Purpose::kRead));

@@ -25,23 +25,6 @@ class Ledger:
         return time.monotonic() < self.end and not self.failures
 
 
-def rename(old, new):
-    """The server may have died between doing it and saying so: asked again, the next one knows nothing of the old name."""
-    try:
-        os.rename(old, new)
-    except FileNotFoundError:
-        if os.path.exists(old) or not os.path.exists(new):
-            raise
-
-
-def unlink(path):
-    """Likewise."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
 def make_files(ledger, worker):
     """Files that are written, synced, renamed, and in part removed."""
     source = random.Random(ledger.seed * 10 + worker)
@@ -55,11 +38,11 @@ def make_files(ledger, worker):
             file.write(data)
             if source.random() < 0.5:
                 os.fsync(file.fileno())
-        rename(f"{folder}/new", f"{MOUNT}/{name}")
+        os.rename(f"{folder}/new", f"{MOUNT}/{name}")
         ledger.tell(file=name, size=len(data), crc=zlib.crc32(data))
         if index % 7 == 6:
             gone = f"files{worker}/{index - 3}"
-            unlink(f"{MOUNT}/{gone}")
+            os.unlink(f"{MOUNT}/{gone}")
             ledger.tell(removed=gone)
         index += 1
 

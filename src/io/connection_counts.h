@@ -1,14 +1,15 @@
-// http::ConnectionCounts: how many connections there are, of everybody and of each address.
+// io::ConnectionCounts: how many connections there are, of everybody and of each address.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
 #include <utility>
 
-namespace firn::http {
+namespace firn::io {
 
-// Thread-safe: the servers of one volume share it. Outlives its places.
+// Thread-safe: several servers may share it. Outlives its places.
 class ConnectionCounts {
  public:
   struct Limits {
@@ -17,10 +18,13 @@ class ConnectionCounts {
   };
   explicit ConnectionCounts(Limits limits) : limits_(limits) {}
 
+  // Where there were too many.
+  enum class Full : uint8_t { kNo, kInAll, kOfAddress };
+
   // A counted connection, until it is destroyed.
   class Place {
    public:
-    Place() = default;
+    explicit Place(Full full) : full_(full) {}
     Place(ConnectionCounts* counts, std::string address) : counts_(counts), address_(std::move(address)) {}
     Place(Place&& other) noexcept
         : counts_(std::exchange(other.counts_, nullptr)), address_(std::move(other.address_)) {}
@@ -29,8 +33,10 @@ class ConnectionCounts {
       if (counts_) counts_->leave(address_);
     }
     explicit operator bool() const { return counts_ != nullptr; }
+    Full full() const { return full_; }
 
    private:
+    Full full_ = Full::kNo;
     ConnectionCounts* counts_ = nullptr;
     std::string address_;
   };
@@ -38,8 +44,8 @@ class ConnectionCounts {
   // An empty Place: there are too many. An empty address is only counted with all.
   Place enter(const std::string& address) {
     const std::lock_guard lock(counts_mutex_);
-    if (all_ >= limits_.connections) return {};
-    if (!address.empty() && of_address_[address] >= limits_.per_address) return {};
+    if (all_ >= limits_.connections) return Place(Full::kInAll);
+    if (!address.empty() && of_address_[address] >= limits_.per_address) return Place(Full::kOfAddress);
     ++all_;
     if (!address.empty()) ++of_address_[address];
     return {this, address};
@@ -59,4 +65,4 @@ class ConnectionCounts {
   std::map<std::string, unsigned> of_address_;
 };
 
-}  // namespace firn::http
+}  // namespace firn::io
