@@ -6,9 +6,9 @@ namespace firn::cli {
 namespace {
 
 constexpr const char* kCreate =
-    R"(2026-11-22T02:13:04.123456Z op=CREATE inode=7 name="a \"b\" op=c" uid=1 gid=2 pid=44 result=OK us=12.500)";
+    R"(2026-11-22T02:13:04.123456Z door=fuse op=CREATE inode=7 name="a \"b\" op=c" uid=1 gid=2 pid=44 result=OK us=12.500)";
 constexpr const char* kWrite =
-    "2026-11-22T02:13:04.123456Z op=WRITE inode=8 offset=0 size=9 bytes=9 uid=1 gid=2 pid=45 result=ENOSPC us=30.000";
+    "2026-11-22T02:13:04.123456Z door=fuse op=WRITE inode=8 offset=0 size=9 bytes=9 uid=1 gid=2 pid=45 result=ENOSPC us=30.000";
 
 TEST(AccessProfile, ReadsALine) {
   const auto line = parse_access_line(kCreate);

@@ -34,7 +34,7 @@ class Doors {
                               const std::optional<fuse::MountOptions>& mount) {
     if (running_.tiers()) maintenance_.emplace(running_, settings_).start();
     if (mount) {
-      session_ = CO_TRY(co_await fuse::Session::mount(*mount, running_.volume(), running_.reactors()));
+      session_ = CO_TRY(co_await fuse::Session::mount(*mount, {running_.volume(), access_log_, running_.reactors()}));
       status_.session = session_.get();
       io::detach(watch_mount(gate_.enter()));
     }
@@ -113,6 +113,7 @@ class Doors {
   const Settings& settings_;
   const StopSignal& stop_;
   StatusSource& status_;
+  vfs::AccessLog access_log_;
   io::Gate gate_;
   std::unique_ptr<fuse::Session> session_;
   std::optional<Maintenance> maintenance_;

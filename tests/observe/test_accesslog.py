@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from firn_cli import DEADLINE_S, NOBODY, FirnTest, needs_root
 
-LINE = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z op=(?P<op>\w+) inode=(?P<inode>\d+)'
+LINE = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z door=fuse op=(?P<op>\w+) inode=(?P<inode>\d+)'
                   r'(?: (?:name|xattr)="(?P<name>(?:[^"\\]|\\.)*)")?(?: to=\d+)?(?: new_name="(?P<new>(?:[^"\\]|\\.)*)")?'
                   r'(?: offset=\d+ size=(?P<size>\d+) bytes=(?P<bytes>\d+))?'
                   r' uid=(?P<uid>\d+) gid=\d+ pid=(?P<pid>\d+) result=(?P<result>\w+) us=\d+\.\d+')
