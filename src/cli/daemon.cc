@@ -47,7 +47,7 @@ class Doors {
     CO_TRY(co_await http_->open());
     status_.http = http_->addresses();
     announce();
-    nfs_ = CO_TRY(co_await NfsDoor::open(running_, options.paths, settings_.nfs));
+    nfs_ = CO_TRY(co_await NfsDoor::open({running_, access_log_, options.paths}, settings_.nfs));
     if (nfs_) status_.nfs = nfs_->address();
     co_return {};
   }
@@ -74,7 +74,8 @@ class Doors {
             .samples = [this] { return on_first(sample_metrics(running_, session_.get())); },
             .stop = [this] { stop_.request(); },
             .devices = [this] { return neighbours_.report(); },
-            .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
+            .work = [this](std::string_view name, const http::Request& request) { return work(name, request); },
+            .access_log = &access_log_};
   }
 
   // The doors change what is told of them on the first reactor.

@@ -49,6 +49,8 @@ struct ApiOptions {
   std::function<Result<std::optional<Work>>(std::string_view name, const Request& request)> work;
   // /v1/admin/tokens. May be empty.
   Handler tokens;
+  // GET /v1/admin/accesslog. Null: there is none.
+  vfs::AccessLog* access_log = nullptr;
 };
 
 class Api {
@@ -133,6 +135,7 @@ class Api {
   io::Task<Result<void>> sync(Exchange& exchange, std::string);
   io::Task<Result<void>> set_log_level(Exchange& exchange, std::string);
   io::Task<Result<void>> tokens(Exchange& exchange, std::string);
+  io::Task<Result<void>> follow_access_log(Exchange& exchange, std::string);
 
   Asker credentials(const Exchange& exchange) const;
 

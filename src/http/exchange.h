@@ -62,7 +62,11 @@ class Exchange {
   const Peer& peer() const { return peer_; }
   bool speaks_http_1_1() const { return connection_.parser.knows_chunks(); }
   // Tells better than the connection could who asks; before the handler that acts on it.
-  void identify(Peer peer) { peer_ = std::move(peer); }
+  void identify(Peer peer) {
+    peer.client = std::move(peer_.client);
+    peer.pid = peer_.pid;
+    peer_ = std::move(peer);
+  }
   // Cancelled once the server is about to stop: an answer without an end must end soon then.
   io::CancelToken& closing() const { return *connection_.closing; }
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "http/access_record.h"
 #include "http/request_metrics.h"
 #include "io/tcp_address.h"
 
@@ -22,9 +23,14 @@ Response response_to_bad_head(const Status& status) {
   return problem(status == Code::kNotSupported ? 501 : 400, status.to_string());
 }
 
-// What connections are counted by; a proxy on this machine may have many.
-std::string counted_address(int fd) {
+// nullopt: no TCP connection.
+std::optional<io::TcpAddress> address_of(int fd) {
   const Result<io::TcpAddress> address = fd < 0 ? fail(Code::kNotSupported) : io::peer_address_of(fd);
+  return address ? std::optional(*address) : std::nullopt;
+}
+
+// What connections are counted by; a proxy on this machine may have many.
+std::string counted_address(const std::optional<io::TcpAddress>& address) {
   return address && !address->loopback() ? address->host : "";
 }
 
@@ -77,18 +83,20 @@ io::Task<void> Server::cut_off_late(io::CancelToken* drained, io::Gate::Entry) {
 
 io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
   const int fd = socket->fd();
-  const ConnectionCounts::Place place = options_.counts->enter(counted_address(fd));
+  const std::optional<io::TcpAddress> address = address_of(fd);
+  const ConnectionCounts::Place place = options_.counts->enter(counted_address(address));
   if (!place) {
     // Where TLS is spoken, a shake of hands is what there is too much of.
     if (!options_.secure) co_await refuse(*socket, problem(503, "too many connections; try again"));
     co_return;
   }
   Peer peer = options_.identify(fd);
+  if (address) peer.client = address->host;
   if (options_.secure) {
     const io::Until until = io::within(options_.limits.head_timeout_ns, &closing_);
     Result<std::unique_ptr<io::Socket>> secured = co_await options_.secure(std::move(socket), until);
     if (!secured) {
-      log::debug("http: {}: {}", counted_address(fd), secured.error().to_string());
+      log::debug("http: {}: {}", peer.client, secured.error().to_string());
       co_return;
     }
     socket = *std::move(secured);
@@ -162,6 +170,8 @@ io::Task<bool> Server::serve_one(io::Socket& socket, Inbox& inbox, const Peer& p
                  .received_bytes = exchange.read_bytes(),
                  .sent_bytes = exchange.written_bytes(),
                  .took_ns = clock.monotonic_ns() - started_ns});
+  if (options_.access_log && options_.access_log->wanted()) [[unlikely]]
+    log_access(*options_.access_log, exchange, started_ns);
   if (exchange.keep_alive() && co_await exchange.drain()) co_return true;
   co_await linger(socket, &cut_);
   co_return false;

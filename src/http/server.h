@@ -9,6 +9,7 @@
 #include "io/acceptor.h"
 #include "io/socket.h"
 #include "io/sync.h"
+#include "vfs/access_log.h"
 
 namespace firn::http {
 
@@ -28,6 +29,7 @@ class Server {
     // Shared with other servers; null: this one's own, with the defaults.
     std::shared_ptr<ConnectionCounts> counts = {};
     std::vector<io::Reactor*> reactors = {};  // for connections, in turn; none: the one of start()
+    vfs::AccessLog* access_log = nullptr;     // outlives the server; null: none
   };
   explicit Server(Options options);
 
