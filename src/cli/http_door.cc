@@ -87,7 +87,8 @@ http::Limits HttpDoor::limits() const {
           .head_timeout_ns = s.head_timeout_ns,
           .stall_timeout_ns = s.stall_timeout_ns,
           .min_bytes_per_s = s.min_bytes_per_s,
-          .drain_timeout_ns = s.drain_timeout_ns};
+          .drain_timeout_ns = s.drain_timeout_ns,
+          .max_body_bytes = s.max_body_bytes > 0 ? s.max_body_bytes : UINT64_MAX};
 }
 
 // Who is known without a token.

@@ -27,6 +27,7 @@ struct HttpSettings {
   int64_t head_timeout_ns = 10'000'000'000;
   int64_t stall_timeout_ns = 30'000'000'000;
   uint64_t min_bytes_per_s = 1024;
+  uint64_t max_body_bytes = 0;  // of a request; 0: any
   int64_t drain_timeout_ns = 5'000'000'000;
 };
 

@@ -18,6 +18,7 @@
 namespace firn::http {
 
 class Api;
+class BodyWriter;
 class EventStreams;
 
 // A method of a resource, who may use it, and what answers.
@@ -78,6 +79,7 @@ class Api {
   };
   io::Task<Result<void>> patch_file(Exchange& exchange, std::string path);
   io::Task<Result<Changed>> change_file(Exchange& exchange, vfs::Handle* handle);
+  io::Task<Result<Changed>> change_file(Exchange& exchange, vfs::Handle* handle, BodyWriter& body);
 
   // ---- api_put.cc ----
   io::Task<Result<void>> put_file(Exchange& exchange, std::string path);
