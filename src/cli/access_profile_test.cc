@@ -8,7 +8,8 @@ namespace {
 constexpr const char* kCreate =
     R"(2026-11-22T02:13:04.123456Z door=fuse op=CREATE inode=7 name="a \"b\" op=c" uid=1 gid=2 pid=44 result=OK us=12.500)";
 constexpr const char* kWrite =
-    "2026-11-22T02:13:04.123456Z door=fuse op=WRITE inode=8 offset=0 size=9 bytes=9 uid=1 gid=2 pid=45 result=ENOSPC us=30.000";
+    "2026-11-22T02:13:04.123456Z door=fuse op=WRITE inode=8 offset=0 size=9 bytes=9 uid=1 gid=2 pid=45 result=ENOSPC "
+    "us=30.000";
 
 constexpr const char* kGet =
     "2026-11-22T02:13:04.123456Z door=http op=GET:files path=\"/a b\" bytes=7 uid=1 gid=2 client=10.0.0.5 token=ab "

@@ -7,6 +7,7 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "cli/descriptors.h"
 #include "cli/devices_report.h"
 #include "cli/http_door.h"
 #include "cli/maintenance.h"
@@ -156,9 +157,11 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   if (!options.http.empty()) settings.http.listen = options.http;
   if (!options.announce.empty()) settings.http.announce = options.announce;
-  HttpPlan http = TRY(plan_http(options.paths, settings.http));
   const uint64_t descriptors = fit_descriptors(settings);
-  log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
+  HttpPlan http = TRY(plan_http(options.paths, settings.http));
+  log::info("{}: opening {} as process {}, {} descriptors, of which HTTP has {} connections, NFS {} and {} files",
+            version_text(), options.paths.root, getpid(), descriptors, settings.http.connections,
+            settings.nfs.connections, settings.nfs.open_files);
   const OpenFlags flags{.read_only = mount && mount->read_only,
                         .no_atime = mount && mount->no_atime,
                         .secret = options.secret,

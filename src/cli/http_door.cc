@@ -130,11 +130,13 @@ io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
 
 io::Task<Result<void>> HttpDoor::open() {
   std::unique_ptr<io::Listener> local = CO_TRY(io::listen_unix(paths_.root + "/" + kSocketName, 0600));
-  servers_.push_back(std::make_unique<http::Server>(
-      http::Server::Options{.handler = [this](http::Exchange& exchange) { return access_.from_unix(exchange); },
-                            .limits = {},
-                            .reactors = reactors_.all(),
-                            .access_log = access_log_}));
+  servers_.push_back(std::make_unique<http::Server>(http::Server::Options{
+      .handler = [this](http::Exchange& exchange) { return access_.from_unix(exchange); },
+      .limits = {},
+      .counts = std::make_shared<http::ConnectionCounts>(
+          http::ConnectionCounts::Limits{.connections = static_cast<unsigned>(plan_.settings.local_connections)}),
+      .reactors = reactors_.all(),
+      .access_log = access_log_}));
   servers_.back()->start(std::move(local));
   for (const io::TcpAddress& address : plan_.addresses) CO_TRY(co_await open_tcp(address));
   co_return {};

@@ -31,8 +31,11 @@ class OpenNfsDoor final : public NfsDoor {
                   .volume_id = short_id(running_.record()),
                   .sync = settings.sync,
                   .write_verifier = system_random().next(),
-                  .access_log = &parts.access_log}),
-        server_({.service = service_, .reactors = running_.reactors().all(), .limits = {}}) {}
+                  .access_log = &parts.access_log,
+                  .open_files = static_cast<size_t>(settings.open_files)}),
+        server_({.service = service_,
+                 .reactors = running_.reactors().all(),
+                 .limits = {.connections = static_cast<unsigned>(settings.connections)}}) {}
 
   io::Task<Result<void>> start(io::TcpAddress address) {
     std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));

@@ -13,6 +13,9 @@ struct NfsSettings {
   std::vector<std::string> exports;
   bool sync = true;
   bool rpcbind = false;
+  // No settings, but what fits into the limit of descriptors (cli/descriptors.h).
+  int64_t connections = 256;
+  int64_t open_files = 1024;
 };
 
 void append_schema(NfsSettings& settings, config::Schema& schema);

@@ -145,8 +145,7 @@ void show(const Shown& shown) {
   for (const auto& [target, sum] : profile.targets(kMostOthers)) row(path_of(target, shown.paths), sum, all.us);
   if (const auto processes = profile.processes(kMostOthers); !processes.empty()) {
     fmt::print("processes\n");
-    for (const auto& [pid, sum] : processes)
-      row(fmt::format("{} {}", pid, shown.processes.name_of(pid)), sum, all.us);
+    for (const auto& [pid, sum] : processes) row(fmt::format("{} {}", pid, shown.processes.name_of(pid)), sum, all.us);
   }
   if (const auto clients = profile.clients(kMostOthers); !clients.empty()) {
     fmt::print("clients\n");
@@ -262,7 +261,8 @@ Result<int> run(const Arguments& arguments) {
 }  // namespace
 
 void add_profile(Command& firn) {
-  Command command = firn.add("profile", "Sum up what is asked of a volume, by door, operation, path and client", kManual);
+  Command command =
+      firn.add("profile", "Sum up what is asked of a volume, by door, operation, path and client", kManual);
   auto arguments = std::make_shared<Arguments>();
   command.value("VOLUME", arguments->volume, "The volume's folder, or where it is mounted");
   command.value("--seconds", arguments->seconds, "How long to watch").between(1, 86'400);

@@ -78,8 +78,8 @@ io::Task<Result<void>> Api::follow_access_log(Exchange& exchange, std::string) {
     co_return fail(Code::kInvalid, "the query parameter \"seconds\" must be from 1 to 600");
   // Open before the head goes out: what is done from then on is in it.
   OpenAccessLog log(*options_.access_log);
-  CO_TRY(co_await exchange.begin(
-      200, {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}}, std::nullopt));
+  CO_TRY(co_await exchange.begin(200, {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}},
+                                 std::nullopt));
   if (exchange.request().method == "HEAD") co_return co_await exchange.end();
   Clock& clock = io::Reactor::current()->clock();
   const int64_t end_ns = clock.monotonic_ns() + static_cast<int64_t>(seconds) * kSecondNs;

@@ -14,6 +14,12 @@ metrics::Gauge& open_connections() {
   return gauge;
 }
 
+metrics::Counter& refused_connections() {
+  static metrics::Counter& counter = metrics::process_registry().counter(
+      "firn_nfs_refused_connections_total", "Connections of NFS clients that were one too many.");
+  return counter;
+}
+
 Result<Peer> peer_of(const io::Socket& socket) {
   const io::TcpAddress address = TRY(io::peer_address_of(socket.fd()));
   const std::optional<Address> parsed = parse_address(address.host);
@@ -71,6 +77,7 @@ io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gat
     co_await serve(std::move(socket), *std::move(peer));
     open_connections().add(-1);
   } else {
+    refused_connections().add();
     log::warning("nfs: {}: refused, there are {} connections", peer->name, options_.limits.connections);
   }
   connections_.fetch_sub(1);

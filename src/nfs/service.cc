@@ -62,7 +62,10 @@ Service::Service(ServiceOptions options)
     : options_(std::move(options)),
       key_(options_.secret, options_.volume_id),
       write_verifier_(options_.write_verifier),
-      files_({.volume = options_.volume, .door = options_.door, .on_lost = [this] { renew_write_verifier(); }}),
+      files_({.volume = options_.volume,
+              .door = options_.door,
+              .most = options_.open_files,
+              .on_lost = [this] { renew_write_verifier(); }}),
       directories_(options_.volume, options_.door) {}
 
 io::Task<void> Service::stop() {

@@ -34,6 +34,7 @@ struct ServiceOptions {
   uint64_t write_verifier = 0;
   vfs::DoorId door = 3;
   vfs::AccessLog* access_log = nullptr;  // null: none
+  size_t open_files = 1024;              // at once; what wants one more is to try again
 };
 
 // What a client does until a call is answered.
