@@ -90,7 +90,7 @@ class Doors {
   }
 
   Result<std::optional<http::Work>> work(std::string_view name, const http::Request& request) {
-    if (name == "migrate") return migrations_->work(request);
+    if (name == "migrate") return TRY(migrations_->work(request));
     return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
   }
 
