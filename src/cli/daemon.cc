@@ -14,6 +14,7 @@
 #include "cli/metrics_report.h"
 #include "cli/migrations.h"
 #include "cli/nfs_door.h"
+#include "cli/part_sweeper.h"
 #include "cli/running_volume.h"
 #include "cli/settings.h"
 #include "cli/status_report.h"
@@ -48,6 +49,10 @@ class Doors {
     CO_TRY(co_await http_->open());
     status_.http = http_->addresses();
     announce();
+    const bool writes = !(mount && mount->read_only) && running_.following() == nullptr;
+    if (writes && settings_.part_lifetime_ns > 0)
+      sweeper_.emplace(PartSweeper::Options{.volume = running_.volume(), .lifetime_ns = settings_.part_lifetime_ns})
+          .start();
     nfs_ = CO_TRY(co_await NfsDoor::open({running_, access_log_, options.paths}, settings_.nfs));
     if (nfs_) status_.nfs = nfs_->address();
     co_return {};
@@ -58,6 +63,7 @@ class Doors {
     if (session_) co_await session_->stop();
     if (nfs_) co_await nfs_->close();
     if (http_) co_await http_->close();
+    if (sweeper_) co_await sweeper_->stop();
     if (events_) co_await events_->stop();
     if (maintenance_) co_await maintenance_->stop();
     co_await gate_.close();
@@ -119,6 +125,7 @@ class Doors {
   io::Gate gate_;
   std::unique_ptr<fuse::Session> session_;
   std::optional<Maintenance> maintenance_;
+  std::optional<PartSweeper> sweeper_;
   std::optional<Migrations> migrations_;
   std::optional<http::EventStreams> events_;
   Neighbours neighbours_;
