@@ -37,6 +37,11 @@ bool take_field(std::string_view& rest, std::string_view& key, std::string_view&
 }
 
 template <class Key>
+void add_to(std::map<Key, AccessSum>& sums, const Key& key, const AccessLine& line, size_t most) {
+  if (sums.size() < most || sums.contains(key)) sums[key].add(line);
+}
+
+template <class Key>
 std::vector<std::pair<Key, AccessSum>> longest(const std::map<Key, AccessSum>& sums, size_t limit) {
   std::vector<std::pair<Key, AccessSum>> all(sums.begin(), sums.end());
   std::ranges::sort(all, std::greater(), [](const auto& one) { return one.second.us; });
@@ -52,11 +57,14 @@ std::optional<AccessLine> parse_access_line(std::string_view text) {
   AccessLine line;
   std::string_view rest = text.substr(time_end), key, value;
   while (take_field(rest, key, value)) {
+    if (key == "door") line.door = value;
     if (key == "op") line.op = value;
     if (key == "inode") line.inode = number_of<uint64_t>(value);
     if (key == "name") line.name = value;
+    if (key == "path") line.path = value;
     if (key == "bytes") line.bytes = number_of<uint64_t>(value);
     if (key == "pid") line.pid = number_of<uint32_t>(value);
+    if (key == "client") line.client = value;
     if (key == "result") line.result = value;
     if (key == "us") line.us = std::strtod(std::string(value).c_str(), nullptr);
   }
@@ -78,24 +86,32 @@ void AccessSum::add(const AccessLine& line) {
 }
 
 uint32_t AccessProfile::process_of(uint32_t thread) {
-  if (!process_of_ || thread == 0) return thread;
+  if (!options_.process_of || thread == 0) return thread;
   const auto [known, added] = process_of_thread_.try_emplace(thread, thread);
-  if (added) known->second = process_of_(thread);
+  if (added) known->second = options_.process_of(thread);
   return known->second;
 }
 
 void AccessProfile::add(std::string_view text) {
   dropped_ += dropped_in(text);
   const std::optional<AccessLine> line = parse_access_line(text);
-  if (!line) return;
+  if (!line || (!options_.door.empty() && line->door != options_.door)) return;
   all_.add(*line);
-  operations_[line->op].add(*line);
-  processes_[process_of(line->pid)].add(*line);
-  const AccessTarget target{line->inode, line->name};
-  if (targets_.size() < kMostTargets || targets_.contains(target)) targets_[target].add(*line);
+  doors_[line->door].add(*line);
+  operations_[{line->door, line->op}].add(*line);
+  if (line->pid) processes_[process_of(*line->pid)].add(*line);
+  if (!line->client.empty()) add_to(clients_, line->client, *line, kMostTargets);
+  const AccessTarget target{line->inode, line->name, line->path};
+  if (target != AccessTarget()) add_to(targets_, target, *line, kMostTargets);
 }
 
-std::vector<std::pair<std::string, AccessSum>> AccessProfile::operations(size_t limit) const {
+std::vector<std::pair<std::string, AccessSum>> AccessProfile::doors() const { return longest(doors_, doors_.size()); }
+
+std::vector<std::pair<std::string, AccessSum>> AccessProfile::clients(size_t limit) const {
+  return longest(clients_, limit);
+}
+
+std::vector<std::pair<AccessOperation, AccessSum>> AccessProfile::operations(size_t limit) const {
   return longest(operations_, limit);
 }
 

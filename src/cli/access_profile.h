@@ -1,4 +1,4 @@
-// Sums up lines of a mount's access log: what firn profile shows.
+// Sums up lines of a volume's access log: what firn profile shows.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,15 @@
 
 namespace firn::cli {
 
-// One line of .firn/accesslog (docs/observability.md).
+// One line of the access log (docs/observability.md).
 struct AccessLine {
+  std::string door;
   std::string op;
   uint64_t inode = 0;
-  std::string name;  // as it is written in the line, escapes and all; empty: the line has none
+  std::string name, path;  // as they are written in the line, escapes and all; empty: the line has none
   uint64_t bytes = 0;
-  uint32_t pid = 0;  // of the thread
+  std::optional<uint32_t> pid;  // of the thread
+  std::string client;
   std::string result;
   double us = 0;
 };
@@ -34,10 +36,16 @@ struct AccessSum {
   void add(const AccessLine& line);
 };
 
-// What requests were about: an inode, or a name in a folder.
+// What requests were: an operation of a door.
+struct AccessOperation {
+  std::string door, op;
+  friend auto operator<=>(const AccessOperation&, const AccessOperation&) = default;
+};
+
+// What they were about: an inode, a name in a folder, or a path.
 struct AccessTarget {
   uint64_t inode = 0;
-  std::string name;
+  std::string name, path;
   friend auto operator<=>(const AccessTarget&, const AccessTarget&) = default;
 };
 
@@ -45,8 +53,11 @@ class AccessProfile {
  public:
   // The process that a thread belongs to; asked once for each thread.
   using ProcessOf = std::function<uint32_t(uint32_t thread)>;
-  // Without `process_of`, each thread is one.
-  explicit AccessProfile(ProcessOf process_of = {}) : process_of_(std::move(process_of)) {}
+  struct Options {
+    ProcessOf process_of = {};  // without it, each thread is one
+    std::string door = {};      // only what came through this one; empty: all
+  };
+  explicit AccessProfile(Options options) : options_(std::move(options)) {}
 
   // One line, without its end.
   void add(std::string_view line);
@@ -54,23 +65,28 @@ class AccessProfile {
   const AccessSum& all() const { return all_; }
   uint64_t dropped() const { return dropped_; }
   // The longest in all first; at most `limit`.
-  std::vector<std::pair<std::string, AccessSum>> operations(size_t limit) const;
+  std::vector<std::pair<std::string, AccessSum>> doors() const;
+  std::vector<std::pair<AccessOperation, AccessSum>> operations(size_t limit) const;
   std::vector<std::pair<AccessTarget, AccessSum>> targets(size_t limit) const;
   std::vector<std::pair<uint32_t, AccessSum>> processes(size_t limit) const;
+  // By their addresses.
+  std::vector<std::pair<std::string, AccessSum>> clients(size_t limit) const;
 
  private:
-  // Beyond it no further targets are told apart.
+  // Beyond it no further targets, or clients, are told apart.
   static constexpr size_t kMostTargets = 100'000;
 
   uint32_t process_of(uint32_t thread);
 
-  const ProcessOf process_of_;
+  const Options options_;
   std::map<uint32_t, uint32_t> process_of_thread_;
   AccessSum all_;
   uint64_t dropped_ = 0;
-  std::map<std::string, AccessSum> operations_;
+  std::map<std::string, AccessSum> doors_;
+  std::map<AccessOperation, AccessSum> operations_;
   std::map<AccessTarget, AccessSum> targets_;
   std::map<uint32_t, AccessSum> processes_;
+  std::map<std::string, AccessSum> clients_;
 };
 
 }  // namespace firn::cli

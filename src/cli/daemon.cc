@@ -7,12 +7,14 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "cli/descriptors.h"
 #include "cli/devices_report.h"
 #include "cli/http_door.h"
 #include "cli/maintenance.h"
 #include "cli/metrics_report.h"
 #include "cli/migrations.h"
 #include "cli/nfs_door.h"
+#include "cli/part_sweeper.h"
 #include "cli/running_volume.h"
 #include "cli/settings.h"
 #include "cli/status_report.h"
@@ -34,7 +36,7 @@ class Doors {
                               const std::optional<fuse::MountOptions>& mount) {
     if (running_.tiers()) maintenance_.emplace(running_, settings_).start();
     if (mount) {
-      session_ = CO_TRY(co_await fuse::Session::mount(*mount, running_.volume(), running_.reactors()));
+      session_ = CO_TRY(co_await fuse::Session::mount(*mount, {running_.volume(), access_log_, running_.reactors()}));
       status_.session = session_.get();
       io::detach(watch_mount(gate_.enter()));
     }
@@ -47,7 +49,11 @@ class Doors {
     CO_TRY(co_await http_->open());
     status_.http = http_->addresses();
     announce();
-    nfs_ = CO_TRY(co_await NfsDoor::open(running_, options.paths, settings_.nfs));
+    const bool writes = !(mount && mount->read_only) && running_.following() == nullptr;
+    if (writes && settings_.part_lifetime_ns > 0)
+      sweeper_.emplace(PartSweeper::Options{.volume = running_.volume(), .lifetime_ns = settings_.part_lifetime_ns})
+          .start();
+    nfs_ = CO_TRY(co_await NfsDoor::open({running_, access_log_, options.paths}, settings_.nfs));
     if (nfs_) status_.nfs = nfs_->address();
     co_return {};
   }
@@ -57,6 +63,7 @@ class Doors {
     if (session_) co_await session_->stop();
     if (nfs_) co_await nfs_->close();
     if (http_) co_await http_->close();
+    if (sweeper_) co_await sweeper_->stop();
     if (events_) co_await events_->stop();
     if (maintenance_) co_await maintenance_->stop();
     co_await gate_.close();
@@ -74,7 +81,8 @@ class Doors {
             .samples = [this] { return on_first(sample_metrics(running_, session_.get())); },
             .stop = [this] { stop_.request(); },
             .devices = [this] { return neighbours_.report(); },
-            .work = [this](std::string_view name, const http::Request& request) { return work(name, request); }};
+            .work = [this](std::string_view name, const http::Request& request) { return work(name, request); },
+            .access_log = &access_log_};
   }
 
   // The doors change what is told of them on the first reactor.
@@ -88,7 +96,7 @@ class Doors {
   }
 
   Result<std::optional<http::Work>> work(std::string_view name, const http::Request& request) {
-    if (name == "migrate") return migrations_->work(request);
+    if (name == "migrate") return TRY(migrations_->work(request));
     return maintenance_ ? maintenance_->work(name, request) : std::nullopt;
   }
 
@@ -113,9 +121,11 @@ class Doors {
   const Settings& settings_;
   const StopSignal& stop_;
   StatusSource& status_;
+  vfs::AccessLog access_log_;
   io::Gate gate_;
   std::unique_ptr<fuse::Session> session_;
   std::optional<Maintenance> maintenance_;
+  std::optional<PartSweeper> sweeper_;
   std::optional<Migrations> migrations_;
   std::optional<http::EventStreams> events_;
   Neighbours neighbours_;
@@ -154,9 +164,11 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   if (!options.http.empty()) settings.http.listen = options.http;
   if (!options.announce.empty()) settings.http.announce = options.announce;
-  HttpPlan http = TRY(plan_http(options.paths, settings.http));
   const uint64_t descriptors = fit_descriptors(settings);
-  log::info("{}: opening {} as process {}, {} descriptors", version_text(), options.paths.root, getpid(), descriptors);
+  HttpPlan http = TRY(plan_http(options.paths, settings.http));
+  log::info("{}: opening {} as process {}, {} descriptors, of which HTTP has {} connections, NFS {} and {} files",
+            version_text(), options.paths.root, getpid(), descriptors, settings.http.connections,
+            settings.nfs.connections, settings.nfs.open_files);
   const OpenFlags flags{.read_only = mount && mount->read_only,
                         .no_atime = mount && mount->no_atime,
                         .secret = options.secret,

@@ -64,6 +64,7 @@ HttpDoor::HttpDoor(Options options, HttpPlan plan)
       reactors_(options.reactors),
       pool_(options.pool),
       plan_(std::move(plan)),
+      access_log_(options.api.access_log),
       tokens_(std::move(plan_.tokens), [this](std::string text) { return keep_tokens(std::move(text)); }),
       api_(with_tokens(std::move(options.api))),
       access_(tokens_, [this](http::Exchange& exchange) { return api_.handle(exchange); }),
@@ -86,7 +87,8 @@ http::Limits HttpDoor::limits() const {
           .head_timeout_ns = s.head_timeout_ns,
           .stall_timeout_ns = s.stall_timeout_ns,
           .min_bytes_per_s = s.min_bytes_per_s,
-          .drain_timeout_ns = s.drain_timeout_ns};
+          .drain_timeout_ns = s.drain_timeout_ns,
+          .max_body_bytes = s.max_body_bytes > 0 ? s.max_body_bytes : UINT64_MAX};
 }
 
 // Who is known without a token.
@@ -115,7 +117,8 @@ io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
                                 .limits = limits(),
                                 .identify = [this](int fd) { return identify(fd); },
                                 .counts = tcp_counts_,
-                                .reactors = reactors_.all()};
+                                .reactors = reactors_.all(),
+                                .access_log = access_log_};
   if (plan_.tls)
     options.secure = [this](std::unique_ptr<io::Socket> socket, io::Until until) {
       return plan_.tls->accept(std::move(socket), until);
@@ -127,10 +130,13 @@ io::Task<Result<void>> HttpDoor::open_tcp(const io::TcpAddress& address) {
 
 io::Task<Result<void>> HttpDoor::open() {
   std::unique_ptr<io::Listener> local = CO_TRY(io::listen_unix(paths_.root + "/" + kSocketName, 0600));
-  servers_.push_back(std::make_unique<http::Server>(
-      http::Server::Options{.handler = [this](http::Exchange& exchange) { return access_.from_unix(exchange); },
-                            .limits = {},
-                            .reactors = reactors_.all()}));
+  servers_.push_back(std::make_unique<http::Server>(http::Server::Options{
+      .handler = [this](http::Exchange& exchange) { return access_.from_unix(exchange); },
+      .limits = {},
+      .counts = std::make_shared<io::ConnectionCounts>(
+          io::ConnectionCounts::Limits{.connections = static_cast<unsigned>(plan_.settings.local_connections)}),
+      .reactors = reactors_.all(),
+      .access_log = access_log_}));
   servers_.back()->start(std::move(local));
   for (const io::TcpAddress& address : plan_.addresses) CO_TRY(co_await open_tcp(address));
   co_return {};

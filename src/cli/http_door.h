@@ -32,7 +32,7 @@ class HttpDoor {
     const VolumePaths& paths;
     io::ReactorPool& reactors;
     io::BlockingPool& pool;
-    http::ApiOptions api;
+    http::ApiOptions api;  // its access log tells of the requests, too
   };
   HttpDoor(Options options, HttpPlan plan);
 
@@ -55,6 +55,7 @@ class HttpDoor {
   io::ReactorPool& reactors_;
   io::BlockingPool& pool_;
   HttpPlan plan_;
+  vfs::AccessLog* const access_log_;
   http::TokenSet tokens_;
   http::Api api_;
   http::Access access_;

@@ -58,6 +58,9 @@ void append_schema(HttpSettings& s, config::Schema& schema) {
         "For each part of a body, either way."},
        {"http.min_rate", Size{&s.min_bytes_per_s, 1, 1 << 30},
         "Bytes a second at which a request's body must come, once stall_timeout has been waited for it in all."},
+       {"http.max_body", Size{&s.max_body_bytes, 0, INT64_MAX},
+        "The largest body of a request; 0: any. A file may be larger, if it is sent in parts (PATCH). firn put sends "
+        "parts of 64 MiB."},
        {"http.drain_timeout", Duration{&s.drain_timeout_ns, kMillisecond, kHour},
         "For requests that are under way when the daemon stops."}});
 }

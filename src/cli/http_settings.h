@@ -23,10 +23,12 @@ struct HttpSettings {
   std::string announce = "auto";
   int64_t connections = 1024;
   int64_t connections_per_address = 128;
+  int64_t local_connections = 256;  // on the Unix socket; no setting
   int64_t idle_timeout_ns = 60'000'000'000;
   int64_t head_timeout_ns = 10'000'000'000;
   int64_t stall_timeout_ns = 30'000'000'000;
   uint64_t min_bytes_per_s = 1024;
+  uint64_t max_body_bytes = 0;  // of a request; 0: any
   int64_t drain_timeout_ns = 5'000'000'000;
 };
 

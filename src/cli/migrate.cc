@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/daemon_work.h"
+#include "cli/descriptors.h"
 #include "cli/json.h"
 #include "cli/migrations.h"
 #include "cli/mounts.h"

@@ -86,9 +86,9 @@ Result<MigrationRequest> migration_of(const http::Request& request) {
   MigrationRequest result;
   result.into = request.parameter("into").value_or("/");
   result.report = request.parameter("report").value_or("");
-  result.one_file_system = request.parameter("one_file_system") == "1";
-  result.count_first = request.parameter("count") == "1";
-  result.find_equal = request.parameter("dedup").value_or("1") == "1";
+  result.one_file_system = TRY(http::flag_parameter(request, "one_file_system"));
+  result.count_first = TRY(http::flag_parameter(request, "count"));
+  result.find_equal = !request.parameter("dedup") || TRY(http::flag_parameter(request, "dedup"));
   const auto mode = index_in(kModes, request.parameter("mode").value_or("copy"));
   const auto rule = parse_on_conflict(request.parameter("on_conflict").value_or("fail"));
   if (!mode || !rule) return fail(Code::kInvalid, "mode or on_conflict: no such word");
@@ -158,21 +158,21 @@ io::Task<Result<std::string>> Migrations::run(MigrationRequest request, migrate:
   co_return json_of(*summary);
 }
 
-io::Task<Result<std::string>> Migrations::run_shown(Result<MigrationRequest> request, http::WorkProgress& shown) {
+io::Task<Result<std::string>> Migrations::run_shown(MigrationRequest request, http::WorkProgress& shown) {
   migrate::Progress progress;
   io::CancelToken ended;
   io::Gate gate;
-  const MigrationRequest asked = CO_TRY(std::move(request));
   io::CancelToken::Scope stop(&shown.stop, [&progress] { progress.stop.cancel(); });
   io::detach(follow(&progress, &shown, &ended, gate.enter()));
-  Result<std::string> done = co_await run(asked, progress);
+  Result<std::string> done = co_await run(std::move(request), progress);
   ended.cancel();
   co_await gate.close();
   co_return done;
 }
 
-http::Work Migrations::work(const http::Request& request) {
-  return [this, asked = migration_of(request)](http::WorkProgress& shown) { return run_shown(asked, shown); };
+Result<http::Work> Migrations::work(const http::Request& request) {
+  MigrationRequest asked = TRY(migration_of(request));
+  return [this, asked = std::move(asked)](http::WorkProgress& shown) { return run_shown(asked, shown); };
 }
 
 }  // namespace firn::cli

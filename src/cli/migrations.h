@@ -43,11 +43,11 @@ class Migrations {
   // The outcome as a JSON object: migrate::json_of(Tally), and "stopped", "failure", "excerpt". kBusy: another is
   // running.
   io::Task<Result<std::string>> run(MigrationRequest request, migrate::Progress& progress);
-  // The same as work of a daemon. Fails where the request makes no sense.
-  http::Work work(const http::Request& request);
+  // The same as work of a daemon. kInvalid: the request makes no sense.
+  Result<http::Work> work(const http::Request& request);
 
  private:
-  io::Task<Result<std::string>> run_shown(Result<MigrationRequest> request, http::WorkProgress& shown);
+  io::Task<Result<std::string>> run_shown(MigrationRequest request, http::WorkProgress& shown);
   // Blocks.
   Result<migrate::Options> options_of(const MigrationRequest& request) const;
 

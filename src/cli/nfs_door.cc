@@ -22,23 +22,25 @@ uint64_t short_id(const meta::VolumeSettings& record) {
 
 nfs::ServerLimits limits_of(const NfsSettings& settings) {
   nfs::ServerLimits limits;
+  limits.connections = static_cast<unsigned>(settings.connections);
   limits.connections_per_address = static_cast<unsigned>(settings.connections_per_address);
   return limits;
 }
 
 class OpenNfsDoor final : public NfsDoor {
  public:
-  OpenNfsDoor(RunningVolume& running, const NfsSettings& settings, nfs::Exports exports,
-              const nfs::HandleSecret& secret)
-      : running_(running),
+  OpenNfsDoor(const Parts& parts, const NfsSettings& settings, nfs::Exports exports, const nfs::HandleSecret& secret)
+      : running_(parts.running),
         rpcbind_(settings.rpcbind),
-        service_({.volume = running.volume(),
+        service_({.volume = running_.volume(),
                   .exports = std::move(exports),
                   .secret = secret,
-                  .volume_id = short_id(running.record()),
+                  .volume_id = short_id(running_.record()),
                   .sync = settings.sync,
-                  .write_verifier = system_random().next()}),
-        server_({.service = service_, .reactors = running.reactors().all(), .limits = limits_of(settings)}) {}
+                  .write_verifier = system_random().next(),
+                  .access_log = &parts.access_log,
+                  .open_files = static_cast<size_t>(settings.open_files)}),
+        server_({.service = service_, .reactors = running_.reactors().all(), .limits = limits_of(settings)}) {}
 
   io::Task<Result<void>> start(io::TcpAddress address) {
     std::unique_ptr<io::Listener> listener = CO_TRY(io::listen_tcp(address));
@@ -88,18 +90,17 @@ Status check_nfs(const NfsSettings& settings) {
   return {};
 }
 
-io::Task<Result<std::unique_ptr<NfsDoor>>> NfsDoor::open(RunningVolume& running, const VolumePaths& paths,
-                                                         const NfsSettings& settings) {
+io::Task<Result<std::unique_ptr<NfsDoor>>> NfsDoor::open(Parts parts, const NfsSettings& settings) {
   if (settings.address.empty()) co_return nullptr;
   const io::TcpAddress address = CO_TRY(address_of(settings));
   nfs::Exports exports = CO_TRY(nfs::Exports::parse(settings.exports));
   if (!address.loopback() && settings.exports.empty())
     log::warning("nfs: {} can be reached from the network, but without nfs.exports only this machine is served",
                  address.text());
-  const std::string file = paths.root + kSecretName;
+  const std::string file = parts.paths.root + kSecretName;
   const nfs::HandleSecret secret =
-      CO_TRY(co_await running.pool().run([&file] { return nfs::load_handle_secret(file, system_random()); }));
-  auto door = std::make_unique<OpenNfsDoor>(running, settings, std::move(exports), secret);
+      CO_TRY(co_await parts.running.pool().run([&file] { return nfs::load_handle_secret(file, system_random()); }));
+  auto door = std::make_unique<OpenNfsDoor>(parts, settings, std::move(exports), secret);
   CO_TRY(co_await door->start(address));
   co_return std::unique_ptr<NfsDoor>(std::move(door));
 }

@@ -7,6 +7,7 @@
 #include "cli/running_volume.h"
 #include "cli/settings.h"
 #include "cli/volume_folder.h"
+#include "vfs/access_log.h"
 
 namespace firn::cli {
 
@@ -17,9 +18,13 @@ Status check_nfs(const NfsSettings& settings);
 class NfsDoor {
  public:
   virtual ~NfsDoor() = default;
+  struct Parts {
+    RunningVolume& running;
+    vfs::AccessLog& access_log;
+    const VolumePaths& paths;
+  };
   // Null: the settings ask for none.
-  static io::Task<Result<std::unique_ptr<NfsDoor>>> open(RunningVolume& running, const VolumePaths& paths,
-                                                         const NfsSettings& settings);
+  static io::Task<Result<std::unique_ptr<NfsDoor>>> open(Parts parts, const NfsSettings& settings);
   // Where it is served, "127.0.0.1:2049".
   virtual const std::string& address() const = 0;
   // Answers what was asked, closes connections and files. Once, before it is destroyed.

@@ -15,6 +15,9 @@ struct NfsSettings {
   bool sync = true;
   bool rpcbind = false;
   int64_t connections_per_address = 128;
+  // No settings, but what fits into the limit of descriptors (cli/descriptors.h).
+  int64_t connections = 256;
+  int64_t open_files = 1024;
 };
 
 void append_schema(NfsSettings& settings, config::Schema& schema);

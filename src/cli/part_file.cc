@@ -14,7 +14,6 @@ namespace firn::cli {
 namespace {
 
 constexpr const char* kTagAttribute = "user.firn.etag";
-constexpr std::string_view kSuffix = ".firn-part";
 constexpr size_t kMaxNameBytes = 255;
 
 // kNotFound: somebody has renamed or removed it since it was opened.
@@ -36,8 +35,8 @@ std::string part_path(const std::string& path) {
   const size_t slash = path.rfind('/');
   const size_t start = slash == std::string::npos ? 0 : slash + 1;
   std::string name = path.substr(start);
-  if (name.size() + kSuffix.size() + 1 > kMaxNameBytes) name = fmt::format("{:016x}", checksum64(name));
-  return fmt::format("{}.{}{}", path.substr(0, start), name, kSuffix);
+  if (name.size() + kPartSuffix.size() + 1 > kMaxNameBytes) name = fmt::format("{:016x}", checksum64(name));
+  return fmt::format("{}.{}{}", path.substr(0, start), name, kPartSuffix);
 }
 
 Result<PartFile> PartFile::open(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "base/time.h"
@@ -49,6 +50,7 @@ class PartFile {
   uint64_t bytes_ = 0;
 };
 
+inline constexpr std::string_view kPartSuffix = ".firn-part";
 // Where PartFile keeps what is to become `path`.
 std::string part_path(const std::string& path);
 

@@ -18,8 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kOrigin = "user.upload-of";  // an attribute of the part: which version of which local file
-
 std::string origin_of(const struct stat& info) {
   char machine[HOST_NAME_MAX + 1] = {};
   gethostname(machine, HOST_NAME_MAX);
@@ -80,7 +78,7 @@ Result<uint64_t> PartUpload::begin() {
     const json there = TRY(parse_answer(reply->body));
     const Entry entry = TRY(attributes_in(there));
     const json attributes = there.value("xattrs", json::object());
-    const auto origin = attributes.find(kOrigin);
+    const auto origin = attributes.find(kPartOrigin);
     if (entry.kind == FileKind::kFile && entry.size > 0 && entry.size <= bytes() && origin != attributes.end() &&
         *origin == origin_of(info_)) {
       TRY(take_tag(there));
@@ -93,7 +91,7 @@ Result<uint64_t> PartUpload::begin() {
 
 Status PartUpload::create() {
   TRY(client_.call("PUT", file_route(part_) + "?mode=600"));
-  return take_tag(TRY(change_attributes(client_, part_, {{"xattrs", {{kOrigin, origin_of(info_)}}}})));
+  return take_tag(TRY(change_attributes(client_, part_, {{"xattrs", {{kPartOrigin, origin_of(info_)}}}})));
 }
 
 Status PartUpload::send_part(uint64_t offset) {
@@ -128,7 +126,7 @@ Result<uint32_t> PartUpload::mode() {
 }
 
 Status PartUpload::publish() {
-  json attributes = {{"mode", fmt::format("{:04o}", TRY(mode()))}, {"xattrs", {{kOrigin, nullptr}}}};
+  json attributes = {{"mode", fmt::format("{:04o}", TRY(mode()))}, {"xattrs", {{kPartOrigin, nullptr}}}};
   if (upload_.keeps)
     attributes["mtime"] = text_of({info_.st_mtim.tv_sec, static_cast<uint32_t>(info_.st_mtim.tv_nsec)});
   const json changed = TRY(change_attributes(client_, part_, attributes, if_match()));

@@ -7,6 +7,8 @@ namespace firn::cli {
 
 // Files of this size and more are worth it; also what is sent at a time.
 inline constexpr uint64_t kPartBytes = 64 << 20;
+// An attribute of the part: which version of which local file.
+inline constexpr const char* kPartOrigin = "user.upload-of";
 
 // Sends the local regular file `fd` in parts to .NAME.firn-part beside its target, which then takes the name; as atomic
 // and durable as PUT. False: it has to be put whole, as somebody else is at that part file, or the local file changed

@@ -27,20 +27,27 @@ ProgressBar::ProgressBar(std::string what)
 void ProgressBar::show(const State& state) {
   if (!terminal_) return;
   shown_ = true;
-  const int64_t elapsed_ns = std::max<int64_t>(system_clock().monotonic_ns() - started_ns_, 1);
-  const auto rate = static_cast<uint64_t>(static_cast<double>(state.bytes - state.earlier_bytes) * 1e9 /
-                                          static_cast<double>(elapsed_ns));
   if (state.total_bytes == 0 && state.total_files == 0) {
     fmt::print(stderr, "\r{} {} files, {}\x1b[K", what_, state.files, human_size(state.bytes));
     return;
   }
-  const uint64_t of = std::max<uint64_t>(state.total_bytes, 1), done = std::min(state.bytes, of);
+  // Where there are no bytes, files are what takes time.
+  const bool by_files = state.total_bytes == 0;
+  const uint64_t of = by_files ? state.total_files : state.total_bytes;
+  const uint64_t done = std::min(by_files ? state.files : state.bytes, of);
+  const int64_t elapsed_ns = std::max<int64_t>(system_clock().monotonic_ns() - started_ns_, 1);
+  const uint64_t moved = by_files ? state.files : state.bytes - state.earlier_bytes;
+  const auto rate = static_cast<uint64_t>(static_cast<double>(moved) * 1e9 / static_cast<double>(elapsed_ns));
   const auto cells = static_cast<size_t>(static_cast<double>(done) / static_cast<double>(of) * kBarCells);
-  std::string left;
-  if (rate > 0 && done < of) left = ", " + time_left((of - done) / rate) + " left";
-  fmt::print(stderr, "\r{} [{:<{}}] {}/{} files, {} of {}, {}/s{}\x1b[K", what_, std::string(cells, '#'), kBarCells,
-             state.files, state.total_files, human_size(state.bytes), human_size(state.total_bytes), human_size(rate),
-             left);
+  std::string text =
+      fmt::format("{} [{:<{}}] {}/{} files", what_, std::string(cells, '#'), kBarCells, state.files, state.total_files);
+  if (by_files) {
+    text += fmt::format(", {}/s", rate);
+  } else {
+    text += fmt::format(", {} of {}, {}/s", human_size(state.bytes), human_size(of), human_size(rate));
+  }
+  if (rate > 0 && done < of) text += ", " + time_left((of - done) / rate) + " left";
+  fmt::print(stderr, "\r{}\x1b[K", text);
 }
 
 void ProgressBar::clear() {

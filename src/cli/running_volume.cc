@@ -1,7 +1,6 @@
 #include "cli/running_volume.h"
 
 #include <malloc.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,9 +12,6 @@
 
 namespace firn::cli {
 namespace {
-
-constexpr rlim_t kWantedDescriptors = 1 << 20;
-constexpr uint64_t kReservedDescriptors = 512;  // RocksDB's tables, rings, sockets, the log
 
 // Chunks are megabytes, and come and go: given back to the kernel each time, their pages cost more than their bytes.
 void keep_freed_memory() {
@@ -31,24 +27,6 @@ std::string boot_id() {
   std::string id;
   std::getline(in, id);
   return id;
-}
-
-uint64_t fit_descriptors(Settings& settings) {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  rlimit wanted = limit;
-  // Only root may raise the hard limit; others take what there is.
-  wanted.rlim_cur = wanted.rlim_max = std::max(limit.rlim_max, kWantedDescriptors);
-  if (limit.rlim_max < kWantedDescriptors && setrlimit(RLIMIT_NOFILE, &wanted) == 0) limit = wanted;
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
-  // A quarter each for the pool and the recent files leaves half for files that are open.
-  const auto quarter =
-      static_cast<int64_t>(std::max<uint64_t>(limit.rlim_cur, kReservedDescriptors * 2) - kReservedDescriptors) / 4;
-  settings.scratch_max_files = std::clamp<int64_t>(settings.scratch_max_files, 1, quarter);
-  settings.scratch_min_files = std::min(settings.scratch_min_files, settings.scratch_max_files);
-  settings.recent_files = std::min(settings.recent_files, quarter);
-  return limit.rlim_cur;
 }
 
 Result<std::unique_ptr<RunningVolume>> RunningVolume::open(const VolumePaths& paths, const Settings& settings,

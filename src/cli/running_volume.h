@@ -107,8 +107,6 @@ class RunningVolume {
   bool started_ = false;  // volume_->start() succeeded
 };
 
-// Raises RLIMIT_NOFILE as far as it goes and shrinks the pools of `settings` to what fits. The limit.
-uint64_t fit_descriptors(Settings& settings);
 // What the kernel calls this boot.
 std::string boot_id();
 

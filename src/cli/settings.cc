@@ -34,6 +34,9 @@ config::Schema schema_of(Settings& s) {
        "Files under hot/ that stay open after their last user left. Each holds a file descriptor."},
       {"data.chunk_size", Size{&s.chunk_bytes, 64 << 10, 64 * kMiB},
        "The unit in which colder tiers hold a file; fixed when the volume is made."},
+      {"data.part_lifetime", Duration{&s.part_lifetime_ns, 0, 87'600LL * 3600 * 1000 * kMillisecond},
+       "The part of an interrupted upload (.NAME.firn-part) is removed when nobody has gone on with it for so long; 0: "
+       "never. The whole volume is looked through for them once a day, or twice in a shorter lifetime."},
 
       {"meta.block_cache", Size{&s.block_cache_bytes, kMiB, uint64_t{1} << 40},
        "Memory for blocks of the metadata store."},

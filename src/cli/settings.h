@@ -24,6 +24,7 @@ struct Settings {
   int64_t scratch_max_files = 4096;
   int64_t recent_files = 1024;
   uint64_t chunk_bytes = 4 << 20;
+  int64_t part_lifetime_ns = 168LL * 3600 * 1'000'000'000;  // 0: for ever
 
   uint64_t block_cache_bytes = 256 << 20;
   uint64_t memtable_bytes = 64 << 20;

@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "fuse/access_record.h"
 #include "fuse/ops/ops.h"
 #include "fuse/reserved.h"
 #include "fuse/session_info.h"
@@ -100,8 +101,9 @@ io::Task<void> send_from_home(ReplySink& sink, Exchange& exchange, Outcome outco
 
 }  // namespace
 
-Door::Door(vfs::Volume& volume, Options options)
+Door::Door(vfs::Volume& volume, vfs::AccessLog& access_log, Options options)
     : volume_(volume),
+      access_log_(access_log),
       options_(options),
       read_bytes_(metrics::process_registry().counter("firn_fuse_read_bytes_total",
                                                       "Bytes of files read by FUSE requests, without passthrough.")),
@@ -132,10 +134,11 @@ void Door::start_timing(Exchange& exchange) {
 }
 
 void Door::log_access(Exchange& exchange, const Outcome& outcome) {
-  const std::unique_ptr<AccessRecord> record = std::move(exchange.access);
-  uint64_t bytes = outcome.bytes;
-  if (record->opcode == FUSE_WRITE || record->opcode == FUSE_FALLOCATE) bytes = record->bytes;
-  access_log_.add(*record, -outcome.error, outcome.error ? 0 : bytes);
+  const std::unique_ptr<vfs::AccessRecord> record = std::move(exchange.access);
+  const uint32_t opcode = exchange.header().opcode;
+  const bool writes = opcode == FUSE_WRITE || opcode == FUSE_FALLOCATE;
+  if (record->asked) record->bytes = outcome.error ? 0 : writes ? record->asked->bytes : outcome.bytes;
+  access_log_.add(*record, result_name(-outcome.error));
 }
 
 void Door::record_latency(uint32_t opcode, uint64_t ns) {
@@ -160,7 +163,7 @@ void Door::serve(const Message& message, Exchange& exchange) {
     return;
   }
   if (access_log_.wanted()) [[unlikely]]
-    exchange.access = AccessLog::note(exchange.request);
+    exchange.access = access_record_of(exchange.request);
   kTable.serve[opcode](*this, exchange);
 }
 

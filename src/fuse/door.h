@@ -6,9 +6,9 @@
 #include <cstdint>
 
 #include "base/metrics.h"
-#include "fuse/access_log.h"
 #include "fuse/exchange.h"
 #include "fuse/negotiate.h"
+#include "vfs/access_log.h"
 #include "vfs/volume.h"
 
 namespace firn::fuse {
@@ -35,7 +35,8 @@ class Door {
     bool cache_directories = false;  // FOPEN_CACHE_DIR
   };
 
-  Door(vfs::Volume& volume, Options options);
+  // Both outlive the door.
+  Door(vfs::Volume& volume, vfs::AccessLog& access_log, Options options);
 
   vfs::Volume& volume() { return volume_; }
   const Options& options() const { return options_; }
@@ -53,7 +54,7 @@ class Door {
 
   const OpcodeCounts& counts(uint32_t opcode) const { return counts_[opcode]; }
   const metrics::Histogram& latency() const { return latency_; }
-  AccessLog& access_log() { return access_log_; }
+  vfs::AccessLog& access_log() { return access_log_; }
   // Of file content, by requests: what the kernel reads and writes by itself (passthrough) nobody sees.
   void count_read(size_t bytes) { read_bytes_.add(bytes); }
   void count_written(size_t bytes) { written_bytes_.add(bytes); }
@@ -64,10 +65,10 @@ class Door {
   void record_latency(uint32_t opcode, uint64_t ns);
 
   vfs::Volume& volume_;
+  vfs::AccessLog& access_log_;
   Options options_;
   Agreed agreed_;
   std::array<OpcodeCounts, kOpcodeSlots> counts_;
-  AccessLog access_log_;
   metrics::Histogram latency_;
   std::array<metrics::Histogram*, kOpcodeSlots> opcode_latency_{};  // null: no such opcode
   metrics::Counter& read_bytes_;

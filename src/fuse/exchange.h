@@ -8,8 +8,8 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "fuse/access_log.h"
 #include "fuse/decode.h"
+#include "vfs/access_log.h"
 
 namespace firn::io {
 class Reactor;
@@ -58,9 +58,9 @@ class Exchange {
   Request request;
   std::span<std::byte> reply;  // room for the body
   ReplySink* sink = nullptr;
-  io::Reactor* home = nullptr;           // whose thread sends the reply
-  int64_t started_ns = 0;                // 0: not measured
-  std::unique_ptr<AccessRecord> access;  // null: nobody reads the access log
+  io::Reactor* home = nullptr;                // whose thread sends the reply
+  int64_t started_ns = 0;                     // 0: not measured
+  std::unique_ptr<vfs::AccessRecord> access;  // null: nobody reads the access log
 
   const fuse_in_header& header() const { return request.header; }
   // Writes a fixed structure as the whole body.

@@ -58,8 +58,9 @@ int exit_code(pid_t pid) {
 
 std::string mount_error(const MountOptions& options) {
   FakeVolume volume;
+  vfs::AccessLog access_log;
   auto reactors = *io::ReactorPool::create({.reactors = 1});
-  auto session = io::block_on(*reactors, Session::mount(options, volume, *reactors));
+  auto session = io::block_on(*reactors, Session::mount(options, {volume, access_log, *reactors}));
   if (session) {
     io::block_on(*reactors, (*session)->stop());
     return "";
@@ -70,8 +71,9 @@ std::string mount_error(const MountOptions& options) {
 // Mounts, writes a byte to `ready`, and serves until it is killed or unmounted.
 int serve(const MountOptions& options, int ready) {
   FakeVolume volume;
+  vfs::AccessLog access_log;
   auto reactors = *io::ReactorPool::create({});
-  auto session = io::block_on(*reactors, Session::mount(options, volume, *reactors));
+  auto session = io::block_on(*reactors, Session::mount(options, {volume, access_log, *reactors}));
   if (!session) {
     fprintf(stderr, "%s\n", session.error().message().c_str());
     return 2;

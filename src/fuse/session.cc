@@ -39,17 +39,17 @@ int stat_error(const std::string& path) {
 
 }  // namespace
 
-Session::Session(MountOptions options, vfs::Volume& volume, io::ReactorPool& reactors)
+Session::Session(MountOptions options, const Parts& parts)
     : options_(std::move(options)),
-      volume_(volume),
-      reactors_(reactors),
+      volume_(parts.volume),
+      access_log_(parts.access_log),
+      reactors_(parts.reactors),
       helper_(io::make_thread_pool(kHelperThreads)) {}
 
 Session::~Session() { CHECK(lanes_left_.load() == 0); }
 
-io::Task<Result<std::unique_ptr<Session>>> Session::mount(MountOptions options, vfs::Volume& volume,
-                                                          io::ReactorPool& reactors) {
-  std::unique_ptr<Session> session(new Session(std::move(options), volume, reactors));
+io::Task<Result<std::unique_ptr<Session>>> Session::mount(MountOptions options, Parts parts) {
+  std::unique_ptr<Session> session(new Session(std::move(options), parts));
   CO_TRY(co_await session->attach());
   Result<void> started = co_await session->start();
   if (!started) {
@@ -100,7 +100,7 @@ void Session::open_door() {
   options.passthrough = agreed_.passthrough;
   options.cache_directories = options_.cache_directories;
   if (options_.valid_s) options.entry_valid_s = options.negative_valid_s = options.attr_valid_s = *options_.valid_s;
-  door_ = std::make_unique<Door>(volume_, options);
+  door_ = std::make_unique<Door>(volume_, access_log_, options);
   door_->set_agreed(agreed_);
   if (agreed_.passthrough) {
     passthrough_reason_ = "the kernel reads and writes backing files itself";

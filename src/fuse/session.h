@@ -19,6 +19,7 @@
 #include "io/sync.h"
 #include "io/task.h"
 #include "io/uring/reactor_pool.h"
+#include "vfs/access_log.h"
 #include "vfs/volume.h"
 
 namespace firn::fuse {
@@ -31,10 +32,15 @@ inline constexpr int64_t kAnswerDeadlineNs = 10'000'000'000;
 // Coroutines need a current reactor of the pool. Thread-safe.
 class Session final : public LaneOwner {
  public:
-  // Mounts, agrees with the kernel, starts serving on every reactor and returns once the mount answers. `volume` is
-  // started and outlives the session; so does `reactors`. Failures have a one-line message that says what to do.
-  static io::Task<Result<std::unique_ptr<Session>>> mount(MountOptions options, vfs::Volume& volume,
-                                                          io::ReactorPool& reactors);
+  // What outlives a session. The volume is started.
+  struct Parts {
+    vfs::Volume& volume;
+    vfs::AccessLog& access_log;
+    io::ReactorPool& reactors;
+  };
+  // Mounts, agrees with the kernel, starts serving on every reactor and returns once the mount answers. Failures have
+  // a one-line message that says what to do.
+  static io::Task<Result<std::unique_ptr<Session>>> mount(MountOptions options, Parts parts);
   // Only after wait_unmounted() or stop() returned.
   ~Session() override;
 
@@ -48,7 +54,7 @@ class Session final : public LaneOwner {
   SessionInfo info() const;
 
  private:
-  Session(MountOptions options, vfs::Volume& volume, io::ReactorPool& reactors);
+  Session(MountOptions options, const Parts& parts);
 
   io::Task<Result<void>> attach();
   io::Task<Result<void>> start();
@@ -72,6 +78,7 @@ class Session final : public LaneOwner {
 
   const MountOptions options_;
   vfs::Volume& volume_;
+  vfs::AccessLog& access_log_;
   io::ReactorPool& reactors_;
   std::unique_ptr<io::BlockingPool> helper_;  // for mount(2) and the like
   Mounted mounted_;

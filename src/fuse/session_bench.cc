@@ -78,10 +78,11 @@ void print(const char* name, TransportKind transport, int processes, Timing timi
 
 void run(const std::string& root, io::ReactorPool& reactors, TransportKind transport, int processes) {
   testing::FakeVolume volume;
+  vfs::AccessLog access_log;
   MountOptions options;
   options.mount_point = root;
   options.transport = transport;
-  auto session = io::block_on(reactors, Session::mount(options, volume, reactors));
+  auto session = io::block_on(reactors, Session::mount(options, {volume, access_log, reactors}));
   if (!session) {
     fprintf(stderr, "%s\n", session.error().message().c_str());
     exit(1);

@@ -61,7 +61,7 @@ class SessionTest : public ::testing::TestWithParam<Setup> {
     MountOptions options;
     options.mount_point = root_;
     options.transport = GetParam().transport;
-    auto session = io::block_on(*reactors_, Session::mount(options, volume_, *reactors_));
+    auto session = io::block_on(*reactors_, Session::mount(options, {volume_, access_log_, *reactors_}));
     ASSERT_TRUE(session.has_value()) << session.error().to_string();
     session_ = *std::move(session);
   }
@@ -80,6 +80,7 @@ class SessionTest : public ::testing::TestWithParam<Setup> {
 
   std::string root_;
   FakeVolume volume_;
+  vfs::AccessLog access_log_;
   std::unique_ptr<io::ReactorPool> reactors_;
   std::unique_ptr<Session> session_;
 };
@@ -330,7 +331,7 @@ TEST_P(SessionTest, StopsThoughSomebodyUsesIt) {
 TEST_P(SessionTest, RefusesASecondMount) {
   MountOptions options;
   options.mount_point = root_;
-  auto second = io::block_on(*reactors_, Session::mount(options, volume_, *reactors_));
+  auto second = io::block_on(*reactors_, Session::mount(options, {volume_, access_log_, *reactors_}));
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code(), Code::kBusy);
   EXPECT_NE(second.error().message().find("already"), std::string::npos) << second.error().message();

@@ -63,6 +63,8 @@ io::Task<Result<void>> Api::handle(Exchange& exchange) {
 
 io::Task<Result<void>> Api::route(Exchange& exchange) {
   const Request& request = exchange.request();
+  // Before anything is done, and before 100 Continue.
+  if (Status fits = exchange.check_body(); !fits.ok()) co_return fail(std::move(fits));
   RouteMatch match = match_route(request.method, request.path);
   if (match.route) {
     if (match.route->right == Right::kAdmin) CO_TRY(check_admin(exchange.peer(), options_.owner_uid));

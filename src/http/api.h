@@ -18,6 +18,7 @@
 namespace firn::http {
 
 class Api;
+class BodyWriter;
 class EventStreams;
 struct MetaChange;
 
@@ -50,6 +51,8 @@ struct ApiOptions {
   std::function<Result<std::optional<Work>>(std::string_view name, const Request& request)> work;
   // /v1/admin/tokens. May be empty.
   Handler tokens;
+  // GET /v1/admin/accesslog. Null: there is none.
+  vfs::AccessLog* access_log = nullptr;
 };
 
 class Api {
@@ -77,6 +80,7 @@ class Api {
   };
   io::Task<Result<void>> patch_file(Exchange& exchange, std::string path);
   io::Task<Result<Changed>> change_file(Exchange& exchange, vfs::Handle* handle);
+  io::Task<Result<Changed>> change_file(Exchange& exchange, vfs::Handle* handle, BodyWriter& body);
 
   // ---- api_put.cc ----
   io::Task<Result<void>> put_file(Exchange& exchange, std::string path);
@@ -137,6 +141,7 @@ class Api {
   io::Task<Result<void>> sync(Exchange& exchange, std::string);
   io::Task<Result<void>> set_log_level(Exchange& exchange, std::string);
   io::Task<Result<void>> tokens(Exchange& exchange, std::string);
+  io::Task<Result<void>> follow_access_log(Exchange& exchange, std::string);
 
   Asker credentials(const Exchange& exchange) const;
 

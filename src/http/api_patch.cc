@@ -55,12 +55,18 @@ io::Task<Result<void>> Api::patch_file(Exchange& exchange, std::string path) {
 }
 
 io::Task<Result<Api::Changed>> Api::change_file(Exchange& exchange, vfs::Handle* handle) {
+  BodyWriter body(exchange, options_.volume, handle);
+  Result<Changed> changed = co_await change_file(exchange, handle, body);
+  co_await body.close();
+  co_return changed;
+}
+
+io::Task<Result<Api::Changed>> Api::change_file(Exchange& exchange, vfs::Handle* handle, BodyWriter& body) {
   vfs::Volume& volume = options_.volume;
   const Patch patch = CO_TRY(parse_patch(exchange.request()));
   const Asker who = credentials(exchange);
   const InodeId inode = vfs::Volume::inode_of(handle);
-  BodyWriter body(exchange, volume, handle);
-  CO_TRY(co_await body.read_ahead());
+  CO_TRY(co_await (exchange.body_may_grow_too_large() ? body.read_all(options_.door) : body.read_ahead()));
   const InodeLocks::Guard guard = co_await changing_.lock(inode);
   if (check_conditions(exchange.request(), CO_TRY(co_await volume.getattr(inode))) != Verdict::kProceed)
     co_return Changed{.refused = true};

@@ -80,8 +80,18 @@ io::Task<Result<size_t>> Exchange::read_body(std::span<std::byte> buffer) {
   co_return bytes;
 }
 
+Status Exchange::body_too_large() const {
+  return {Code::kFileTooBig,
+          fmt::format("the body has more than {} bytes (http.max_body)", connection_.limits.max_body_bytes)};
+}
+
+Status Exchange::check_body() const {
+  return request_.content_length.value_or(0) > connection_.limits.max_body_bytes ? body_too_large() : Status();
+}
+
 io::Task<Result<size_t>> Exchange::read_part(std::span<std::byte> buffer) {
   if (body_done()) co_return size_t{0};
+  if (Status fits = check_body(); !fits.ok()) co_return fail(std::move(fits));
   CO_TRY(co_await send_continue());
   if (counted_left_) co_return co_await read_counted(buffer);
   co_return co_await read_chunked(buffer);
@@ -111,6 +121,7 @@ io::Task<Result<size_t>> Exchange::read_chunked(std::span<std::byte> buffer) {
   for (;;) {
     const BodyStep step = CO_TRY(parser.feed_body(inbox.pending(), buffer));
     inbox.consume(step.consumed);
+    if (step.produced > connection_.limits.max_body_bytes - read_bytes_) co_return fail(body_too_large());
     if (step.produced > 0) co_return step.produced;
     if (parser.done()) co_return size_t{0};
     if (step.consumed > 0 && !inbox.pending().empty()) continue;

@@ -24,6 +24,7 @@ struct Limits {
   uint64_t min_bytes_per_s = 1024;
   int64_t drain_timeout_ns = 5'000'000'000;  // for requests under way when the server stops
   size_t drain_bytes = 256 << 10;            // of an unread request body, so that the connection can be kept
+  uint64_t max_body_bytes = UINT64_MAX;      // of a request
 };
 
 // What was received and not yet consumed.
@@ -62,11 +63,21 @@ class Exchange {
   const Peer& peer() const { return peer_; }
   bool speaks_http_1_1() const { return connection_.parser.knows_chunks(); }
   // Tells better than the connection could who asks; before the handler that acts on it.
-  void identify(Peer peer) { peer_ = std::move(peer); }
+  void identify(Peer peer) {
+    peer.client = std::move(peer_.client);
+    peer.pid = peer_.pid;
+    peer_ = std::move(peer);
+  }
   // Cancelled once the server is about to stop: an answer without an end must end soon then.
   io::CancelToken& closing() const { return *connection_.closing; }
 
-  // The next part of the request's body: at least one byte, 0 at its end.
+  // kFileTooBig: the request's body is larger than may be, as far as its head tells.
+  Status check_body() const;
+  // Whether the body may turn out to be larger while it comes.
+  bool body_may_grow_too_large() const {
+    return !request_.content_length && connection_.limits.max_body_bytes != UINT64_MAX;
+  }
+  // The next part of the request's body: at least one byte, 0 at its end. kFileTooBig: it is larger than may be.
   io::Task<Result<size_t>> read_body(std::span<std::byte> buffer);
 
   // The whole response at once.
@@ -97,6 +108,7 @@ class Exchange {
 
  private:
   io::Until stall_limit() const;
+  Status body_too_large() const;
   io::Task<Result<void>> send_text(std::string text);
   io::Task<Result<void>> send_continue();
   bool body_done() const { return counted_left_ ? *counted_left_ == 0 : connection_.parser.done(); }

@@ -178,8 +178,10 @@ int http_status_of(Code code) {
 }
 
 Response problem(const Status& status) {
-  return make_problem(http_status_of(status.code()), code_name(status.code()), status.to_string(),
-                      errno_of(status.code()));
+  Response response = make_problem(http_status_of(status.code()), code_name(status.code()), status.to_string(),
+                                   errno_of(status.code()));
+  if (status == Code::kTooManyOpen) response.headers.emplace_back("Retry-After", "1");
+  return response;
 }
 
 Response problem(int http_status, std::string_view detail) {

@@ -9,6 +9,12 @@
 namespace firn::http {
 namespace {
 
+TEST(Problem, SaysWhenToTryAgain) {
+  const Response response = problem(Status(Code::kTooManyOpen));
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.headers, (Headers{{"Retry-After", "1"}}));
+}
+
 TEST(Message, DecodesTargets) {
   Request request;
   ASSERT_TRUE(parse_target("/v1/files/a%20b+c%2Fd?x=1&y=a+b%26&z&x=2", request).ok());

@@ -16,7 +16,7 @@ Peer peer_of(int fd) {
   if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0 ||
       credentials.uid == static_cast<uid_t>(-1))
     return {.uid = kNobody, .gid = kNobody};
-  Peer peer{.uid = credentials.uid, .gid = credentials.gid};
+  Peer peer{.uid = credentials.uid, .gid = credentials.gid, .pid = static_cast<uint32_t>(credentials.pid)};
   bytes = 0;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, nullptr, &bytes) != 0 && errno == ERANGE) {
     peer.groups.resize(bytes / sizeof(gid_t));

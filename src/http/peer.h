@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Peer {
   Right right = Right::kAdmin;
   std::string scope;  // "/a/b": the folder that paths may not leave; empty: the whole volume
   std::string token;  // the id of the token that said so; empty: there was none
+  // The other end of the connection, for the access log: the address of a TCP connection, the process of another.
+  std::string client = {};
+  std::optional<uint32_t> pid = {};
 };
 
 // kNotPermitted: they are not to use /v1/admin.

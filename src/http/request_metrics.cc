@@ -13,8 +13,8 @@ namespace {
 constexpr std::array<std::string_view, 8> kMethods = {"GET",    "HEAD",  "PUT",     "POST",
                                                       "DELETE", "PATCH", "OPTIONS", "other"};
 constexpr std::array<std::string_view, 18> kFamilies = {
-    "files", "meta", "ls",    "stat",   "copy",   "mkdir",   "move",         "tiers",     "policy",
-    "wal",   "work", "admin", "tokens", "status", "metrics", "openapi.json", "malformed", "other"};
+    "files",  "meta",   "ls",    "copy",   "link",    "symlink", "mkdir",        "move",      "tiers",
+    "policy", "events", "admin", "status", "devices", "metrics", "openapi.json", "malformed", "other"};
 constexpr std::array<const char*, 6> kClasses = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 template <size_t kCount>

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/metrics.h"
+#include "http/api.h"
 
 namespace firn::http {
 namespace {
@@ -11,6 +12,7 @@ TEST(RequestMetrics, RoutesHaveFewFamilies) {
   EXPECT_EQ(route_family("/v1/files/a/b"), "files");
   EXPECT_EQ(route_family("/v1/ls"), "ls");
   EXPECT_EQ(route_family("/metrics"), "metrics");
+  for (const Route& route : Api::routes()) EXPECT_NE(route_family(route.pattern), "other") << route.pattern;
   for (const char* path : {"/", "/v1/", "/v1/nothing", "/favicon.ico", "/v1", "/v1/filesystem"})
     EXPECT_EQ(route_family(path), "other") << path;
 }

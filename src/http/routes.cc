@@ -37,6 +37,7 @@ std::span<const Route> Api::routes() {
       {"GET", "/v1/admin/tokens", kAdmin, &Api::tokens},
       {"POST", "/v1/admin/tokens", kAdmin, &Api::tokens},
       {"DELETE", "/v1/admin/tokens/{id}", kAdmin, &Api::tokens},
+      {"GET", "/v1/admin/accesslog", kAdmin, &Api::follow_access_log},
       {"POST", "/v1/admin/sync", kAdmin, &Api::sync},
       {"POST", "/v1/admin/log", kAdmin, &Api::set_log_level},
       {"POST", "/v1/admin/stop", kAdmin, &Api::stop},

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "http/access_record.h"
 #include "http/request_metrics.h"
 #include "io/tcp_address.h"
 
@@ -22,9 +23,20 @@ Response response_to_bad_head(const Status& status) {
   return problem(status == Code::kNotSupported ? 501 : 400, status.to_string());
 }
 
-// What connections are counted by; a proxy on this machine may have many.
-std::string counted_address(int fd) {
+metrics::Counter& refused_connections() {
+  static metrics::Counter& counter = metrics::process_registry().counter(
+      "firn_http_refused_connections_total", "Connections of HTTP clients that were one too many.");
+  return counter;
+}
+
+// nullopt: no TCP connection.
+std::optional<io::TcpAddress> address_of(int fd) {
   const Result<io::TcpAddress> address = fd < 0 ? fail(Code::kNotSupported) : io::peer_address_of(fd);
+  return address ? std::optional(*address) : std::nullopt;
+}
+
+// What connections are counted by; a proxy on this machine may have many.
+std::string counted_address(const std::optional<io::TcpAddress>& address) {
   return address && !address->loopback() ? address->host : "";
 }
 
@@ -77,18 +89,21 @@ io::Task<void> Server::cut_off_late(io::CancelToken* drained, io::Gate::Entry) {
 
 io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gate::Entry entry) {
   const int fd = socket->fd();
-  const io::ConnectionCounts::Place place = options_.counts->enter(counted_address(fd));
+  const std::optional<io::TcpAddress> address = address_of(fd);
+  const io::ConnectionCounts::Place place = options_.counts->enter(counted_address(address));
   if (!place) {
     // Where TLS is spoken, a shake of hands is what there is too much of.
-    if (!options_.secure) co_await refuse(*socket, problem(503, "too many connections; try again"));
+    refused_connections().add();
+    if (!options_.secure) co_await refuse_connection(*socket);
     co_return;
   }
   Peer peer = options_.identify(fd);
+  if (address) peer.client = address->host;
   if (options_.secure) {
     const io::Until until = io::within(options_.limits.head_timeout_ns, &closing_);
     Result<std::unique_ptr<io::Socket>> secured = co_await options_.secure(std::move(socket), until);
     if (!secured) {
-      log::debug("http: {}: {}", counted_address(fd), secured.error().to_string());
+      log::debug("http: {}: {}", peer.client, secured.error().to_string());
       co_return;
     }
     socket = *std::move(secured);
@@ -124,11 +139,22 @@ io::Task<Status> Server::read_head(io::Socket& socket, Inbox& inbox, Parser& par
 }
 
 io::Task<void> Server::refuse(io::Socket& socket, Response response) {
-  const std::string text = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}", response.status,
-      reason_of(response.status), response.content_type, response.body.size(), response.body);
+  std::string text = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status,
+                                 reason_of(response.status), response.content_type, response.body.size());
+  for (const auto& [name, value] : response.headers) text += fmt::format("{}: {}\r\n", name, value);
+  text += "Connection: close\r\n\r\n" + response.body;
   // The connection ends whether or not this arrives.
   (void)co_await socket.send(std::as_bytes(std::span(text)), io::within(1'000'000'000, &cut_));
+}
+
+io::Task<void> Server::refuse_connection(io::Socket& socket) {
+  constexpr unsigned kMostLingering = 16;  // what is refused must not fill the house
+  Response response = problem(503, "too many connections; try again");
+  response.headers.emplace_back("Retry-After", "1");
+  const bool lingers = refusing_.fetch_add(1) < kMostLingering;
+  co_await refuse(socket, std::move(response));
+  if (lingers) co_await linger(socket, &cut_);
+  refusing_.fetch_sub(1);
 }
 
 // True when the connection can serve another request.
@@ -162,6 +188,8 @@ io::Task<bool> Server::serve_one(io::Socket& socket, Inbox& inbox, const Peer& p
                  .received_bytes = exchange.read_bytes(),
                  .sent_bytes = exchange.written_bytes(),
                  .took_ns = clock.monotonic_ns() - started_ns});
+  if (options_.access_log && options_.access_log->wanted()) [[unlikely]]
+    log_access(*options_.access_log, exchange, started_ns);
   if (exchange.keep_alive() && co_await exchange.drain()) co_return true;
   co_await linger(socket, &cut_);
   co_return false;

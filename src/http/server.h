@@ -1,6 +1,7 @@
 // http::Server: accepts connections and hands each request to one handler.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "io/connection_counts.h"
 #include "io/socket.h"
 #include "io/sync.h"
+#include "vfs/access_log.h"
 
 namespace firn::http {
 
@@ -28,6 +30,7 @@ class Server {
     // Shared with other servers; null: this one's own, with the defaults.
     std::shared_ptr<io::ConnectionCounts> counts = {};
     std::vector<io::Reactor*> reactors = {};  // for connections, in turn; none: the one of start()
+    vfs::AccessLog* access_log = nullptr;     // outlives the server; null: none
   };
   explicit Server(Options options);
 
@@ -46,11 +49,13 @@ class Server {
   io::Task<bool> serve_one(io::Socket& socket, Inbox& inbox, const Peer& peer);
   io::Task<Status> read_head(io::Socket& socket, Inbox& inbox, Parser& parser);
   io::Task<void> refuse(io::Socket& socket, Response response);
+  io::Task<void> refuse_connection(io::Socket& socket);
 
   Options options_;
   io::Acceptor acceptor_;
   io::CancelToken closing_;  // nothing new begins
   io::CancelToken cut_;      // what has begun ends, too
+  std::atomic<unsigned> refusing_ = 0;
 };
 
 }  // namespace firn::http

@@ -12,6 +12,7 @@ namespace {
 
 struct World {
   vfs::TestWorld world{1, true};
+  vfs::AccessLog access_log;  // somebody reads it, so that arguments are read for it, too
   std::unique_ptr<Service> service;
   std::string root;
 
@@ -20,7 +21,9 @@ struct World {
     service = std::make_unique<Service>(ServiceOptions{.volume = world.volume(),
                                                        .exports = *Exports::parse({"/ *(no_root_squash,insecure)"}),
                                                        .secret = {},
-                                                       .volume_id = 1});
+                                                       .volume_id = 1,
+                                                       .access_log = &access_log});
+    access_log.open();
     const auto attr = world.run(world.volume().getattr(kRootInode));
     const HandleBytes handle = service->seal(service->exports().all().front().id, *attr);
     root.assign(reinterpret_cast<const char*>(handle.data()), handle.size());

@@ -11,7 +11,7 @@ constexpr int64_t kSweepNs = 1'000'000'000;
 
 int64_t now_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 
-io::Task<void> release(vfs::Volume& volume, vfs::Handle* handle, const OpenFile::OnLost& on_lost, io::Gate::Entry) {
+io::Task<void> release(vfs::Volume& volume, vfs::Handle* handle, const OpenFile::OnLost& on_lost, FilePlace) {
   const InodeId inode = vfs::Volume::inode_of(handle);
   const Result<void> released = co_await volume.release(handle);
   if (released) co_return;
@@ -22,12 +22,12 @@ io::Task<void> release(vfs::Volume& volume, vfs::Handle* handle, const OpenFile:
 }  // namespace
 
 OpenFile::~OpenFile() {
-  if (handle_) io::detach(release(volume_, handle_, on_lost_, std::move(entry_)));
+  if (handle_) io::detach(release(volume_, handle_, on_lost_, std::move(place_)));
 }
 
 io::Task<void> OpenFile::close() {
   vfs::Handle* handle = std::exchange(handle_, nullptr);
-  if (handle) co_await release(volume_, handle, on_lost_, std::move(entry_));
+  if (handle) co_await release(volume_, handle, on_lost_, std::move(place_));
 }
 
 OpenFiles::File OpenFiles::find(InodeId inode, Purpose purpose) {
@@ -41,7 +41,6 @@ OpenFiles::File OpenFiles::find(InodeId inode, Purpose purpose) {
 }
 
 OpenFiles::File OpenFiles::keep(InodeId inode, Purpose purpose, File file) {
-  Order dropped;  // let go after the lock
   std::lock_guard lock(mutex_);
   auto found = kept_.find(inode);
   if (found == kept_.end()) {
@@ -52,28 +51,47 @@ OpenFiles::File OpenFiles::keep(InodeId inode, Purpose purpose, File file) {
   kept.used_ns = now_ns();
   File& place = purpose == Purpose::kRead ? kept.reader : kept.writer;
   if (!place) place = std::move(file);
-  File result = place;
-  if (order_.size() > options_.most) {
-    kept_.erase(order_.back().inode);
-    dropped.splice(dropped.begin(), order_, std::prev(order_.end()));
+  return place;
+}
+
+OpenFiles::Order OpenFiles::take_unused() {
+  const auto unused = [](const File& file) { return !file || file.use_count() == 1; };
+  Order taken;
+  std::lock_guard lock(mutex_);
+  for (auto kept = order_.rbegin(); kept != order_.rend(); ++kept) {
+    if (!unused(kept->reader) || !unused(kept->writer)) continue;
+    kept_.erase(kept->inode);
+    taken.splice(taken.begin(), order_, std::prev(kept.base()));
+    break;
   }
-  return result;
+  return taken;
+}
+
+io::Task<Result<FilePlace>> OpenFiles::enter() {
+  for (;;) {
+    io::Gate::Entry entry = gate_.enter();
+    if (!entry) co_return fail(Code::kUnavailable);
+    FilePlace place(&taken_, std::move(entry));
+    if (taken_.fetch_add(1) < options_.most) co_return place;
+    const Order unused = take_unused();
+    if (unused.empty()) co_return fail(Code::kTooManyOpen);
+    for (const File& file : {unused.front().reader, unused.front().writer})
+      if (file) co_await file->close();
+  }
 }
 
 io::Task<Result<std::shared_ptr<OpenFile>>> OpenFiles::get(InodeId inode, Purpose purpose) {
   if (File file = find(inode, purpose)) co_return file;
-  io::Gate::Entry entry = gate_.enter();
-  if (!entry) co_return fail(Code::kUnavailable);
+  FilePlace place = CO_TRY(co_await enter());
   const meta::Credentials who{.kernel_checked = true, .door = options_.door};
   const int flags = purpose == Purpose::kRead ? O_RDONLY : O_RDWR;
   const vfs::Opened opened = CO_TRY(co_await options_.volume.open(who, inode, {.flags = flags}));
-  auto file = std::make_shared<OpenFile>(options_.volume, opened.handle, options_.on_lost, std::move(entry));
+  auto file = std::make_shared<OpenFile>(options_.volume, opened.handle, options_.on_lost, std::move(place));
   co_return keep(inode, purpose, std::move(file));
 }
 
-void OpenFiles::adopt(InodeId inode, vfs::Handle* handle) {
-  io::Gate::Entry entry = gate_.enter();
-  auto file = std::make_shared<OpenFile>(options_.volume, handle, options_.on_lost, std::move(entry));
+void OpenFiles::adopt(InodeId inode, vfs::Handle* handle, FilePlace place) {
+  auto file = std::make_shared<OpenFile>(options_.volume, handle, options_.on_lost, std::move(place));
   if (!gate_.closed()) (void)keep(inode, Purpose::kWrite, std::move(file));
 }
 

@@ -14,6 +14,12 @@ metrics::Gauge& open_connections() {
   return gauge;
 }
 
+metrics::Counter& refused_connections() {
+  static metrics::Counter& counter = metrics::process_registry().counter(
+      "firn_nfs_refused_connections_total", "Connections of NFS clients that were one too many.");
+  return counter;
+}
+
 Result<Peer> peer_of(const io::Socket& socket) {
   const io::TcpAddress address = TRY(io::peer_address_of(socket.fd()));
   const std::optional<Address> parsed = parse_address(address.host);
@@ -70,6 +76,7 @@ io::Task<void> Server::serve_entered(std::unique_ptr<io::Socket> socket, io::Gat
   if (!peer) co_return;  // gone already
   const io::ConnectionCounts::Place place = connections_.enter(peer->name);
   if (!place) {
+    refused_connections().add();
     const bool of_address = place.full() == io::ConnectionCounts::Full::kOfAddress;
     log::warning("nfs: {}: refused, there are {} connections{}", peer->name,
                  of_address ? options_.limits.connections_per_address : options_.limits.connections,

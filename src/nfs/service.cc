@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/metrics.h"
+#include "nfs/access_record.h"
 #include "nfs/procedures.h"
 
 namespace firn::nfs {
@@ -63,7 +64,10 @@ Service::Service(ServiceOptions options)
     : options_(std::move(options)),
       key_(options_.secret, options_.volume_id),
       write_verifier_(options_.write_verifier),
-      files_({.volume = options_.volume, .door = options_.door, .on_lost = [this] { renew_write_verifier(); }}),
+      files_({.volume = options_.volume,
+              .door = options_.door,
+              .most = options_.open_files,
+              .on_lost = [this] { renew_write_verifier(); }}),
       directories_(options_.volume, options_.door) {}
 
 io::Task<Result<void>> Service::recall(meta::EventLog& events) {
@@ -116,9 +120,22 @@ io::Task<void> Service::run(Request& request, std::span<const std::byte> record)
   ProcedureMetrics& counted = metrics_of(request.call);
   counted.calls.add();
   const int64_t started_ns = io::Reactor::current()->clock().monotonic_ns();
-  co_await (procedure->once ? run_once(request, record) : carry_out(request));
+  const bool logged = options_.access_log && options_.access_log->wanted();
+  co_await (logged ? run_logged(request, record, *procedure) : run_procedure(request, record, *procedure));
   if (failed(request.call, request.out)) counted.errors.add();
   counted.seconds.record(static_cast<uint64_t>(io::Reactor::current()->clock().monotonic_ns() - started_ns));
+}
+
+io::Task<void> Service::run_logged(Request& request, std::span<const std::byte> record,
+                                   const ProcedureEntry& procedure) {
+  vfs::AccessRecord access = access_record_of(*this, request, procedure.name);
+  co_await run_procedure(request, record, procedure);
+  options_.access_log->add(access, note_result(request, access));
+}
+
+io::Task<void> Service::run_procedure(Request& request, std::span<const std::byte> record,
+                                      const ProcedureEntry& procedure) {
+  return procedure.once ? run_once(request, record) : carry_out(request);
 }
 
 io::Task<void> Service::run_once(Request& request, std::span<const std::byte> record) {

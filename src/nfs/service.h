@@ -17,9 +17,12 @@
 #include "nfs/open_files.h"
 #include "nfs/reply.h"
 #include "nfs/rpc_call.h"
+#include "vfs/access_log.h"
 #include "vfs/volume.h"
 
 namespace firn::nfs {
+
+struct ProcedureEntry;
 
 struct ServiceOptions {
   vfs::Volume& volume;
@@ -32,6 +35,8 @@ struct ServiceOptions {
   // Differs from that of every other run of a server of this volume.
   uint64_t write_verifier = 0;
   vfs::DoorId door = 3;
+  vfs::AccessLog* access_log = nullptr;  // null: none
+  size_t open_files = 1024;              // at once; what wants one more is to try again
 };
 
 // What a client does until a call is answered.
@@ -94,6 +99,8 @@ class Service {
   // Who asks, as the volume is to see them.
   meta::Credentials credentials(const Access& access, const Caller& caller) const;
   HandleBytes seal(uint32_t exported, const vfs::Attr& attr) const;
+  // nullopt: not one of ours.
+  std::optional<FileHandle> open(std::span<const std::byte> handle) const { return key_.open(handle); }
   // Permission to read or write: the owner has it whatever the mode says, because there is no open() to ask at.
   io::Task<Result<void>> check(const Target& target, int mask);
   // nullopt: it is gone.
@@ -112,6 +119,8 @@ class Service {
 
  private:
   io::Task<void> run(Request& request, std::span<const std::byte> record);
+  io::Task<void> run_logged(Request& request, std::span<const std::byte> record, const ProcedureEntry& procedure);
+  io::Task<void> run_procedure(Request& request, std::span<const std::byte> record, const ProcedureEntry& procedure);
   io::Task<void> run_once(Request& request, std::span<const std::byte> record);
   io::Task<void> carry_out(Request& request);
 

@@ -155,6 +155,11 @@ class Whole(UploadTest):
         self.assert_same(self.content * 2)
 
 
+def in_chunks(content):
+    chunks = (content[at:at + 300_001] for at in range(0, len(content), 300_001))
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+
 class Broken(UploadTest):
     def send_most(self):
         """A connection that sent all but the end of a body, which the daemon has begun to store."""
@@ -214,6 +219,53 @@ class Broken(UploadTest):
         self.stop(daemon)
         self.serve()
         self.assert_no_trace()
+
+    def limited(self):
+        self.settings(max_body="2MiB")
+        self.serve()
+        self.put_old()
+
+    def assert_too_large(self, reply):
+        self.assertEqual((reply.status, reply.headers["content-type"]), (413, "application/problem+json"))
+        self.assertIn("2097152 bytes", reply.json()["detail"])
+
+    def test_a_body_that_says_it_is_too_large(self):
+        self.limited()
+        for method, target in (("PUT", "/v1/files/large"), ("PATCH", "/v1/files/large?append=1"),
+                               ("PATCH", "/v1/meta/large"), ("POST", "/v1/mkdir?path=/folder")):
+            with self.connect() as connection:
+                connection.sendall(head_of(method, target, f"Content-Length: {2 * MIB + 1}", "Expect: 100-continue"))
+                self.assert_too_large(self.read_reply(connection)[0])
+            self.assert_too_large(self.refused(
+                head_of(method, target, f"Content-Length: {2 * MIB + 1}") + self.content[:2 * MIB + 1]))
+        self.assert_no_trace()
+        # Up to that it is no matter how.
+        for framing in (lambda body: head_of("PUT", "/v1/files/large", f"Content-Length: {len(body)}") + body,
+                        lambda body: head_of("PUT", "/v1/files/large", "Transfer-Encoding: chunked") + in_chunks(body)):
+            self.assertEqual(Reply(self.raw(framing(self.content[:2 * MIB]))).status, 204)
+            self.assert_same(self.content[:2 * MIB])
+        # The daemon's own socket has no such limit.
+        source = self.folder / "source"
+        source.write_bytes(self.content[:3 * MIB])
+        done = self.curl("--unix-socket", self.volume / "firn.sock", "-T", source, "http://localhost/v1/files/large")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_same(self.content[:3 * MIB])
+
+    def test_a_body_in_chunks_that_turns_out_to_be_too_large(self):
+        self.limited()
+        for method, target in (("PUT", "/v1/files/large"), ("PATCH", "/v1/files/large?append=1"),
+                               ("PATCH", "/v1/files/large?offset=1")):
+            self.assert_too_large(self.refused(
+                head_of(method, target, "Transfer-Encoding: chunked") + in_chunks(self.content[:2 * MIB + 1])))
+            self.assert_no_trace()
+        # What fits is written as without a limit, whether it is held in memory meanwhile or not.
+        expected = b"old"
+        for size in (1, 400_000, 2 * MIB):
+            head = head_of("PATCH", "/v1/files/large?append=1", "Transfer-Encoding: chunked")
+            reply = Reply(self.raw(head + in_chunks(self.content[:size])))
+            self.assertEqual((reply.status, reply.json()["written"]), (200, size))
+            expected += self.content[:size]
+            self.assert_same(expected)
 
     def test_a_disk_that_fills_in_the_middle(self):
         self.volume = self.small_disk(96) / "vol"

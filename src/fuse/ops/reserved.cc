@@ -80,7 +80,7 @@ Outcome open_file(Door& door, Exchange& exchange) {
                                  .backing_id = 0});
 }
 
-AccessLog::Reader* reader_of(uint64_t fh) { return reinterpret_cast<AccessLog::Reader*>(fh); }
+vfs::AccessLog::Reader* reader_of(uint64_t fh) { return reinterpret_cast<vfs::AccessLog::Reader*>(fh); }
 
 Outcome list_folder(Exchange& exchange) {
   struct Entry {

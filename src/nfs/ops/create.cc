@@ -42,6 +42,7 @@ struct VerifierTimes {
 io::Task<Result<vfs::Attr>> make_exclusive(Service& service, const Target& directory, const CreateArguments& arguments,
                                            meta::Witness& witness) {
   const VerifierTimes times(arguments.verifier);
+  const FilePlace place = CO_TRY(co_await service.files().enter());
   vfs::Volume& volume = service.volume();
   Result<vfs::Attr> there = co_await volume.lookup(directory.who, directory.inode(), arguments.where.name);
   if (there) co_return times.of(*there) ? std::move(there) : fail(Code::kExists);
@@ -87,13 +88,14 @@ io::Task<Result<vfs::Attr>> make(Service& service, const Target& directory, cons
                                  meta::Witness& witness) {
   const meta::NodeSpec spec{.mode = arguments.wanted.mode.value_or(kDefaultMode) & 07777};
   const meta::Credentials who = witnessed(directory, witness);
+  FilePlace place = CO_TRY(co_await service.files().enter());
   Result<vfs::Opened> opened =
       co_await service.volume().create(who, directory.inode(), arguments.where.name, spec, {.flags = O_RDWR | O_EXCL});
   if (!opened && opened.error().code() == Code::kExists && arguments.how == static_cast<uint32_t>(How::kUnchecked))
     co_return co_await reuse(service, directory, arguments);
   if (!opened) co_return fail(std::move(opened).error());
   // It will be written next.
-  service.files().adopt(opened->attr.inode, opened->handle);
+  service.files().adopt(opened->attr.inode, opened->handle, std::move(place));
   co_return co_await set_new_attributes(service, directory, opened->attr, arguments.wanted);
 }
 

@@ -1,4 +1,4 @@
-// AccessLog: what is asked through the door, a line for each request, for whoever reads .firn/accesslog meanwhile.
+// AccessLog: what is asked through the doors, a line for each request, for whoever reads it meanwhile.
 // docs/observability.md has the format.
 #pragma once
 
@@ -6,25 +6,34 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "fuse/decode.h"
 #include "io/task.h"
 
-namespace firn::fuse {
+namespace firn::vfs {
 
-// What a line tells, noted before the operation: its reply overwrites the request.
+// What a line tells. What is 0, empty or absent is left out of it.
 struct AccessRecord {
-  int64_t started_ns = 0;  // monotonic
-  uint32_t opcode = 0;
+  struct Range {
+    uint64_t offset = 0, bytes = 0;
+  };
+
+  int64_t started_ns = 0;  // of system_clock(), monotonic
+  std::string_view door;   // "fuse"; must outlive the record
+  std::string op;
   uint64_t inode = 0;  // for what takes a name, that of the folder
-  std::string name, new_name;
-  uint64_t new_folder = 0;  // of a rename or the inode of a link; 0: neither
-  bool has_range = false;
-  uint64_t offset = 0, bytes = 0;  // as asked for
-  uint32_t uid = 0, gid = 0, pid = 0;
+  std::string name, new_name, xattr;
+  uint64_t other_inode = 0;  // the new folder of a rename, what a link is made to
+  std::string path, new_path;
+  std::optional<Range> asked;
+  std::optional<uint64_t> bytes;  // done
+  uint32_t uid = 0, gid = 0;
+  std::optional<uint32_t> pid;
+  std::string client, token;  // the address of another end of a connection; a token's id
 };
 
 // Invariant: each reader has its own buffer of at most kBufferBytes. A line that does not fit is dropped, and counted;
@@ -45,9 +54,8 @@ class AccessLog {
   // Whether anybody reads; asked for every request.
   bool wanted() const { return reader_count_.load(std::memory_order_relaxed) != 0; }
 
-  static std::unique_ptr<AccessRecord> note(const Request& request);
-  // `error` is 0 or an errno, `bytes` what was read or written.
-  void add(const AccessRecord& record, int error, uint64_t bytes);
+  // Now that it is answered. `result`: "OK", or what went wrong in one word.
+  void add(const AccessRecord& record, std::string_view result);
 
   // Owned by the log, until close().
   Reader* open();
@@ -61,4 +69,4 @@ class AccessLog {
   std::vector<std::unique_ptr<Reader>> readers_;
 };
 
-}  // namespace firn::fuse
+}  // namespace firn::vfs

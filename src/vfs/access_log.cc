@@ -1,8 +1,7 @@
-#include "fuse/access_log.h"
+#include "vfs/access_log.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <time.h>
 
 #include <algorithm>
@@ -10,10 +9,9 @@
 
 #include "base/metrics.h"
 #include "base/time.h"
-#include "fuse/session_info.h"
 #include "io/reactor.h"
 
-namespace firn::fuse {
+namespace firn::vfs {
 namespace {
 
 constexpr int64_t kPollNs = 20'000'000;
@@ -21,7 +19,7 @@ constexpr std::string_view kNothing = "#\n";
 
 metrics::Counter& dropped_lines() {
   static metrics::Counter& counter = metrics::process_registry().counter(
-      "firn_fuse_accesslog_dropped_lines_total", "Lines of the access log that its readers were too slow for.");
+      "firn_accesslog_dropped_lines_total", "Lines of the access log that its readers were too slow for.");
   return counter;
 }
 
@@ -42,16 +40,6 @@ std::string in_quotes(std::string_view name) {
   return out + '"';
 }
 
-std::string result_name(int error) {
-  if (error == 0) return "OK";
-  const char* name = strerrorname_np(error);
-  return name ? name : std::to_string(error);
-}
-
-bool names_attribute(uint32_t opcode) {
-  return opcode == FUSE_GETXATTR || opcode == FUSE_SETXATTR || opcode == FUSE_REMOVEXATTR;
-}
-
 // Finer than Clock::now(), whose steps are of milliseconds.
 timespec wall_time() {
   timespec now{};
@@ -59,47 +47,26 @@ timespec wall_time() {
   return now;
 }
 
-std::string line_of(const AccessRecord& record, int error, uint64_t bytes, timespec now, int64_t took_ns) {
-  std::string line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z op={} inode={}", fmt::gmtime(now.tv_sec),
-                                 now.tv_nsec / 1000, opcode_name(record.opcode), record.inode);
-  if (!record.name.empty()) line += (names_attribute(record.opcode) ? " xattr=" : " name=") + in_quotes(record.name);
-  if (record.new_folder != 0) line += fmt::format(" to={}", record.new_folder);
-  if (!record.new_name.empty()) line += " new_name=" + in_quotes(record.new_name);
-  if (record.has_range) line += fmt::format(" offset={} size={} bytes={}", record.offset, record.bytes, bytes);
-  line += fmt::format(" uid={} gid={} pid={} result={} us={}.{:03}\n", record.uid, record.gid, record.pid,
-                      result_name(error), took_ns / 1000, took_ns % 1000);
-  return line;
-}
-
-void note_range(const Request& request, AccessRecord& record) {
-  switch (request.header.opcode) {
-    case FUSE_READ:
-    case FUSE_READDIR:
-    case FUSE_READDIRPLUS:
-    case FUSE_WRITE: {
-      const auto in = request.op<fuse_read_in>();  // fuse_write_in begins like it
-      record.has_range = true;
-      record.offset = in.offset;
-      record.bytes = in.size;
-      return;
-    }
-    case FUSE_FALLOCATE: {
-      const auto in = request.op<fuse_fallocate_in>();
-      record.has_range = true;
-      record.offset = in.offset;
-      record.bytes = in.length;
-      return;
-    }
-    case FUSE_RENAME:
-    case FUSE_RENAME2:
-      record.new_folder = request.op<fuse_rename2_in>().newdir;
-      return;
-    case FUSE_LINK:
-      record.new_folder = request.op<fuse_link_in>().oldnodeid;
-      return;
-    default:
-      return;
-  }
+std::string line_of(const AccessRecord& record, std::string_view result, timespec now, int64_t took_ns) {
+  std::string line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z door={} op={}", fmt::gmtime(now.tv_sec),
+                                 now.tv_nsec / 1000, record.door, record.op);
+  const auto tell = [&line](std::string_view field, std::string_view text) {
+    if (!text.empty()) line += fmt::format(" {}={}", field, in_quotes(text));
+  };
+  if (record.inode != 0) line += fmt::format(" inode={}", record.inode);
+  tell("path", record.path);
+  tell("new_path", record.new_path);
+  tell("name", record.name);
+  tell("xattr", record.xattr);
+  if (record.other_inode != 0) line += fmt::format(" to={}", record.other_inode);
+  tell("new_name", record.new_name);
+  if (record.asked) line += fmt::format(" offset={} size={}", record.asked->offset, record.asked->bytes);
+  if (record.bytes) line += fmt::format(" bytes={}", *record.bytes);
+  line += fmt::format(" uid={} gid={}", record.uid, record.gid);
+  if (record.pid) line += fmt::format(" pid={}", *record.pid);
+  if (!record.client.empty()) line += " client=" + record.client;
+  if (!record.token.empty()) line += " token=" + record.token;
+  return line + fmt::format(" result={} us={}.{:03}\n", result, took_ns / 1000, took_ns % 1000);
 }
 
 }  // namespace
@@ -144,23 +111,9 @@ class AccessLog::Reader {
 AccessLog::AccessLog() = default;
 AccessLog::~AccessLog() = default;
 
-std::unique_ptr<AccessRecord> AccessLog::note(const Request& request) {
-  auto record = std::make_unique<AccessRecord>();
-  record->started_ns = system_clock().monotonic_ns();
-  record->opcode = request.header.opcode;
-  record->inode = request.header.nodeid;
-  record->name = request.name;
-  record->new_name = request.name2;
-  record->uid = request.header.uid;
-  record->gid = request.header.gid;
-  record->pid = request.header.pid;
-  note_range(request, *record);
-  return record;
-}
-
-void AccessLog::add(const AccessRecord& record, int error, uint64_t bytes) {
+void AccessLog::add(const AccessRecord& record, std::string_view result) {
   const int64_t took_ns = system_clock().monotonic_ns() - record.started_ns;
-  const std::string line = line_of(record, error, bytes, wall_time(), took_ns);
+  const std::string line = line_of(record, result, wall_time(), took_ns);
   std::lock_guard lock(readers_mutex_);
   for (const auto& reader : readers_) reader->add(line);
 }
@@ -191,4 +144,4 @@ io::Task<size_t> AccessLog::read(Reader* reader, std::span<std::byte> out) {
   co_return bytes;
 }
 
-}  // namespace firn::fuse
+}  // namespace firn::vfs

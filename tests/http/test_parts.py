@@ -1,0 +1,62 @@
+"""Parts of uploads that nobody goes on with: the daemon removes them, and nothing else."""
+import json
+import time
+import unittest
+
+from served import ServedTest
+
+
+class PartsTest(ServedTest):
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def part_lifetime(self, text):
+        file = self.volume / "firn.toml"
+        file.write_text(file.read_text().replace("[data]\n", f'[data]\npart_lifetime = "{text}"\n', 1))
+
+    def names(self):
+        return sorted(entry["name"] for entry in self.ask("GET", "/v1/ls/?recursive=1").json()["entries"])
+
+    def put(self, path, body=b"", part=False):
+        self.assertIn(self.ask("PUT", "/v1/files" + path, body).status, (201, 204))
+        if part:
+            said = json.dumps({"xattrs": {"user.upload-of": "machine:1:2:3:4:5"}}).encode()
+            self.assertEqual(self.ask("PATCH", "/v1/meta" + path, said).status, 200)
+
+    def test_they_go_after_their_lifetime(self):
+        self.part_lifetime("3s")
+        self.serve()
+        self.ask("POST", "/v1/mkdir?path=/d")
+        self.put("/.abandoned.firn-part", b"x" * 100_000, part=True)
+        self.put("/.begun.firn-part")
+        self.put("/.foreign.firn-part", b"not of an upload")
+        self.put("/visible.firn-part", b"x", part=True)
+        self.put("/.abandoned", b"x", part=True)
+        self.put("/d/.abandoned.firn-part", b"x", part=True)
+        self.put("/d/.going-on.firn-part", b"x", part=True)
+        stays = [".abandoned", ".foreign.firn-part", "d", "visible.firn-part"]
+
+        def only_one_in_use():
+            self.assertEqual(self.ask("PATCH", "/v1/files/d/.going-on.firn-part?append=1", b"x").status, 200)
+            time.sleep(0.2)
+            return self.names() == [*stays[:3], "d/.going-on.firn-part", stays[3]]
+
+        begun = time.monotonic()
+        self.wait_until(only_one_in_use, "what was abandoned stays")
+        self.assertGreater(time.monotonic() - begun, 2.5)
+        # Beyond its lifetime, which begins anew with each change.
+        while time.monotonic() - begun < 9:
+            self.assertTrue(only_one_in_use())
+        self.wait_until(lambda: self.names() == stays, "what is not gone on with any more stays")
+
+    def test_they_can_be_kept_for_ever(self):
+        self.part_lifetime("0s")
+        self.serve()
+        self.put("/.abandoned.firn-part", b"x", part=True)
+        time.sleep(4)
+        self.assertEqual(self.names(), [".abandoned.firn-part"])
+
+
+if __name__ == "__main__":
+    unittest.main()
