@@ -52,6 +52,8 @@ Asker Api::credentials(const Exchange& exchange) const {
 // the request had come a moment later.
 io::Task<Result<void>> Api::handle(Exchange& exchange) {
   constexpr int kTries = 10;
+  if (const std::string& method = exchange.request().method; method != "GET" && method != "HEAD")
+    exchange.before_response([this] { return options_.volume.observers_know(options_.door); });
   Result<void> result = co_await route(exchange);
   const auto overtaken = [&] {
     return !result && result.error() == Code::kStale && !exchange.responded() && exchange.read_bytes() == 0;

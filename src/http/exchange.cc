@@ -149,6 +149,7 @@ io::Task<Result<void>> Exchange::begin(int status, Headers headers, std::optiona
   constexpr int kNoContent = 204, kNotModified = 304;
   CHECK(!responded_);
   responded_ = true;
+  if (const auto before = std::exchange(before_response_, {})) co_await before();
   status_ = status;
   const bool bodyless = status == kNoContent || status == kNotModified;
   head_only_ = request_.method == "HEAD" || bodyless;

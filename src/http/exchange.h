@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -80,6 +81,8 @@ class Exchange {
   // The next part of the request's body: at least one byte, 0 at its end. kFileTooBig: it is larger than may be.
   io::Task<Result<size_t>> read_body(std::span<std::byte> buffer);
 
+  // Awaited before the response is begun.
+  void before_response(std::function<io::Task<void>()> before) { before_response_ = std::move(before); }
   // The whole response at once.
   io::Task<Result<void>> respond(Response response);
   // Or in parts: begin(), write()..., end(). Without `bytes` it is sent chunked, and the head at once; otherwise the
@@ -123,6 +126,7 @@ class Exchange {
   Connection connection_;
   const Request request_;
   Peer peer_;
+  std::function<io::Task<void>()> before_response_;
   std::optional<uint64_t> counted_left_;  // of the request's body; none: the parser knows where it ends
   std::string head_;                      // of the response, not yet sent
   bool continue_sent_ = false;

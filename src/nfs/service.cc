@@ -158,8 +158,10 @@ io::Task<void> Service::run_once(Request& request, std::span<const std::byte> re
 
 io::Task<void> Service::carry_out(Request& request) {
   begin_reply(request.out, request.call.xid, Accepted::kSuccess);
-  const Accepted accepted = co_await find(request.call)->run(*this, request);
+  const ProcedureEntry& procedure = *find(request.call);
+  const Accepted accepted = co_await procedure.run(*this, request);
   if (accepted != Accepted::kSuccess) replace_reply(request.out, accepted);
+  if (procedure.once || procedure.run == ops::write) co_await volume().observers_know(options_.door);
 }
 
 meta::Credentials Service::credentials(const Access& access, const Caller& caller) const {
