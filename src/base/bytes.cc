@@ -77,7 +77,8 @@ std::string format_size(uint64_t bytes) {
 
 std::string human_size(uint64_t bytes) {
   for (const Unit& unit : kSizeUnits) {
-    if (unit.factor == 1 || bytes < unit.factor) continue;
+    if (unit.factor == 1) break;  // those after it are only read
+    if (bytes < unit.factor) continue;
     const double value = static_cast<double>(bytes) / static_cast<double>(unit.factor);
     return fmt::format("{:.{}f} {}", value, value < 10 ? 2 : value < 100 ? 1 : 0, unit.name);
   }

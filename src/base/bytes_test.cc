@@ -42,6 +42,8 @@ TEST(Bytes, PrintsSizesThatReadBack) {
   EXPECT_EQ(format_size(4097), "4097B");
   EXPECT_EQ(human_size(1536), "1.50 KiB");
   EXPECT_EQ(human_size(12), "12 B");
+  EXPECT_EQ(human_size(1000), "1000 B");
+  EXPECT_EQ(human_size(1023), "1023 B");
   EXPECT_EQ(human_size(150ULL << 30), "150 GiB");
 }
 

@@ -82,9 +82,10 @@ Status Client::work(const std::string& target, const std::function<Status(std::s
 }
 
 Result<Client::Reply> Client::send(const std::string& method, const std::string& target, const BodySource& source,
-                                   const std::string& headers) {
-  TRY(write_head(method, target, headers + "Transfer-Encoding: chunked\r\n"));
-  const Status written = write_body(source);
+                                   const std::string& headers, std::optional<uint64_t> bytes) {
+  const std::string framing = bytes ? fmt::format("Content-Length: {}\r\n", *bytes) : "Transfer-Encoding: chunked\r\n";
+  TRY(write_head(method, target, headers + framing));
+  const Status written = write_body(source, !bytes);
   // A daemon that refuses answers before the body's end and closes: its reason counts more than the broken pipe.
   if (!written.ok() && written != Code::kUnavailable) return fail(written);
   Result<Reply> reply = read_reply(nullptr);
@@ -92,16 +93,16 @@ Result<Client::Reply> Client::send(const std::string& method, const std::string&
   return reply;
 }
 
-Status Client::write_body(const BodySource& source) {
+Status Client::write_body(const BodySource& source, bool chunked) {
   std::vector<std::byte> buffer(kBufferBytes);
   for (;;) {
     // A reply that comes early is a refusal.
     if (connection_.readable()) return {};
     const size_t bytes = TRY(source(buffer));
-    if (bytes == 0) return write_text("0\r\n\r\n");
-    TRY(write_text(fmt::format("{:x}\r\n", bytes)));
+    if (bytes == 0) return chunked ? write_text("0\r\n\r\n") : Status();
+    if (chunked) TRY(write_text(fmt::format("{:x}\r\n", bytes)));
     TRY(connection_.write(std::span(buffer).first(bytes)));
-    TRY(write_text("\r\n"));
+    if (chunked) TRY(write_text("\r\n"));
   }
 }
 

@@ -58,16 +58,16 @@ class Client {
   // A POST whose answer is lines, each passed to `line` as it comes. For work that takes long: waits for as long as it
   // takes.
   Status work(const std::string& target, const std::function<Status(std::string_view line)>& line);
-  // The body comes from `source`, chunked.
+  // The body comes from `source`: so many bytes, or as many as there are, chunked.
   Result<Reply> send(const std::string& method, const std::string& target, const BodySource& source,
-                     const std::string& headers = "");
+                     const std::string& headers = "", std::optional<uint64_t> bytes = std::nullopt);
 
  private:
   Client(Connection connection, std::string headers, std::string only_found = {})
       : connection_(std::move(connection)), headers_(std::move(headers)), only_found_(std::move(only_found)) {}
   Status write_head(const std::string& method, const std::string& target, const std::string& more);
   Status write_text(const std::string& text);
-  Status write_body(const BodySource& source);
+  Status write_body(const BodySource& source, bool chunked);
   Result<Reply> read_reply(const Incoming* incoming);
 
   Connection connection_;

@@ -30,6 +30,8 @@ void share_descriptors(uint64_t limit, Settings& settings) {
   http.connections_per_address = std::min(http.connections_per_address, http.connections);
   NfsSettings& nfs = settings.nfs;
   nfs.connections = at_most(nfs.connections, door / 4);
+  // One address does not keep all others out.
+  nfs.connections_per_address = std::min(nfs.connections_per_address, std::max<int64_t>(nfs.connections / 2, 1));
   nfs.open_files = at_most(nfs.open_files, door * 3 / 4);
 }
 

@@ -31,6 +31,7 @@ TEST(Descriptors, AreSharedOutWhereThereAreFew) {
     EXPECT_GE(rest - settings.scratch_max_files - settings.recent_files - held_by_doors(settings), rest / 4) << limit;
     EXPECT_GE(settings.http.connections, 4);
     EXPECT_LE(settings.http.connections_per_address, settings.http.connections);
+    EXPECT_LE(settings.nfs.connections_per_address, settings.nfs.connections / 2);
     EXPECT_GE(settings.nfs.open_files, 4);
   }
 }

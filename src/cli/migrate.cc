@@ -207,9 +207,12 @@ void print_summary(const json& done, const Arguments& arguments) {
   fmt::print("found {} entries, {} of them folders; files of {}\n", number("found"), number("folders"),
              human_size(number("bytes")));
   const char* would = arguments.dry_run ? "would be " : "";
+  const std::string_view always = arguments.verify ? "unchanged" : "copied";
   std::string line;
   for (const char* name : {"copied", "linked", "unchanged", "updated", "replaced", "renamed", "skipped", "failed"})
-    if (number(name) > 0 || line.empty()) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", number(name), name);
+    if (number(name) > 0 || name == always)
+      line += fmt::format("{}{} {}", line.empty() ? "" : ", ", number(name),
+                          arguments.verify && name == always ? "verified" : name);
   fmt::print("{}{}\n", would, line);
   if (number("equal_files") > 0) fmt::print("{}\n", equal_line(done));
   if (number("lost_xattrs") > 0)

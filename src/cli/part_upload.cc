@@ -105,8 +105,8 @@ Status PartUpload::send_part(uint64_t offset) {
     at += static_cast<uint64_t>(read);
     return static_cast<size_t>(read);
   };
-  const auto reply =
-      TRY(client_.send("PATCH", fmt::format("{}?offset={}", file_route(part_), offset), source, if_match()));
+  const auto reply = TRY(
+      client_.send("PATCH", fmt::format("{}?offset={}", file_route(part_), offset), source, if_match(), end - offset));
   tag_ = reply.tag;
   return tag_.empty() ? Status(Code::kStale, "somebody writes into the part file") : Status();
 }

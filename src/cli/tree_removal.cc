@@ -17,7 +17,9 @@ Status TreeRemoval::run(Client& client) {
 
 Status TreeRemoval::add(const Entry& entry) {
   const size_t slash = entry.path.rfind('/');
-  Folder* parent = slash == std::string::npos ? nullptr : by_path_.at(entry.path.substr(0, slash));
+  // One that was not listed was made meanwhile, and stays.
+  const auto above = slash == std::string::npos ? by_path_.end() : by_path_.find(entry.path.substr(0, slash));
+  Folder* const parent = above == by_path_.end() ? nullptr : above->second;
   if (parent) ++parent->left;
   if (entry.kind == FileKind::kFolder) {
     folders_.emplace_back(entry.path, parent, entry.unreadable);

@@ -6,10 +6,13 @@
 #include <iterator>
 #include <utility>
 
+#include "base/time.h"
+
 namespace firn::fuse {
 namespace {
 
 constexpr uint32_t kEpochMinor = 44;
+constexpr int64_t kStuckNs = 500'000'000;  // for one message
 
 }  // namespace
 
@@ -35,6 +38,8 @@ void Notifier::stop() {
 bool Notifier::has_passed_on(std::shared_ptr<io::CancelToken> waiter) {
   std::lock_guard lock(queue_mutex_);
   if (stopping_ || (!sending_ && !anything_queued())) return true;
+  // The kernel is busy where that message is about: who comes now is not to wait for it, too.
+  if (sending_ && system_clock().monotonic_ns() - message_began_ns_ > kStuckNs) return true;
   (anything_queued() ? waiting_ : waiting_for_sent_).push_back(std::move(waiter));
   return false;
 }
@@ -69,14 +74,21 @@ void Notifier::run() {
     changed_.wait(lock, [this] { return stopping_ || anything_queued(); });
     if (stopping_) return;
     sending_ = true;
+    message_began_ns_ = system_clock().monotonic_ns();
     waiting_for_sent_ = std::exchange(waiting_, {});
     auto inodes = std::exchange(inodes_, {});
     auto entries = std::exchange(entries_, {});
     const bool all_entries = std::exchange(all_entries_, false);
     lock.unlock();
-    for (const auto& [inode, data_too] : inodes) send_inode(inode, data_too);
+    for (const auto& [inode, data_too] : inodes) {
+      note_message();
+      send_inode(inode, data_too);
+    }
     if (all_entries) send_epoch();
-    for (const Entry& entry : entries) send_entry(entry);
+    for (const Entry& entry : entries) {
+      note_message();
+      send_entry(entry);
+    }
     lock.lock();
     sent_ += inodes.size() + entries.size() + (all_entries ? 1 : 0);
     sending_ = false;
@@ -85,6 +97,11 @@ void Notifier::run() {
     for (const auto& waiter : done) waiter->cancel();
     lock.lock();
   }
+}
+
+void Notifier::note_message() {
+  std::lock_guard lock(queue_mutex_);
+  message_began_ns_ = system_clock().monotonic_ns();
 }
 
 void Notifier::send_inode(InodeId inode, bool data_too) {

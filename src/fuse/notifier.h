@@ -46,6 +46,7 @@ class Notifier final : public vfs::CacheObserver {
   void run();
   // Under queue_mutex_.
   bool anything_queued() const { return !inodes_.empty() || !entries_.empty() || all_entries_; }
+  void note_message();
   void send_inode(InodeId inode, bool data_too);
   void send_entry(const Entry& entry);
   void send_epoch();
@@ -59,6 +60,7 @@ class Notifier final : public vfs::CacheObserver {
   std::deque<Entry> entries_;
   bool all_entries_ = false;
   bool sending_ = false;
+  int64_t message_began_ns_ = 0;  // of the one that is being sent
   bool stopping_ = false;
   // For what is queued to be sent; for what is being sent.
   std::vector<std::shared_ptr<io::CancelToken>> waiting_, waiting_for_sent_;

@@ -9,9 +9,9 @@ namespace {
 
 constexpr int kFirstError = 400;
 
-// "GET:files" of GET /v1/files/a, "POST:admin/sync"; "PUT:other" of what is no route.
+// "GET:files" of GET /v1/files/a, "POST:admin/sync"; "other" of what is no route: a method may be any word.
 std::string operation_of(const Request& request, const Route* route) {
-  if (!route) return request.method + ":other";
+  if (!route) return "other";
   constexpr std::string_view kPrefix = "/v1/";
   std::string_view name = route->pattern.substr(0, route->pattern.find("/{"));
   name.remove_prefix(name.starts_with(kPrefix) ? kPrefix.size() : 1);
@@ -22,8 +22,12 @@ std::string parameter_of(const Request& request, std::string_view name) {
   return std::string(request.parameter(name).value_or(""));
 }
 
-// The volume's, not the route's.
+// The volume's, not the route's, nor the machine's.
 void note_paths(const Request& request, const RouteMatch& match, vfs::AccessRecord& record) {
+  if (match.route && match.route->pattern == "/v1/admin/migrate") {
+    record.path = parameter_of(request, "into");
+    return;
+  }
   if (match.argument.starts_with('/')) record.path = match.argument;
   for (const std::string_view name : {"path", "from"})
     if (record.path.empty()) record.path = parameter_of(request, name);

@@ -213,6 +213,8 @@ io::Task<Result<void>> EventLog::look_back(std::function<bool(LoggedEvent&)> loo
 
 io::Task<Result<std::optional<std::string>>> EventLog::find_former_name(InodeId directory,
                                                                         std::function<bool(std::string_view)> is_it) {
+  // Somebody who asks for what was never there has all of the log looked through: not for many at a time.
+  const auto lock = co_await finding_.lock();
   std::optional<std::string> found;
   CO_TRY(co_await look_back([&](LoggedEvent& logged) {
     Event& event = logged.event;

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "io/cancel.h"
+#include "io/sync.h"
 #include "io/task.h"
 #include "kv/kv.h"
 #include "meta/event.h"
@@ -87,6 +88,7 @@ class EventLog {
   kv::Engine& engine_;
   const Options options_;
   const uint64_t id_;
+  io::Mutex finding_;                 // one find_former_name() at a time
   mutable std::mutex numbers_mutex_;  // guards what follows
   uint64_t given_;
   uint64_t stored_;                  // the greatest that is in the store

@@ -19,9 +19,9 @@ namespace firn::migrate {
 // The journal is a text file. Its first line is kJournalHead; then, a line each:
 //   begin BOOT SECONDS NANOSECONDS   a run began, in this boot of the machine (no spaces in it)
 //   safe SECONDS NANOSECONDS         what was in the volume at that time survives a power cut
-//   file DEVICE NUMBER INODE         the source's file with several names has become that inode of the volume, or was
-//   about to content SHA256 INODE             that inode of the volume has that content, in hexadecimal digits
-//   (ContentHasher's) end                              the run ended by itself, and so does all of it
+//   file DEVICE NUMBER INODE         the source's file with several names has become that inode, or was about to
+//   content SHA256 INODE             that inode has that content (ContentHasher's), in hexadecimal digits
+//   end                              the run ended by itself, and so does all of it
 // A last line without its line feed was not finished and means nothing.
 inline constexpr std::string_view kJournalHead = "firn migrate journal 1";
 

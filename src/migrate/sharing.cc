@@ -35,7 +35,7 @@ io::Task<void> Sharing::share(vfs::Handle* handle, ContentHash content, SourceEn
       can_share_ = false;
       co_return note_failure("the disk cannot share blocks");
     }
-    if (!shared && shared.error() == Code::kNotFound) {
+    if (!shared && shared.error() == Code::kStale) {
       entry.is_equal = false;
     } else {
       reason = shared ? "the other file has changed since" : shared.error().to_string();

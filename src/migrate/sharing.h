@@ -36,7 +36,7 @@ class Sharing {
  private:
   static constexpr uint64_t kStepBytes = 64 << 20;  // between looks at Progress::stop
 
-  // Bytes that share blocks now. kNotFound: there is no such file any more.
+  // Bytes that share blocks now. kStale: there is no such file any more.
   io::Task<Result<uint64_t>> share_with(InodeId known, vfs::Handle* handle);
   io::Task<Result<uint64_t>> share_data(io::File& source, io::File& target);
   io::Task<Result<uint64_t>> share_extent(io::File& source, io::File& target, Extent extent);

@@ -119,6 +119,8 @@ io::Task<Result<Attr>> Target::make_large(InodeId parent, std::string name, Sour
 
 io::Task<Result<Attr>> Target::complete(const vfs::Opened& opened, SourceEntry& entry) {
   progress_.bytes -= std::exchange(entry.shown_bytes, 0);  // of an attempt before this one
+  entry.is_equal = false;
+  entry.shared_bytes = 0;
   std::optional<ContentHasher> hasher;
   if (options_.find_equal) hasher.emplace();
   CO_TRY(co_await fill(opened.handle, entry, hasher ? &*hasher : nullptr));

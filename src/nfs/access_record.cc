@@ -52,7 +52,7 @@ class ArgumentNotes {
   }
 
  private:
-  // 0: a handle that nobody gave out. The first that is one says as whom the caller acts.
+  // 0: a handle that nobody gave out. The last that is one says as whom the caller acts.
   uint64_t next_inode() {
     const std::optional<FileHandle> handle = service_.open(ops::read_handle(in_));
     if (!handle) return 0;

@@ -191,19 +191,21 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
     CO_TRY(co_await spill(to));
   }
   while (!to.writes.enter()) auto lock = co_await to.mutex.lock();
-  const WritePass pass(to.writes);
-  const data::ObjectRef destination = object_of(to);
-  const data::ObjectRef origin = object_of(from);
-  if (origin && !dynamic_cast<MemoryObject*>(origin.get()) && !cold_of(from)) {
-    copied = CO_TRY(co_await destination->file().copy_from(origin->file(), source_offset, target_offset, bytes));
-  } else {
-    const Attr attr = CO_TRY(co_await getattr(from.inode));
-    if (source_offset >= attr.size) co_return uint64_t{0};
-    constexpr uint64_t kMost = 4 << 20;  // in memory
-    std::string content(std::min({bytes, attr.size - source_offset, kMost}), '\0');
-    copied = CO_TRY(co_await read(source, source_offset, std::as_writable_bytes(std::span(content))));
-    content.resize(copied);
-    CO_TRY(co_await destination->file().write(target_offset, std::as_bytes(std::span(content))));
+  // fsync() takes the lock, whose holder may wait for the pass.
+  if (const WritePass pass(to.writes); true) {
+    const data::ObjectRef destination = object_of(to);
+    const data::ObjectRef origin = object_of(from);
+    if (origin && !dynamic_cast<MemoryObject*>(origin.get()) && !cold_of(from)) {
+      copied = CO_TRY(co_await destination->file().copy_from(origin->file(), source_offset, target_offset, bytes));
+    } else {
+      const Attr attr = CO_TRY(co_await getattr(from.inode));
+      if (source_offset >= attr.size) co_return uint64_t{0};
+      constexpr uint64_t kMost = 4 << 20;  // in memory
+      std::string content(std::min({bytes, attr.size - source_offset, kMost}), '\0');
+      copied = CO_TRY(co_await read(source, source_offset, std::as_writable_bytes(std::span(content))));
+      content.resize(copied);
+      CO_TRY(co_await destination->file().write(target_offset, std::as_bytes(std::span(content))));
+    }
   }
   note_rewritten(to);
   (void)has_room_for(copied);

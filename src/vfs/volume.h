@@ -265,7 +265,7 @@ class Volume {
   virtual void add_observer(DoorId door, CacheObserver* observer) = 0;  // whoever keeps pages of files has to
   virtual void remove_observer(DoorId door) = 0;
   // Until others than `door` have passed on what they were told of so far: whoever is then told that a change is done
-  // finds it through them. Waits for half a second at most: a kernel may be busy with that very file. To be awaited
+  // finds it through them. Waits for half a second at most: a kernel may be busy. To be awaited
   // with nothing held that answers to a kernel wait for.
   virtual io::Task<void> observers_know(DoorId door) = 0;
 

@@ -75,7 +75,10 @@ io::Task<void> VolumeImpl::observers_know(DoorId door) {
       if (!observer->has_passed_on(waiter)) waiters.push_back(std::move(waiter));
     }
   }
-  for (const auto& waiter : waiters) co_await io::sleep_for(kPatienceNs, waiter.get());
+  const int64_t until_ns = io::Reactor::current()->clock().monotonic_ns() + kPatienceNs;
+  for (const auto& waiter : waiters)
+    co_await io::sleep_for(std::max<int64_t>(until_ns - io::Reactor::current()->clock().monotonic_ns(), 0),
+                           waiter.get());
 }
 
 void VolumeImpl::count_observers() {

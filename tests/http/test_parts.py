@@ -28,6 +28,7 @@ class PartsTest(ServedTest):
         self.part_lifetime("3s")
         self.serve()
         self.ask("POST", "/v1/mkdir?path=/d")
+        begun = time.monotonic()
         self.put("/.abandoned.firn-part", b"x" * 100_000, part=True)
         self.put("/.begun.firn-part")
         self.put("/.foreign.firn-part", b"not of an upload")
@@ -35,14 +36,13 @@ class PartsTest(ServedTest):
         self.put("/.abandoned", b"x", part=True)
         self.put("/d/.abandoned.firn-part", b"x", part=True)
         self.put("/d/.going-on.firn-part", b"x", part=True)
-        stays = [".abandoned", ".foreign.firn-part", "d", "visible.firn-part"]
+        stays = [".abandoned", ".begun.firn-part", ".foreign.firn-part", "d", "visible.firn-part"]
 
         def only_one_in_use():
             self.assertEqual(self.ask("PATCH", "/v1/files/d/.going-on.firn-part?append=1", b"x").status, 200)
             time.sleep(0.2)
-            return self.names() == [*stays[:3], "d/.going-on.firn-part", stays[3]]
+            return self.names() == [*stays[:4], "d/.going-on.firn-part", stays[4]]
 
-        begun = time.monotonic()
         self.wait_until(only_one_in_use, "what was abandoned stays")
         self.assertGreater(time.monotonic() - begun, 2.5)
         # Beyond its lifetime, which begins anew with each change.

@@ -121,7 +121,7 @@ class ProgressTest(ServedTest):
         return told.decode().replace("\r\n", "\n")
 
     def assert_bar(self, told, what, rate):
-        frames = [frame.removesuffix("\x1b[K") for frame in told.split("\r") if frame.startswith(what)]
+        frames = [frame.removesuffix("\x1b[K") for frame in told.split("\r") if frame.startswith(what + " [")]
         self.assertGreater(len(frames), 2, told)
         for frame in frames:
             self.assertRegex(frame, rf"^{what} \[#* *\] \d+/\d+ files, {rate}({LEFT})?$")
