@@ -103,6 +103,30 @@ class TwoDoors(TwoDoorsTest):
             self.assertEqual(client.status(raw.SETATTR, stale), raw.NOT_SYNC)
             self.assertEqual(client.getattr(handle).mode, 0o755)
 
+    def test_a_copy_that_syncs_beside_changes_of_attributes(self):
+        """Neither waits for the other for ever."""
+        source, path, ended = self.mount_point / "source", self.mount_point / "copy", threading.Event()
+        source.write_bytes(os.urandom(1 << 20))
+
+        def copy():
+            with open(source, "rb") as origin:
+                while not ended.is_set():
+                    copied = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_SYNC)
+                    os.copy_file_range(origin.fileno(), copied, 1 << 20, 0, 0)
+                    os.close(copied)
+        copier = threading.Thread(target=copy, daemon=True)
+        copier.start()
+        with raw.Client(self.port) as client:
+            client.mount()
+            self.wait_until(path.exists)
+            handle = client.lookup("copy")
+            for i in range(300):
+                self.assertEqual(client.status(raw.SETATTR, opaque(handle) + sattr(mode=0o600 + i % 8) + u32(0)), raw.OK)
+        ended.set()
+        copier.join(DEADLINE_S)
+        self.assertFalse(copier.is_alive())
+        self.assertEqual(path.read_bytes(), source.read_bytes())
+
     def test_pages_of_a_closed_file_do_not_stay(self):
         path = self.mount_point / "pages"
         path.write_bytes(b"old" * 10)
