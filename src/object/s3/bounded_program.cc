@@ -22,6 +22,7 @@ using io::UniqueFd;
 
 constexpr size_t kMaxErrorBytes = 4 << 10;
 constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int kDyingMs = 1000;
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> out;
@@ -66,25 +67,32 @@ class SpawnSettings {
   posix_spawnattr_t attributes{};
 };
 
-// A process that leads its group. Killed, unless it was waited for, until when its number stays its own.
+// A process that leads its group. Killed, unless it was waited for, until when its number stays its own. One that
+// cannot be killed (it runs as another user, or hangs in the kernel) is given up after kDyingMs, and stays until it
+// ends.
 class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid), ended_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
   ~Child() {
     if (pid_ < 0) return;
     (void)::kill(-pid_, SIGKILL);  // and whoever it has started
-    (void)wait();
+    pollfd dead{ended_.get(), POLLIN, 0};
+    (void)::poll(&dead, 1, kDyingMs);
+    (void)::waitpid(pid_, nullptr, WNOHANG);
   }
   Child(const Child&) = delete;
 
   // Readable once it has ended.
   int fd() const { return ended_.get(); }
-  // Once: the exit code, or -1.
-  int wait() {
+  // Once, after it has ended: the exit code, or -1.
+  Result<int> wait() {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+    pid_t waited = -1;
+    do {
+      waited = ::waitpid(pid_, &status, 0);
+    } while (waited < 0 && errno == EINTR);
     pid_ = -1;
+    if (waited < 0) return fail(Status::from_errno(errno, "waitpid"));
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
@@ -125,6 +133,7 @@ Status read_to_the_end(const Child& child, const Pipe& out, const Pipe& errors, 
 Result<ProgramResult> run_program(std::vector<std::string> command, std::vector<std::string> environment,
                                   ProgramLimits limits) {
   if (command.empty()) return fail(Code::kInvalid, "no program is named");
+  if (limits.within_ns <= 0) return fail(Code::kTimedOut, "no time is left to run it");
   Pipe out = TRY(make_pipe()), errors = TRY(make_pipe());
   const SpawnSettings settings(out.write.get(), errors.write.get());
   pid_t pid = -1;
@@ -137,7 +146,7 @@ Result<ProgramResult> run_program(std::vector<std::string> command, std::vector<
   if (child.fd() < 0) return fail(Status::from_errno(errno, "pidfd_open"));
   ProgramResult result;
   if (Status read = read_to_the_end(child, out, errors, limits, result); !read.ok()) return fail(std::move(read));
-  result.exit_code = child.wait();
+  result.exit_code = TRY(child.wait());
   return result;
 }
 
