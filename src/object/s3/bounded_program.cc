@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include "base/time.h"
 #include "io/unique_fd.h"
@@ -23,6 +24,7 @@ using io::UniqueFd;
 constexpr size_t kMaxErrorBytes = 4 << 10;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int kDyingMs = 1000;
+constexpr size_t kMaxGivenUp = 4;
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> out;
@@ -67,6 +69,29 @@ class SpawnSettings {
   posix_spawnattr_t attributes{};
 };
 
+// Children of this process that could not be killed. They are waited for as they end, and bound how many there can be.
+class GivenUp {
+ public:
+  void add(pid_t pid) {
+    const std::lock_guard lock(pids_mutex_);
+    pids_.push_back(pid);
+  }
+  // How many are there still.
+  size_t wait() {
+    const std::lock_guard lock(pids_mutex_);
+    std::erase_if(pids_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+    return pids_.size();
+  }
+
+ private:
+  std::mutex pids_mutex_;  // guards pids_
+  std::vector<pid_t> pids_;
+};
+GivenUp& given_up() {
+  static auto* const all = new GivenUp;  // for ever: threads that were abandoned end when they like
+  return *all;
+}
+
 // A process that leads its group. Killed, unless it was waited for, until when its number stays its own. One that
 // cannot be killed (it runs as another user, or hangs in the kernel) is given up after kDyingMs, and stays until it
 // ends.
@@ -78,7 +103,7 @@ class Child {
     (void)::kill(-pid_, SIGKILL);  // and whoever it has started
     pollfd dead{ended_.get(), POLLIN, 0};
     (void)::poll(&dead, 1, kDyingMs);
-    (void)::waitpid(pid_, nullptr, WNOHANG);
+    if (::waitpid(pid_, nullptr, WNOHANG) == 0) given_up().add(pid_);
   }
   Child(const Child&) = delete;
 
@@ -134,6 +159,7 @@ Result<ProgramResult> run_program(std::vector<std::string> command, std::vector<
                                   ProgramLimits limits) {
   if (command.empty()) return fail(Code::kInvalid, "no program is named");
   if (limits.within_ns <= 0) return fail(Code::kTimedOut, "no time is left to run it");
+  if (given_up().wait() >= kMaxGivenUp) return fail(Code::kTimedOut, "earlier ones that cannot be killed run still");
   Pipe out = TRY(make_pipe()), errors = TRY(make_pipe());
   const SpawnSettings settings(out.write.get(), errors.write.get());
   pid_t pid = -1;
