@@ -15,10 +15,19 @@ constexpr int64_t kFewest = 4;  // of anything
 
 int64_t at_most(int64_t wanted, int64_t share) { return std::min(wanted, std::max(share, kFewest)); }
 
+// A request has a connection or a file, and connections are kept. How many there may be, at most a quarter of `rest`.
+int64_t share_requests(int64_t rest, TierSettings& tiers) {
+  const auto stores = static_cast<int64_t>(tiers.stores.size());
+  if (stores == 0) return 0;
+  tiers.requests_in_flight = std::min(tiers.requests_in_flight, std::max(rest / 4 / stores, kFewest));
+  return stores * tiers.requests_in_flight;
+}
+
 }  // namespace
 
 void share_descriptors(uint64_t limit, Settings& settings) {
-  const auto rest = static_cast<int64_t>(std::max<uint64_t>(limit, kReservedDescriptors * 2) - kReservedDescriptors);
+  auto rest = static_cast<int64_t>(std::max<uint64_t>(limit, kReservedDescriptors * 2) - kReservedDescriptors);
+  rest -= share_requests(rest, settings.tiers);
   const int64_t quarter = rest / 4, door = rest / 8;
   settings.scratch_max_files = std::clamp<int64_t>(settings.scratch_max_files, 1, quarter);
   settings.scratch_min_files = std::min(settings.scratch_min_files, settings.scratch_max_files);

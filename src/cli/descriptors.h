@@ -7,9 +7,11 @@
 
 namespace firn::cli {
 
-// Shrinks the pools of `settings`, and what HTTP and NFS may hold open, to what fits into `limit` descriptors:
+// Shrinks the pools of `settings`, requests to tiers, and what HTTP and NFS may hold open, to what fits into `limit`
+// descriptors:
 //
 //   some for what the daemon cannot do without; of the rest
+//   one for each request that may be under way to a store of tiers.stores, a quarter at most; of what is left
 //   a quarter for the pool of scratch files, a quarter for files that were open lately (both are given up when needed)
 //   an eighth for HTTP, an eighth for NFS
 //   a quarter at least for files that are open through FUSE, which is not bounded

@@ -95,7 +95,11 @@ TEST(Settings, OfOneTierThatMakeNoSenseAreNamedWithTheirLine) {
   has("[tier]\nnas = 50", "f:3: tier", "unknown key");
   EXPECT_NE(problem_of_tier("hot_max = 5\n[tier.hot]\ncapacity = 5").find("[tier.hot]: tiers.hot_max"),
             std::string::npos);
-  EXPECT_NE(problem_of_tier("hot_hard_max = 4\n[tier.hot]\ncapacity = 5").find("hot_hard_max"), std::string::npos);
+  EXPECT_NE(
+      problem_of_tier("hot_hard_max = 4\n[tier.hot]\ncapacity = 5").find("hot_hard_max is 4B and tier.hot.capacity"),
+      std::string::npos);
+  EXPECT_NE(problem_of_tier("hot_hard_max = 4\nhot_max = 5").find("hot_hard_max is 4B and tiers.hot_max"),
+            std::string::npos);
   const auto twice = parse_settings("[tiers]\nlimits = \"nas=5\"\n[tier.nas]\ncapacity = 5", "f");
   ASSERT_TRUE(twice);
   EXPECT_NE(bounds_of(twice->tiers, {"nas", "s3"}).error().message().find("tiers.limits"), std::string::npos);

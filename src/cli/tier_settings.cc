@@ -150,9 +150,12 @@ Status check(const TierSettings& settings, uint64_t chunk_bytes) {
                   fmt::format("tiers.durability: object goes with exactly one colder tier, there are {}",
                               settings.stores.size()));
   const uint64_t hot_max_bytes = hot_bounds_of(settings).max_bytes;
+  // [tier.hot] and hot_max are not both given: check_own_tiers().
+  const std::string_view hot_max = settings.hot_max_bytes == hot_max_bytes ? "tiers.hot_max" : "tier.hot.capacity";
   if (settings.hot_hard_max_bytes != 0 && settings.hot_hard_max_bytes < hot_max_bytes)
-    return Status(Code::kInvalid, fmt::format("tiers.hot_hard_max is {} and tiers.hot_max {}; it must not be less",
-                                              format_size(settings.hot_hard_max_bytes), format_size(hot_max_bytes)));
+    return Status(Code::kInvalid,
+                  fmt::format("tiers.hot_hard_max is {} and {} {}; it must not be less",
+                              format_size(settings.hot_hard_max_bytes), hot_max, format_size(hot_max_bytes)));
   for (const auto& [name, rate] :
        {std::pair("put_rate", settings.put_bytes_per_s), {"get_rate", settings.get_bytes_per_s}})
     if (rate != 0 && rate < kLeastRate)

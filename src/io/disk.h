@@ -62,9 +62,9 @@ class File {
   virtual Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) = 0;
   // Lets these bytes have the blocks of the source's, as far as both are equal, which the file system sees for itself,
   // with nobody writing to either meanwhile: no content changes, whatever the caller believes. Returns how many share
-  // blocks now, from the beginning on; fewer than `bytes` where they differ from there. Offsets are at blocks, the end
-  // too unless it is both files' end. Waits for what was written to either to be on the device. kNotSupported: this
-  // file system's files have their blocks to themselves.
+  // blocks now, from the beginning on; fewer than `bytes` where they differ from there, or it failed there. Offsets are
+  // at blocks, the end too unless it is both files' end. Waits for what was written to either to be on the device.
+  // kNotSupported: this file system's files have their blocks to themselves.
   virtual Task<Result<uint64_t>> share_blocks_of(File& /*source*/, uint64_t /*source_offset*/, uint64_t /*offset*/,
                                                  uint64_t /*bytes*/) {
     co_return fail(Code::kNotSupported);

@@ -17,6 +17,8 @@ namespace {
 
 // More than any number of runs leaves (Journal::kMaxFiles, kMaxContents): a journal is emptied when a run ends.
 constexpr size_t kMaxJournalBytes = 32 << 20;
+// No journal begins so.
+constexpr std::string_view kUnreadable = "\n";
 
 std::string_view next_word(std::string_view& line) {
   const size_t end = std::min(line.find(' '), line.size());
@@ -93,6 +95,7 @@ bool apply(std::string_view line, std::string_view boot, JournalState& state) {
   return true;
 }
 
+// kUnreadable instead of one that is too long.
 Result<std::string> read_all(int fd) {
   std::string text;
   std::array<char, 65536> buffer;
@@ -101,7 +104,7 @@ Result<std::string> read_all(int fd) {
     if (got < 0) return fail(Status::from_errno(errno, "reading"));
     if (got == 0) return text;
     text.append(buffer.data(), static_cast<size_t>(got));
-    if (text.size() > kMaxJournalBytes) return fail(Code::kCorrupt, "too long");
+    if (text.size() > kMaxJournalBytes) return std::string(kUnreadable);
   }
 }
 

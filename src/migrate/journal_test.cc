@@ -121,5 +121,22 @@ TEST_F(JournalFile, WhatNobodyCanReadPutsEverythingInDoubt) {
   }
 }
 
+TEST_F(JournalFile, OneThatIsTooLongPutsEverythingInDoubtAndBeginsAnew) {
+  {
+    Journal first = open("a", 10);
+    EXPECT_TRUE(first.note_file({1, 2}, InodeId(3)).ok());
+  }
+  std::string lines;
+  while (lines.size() <= 32 << 20) lines += "safe 20 5\n";
+  append(lines);
+  for (int run = 0; run < 2; ++run) {
+    const Journal journal = open("a", 30);
+    EXPECT_TRUE(journal.before().rebooted);
+    EXPECT_EQ(journal.before().safe, Timestamp());
+    EXPECT_TRUE(journal.before().files.empty());
+    EXPECT_LT(std::filesystem::file_size(path()), 1000u);
+  }
+}
+
 }  // namespace
 }  // namespace firn::migrate

@@ -249,7 +249,7 @@ io::Task<void> Migration::enter_folder(const Work& work, std::shared_ptr<Folder>
     folder->target = placed->inode;
     folder->is_new = placed->outcome == Outcome::kCopied || placed->outcome == Outcome::kReplaced;
     folder->keeps_times = options_.mode == Mode::kCopy;
-    progress_.files += 1;
+    if (parent) progress_.files += 1;  // the source's own folder is not in total_files either
     found.outcome = placed->outcome;
     found.reason = placed->reason;
     report_.add(std::move(found));

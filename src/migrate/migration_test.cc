@@ -111,6 +111,19 @@ TEST_F(MigrationTest, SmallAndLargeArriveWithTheirTimes) {
   EXPECT_EQ(files(migrate(), Outcome::kUnchanged), 2u);
 }
 
+TEST_F(MigrationTest, ProgressEndsAtTheTotal) {
+  write("small", "hello");
+  write("a/b/large", std::string(100'000, 'x'));
+  Options asked = options();
+  asked.count_first = true;
+  Progress progress;
+  Migration migration({world_.volume(), pool_, world_.reactor().clock(), {&world_.reactor()}}, asked, progress);
+  ASSERT_TRUE(world_.run(migration.run()).has_value());
+  EXPECT_EQ(progress.total_files.load(), 4u);
+  EXPECT_EQ(progress.files.load(), progress.total_files.load());
+  EXPECT_EQ(progress.bytes.load(), progress.total_bytes.load());
+}
+
 TEST_F(MigrationTest, WhatAPowerCutTookIsCopiedAgainWhateverTheRule) {
   for (int i = 0; i < 8; ++i) write("f" + std::to_string(i), std::string(20'000, static_cast<char>('a' + i)));
   write("small", "hello");

@@ -1,4 +1,5 @@
 """An HTTP proxy in front of the S3 server that can be told what to do wrong."""
+import contextlib
 import datetime
 import email.utils
 import hashlib
@@ -192,7 +193,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name == "forgotten":
             return self.answer(200, [("etag", '"0"')], b"")
         if name == "late":
-            self.connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the client has gone already
+                self.connection.shutdown(socket.SHUT_RDWR)
             time.sleep(LATE_S)
         status, headers, answer = self.forward(flipped(body) if name == "put_corrupted" else body)
         if name == "swallowed":

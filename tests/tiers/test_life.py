@@ -56,7 +56,7 @@ class Life(TieredTest):
                 for file, begin in ((one, 0), (other, half)):
                     got = os.pread(file.fileno(), piece, begin + at)
                     self.assertEqual(got, self.expected["large"][begin + at:begin + at + piece])
-        self.assertLessEqual(self.gets() - gets, chunks + 8)
+        self.assertLessEqual(self.gets() - gets, chunks + 24)  # by far fewer than two for each
 
     def gets(self):
         return sum(store["requests"]["get"]["requests"] for store in self.status()["tiers"]["stores"])

@@ -87,7 +87,9 @@ class TieredTest(FirnTest):
     def settle(self):
         """In the end nothing waits, gc takes away what nobody needs, and a look at everything finds nothing wrong."""
         self.wait_until_drained()
+        deadline = time.monotonic() + DRAIN_S
         while True:
+            self.assertLess(time.monotonic(), deadline, "gc always finds something to take away")
             done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
             self.assertEqual((done["failed"], done["wrong_counters"]), (0, 0), done)
             if done["removed"] + done["repacked"] == 0:

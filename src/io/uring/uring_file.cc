@@ -290,8 +290,8 @@ Task<Result<uint64_t>> UringFile::share_blocks_of(File& source, uint64_t source_
     uint64_t done = 0;
     while (done < bytes) {
       const Shared shared = share_blocks(source_fd, source_offset + done, target_fd, offset + done, bytes - done);
-      if (shared.error != 0) return -shared.error;
-      if (shared.bytes == 0) break;
+      if (shared.error != 0 && done == 0) return -shared.error;
+      if (shared.bytes == 0) break;  // what is shared already stays so, whatever became of the rest
       done += shared.bytes;
     }
     return static_cast<int64_t>(done);

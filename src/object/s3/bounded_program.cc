@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include "base/time.h"
 #include "io/unique_fd.h"
@@ -22,6 +23,8 @@ using io::UniqueFd;
 
 constexpr size_t kMaxErrorBytes = 4 << 10;
 constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int kDyingMs = 1000;
+constexpr size_t kMaxGivenUp = 4;
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> out;
@@ -66,25 +69,55 @@ class SpawnSettings {
   posix_spawnattr_t attributes{};
 };
 
-// A process that leads its group. Killed, unless it was waited for, until when its number stays its own.
+// Children of this process that could not be killed. They are waited for as they end, and bound how many there can be.
+class GivenUp {
+ public:
+  void add(pid_t pid) {
+    const std::lock_guard lock(pids_mutex_);
+    pids_.push_back(pid);
+  }
+  // How many are there still.
+  size_t wait() {
+    const std::lock_guard lock(pids_mutex_);
+    std::erase_if(pids_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+    return pids_.size();
+  }
+
+ private:
+  std::mutex pids_mutex_;  // guards pids_
+  std::vector<pid_t> pids_;
+};
+GivenUp& given_up() {
+  static auto* const all = new GivenUp;  // for ever: threads that were abandoned end when they like
+  return *all;
+}
+
+// A process that leads its group. Killed, unless it was waited for, until when its number stays its own. One that
+// cannot be killed (it runs as another user, or hangs in the kernel) is given up after kDyingMs, and stays until it
+// ends.
 class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid), ended_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
   ~Child() {
     if (pid_ < 0) return;
     (void)::kill(-pid_, SIGKILL);  // and whoever it has started
-    (void)wait();
+    pollfd dead{ended_.get(), POLLIN, 0};
+    (void)::poll(&dead, 1, kDyingMs);
+    if (::waitpid(pid_, nullptr, WNOHANG) == 0) given_up().add(pid_);
   }
   Child(const Child&) = delete;
 
   // Readable once it has ended.
   int fd() const { return ended_.get(); }
-  // Once: the exit code, or -1.
-  int wait() {
+  // Once, after it has ended: the exit code, or -1.
+  Result<int> wait() {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+    pid_t waited = -1;
+    do {
+      waited = ::waitpid(pid_, &status, 0);
+    } while (waited < 0 && errno == EINTR);
     pid_ = -1;
+    if (waited < 0) return fail(Status::from_errno(errno, "waitpid"));
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
@@ -125,6 +158,8 @@ Status read_to_the_end(const Child& child, const Pipe& out, const Pipe& errors, 
 Result<ProgramResult> run_program(std::vector<std::string> command, std::vector<std::string> environment,
                                   ProgramLimits limits) {
   if (command.empty()) return fail(Code::kInvalid, "no program is named");
+  if (limits.within_ns <= 0) return fail(Code::kTimedOut, "no time is left to run it");
+  if (given_up().wait() >= kMaxGivenUp) return fail(Code::kTimedOut, "earlier ones that cannot be killed run still");
   Pipe out = TRY(make_pipe()), errors = TRY(make_pipe());
   const SpawnSettings settings(out.write.get(), errors.write.get());
   pid_t pid = -1;
@@ -137,7 +172,7 @@ Result<ProgramResult> run_program(std::vector<std::string> command, std::vector<
   if (child.fd() < 0) return fail(Status::from_errno(errno, "pidfd_open"));
   ProgramResult result;
   if (Status read = read_to_the_end(child, out, errors, limits, result); !read.ok()) return fail(std::move(read));
-  result.exit_code = child.wait();
+  result.exit_code = TRY(child.wait());
   return result;
 }
 

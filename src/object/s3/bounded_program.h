@@ -22,8 +22,10 @@ struct ProgramResult {
 
 // Blocks. No shell: `command[0]` is a path, or a name that is looked for in this process's PATH; the rest is handed
 // over as it is. The program has nothing to read, no descriptors but the standard ones, and a process group of its own.
-// kNotFound, kAccessDenied...: it cannot be started. kTimedOut: it, or a child that holds its output, was still there.
-// kInvalid: it wrote more than it may. After these two all of the group is killed.
+// kNotFound, kAccessDenied...: it cannot be started. kTimedOut: it, or a child that holds its output, was still there,
+// or it was not started, since within_ns is none or too many are there that could not be killed. kInvalid: it wrote
+// more than it may. After these two all of the group is killed, and left to itself after another second where it does
+// not die of it.
 Result<ProgramResult> run_program(std::vector<std::string> command, std::vector<std::string> environment,
                                   ProgramLimits limits);
 

@@ -13,6 +13,7 @@ namespace firn::object::s3 {
 namespace {
 
 constexpr int64_t kLimitNs = 30'000'000'000;
+constexpr int64_t kEndingNs = 5'000'000'000;  // to start it, and to be rid of it
 constexpr size_t kMaxToldBytes = 200;
 
 std::vector<std::string> variables_of(const Environment& environment) {
@@ -97,14 +98,18 @@ io::Task<Result<Credentials>> ask_credential_process(std::string command, std::s
   int64_t within_ns = kLimitNs;
   if (until.deadline_ns != 0)
     within_ns = std::clamp<int64_t>(until.deadline_ns - io::Reactor::current()->clock().monotonic_ns(), 0, kLimitNs);
-  // It ends by itself by then: only who is cancelled does not wait for that.
+  if (within_ns == 0) co_return fail(Code::kTimedOut, context + ": no time is left to run it");
   const std::string program = words->front();
-  std::optional<Result<Credentials>> found = co_await run_abandonable(
-      pool, {.token = until.token}, [words = *std::move(words), variables = variables_of(environment), within_ns] {
-        return ask(words, variables, within_ns);
-      });
-  if (!found) co_return fail(Code::kInterrupted);
-  if (!*found) co_return fail(Code::kAccessDenied, context + " (" + program + "): " + found->error().to_string());
+  std::optional<Result<Credentials>> found =
+      co_await run_abandonable(pool, io::within(within_ns + kEndingNs, until.token),
+                               [words = *std::move(words), variables = variables_of(environment), within_ns] {
+                                 return ask(words, variables, within_ns);
+                               });
+  if (!found && until.token != nullptr && until.token->cancelled()) co_return fail(Code::kInterrupted);
+  if (!found) found = fail(Code::kTimedOut, "it cannot be ended");
+  if (!*found)
+    co_return fail(found->error() == Code::kTimedOut ? Code::kTimedOut : Code::kAccessDenied,
+                   context + " (" + program + "): " + found->error().to_string());
   (*found)->source = context;
   co_return *std::move(*found);
 }

@@ -21,8 +21,9 @@ Result<std::vector<std::string>> split_command(std::string_view command);
 // expired. Messages tell nothing of what was printed.
 Result<Credentials> parse_process_answer(const std::string& text, int64_t now_s);
 
-// Runs the program on `pool`, for at most 30 s. kAccessDenied: it fails, or prints something else; the message says of
-// which profile, and has the program's first line on stderr, but neither arguments nor output.
+// Runs the program on `pool`, for at most 30 s. kTimedOut: it did not end by then, or by `until`. kAccessDenied: it
+// fails, or prints something else. The message says of which profile, and has the program's first line on stderr, but
+// neither arguments nor output.
 io::Task<Result<Credentials>> ask_credential_process(std::string command, std::string profile, Environment environment,
                                                      io::BlockingPool& pool, io::Until until);
 

@@ -2,7 +2,11 @@
 #include "object/s3/credential_process.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -84,6 +88,35 @@ TEST(RunProgram, EndsWhatDoesNotEndOrSaysTooMuch) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   EXPECT_EQ(run_program({"/nonexistent/tool"}, {}, {}).error(), Code::kNotFound);
   EXPECT_EQ(run_program({"/etc/passwd"}, {}, {}).error(), Code::kAccessDenied);
+}
+
+TEST(RunProgram, GivesUpWhatCannotBeKilled) {
+  // Not in its own group any more: as if it were another user's.
+  std::string file = ::testing::TempDir() + "firn_unkillable_XXXXXX";
+  const int fd = ::mkstemp(file.data());
+  ASSERT_GE(fd, 0);
+  ::close(fd);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto done = run_program(
+      {"perl", "-e", "setpgrp(0, getpgrp(getppid())); open(F, '>', $ARGV[0]); print F $$; close(F); sleep 60", file},
+      {"PATH=/usr/bin:/bin"}, {.within_ns = 2'000'000'000});
+  EXPECT_EQ(done.error(), Code::kTimedOut);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  pid_t pid = 0;
+  std::ifstream(file) >> pid;
+  ::unlink(file.c_str());
+  ASSERT_GT(pid, 1);
+  EXPECT_EQ(::kill(pid, SIGKILL), 0) << "it was there still";
+  // Once it has ended it is waited for.
+  while (::kill(pid, 0) == 0 && std::chrono::steady_clock::now() - begin < std::chrono::seconds(20))
+    EXPECT_TRUE(run_program({"sleep", "0.01"}, {"PATH=/usr/bin:/bin"}, {}));
+  EXPECT_NE(::kill(pid, 0), 0);
+}
+
+TEST(RunProgram, DoesNotStartWhatHasNoTime) {
+  const std::string made = ::testing::TempDir() + "firn_not_started." + std::to_string(::getpid());
+  EXPECT_EQ(run_program({"touch", made}, {}, {.within_ns = 0}).error(), Code::kTimedOut);
+  EXPECT_NE(::access(made.c_str(), F_OK), 0);
 }
 
 class CredentialProcess : public ::testing::Test {
@@ -172,6 +205,7 @@ TEST_F(CredentialProcess, DoesNotHoldAnybodyUp) {
   const auto chain = standard_chain(where(), http, environment->pool());
   const auto refused = environment->run(ask_within(chain.get(), 300'000'000));
   ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Code::kTimedOut);  // and may be asked again
   EXPECT_NE(refused.error().message().find("did not end in time"), std::string::npos) << refused.error().message();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }

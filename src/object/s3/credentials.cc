@@ -12,6 +12,7 @@ namespace firn::object::s3 {
 namespace {
 
 constexpr int64_t kRenewBeforeS = 5 * 60;
+constexpr int64_t kAskAgainNs = 30'000'000'000;
 
 class EnvironmentSource final : public CredentialSource {
  public:
@@ -88,23 +89,36 @@ std::unique_ptr<CredentialSource> profile_source(Environment environment, io::Bl
 std::optional<Credentials> CredentialChain::remembered() const {
   const int64_t now_s = system_clock().now().seconds;
   std::lock_guard lock(known_mutex_);
-  if (known_ && known_->expires_s && *known_->expires_s - kRenewBeforeS <= now_s) return std::nullopt;
-  return known_;
+  if (!known_ || !known_->expires_s || *known_->expires_s - kRenewBeforeS > now_s) return known_;
+  const bool asked_lately = io::Reactor::current()->clock().monotonic_ns() < ask_again_ns_;
+  return asked_lately && *known_->expires_s > now_s ? known_ : std::nullopt;
+}
+
+void CredentialChain::put_off_asking() {
+  std::lock_guard lock(known_mutex_);
+  ask_again_ns_ = io::Reactor::current()->clock().monotonic_ns() + kAskAgainNs;
+}
+
+io::Task<Result<Credentials>> CredentialChain::search(io::Until until) {
+  for (const auto& source : sources_)
+    if (std::optional<Credentials> found = CO_TRY(co_await source->fetch(until))) co_return *std::move(found);
+  co_return fail(Code::kAccessDenied,
+                 "no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials");
 }
 
 io::Task<Result<Credentials>> CredentialChain::get(io::Until until) {
   if (std::optional<Credentials> known = remembered()) co_return *std::move(known);
   const auto alone = co_await search_.lock();
   if (std::optional<Credentials> known = remembered()) co_return *std::move(known);
-  for (const auto& source : sources_) {
-    std::optional<Credentials> found = CO_TRY(co_await source->fetch(until));
-    if (!found) continue;
-    std::lock_guard lock(known_mutex_);
-    known_ = found;
-    co_return *std::move(found);
-  }
-  co_return fail(Code::kAccessDenied,
-                 "no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials");
+  put_off_asking();  // Others go on meanwhile with those that are still valid.
+  Result<Credentials> found = co_await search(until);
+  put_off_asking();
+  std::lock_guard lock(known_mutex_);
+  if (found)
+    known_ = *found;
+  else if (known_ && known_->expires_s && *known_->expires_s > system_clock().now().seconds)
+    co_return *known_;
+  co_return found;
 }
 
 void CredentialChain::refuse(const Credentials& refused) {

@@ -48,7 +48,8 @@ std::unique_ptr<CredentialSource> container_source(Environment environment, Http
 // The instance's metadata service, version 2; AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_EC2_METADATA_DISABLED.
 std::unique_ptr<CredentialSource> instance_source(Environment environment, HttpClient& http);
 
-// Remembers what it found, and asks again 5 minutes before that expires, or once it was refused.
+// Remembers what it found, and asks again 5 minutes before that expires, or once it was refused. While it has not
+// expired it is asked again at most once in 30 s, and what is known goes on to hold when asking fails.
 class CredentialChain {
  public:
   explicit CredentialChain(std::vector<std::unique_ptr<CredentialSource>> sources) : sources_(std::move(sources)) {}
@@ -59,12 +60,16 @@ class CredentialChain {
   void refuse(const Credentials& refused);
 
  private:
+  // Those to use without asking. Needs a current reactor, as the others do.
   std::optional<Credentials> remembered() const;
+  void put_off_asking();
+  io::Task<Result<Credentials>> search(io::Until until);
 
   const std::vector<std::unique_ptr<CredentialSource>> sources_;
   io::Mutex search_;
-  mutable std::mutex known_mutex_;  // guards known_
+  mutable std::mutex known_mutex_;  // guards the next two
   std::optional<Credentials> known_;
+  int64_t ask_again_ns_ = 0;  // of the reactor's clock: not before, while known_ has not expired
 };
 
 // The whole chain. `http` and `pool` must outlive it.

@@ -117,5 +117,66 @@ TEST_F(CredentialsTest, RenewsWhatExpiresOrIsRefused) {
   EXPECT_EQ(environment->run(chain->get({}))->access_key_id, "newer");
 }
 
+// Fails now and then. What it says holds for `lasts_s`.
+class CountingSource final : public CredentialSource {
+ public:
+  explicit CountingSource(int64_t lasts_s) : lasts_s_(lasts_s) {}
+  io::Task<Result<std::optional<Credentials>>> fetch(io::Until) override {
+    ++asked;
+    if (fails) co_return fail(Code::kAccessDenied, "it fails");
+    co_return Credentials{.access_key_id = "k" + std::to_string(asked),
+                          .secret_access_key = "s",
+                          .expires_s = system_clock().now().seconds + lasts_s_};
+  }
+
+  int asked = 0;
+  bool fails = false;
+
+ private:
+  const int64_t lasts_s_;
+};
+
+struct ShortLived {
+  explicit ShortLived(int64_t lasts_s) {
+    std::vector<std::unique_ptr<CredentialSource>> sources;
+    sources.push_back(std::make_unique<CountingSource>(lasts_s));
+    source = static_cast<CountingSource*>(sources.front().get());
+    chain = std::make_unique<CredentialChain>(std::move(sources));
+  }
+  std::string key() {
+    const auto found = environment->run(chain->get({}));
+    return found ? found->access_key_id : found.error().message();
+  }
+  void wait_s(int64_t seconds) { environment->run(wait(seconds)); }
+  static io::Task<void> wait(int64_t seconds) { co_await io::sleep_for(seconds * 1'000'000'000, nullptr); }
+
+  std::unique_ptr<io::TestEnvironment> environment = io::make_sim_environment();
+  CountingSource* source;
+  std::unique_ptr<CredentialChain> chain;
+};
+
+TEST(CredentialChain, AsksNowAndThenForWhatExpiresSoon) {
+  ShortLived of(120);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(of.key(), "k1");
+  of.wait_s(31);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(of.key(), "k2");
+  of.source->fails = true;
+  of.wait_s(31);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(of.key(), "k2") << "it is valid still";
+  EXPECT_EQ(of.source->asked, 3);
+  of.chain->refuse(*of.environment->run(of.chain->get({})));
+  EXPECT_EQ(of.key(), "it fails");
+  of.source->fails = false;
+  EXPECT_EQ(of.key(), "k5");
+}
+
+TEST(CredentialChain, AsksEachTimeForWhatHasExpired) {
+  ShortLived of(0);
+  EXPECT_EQ(of.key(), "k1");
+  EXPECT_EQ(of.key(), "k2");
+  of.source->fails = true;
+  EXPECT_EQ(of.key(), "it fails");
+}
+
 }  // namespace
 }  // namespace firn::object::s3
