@@ -162,6 +162,7 @@ void ColdFile::remember(const FetchRef& fetch) {
 }
 
 ColdFile::InMemoryBlocks::iterator ColdFile::least_needed() {
+  while (!in_memory_order_.empty() && !in_memory_.contains(in_memory_order_.front())) in_memory_order_.pop_front();
   auto oldest = in_memory_.end();
   for (const uint64_t first : in_memory_order_) {
     const auto one = in_memory_.find(first);

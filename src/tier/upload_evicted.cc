@@ -41,6 +41,7 @@ io::Task<Result<void>> UploadPass::add_evicted_chunks(size_t file, const Journal
   RecordedChunks recorded(parts_.tiering, inode);
   for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
     if (cancelled()) co_return fail(Code::kInterrupted, "the upload was stopped");
+    if (nobody_answers()) co_return fail(Code::kUnavailable, "no tier answers");
     if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) {
       CO_TRY(co_await add_folded(file, ChunkIndex(index), journal));
       continue;

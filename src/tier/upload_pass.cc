@@ -175,6 +175,8 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
   RecordedChunks recorded(parts_.tiering, files_[file].inode);
   for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
+    // Nothing is read and compressed that has nowhere to go.
+    if (nobody_answers()) co_return fail(Code::kUnavailable, "no tier answers");
     const uint64_t offset = index * options_.chunk_bytes;
     const size_t size = std::min(options_.chunk_bytes, bytes - offset);
     CO_TRY(co_await spend(size));

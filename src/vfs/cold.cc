@@ -260,6 +260,7 @@ void VolumeImpl::note_recorded(const Attr& before, uint64_t allocated_bytes) {
 // What is open and has changed: the uploader reads the records, and finds the size there.
 io::Task<void> VolumeImpl::record_open_files() {
   for (NodeRef& node : open_nodes()) {
+    if (node->senders > 0) continue;
     auto lock = co_await node->mutex.lock();
     if (!node->open || !node->open->live || node->open->lent || node->orphan) continue;
     const Result<io::FileStat> stat = co_await node->open->object->file().stat();

@@ -11,6 +11,7 @@ namespace firn::vfs {
 
 io::Task<Result<void>> VolumeImpl::fsync(Handle* handle, bool data_only) {
   Node& node = *handle->node;
+  const Sending sending(node, !durable_here());
   auto lock = co_await node.mutex.lock();
   const Result<void> done = co_await make_durable(node, data_only);
   if (!node.open || std::exchange(handle->syncs_failed, node.open->syncs_failed) == node.open->syncs_failed || !done)
@@ -108,6 +109,7 @@ std::vector<NodeRef> VolumeImpl::open_nodes() {
 
 io::Task<Result<void>> VolumeImpl::sync_all() {
   for (NodeRef& node : open_nodes()) {
+    const Sending sending(*node, !durable_here());
     auto lock = co_await node->mutex.lock();
     CO_TRY(co_await checkpoint(*node));
     if (!durable_here()) CO_TRY(co_await send(*node));
@@ -119,6 +121,7 @@ io::Task<Result<void>> VolumeImpl::sync_all() {
 
 io::Task<void> VolumeImpl::checkpoint_open_files() {
   for (NodeRef& node : open_nodes()) {
+    if (node->senders > 0) continue;
     auto lock = co_await node->mutex.lock();
     if (!node->open || !node->open->live) continue;
     OpenState& open = *node->open;
@@ -176,6 +179,10 @@ io::Task<Result<void>> VolumeImpl::sync_backings(const std::unordered_set<InodeI
 
 io::Task<Result<void>> VolumeImpl::end_live(InodeId inode) {
   NodeRef node = nodes_.acquire(inode);
+  if (node->senders > 0) {
+    mark_unsynced(inode);  // open again: a later call deals with it
+    co_return Result<void>();
+  }
   auto lock = co_await node->mutex.lock();
   if (node->open && node->open->live) co_return Result<void>();  // open again: its close comes back here
   {

@@ -150,6 +150,7 @@ io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, u
   if (!handle->writes()) co_return fail(Code::kBadHandle);
   Node& node = *handle->node;
   if (mode != io::Allocate::kPunchHole && !has_room_for(bytes)) CO_TRY(co_await wait_for_room(bytes));
+  const Sending sending(node, handle->syncs_writes() && !durable_here());
   auto lock = co_await node.mutex.lock();
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (attr.flags & meta::kFlagImmutable) co_return fail(Code::kNotPermitted);

@@ -138,6 +138,7 @@ bool VolumeImpl::unsaved(InodeId inode) {
 
 io::Task<Result<void>> VolumeImpl::flush_before_replacing(const Attr& moved) {
   NodeRef node = nodes_.acquire(moved.inode);
+  const Sending sending(*node, !durable_here());
   auto lock = co_await node->mutex.lock();
   CO_TRY(co_await checkpoint(*node));
   if (!durable_here()) co_return co_await send(*node);

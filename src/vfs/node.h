@@ -88,9 +88,12 @@ struct Node {
   std::optional<FileClass> kind;    // of a file made here: its closes teach what became of it; guarded by `mutex`
   InodeId made_in;                  // likewise, in a volume with colder tiers: the directory, and the name in it
   std::string made_as;
-  std::atomic<uint64_t> closings = 0;          // how often `open` went: a record read before that may be out of date
-  std::atomic<kv::Version> version = 0;        // newest commit that concerns this inode, as far as this process knows
-  std::atomic<bool> orphan = false;            // no name is left
+  std::atomic<uint64_t> closings = 0;    // how often `open` went: a record read before that may be out of date
+  std::atomic<kv::Version> version = 0;  // newest commit that concerns this inode, as far as this process knows
+  std::atomic<bool> orphan = false;      // no name is left
+  // Who makes it durable in the colder tiers (VolumeOptions::durable_in_tiers), from before they have `mutex`: they may
+  // hold it until a tier that is away answers.
+  std::atomic<uint32_t> senders = 0;
   std::atomic<bool> page_cache_valid = false;  // what the door's page cache may hold is still the content
 
   // What the object may hold that has not been sent (VolumeOptions::durable_in_tiers); guarded by state_mutex.

@@ -106,8 +106,8 @@ io::Task<Result<void>> VolumeImpl::journal(Node& node, const Attr& before, const
 
 // Whatever was written before the record gets its new generation is read, and sent, after that.
 io::Task<Result<void>> VolumeImpl::upload(Node& node) {
-  constexpr int kAttempts = 16;  // times it may be touched by others meanwhile
-  const int64_t begun_ns = options_.clock.monotonic_ns();
+  constexpr int kAttempts = 16;             // times it may be touched by others meanwhile
+  std::optional<int64_t> failing_since_ns;  // monotonic; a large file may take its time before that
   int64_t pause_ns = kFirstPauseNs;
   for (int touched = 0;;) {
     if (is_being_written(node)) {
@@ -117,7 +117,9 @@ io::Task<Result<void>> VolumeImpl::upload(Node& node) {
     const Result<void> sent = co_await settling_->upload(node.inode, &stopping_);
     if (sent) co_return sent;
     if (sent.error() == Code::kConflict && ++touched < kAttempts) continue;
-    const bool patient = options_.clock.monotonic_ns() - begun_ns < kPatienceNs;
+    const int64_t now_ns = options_.clock.monotonic_ns();
+    const bool patient = now_ns - failing_since_ns.value_or(now_ns) < kPatienceNs;
+    if (!failing_since_ns) failing_since_ns = now_ns;
     if (!patient || !may_pass(sent.error().code())) co_return sent;
     log::debug("inode {} waits for the store: {}", node.inode.value, sent.error().to_string());
     if (!co_await io::sleep_for(pause_ns, &stopping_)) co_return sent;

@@ -284,5 +284,36 @@ TEST_F(TiersTest, ALostDiskDuringWritesLeavesWholeVersions) {
   EXPECT_TRUE(read("f") == first);
 }
 
+io::Task<void> sync_then_tell(Volume* volume, Handle* handle, std::optional<Result<void>>* synced) {
+  *synced = co_await volume->fsync(handle, false);
+}
+
+TEST(TiersInBucket, AnFsyncThatWaitsForTheStoreStopsNoUploads) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  TestWorld world(4, false, TestWorld::Tiers::kBucket);
+  ASSERT_TRUE(world.mount());
+  Volume& volume = world.volume();
+  const auto opened = world.run(volume.create({}, kRootInode, "f", {.mode = 0644}, {.flags = O_WRONLY}));
+  ASSERT_TRUE(opened);
+  const std::string content = noise(kBytes, 1);
+  ASSERT_TRUE(world.run(volume.write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
+  world.far().faulty.set_down(true);
+  std::optional<Result<void>> synced;
+  const auto begin = [&]() -> io::Task<void> {
+    io::detach(sync_then_tell(&volume, opened->handle, &synced));
+    co_await io::sleep_for(kSecond);
+  };
+  world.run(begin());
+  const int64_t begun_ns = world.reactor().clock().monotonic_ns();
+  EXPECT_TRUE(world.run(volume.flush_tiers(nullptr, nullptr)));
+  EXPECT_LT(world.reactor().clock().monotonic_ns() - begun_ns, 10 * kSecond);
+  EXPECT_FALSE(synced);
+  world.far().faulty.set_down(false);
+  world.run(io::sleep_for(100 * kSecond));
+  ASSERT_TRUE(synced);
+  EXPECT_TRUE(*synced) << synced->error().to_string();
+  EXPECT_TRUE(world.run(volume.release(opened->handle)));
+}
+
 }  // namespace
 }  // namespace firn::vfs

@@ -241,6 +241,22 @@ class VolumeImpl final : public Volume {
   // ---- object_durability.cc ----
   io::Task<Result<void>> make_durable_elsewhere(Node& node);
   io::Task<Result<void>> send(Node& node);
+  // One of Node::senders, for as long as it lives: whoever goes through all open files leaves that one out, which is
+  // being recorded anyway, and waits for no tier.
+  class Sending {
+   public:
+    Sending(Node& node, bool elsewhere) : senders_(elsewhere ? &node.senders : nullptr) {
+      if (senders_ != nullptr) senders_->fetch_add(1);
+    }
+    Sending(const Sending&) = delete;
+    Sending& operator=(const Sending&) = delete;
+    ~Sending() {
+      if (senders_ != nullptr) senders_->fetch_sub(1);
+    }
+
+   private:
+    std::atomic<uint32_t>* const senders_;
+  };
   // Whether the object is the file's settled backing, and newer than the record.
   static bool is_being_written(const Node& node);
   io::Task<Result<void>> send_open(Node& node, const Attr& attr);

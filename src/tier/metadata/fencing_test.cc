@@ -43,6 +43,32 @@ TEST(BucketVolume, TheOneThatIsTakenOverIsToldAndPutsNothingMore) {
   EXPECT_EQ(restored_state(world), (State{{"a", "1"}, {"b", "2"}}));
 }
 
+// Its successor's fence is then where the forgotten object was, and not in its own next place.
+TEST(BucketVolume, AWriterWhoseLastObjectTheStoreForgotLearnsOfATakeOver) {
+  const int64_t beat_ns = ShipOptions().heartbeat_ns;
+  for (int beats = 0; beats < 4; ++beats) {
+    SCOPED_TRACE("after " + std::to_string(beats) + " heartbeats");
+    BucketWorld world(static_cast<uint64_t>(30 + beats));
+    Session former(world), successor(world);
+    ASSERT_TRUE(former.open().ok());
+    ASSERT_TRUE(former.put("a", "1").ok());
+    world.wait(beats * beat_ns + kSecond);
+    ASSERT_TRUE(world.run(world.mem->remove(log_key(former.shipper->status().next_log - 1), {})));
+    ASSERT_TRUE(successor.open().ok());
+    ASSERT_EQ(successor.held.fence, former.shipper->status().next_log - 1);
+    ASSERT_TRUE(former.fenced.empty());
+    if (beats % 2 == 0) {
+      // Every other heartbeat looks at the root.
+      world.wait(2 * beat_ns);
+    } else {
+      EXPECT_EQ(world.run(former.shipper->lease().wait()).error(), Code::kNotPermitted);
+    }
+    EXPECT_EQ(former.fenced.size(), 1u);
+    EXPECT_EQ(former.shipper->fenced(), Code::kNotPermitted);
+    EXPECT_TRUE(successor.put("b", "2").ok());
+  }
+}
+
 TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -1,6 +1,7 @@
 #include "tier/metadata/log_writer.h"
 
 #include "base/failpoint.h"
+#include "tier/metadata/concurrently.h"
 
 namespace firn::tier {
 
@@ -46,16 +47,29 @@ io::Task<Result<void>> LogWriter::put(Prepared object, io::CancelToken* token) {
 io::Task<Result<void>> LogWriter::confirm(io::CancelToken* token) {
   if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
   const int64_t sent = elapsed_ns();
-  // What is there may be of a put of this writer that nobody knows the outcome of; a fence comes after that then.
-  for (uint64_t place = next();; ++place) {
-    const std::string name = log_key(place);
-    if (!CO_TRY(co_await object_exists(bucket_, name, token))) break;
+  CO_TRY(co_await concurrently(
+      2, 2, [&](size_t which) { return which == 0 ? look_for_fence(token) : look_for_root(token); }));
+  renew_lease(sent);
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> LogWriter::glance(io::CancelToken* token) {
+  if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
+  const bool at_root = !looked_for_root_;
+  CO_TRY(co_await (at_root ? look_for_root(token) : look_for_fence(token)));
+  looked_for_root_ = at_root;
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> LogWriter::look_at(KeyOf* key_of, uint64_t place, io::CancelToken* token) {
+  // What is there may be of a put of this writer that nobody knows the outcome of; another's comes after that then.
+  for (;; ++place) {
+    const std::string name = key_of(place);
+    if (!CO_TRY(co_await object_exists(bucket_, name, token))) co_return Result<void>();
     const auto there = CO_TRY(co_await read_envelope(bucket_, name, token));
     if (!there) co_return fail(Code::kUnavailable, "the object " + name + " was there and is gone");
     if (there->writer != writer_) co_return fail(fence_by(*there));
   }
-  renew_lease(sent);
-  co_return Result<void>();
 }
 
 void LogWriter::renew_lease(int64_t sent_ns) {

@@ -11,6 +11,9 @@
 
 namespace firn::tier {
 
+// A successor puts a root, then a fence into the log. The fence stays for longer than the root; but where the store has
+// forgotten objects of the log that it had acknowledged, the fence comes before this writer's next place. So both are
+// looked for.
 // One put at a time, on one reactor; what is const may be called from any thread.
 class LogWriter {
  public:
@@ -23,6 +26,7 @@ class LogWriter {
         lease_ns_(lease_ns),
         on_fenced_(std::move(on_fenced)),
         next_(held.fence + 1),
+        newest_root_(held.root.number),
         lease_until_ns_(held.lease_from_ns + lease_ns) {}
 
   struct Prepared {
@@ -34,8 +38,13 @@ class LogWriter {
   io::Task<Prepared> prepare(LogKind kind, std::string payload);
   // A failure leaves open whether it is there; put the same one again. kNotPermitted: fenced.
   io::Task<Result<void>> put(Prepared object, io::CancelToken* token);
-  // Asks whether somebody has taken over; renews the lease if not. kNotPermitted: fenced. May run beside a put.
+  // Asks whether somebody has taken over; renews the lease if not. Two requests at once. kNotPermitted: fenced. May run
+  // beside a put.
   io::Task<Result<void>> confirm(io::CancelToken* token);
+  // With one request, which looks for a successor's root and for its fence by turns; does not renew the lease.
+  io::Task<Result<void>> glance(io::CancelToken* token);
+  // A root of this writer is there.
+  void note_root(uint64_t number) { newest_root_.store(number, std::memory_order_release); }
   // Somebody else's object was met elsewhere.
   Status fence_by(const Envelope& other);
 
@@ -52,6 +61,13 @@ class LogWriter {
   }
 
  private:
+  using KeyOf = std::string(uint64_t number);
+  // Whether somebody else's object is the first at or after `place` that is not this writer's: then it is fenced.
+  io::Task<Result<void>> look_at(KeyOf* key_of, uint64_t place, io::CancelToken* token);
+  io::Task<Result<void>> look_for_fence(io::CancelToken* token) { return look_at(log_key, next(), token); }
+  io::Task<Result<void>> look_for_root(io::CancelToken* token) {
+    return look_at(root_key, newest_root_.load(std::memory_order_acquire) + 1, token);
+  }
   void renew_lease(int64_t sent_ns);
 
   const Bucket bucket_;
@@ -60,6 +76,8 @@ class LogWriter {
   const int64_t lease_ns_;
   const std::function<void(const Status&)> on_fenced_;
   std::atomic<uint64_t> next_;
+  std::atomic<uint64_t> newest_root_;  // that is known
+  bool looked_for_root_ = false;       // by the last glance()
   std::atomic<int64_t> lease_until_ns_;
   std::atomic<bool> is_fenced_ = false;
   mutable std::mutex fenced_mutex_;  // guards fenced_

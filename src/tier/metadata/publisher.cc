@@ -147,10 +147,12 @@ io::Task<Result<bool>> Publisher::put_once(Root next, io::CancelToken* token) {
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   if (other) {
     root_ = CO_TRY(co_await read_root(bucket_, envelope.number, token));
+    log_.note_root(root_.number);
     std::erase_if(sent_, [&](const TableRef& table) { return table.number <= root_.root.tables_made; });
     co_return false;
   }
   root_ = {.number = envelope.number, .envelope = envelope, .root = std::move(next)};
+  log_.note_root(root_.number);
   sent_.clear();
   begun_.clear();
   co_return true;

@@ -97,7 +97,7 @@ io::Task<Result<void>> MetadataShipper::act() {
     end(Status(Code::kUnavailable, "the volume has been released"));
     co_return Result<void>();
   }
-  CO_TRY(co_await log_.confirm(&token_));
+  CO_TRY(co_await log_.glance(&token_));
   last_contact_ns_ = monotonic_ns();
   co_return Result<void>();
 }

@@ -14,6 +14,7 @@ namespace {
 constexpr int kMaxRaces = 32;        // against other openers
 constexpr int kMaxFenceRaces = 200;  // and the former writer's PUTs
 constexpr size_t kPlacesAtOnce = 8;
+constexpr size_t kMostPlacesAtOnce = 64;
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr size_t kMaxSweeps = 256;  // openings since the last collection
 
@@ -119,9 +120,10 @@ class TakeOver {
   }
 
   // The log's end, by asking for many places after `taken` at once: one after another would never come up with a writer
-  // that goes on. Who comes first to that end is then a matter of chance, each time anew.
+  // that goes on. Who comes first to that end is not certain for all that; a writer that always does is stopped by its
+  // next root, whose place ours has.
   io::Task<Result<uint64_t>> catch_up(uint64_t taken) {
-    for (size_t at_once = kPlacesAtOnce;; at_once *= 2) {
+    for (size_t at_once = kPlacesAtOnce;; at_once = std::min(2 * at_once, kMostPlacesAtOnce)) {
       std::vector<std::optional<Envelope>> there(at_once);
       CO_TRY(co_await concurrently(at_once, at_once, [&](size_t i) { return look(taken + i, &there[i]); }));
       const auto count =
