@@ -38,9 +38,11 @@ void share_descriptors(uint64_t limit, Settings& settings) {
   http.connections = at_most(http.connections, door * 3 / 4 / kOfHttpConnection);
   http.connections_per_address = std::min(http.connections_per_address, http.connections);
   NfsSettings& nfs = settings.nfs;
+  const int64_t all_nfs = nfs.connections;
   nfs.connections = at_most(nfs.connections, door / 4);
-  // One address does not keep all others out.
-  nfs.connections_per_address = std::min(nfs.connections_per_address, std::max<int64_t>(nfs.connections / 2, 1));
+  // Where there are fewer than usual, one address is not to keep all others out.
+  if (nfs.connections < all_nfs)
+    nfs.connections_per_address = std::min(nfs.connections_per_address, std::max<int64_t>(nfs.connections / 2, 1));
   nfs.open_files = at_most(nfs.open_files, door * 3 / 4);
 }
 
