@@ -28,10 +28,8 @@ constexpr const char* kManual =
     "  firn tier warm PATH    brings files back to the local disk\n"
     "  firn tier set PATH     says which files stay on the local disk, and which tiers they are kept out of; see\n"
     "                         firn tier set --help\n\n"
-    "PATH is a path inside a mounted volume, or VOLUME:/PATH; --all means every file of its volume. Without a PATH "
-    "that "
-    "is\n"
-    "the volume that is mounted, when there is one.";
+    "PATH is a path inside a mounted volume, or VOLUME:/PATH; --all means every file of its volume. Without a PATH\n"
+    "that is the volume that is mounted, when there is one.";
 
 struct Arguments {
   std::string path;

@@ -80,15 +80,9 @@ void Notifier::run() {
     auto entries = std::exchange(entries_, {});
     const bool all_entries = std::exchange(all_entries_, false);
     lock.unlock();
-    for (const auto& [inode, data_too] : inodes) {
-      note_message();
-      send_inode(inode, data_too);
-    }
+    for (const auto& [inode, data_too] : inodes) send_inode(inode, data_too);
     if (all_entries) send_epoch();
-    for (const Entry& entry : entries) {
-      note_message();
-      send_entry(entry);
-    }
+    for (const Entry& entry : entries) send_entry(entry);
     lock.lock();
     sent_ += inodes.size() + entries.size() + (all_entries ? 1 : 0);
     sending_ = false;
@@ -97,11 +91,6 @@ void Notifier::run() {
     for (const auto& waiter : done) waiter->cancel();
     lock.lock();
   }
-}
-
-void Notifier::note_message() {
-  std::lock_guard lock(queue_mutex_);
-  message_began_ns_ = system_clock().monotonic_ns();
 }
 
 void Notifier::send_inode(InodeId inode, bool data_too) {
@@ -126,6 +115,7 @@ void Notifier::write_message(int32_t code, const void* body, size_t bytes, std::
                     {const_cast<char*>(name.data()), name.size()},
                     {&nul, name.empty() ? size_t{0} : size_t{1}}};
   for (const iovec& part : parts) header.len += static_cast<uint32_t>(part.iov_len);
+  message_began_ns_ = system_clock().monotonic_ns();
   // ENOENT: the kernel does not know that inode or name. Other failures mean that the connection ended.
   (void)!writev(fd_, parts, 4);
 }

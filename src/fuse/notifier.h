@@ -5,6 +5,7 @@
 // notification is new; and the kernel orders a notification after the lookups that were in flight.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -46,7 +47,6 @@ class Notifier final : public vfs::CacheObserver {
   void run();
   // Under queue_mutex_.
   bool anything_queued() const { return !inodes_.empty() || !entries_.empty() || all_entries_; }
-  void note_message();
   void send_inode(InodeId inode, bool data_too);
   void send_entry(const Entry& entry);
   void send_epoch();
@@ -54,13 +54,13 @@ class Notifier final : public vfs::CacheObserver {
 
   const int fd_;
   const uint32_t minor_;
-  mutable std::mutex queue_mutex_;  // guards everything below
+  std::atomic<int64_t> message_began_ns_ = 0;  // the one that is being sent
+  mutable std::mutex queue_mutex_;             // guards everything below
   std::condition_variable changed_;
   std::unordered_map<InodeId, bool> inodes_;  // value: data too
   std::deque<Entry> entries_;
   bool all_entries_ = false;
   bool sending_ = false;
-  int64_t message_began_ns_ = 0;  // of the one that is being sent
   bool stopping_ = false;
   // For what is queued to be sent; for what is being sent.
   std::vector<std::shared_ptr<io::CancelToken>> waiting_, waiting_for_sent_;

@@ -193,7 +193,8 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   }
   while (!to.writes.enter()) auto lock = co_await to.mutex.lock();
   // fsync() takes the lock, whose holder may wait for the pass.
-  if (const WritePass pass(to.writes); true) {
+  {
+    const WritePass pass(to.writes);
     const data::ObjectRef destination = object_of(to);
     const data::ObjectRef origin = object_of(from);
     if (origin && !dynamic_cast<MemoryObject*>(origin.get()) && !cold_of(from)) {

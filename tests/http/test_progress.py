@@ -12,6 +12,7 @@ import time
 import unittest
 
 from firn_cli import DEADLINE_S, FIRN
+from relay import Relay
 from served import ServedTest
 
 MIB = 1 << 20
@@ -20,54 +21,18 @@ SIZE = r"[\d.]+ [kKMG]?i?B"
 LEFT = r", (\d+[hms]+)+ left"
 
 
-class SlowServer:
+class SlowServer(Relay):
     """What passes to the daemon waits a little, and so do bytes."""
 
-    PIECE = 64 << 10
-
     def __init__(self, port, delay_s, bytes_per_s):
-        self.target, self.delay_s, self.bytes_per_s = port, delay_s, bytes_per_s
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.sockets, self.threads = [], []
-        self.start(self.accept)
+        self.delay_s, self.bytes_per_s = delay_s, bytes_per_s
+        super().__init__(port)
 
-    def start(self, work, *arguments):
-        self.threads.append(threading.Thread(target=work, args=arguments))
-        self.threads[-1].start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target), timeout=DEADLINE_S)
-            self.sockets += [client, server]
-            self.start(self.pass_on, client, server)
-            self.start(self.pass_on, server, client)
-
-    def pass_on(self, source, target):
-        try:
-            while data := source.recv(self.PIECE):
-                time.sleep(self.delay_s / 2 + len(data) / self.bytes_per_s)
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for end in self.sockets:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        for thread in self.threads:
-            thread.join(DEADLINE_S)
-        for end in self.sockets:
-            end.close()
+    def pass_on(self, source, sink, to_server):
+        while data := source.recv(self.PIECE):
+            time.sleep(self.delay_s / 2 + len(data) / self.bytes_per_s)
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 def screen_after(text):

@@ -2,13 +2,12 @@
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
-import threading
 import unittest
 
 from firn_cli import DEADLINE_S, FIRN, FirnTest
+from relay import Relay
 from served import ServedTest, attributes
 
 NAMES = ("plain", "with space", "grüße", os.fsdecode(b"caf\xe9"), "new\nline", "%41?#")
@@ -48,51 +47,18 @@ def snapshot(root):
     return found
 
 
-class SlowLine:
+class SlowLine(Relay):
     """Passes on connections, and of each answer only so many bytes (or of what each client sends); then it hangs."""
 
     def __init__(self, port, limit, sending=False):
-        self.target, self.limit, self.sending, self.sockets = port, limit, sending, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.threads = [threading.Thread(target=self.accept)]
-        self.threads[0].start()
+        self.limit, self.sending = limit, sending
+        super().__init__(port)
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target), timeout=DEADLINE_S)
-            self.sockets += [client, server]
-            limits = (self.limit, 1 << 40) if self.sending else (1 << 40, self.limit)
-            for source, sink, limit in ((client, server, limits[0]), (server, client, limits[1])):
-                thread = threading.Thread(target=self.pass_on, args=(source, sink, limit))
-                thread.start()
-                self.threads.append(thread)
-
-    @staticmethod
-    def pass_on(source, sink, limit):
-        try:
-            while limit > 0 and (data := source.recv(min(65536, limit))):
-                limit -= len(data)
-                sink.sendall(data)
-        except OSError:
-            pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.threads[0].join(DEADLINE_S)
-        for each in self.sockets:
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            each.close()
-        for thread in self.threads:
-            thread.join(DEADLINE_S)
+    def pass_on(self, source, sink, to_server):
+        left = self.limit if to_server == self.sending else 1 << 40
+        while left > 0 and (data := source.recv(min(self.PIECE, left))):
+            left -= len(data)
+            sink.sendall(data)
 
 
 class TransferTest(ServedTest):

@@ -42,6 +42,32 @@ class ProxiedTest(TieredTest):
 
         self.proxy.inject(choose)
 
+    def assert_damage_is_never_believed(self, where=""):
+        """What was written is in the bucket alone: a read of it is right, or fails."""
+        self.now_and_then(("corrupted", "shortened"), where=where, methods=("GET",))
+        right = 0
+        for _ in range(60):
+            name = self.random.choice(list(self.expected))
+            at = self.random.randrange(len(self.expected[name]))
+            try:
+                with open(self.mount_point / name, "rb") as file:
+                    file.seek(at)
+                    self.assertEqual(file.read(50_000), self.expected[name][at:at + 50_000])
+                right += 1
+            except OSError:
+                pass
+        self.assertGreater(right, 0)
+        self.assertGreater(self.proxy.injected.get("corrupted", 0), 0, self.proxy.injected)
+        self.assertGreater(self.proxy.injected.get("shortened", 0), 0, self.proxy.injected)
+        self.proxy.heal()
+        self.assert_tree()
+        self.settle()
+
+    def without_keys(self):
+        """This process's environment, without the keys that it has for the bucket."""
+        return {name: value for name, value in self.environment.items()
+                if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+
     def settle(self):
         self.proxy.heal()
         super().settle()
