@@ -4,6 +4,7 @@ mount. http_load asks both, and takes 2xx for an answer only."""
 import json
 import os
 import statistics
+import time
 
 from .nginx import Nginx, wait_for
 from .sources import http_load

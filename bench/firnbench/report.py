@@ -56,8 +56,8 @@ def table(figures):
 
 def transport_table(transports):
     lines = ["| transport | request | p50 µs | p99 µs | daemon's processor time µs |", "|---|---|---|---|---|"]
-    for transport, requests in transports.items():
-        for request, measured in requests.items():
+    for transport, of_requests in transports.items():
+        for request, measured in of_requests.items():
             values = [statistics.median(measured[name]) for name in ("p50_us", "p99_us", "cpu_us")]
             lines.append(f"| {transport} | {request} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
     return "\n".join(lines)

@@ -3,7 +3,6 @@ import os
 import socket
 import ssl
 import stat
-import subprocess
 import time
 import unittest
 

@@ -1,5 +1,4 @@
 """Clients that are wrong, slow, many or evil; and a server that stops under them."""
-import socket
 import threading
 import time
 import unittest
