@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 
+from . import memory
 from .nginx import Nginx, wait_for
 from .sources import http_load
 from .stores import free_address
@@ -125,13 +126,6 @@ def get_works(firn, nginx, sizes, rounds):
     return [*works, work]
 
 
-def touch_memory(firn, size):
-    """A virtual machine may have given its free memory back, and whoever writes first waits until there is some again."""
-    name = firn.path.parent / "memory"
-    run(["dd", "if=/dev/zero", f"of={name}", "bs=1M", f"count={size // MIB}", "status=none"])
-    name.unlink()
-
-
 def remove_all(folder):
     """And lets the daemon and the disk free what it held, which is not for the next one to wait for."""
     run(["rm", "-r", folder])
@@ -149,17 +143,22 @@ def put_works(firn, sizes, rounds):
         loose = Work(f"{name}, connections: {connections}", "the mount, no fsync", None)
         for number in range(rounds):
             folder = firn.path / f"{size}-{number}"
-            for part in ("put", "sync", "loose"):
-                (folder / part).mkdir(parents=True)
             options = {"connections": connections, "requests": requests, "bytes": size}
-            touch_memory(firn, sizes.mib * MIB)
-            ours = put(firn, f"{size}-{number}/put/", files=requests, **options)
-            same.add("firn", ours)
-            loose.add("firn", ours)
-            touch_memory(firn, sizes.mib * MIB)
-            same.add(same.against, load(firn, "files", folder / "sync", sync=True, **options))
-            touch_memory(firn, sizes.mib * MIB)
-            loose.add(loose.against, load(firn, "files", folder / "loose", **options))
+            asked = {
+                "put": lambda: put(firn, f"{size}-{number}/put/", files=requests, **options),
+                "sync": lambda: load(firn, "files", folder / "sync", sync=True, **options),
+                "loose": lambda: load(firn, "files", folder / "loose", **options),
+            }
+            measured = {}
+            for part in sorted(asked, reverse=number % 2 == 1):
+                (folder / part).mkdir(parents=True)
+                os.sync()
+                memory.touch(firn.path.parent, 3 * sizes.mib * MIB)
+                measured[part] = asked[part]()
+            for work in (same, loose):
+                work.add("firn", measured["put"])
+            same.add(same.against, measured["sync"])
+            loose.add(loose.against, measured["loose"])
             remove_all(folder)
         works += [same, loose]
     return works

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import time
 
+from . import memory
 from .stores import KEYS, Server
 from .tools import REPO, BenchError, run, timed
 
@@ -96,9 +97,10 @@ def write_second(volume, mib):
     return {"mib": mib, "firn_s": seconds, "uploaded_mib": uploaded_mib}
 
 
-def settle():
-    """What was written so far is not to be on its way to the disk beside what is measured."""
+def settle(folder, mib):
+    """What was written so far is not to be on its way to the disk beside what is measured; and there is memory for so much."""
     os.sync()
+    memory.touch(folder, mib << 20)
 
 
 def measure_rates(volume, server, mib, firn_first):
@@ -110,14 +112,14 @@ def measure_rates(volume, server, mib, firn_first):
 
     def cold_read():
         volume.call("tier", "evict", volume.folder)
-        settle()
+        settle(volume.folder.parent, mib * 3 // 2)
         return timed(["dd", f"if={large}", "of=/dev/null", "bs=1M", "status=none"])
 
     def raw_put():
         return raw("put", server, "raw-blobs", max(mib // 64, 1), 64 << 20, PUTS_AT_ONCE)
 
     def raw_parts():
-        settle()
+        settle(volume.folder.parent, mib * 3 // 2)
         return raw("parts", server, "raw-blobs", mib // 4, 64 << 20, GETS_AT_ONCE, part=4 << 20)
 
     rates = {"upload": in_turn(firn_first, upload, raw_put), "cold sequential read": in_turn(firn_first, cold_read, raw_parts)}
@@ -133,14 +135,14 @@ def fio_seconds(options):
 def measure_random(volume, server, mib, reads, firn_first):
     def cold_reads():
         volume.call("tier", "evict", volume.folder)
-        settle()
+        settle(volume.folder.parent, mib)
         before = volume.requests()
         return fio_seconds(["--name=cold", f"--filename={volume.mount / 'large'}", "--rw=randread", "--bs=4k", "--iodepth=1",
                             "--numjobs=32", "--thread", f"--number_ios={reads // 32}", "--readonly",
                             "--norandommap"]), *since(volume, before)
 
     def raw_ranges():
-        settle()
+        settle(volume.folder.parent, mib)
         return raw("range", server, "raw-blobs", reads, 64 << 20, 32, part=4096, objects=max(mib // 64, 1))
 
     (seconds, requests, fetched), raw_s = in_turn(firn_first, cold_reads, raw_ranges)
@@ -161,24 +163,30 @@ class Sizes:
         self.mib, self.beside_mib, self.reads = mib, beside_mib, reads
 
 
-def measure_round(firn, folder, server, sizes, firn_first):
-    """What figures.tiers holds a list of, for each round one: seconds of both as they were measured, and who went first."""
-    try:
-        beside = write_beside_uploads(firn, folder, server, sizes.beside_mib, firn_first)
+def measure_round(settings, sizes, link, firn_first):
+    """What figures.tiers holds a list of, for each round one: seconds of both as they were measured, and who went first.
+    Each part has a server of its own, whose files are all in its page cache."""
+    firn, folder = firn_of(settings), settings.base / "tiers"
+
+    def on_server(part):
+        try:
+            with Server(settings.base / "tier-objects", link) as server:
+                return part(server)
+        finally:
+            run(["rm", "-rf", folder])
+
+    def reads_and_uploads(server):
         with Volume(firn, folder, server, "rates") as volume:
-            rates = {**measure_rates(volume, server, sizes.mib, firn_first), "write while uploads run": beside}
-            random = measure_random(volume, server, sizes.mib, sizes.reads, firn_first)
-            return {"first": "firn" if firn_first else "raw", "rates": rates, "random": random}
-    finally:
-        run(["rm", "-rf", folder])
+            return (measure_rates(volume, server, sizes.mib, firn_first),
+                    measure_random(volume, server, sizes.mib, sizes.reads, firn_first))
+
+    beside = on_server(lambda server: write_beside_uploads(firn, folder, server, sizes.beside_mib, firn_first))
+    rates, random = on_server(reads_and_uploads)
+    return {"first": "firn" if firn_first else "raw", "rates": {**rates, "write while uploads run": beside}, "random": random}
 
 
 def measure_rounds(settings, sizes, link=None):
-    rounds = []
-    for number in range(settings.rounds):
-        with Server(settings.base / "tier-objects", link) as server:
-            rounds.append(measure_round(firn_of(settings), settings.base / "tiers", server, sizes, firn_first=number % 2 == 0))
-    return rounds
+    return [measure_round(settings, sizes, link, firn_first=number % 2 == 0) for number in range(settings.rounds)]
 
 
 def bench(figures, _targets, settings):

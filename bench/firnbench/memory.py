@@ -1,0 +1,27 @@
+"""Memory that the machine has at hand. A virtual machine gives what is free back to its host after some seconds (free
+page reporting), and whoever uses it next waits until it is there again, up to a millisecond for a MiB: that would be
+measured with whatever happens to run then."""
+
+import os
+
+PIECE = bytes(1 << 20)
+SPARE_BYTES = 2 << 30  # for everybody else
+
+
+def available_bytes():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+
+
+def touch(folder, wanted_bytes):
+    """So much that is free is in the machine afterwards, as far as there is so much; used soon, it is what is used. What
+    was free as pages of one size is not what is asked for in another: files of the disk get large ones, those of a FUSE
+    mount and in memory single ones. Both are filled, and given back before anything is written."""
+    pieces = min(wanted_bytes, available_bytes() - SPARE_BYTES) // len(PIECE)
+    name = folder / "touched"
+    with open(name, "wb", buffering=0) as on_disk, open(os.memfd_create("touched"), "wb", buffering=0) as in_memory:
+        for file in (on_disk, in_memory):
+            for _ in range(pieces):
+                file.write(PIECE)
+            file.truncate(0)
+    name.unlink()
