@@ -2,9 +2,6 @@
 
 #include <unistd.h>
 
-#include "object/s3/credential_process.h"
-#include "object/s3/profile.h"
-
 extern char** environ;
 
 namespace firn::object::s3 {
@@ -30,36 +27,6 @@ class EnvironmentSource final : public CredentialSource {
   const Environment environment_;
 };
 
-class ProfileSource final : public CredentialSource {
- public:
-  ProfileSource(Environment environment, io::BlockingPool& pool) : environment_(std::move(environment)), pool_(pool) {}
-  io::Task<Result<std::optional<Credentials>>> fetch(io::Until until) override {
-    if (auto found = keys_of(load_credentials_file(environment_))) co_return found;
-    const Section profile = load_profile(environment_);
-    const std::string name = profile_name(environment_);
-    if (const auto command = profile.find("credential_process"); command != profile.end() && !command->second.empty())
-      co_return CO_TRY(co_await ask_credential_process(command->second, name, environment_, pool_, until));
-    if (auto found = keys_of(profile)) co_return found;
-    if (environment_.get("AWS_PROFILE").empty()) co_return std::nullopt;
-    co_return fail(Code::kAccessDenied,
-                   "the profile " + name +
-                       " (AWS_PROFILE) has neither aws_access_key_id and aws_secret_access_key nor credential_process");
-  }
-
- private:
-  std::optional<Credentials> keys_of(Section section) const {
-    Credentials found{.access_key_id = section["aws_access_key_id"],
-                      .secret_access_key = section["aws_secret_access_key"],
-                      .session_token = section["aws_session_token"],
-                      .source = "profile " + profile_name(environment_)};
-    if (found.access_key_id.empty() || found.secret_access_key.empty()) return std::nullopt;
-    return found;
-  }
-
-  const Environment environment_;
-  io::BlockingPool& pool_;
-};
-
 }  // namespace
 
 Environment Environment::of_process() {
@@ -78,12 +45,14 @@ std::string Environment::get(const std::string& name) const {
   return found == variables.end() ? "" : found->second;
 }
 
-std::unique_ptr<CredentialSource> environment_source(Environment environment) {
-  return std::make_unique<EnvironmentSource>(std::move(environment));
+Environment Environment::with_overruled() const {
+  Environment all = *this;
+  for (const auto& [name, value] : overruled) all.variables.insert_or_assign(name, value);
+  return all;
 }
 
-std::unique_ptr<CredentialSource> profile_source(Environment environment, io::BlockingPool& pool) {
-  return std::make_unique<ProfileSource>(std::move(environment), pool);
+std::unique_ptr<CredentialSource> environment_source(Environment environment) {
+  return std::make_unique<EnvironmentSource>(std::move(environment));
 }
 
 std::optional<Credentials> CredentialChain::remembered() const {
@@ -131,7 +100,7 @@ std::unique_ptr<CredentialChain> standard_chain(const Environment& environment, 
                                                 io::BlockingPool& pool) {
   std::vector<std::unique_ptr<CredentialSource>> sources;
   sources.push_back(environment_source(environment));
-  sources.push_back(profile_source(environment, pool));
+  sources.push_back(profile_source(environment, http, pool));
   sources.push_back(container_source(environment, http));
   sources.push_back(instance_source(environment, http));
   return std::make_unique<CredentialChain>(std::move(sources));

@@ -1,4 +1,6 @@
-// Credentials for S3, and the chain of places where they are looked for, in the order of the AWS tools.
+// Credentials for S3, and the chain of places where they are looked for, in the order of the AWS tools: environment;
+// role of the profile; the credentials file's keys; credential_process; the config file's keys; container; instance.
+// Source: "Configuration and credentials precedence", AWS Command Line Interface User Guide.
 #pragma once
 
 #include <map>
@@ -25,9 +27,14 @@ struct Credentials {
 // Where settings come from; tests give their own.
 struct Environment {
   std::map<std::string, std::string> variables;
+  // Keys that are set, but passed over since a profile was asked for by name: for who asks for them by name, too
+  // (credential_source = Environment).
+  std::map<std::string, std::string> overruled = {};
+
   static Environment of_process();
   // "" when it is not set.
   std::string get(const std::string& name) const;
+  Environment with_overruled() const;
 };
 
 // One place. nullopt: it has none, the next one is asked. A failure: it has some, but they cannot be had.
@@ -39,10 +46,11 @@ class CredentialSource {
 
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
 std::unique_ptr<CredentialSource> environment_source(Environment environment);
-// ~/.aws/credentials and ~/.aws/config (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE), profile AWS_PROFILE or default:
-// the first one's keys, else what its credential_process prints, else the second one's keys. Reads small local files on
-// the reactor, and runs the program on `pool`.
-std::unique_ptr<CredentialSource> profile_source(Environment environment, io::BlockingPool& pool);
+// The shared files' profile AWS_PROFILE or default. A role (role_arn) is asked for with the credentials of
+// source_profile, which may be about a role in its turn, or of credential_source; else the credentials file's keys,
+// what credential_process prints, or the config file's keys. Reads small local files on the reactor, and runs the
+// program on `pool`.
+std::unique_ptr<CredentialSource> profile_source(Environment environment, HttpClient& http, io::BlockingPool& pool);
 // AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN or _TOKEN_FILE.
 std::unique_ptr<CredentialSource> container_source(Environment environment, HttpClient& http);
 // The instance's metadata service, version 2; AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_EC2_METADATA_DISABLED.
