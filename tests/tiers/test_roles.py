@@ -38,8 +38,8 @@ class Roles(ProxiedTest):
         self.succeed("init", self.volume, "--tier", f"s3={self.url}")
         self.mount()
 
-    def refuse_init(self, *words):
-        self.refuse("init", self.volume, "--tier", f"s3={self.url}", words=["the profile role", *words])
+    def refuse_init(self, *words, profile="the profile role"):
+        self.refuse("init", self.volume, "--tier", f"s3={self.url}", words=[profile, *words])
         self.assertFalse(self.volume.exists())
 
     def assert_works(self):
@@ -104,6 +104,39 @@ class Roles(ProxiedTest):
         self.give_token("first-session-token")
         self.environment.update(AWS_ACCESS_KEY_ID=USER, AWS_SECRET_ACCESS_KEY=USER_SECRET)
         self.url += "?profile=role"  # as else the keys themselves would be used
+        self.make()
+        self.assert_works()
+        self.settle()
+
+    def test_a_role_for_who_has_a_token(self):
+        token = self.folder / "token"
+        del self.environment["AWS_PROFILE"]
+        self.environment.update(AWS_WEB_IDENTITY_TOKEN_FILE=str(token), AWS_ROLE_ARN=ARN)
+        self.refuse_init(str(token), "No such file", profile="AWS_WEB_IDENTITY_TOKEN_FILE")
+        token.write_text("the-wrong-identity")
+        said = self.firn("init", self.volume, "--tier", f"s3={self.url}").stderr
+        self.assertIn("InvalidIdentityToken: not to be trusted: (removed)", said)
+        self.service.identity = "the-first-identity"
+        token.write_text("the-first-identity\n")
+        self.give_token("first-session-token")
+        self.make()
+        self.assert_works()
+        # Both are others now.
+        self.service.identity = "the-second-identity"
+        token.write_text("the-second-identity\n")
+        self.give_token("second-session-token")
+        self.secrets += ["the-first-identity", "the-second-identity"]
+        self.write("more", 300_000)
+        self.wait_until_drained()
+        self.assert_no_secrets()
+        self.settle()
+
+    def test_a_profile_that_has_a_token(self):
+        token = self.folder / "token"
+        token.write_text("the-identity")
+        self.service.identity = "the-identity"
+        self.write_config("[profile role]", f"role_arn = {ARN}", f"web_identity_token_file = {token}")
+        self.give_token("first-session-token")
         self.make()
         self.assert_works()
         self.settle()

@@ -22,6 +22,7 @@ class TokenService:
     def __init__(self):
         self.users = {}      # access key: secret, session token or None
         self.roles = {}      # ARN: the access key, secret and session token that it has
+        self.identity = None  # the token of whom another one vouches for
         self.refusal = None  # for everybody
         self.asked = []      # the parameters of each request that was granted
         handler = type("Handler", (_Handler,), {"service": self})
@@ -38,6 +39,11 @@ class TokenService:
 
     def assume_role(self, headers, body, asked):
         self.verify(headers, body)
+        return self.role(asked)
+
+    def assume_role_with_web_identity(self, headers, body, asked):
+        if "authorization" in headers or asked.get("WebIdentityToken") != self.identity:
+            raise Refusal(400, "InvalidIdentityToken", f"not to be trusted: {asked.get('WebIdentityToken')}")
         return self.role(asked)
 
     def role(self, asked):
@@ -87,7 +93,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers["content-length"]))
         asked = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
-        actions = {"AssumeRole": self.service.assume_role}
+        actions = {"AssumeRole": self.service.assume_role,
+                   "AssumeRoleWithWebIdentity": self.service.assume_role_with_web_identity}
         try:
             if self.service.refusal:
                 raise self.service.refusal

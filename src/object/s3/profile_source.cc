@@ -1,7 +1,12 @@
 // Credentials that the shared files lead to: a profile's own, or those of a role that it names.
-#include <algorithm>
-#include <charconv>
+#include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "io/unique_fd.h"
 #include "object/s3/credential_process.h"
 #include "object/s3/credentials.h"
 #include "object/s3/profile.h"
@@ -15,6 +20,7 @@ using Found = Result<std::optional<Credentials>>;
 
 constexpr int64_t kLeastDurationS = 900, kMostDurationS = 43200;  // those of the service
 constexpr const char* kSessionName = "firn";
+constexpr size_t kMaxTokenBytes = 64 << 10;  // the service takes 20,000
 
 std::optional<Credentials> keys_of(const Profile& profile, const std::string& access_key, const std::string& secret_key,
                                    const std::string& token) {
@@ -35,22 +41,41 @@ std::optional<Credentials> keys_of_credentials_file(const Profile& profile) {
   return keys_of(profile, section["aws_access_key_id"], section["aws_secret_access_key"], section["aws_session_token"]);
 }
 
+Result<int64_t> duration_of(const Profile& profile) {
+  const std::string text = profile.get("duration_seconds");
+  if (text.empty()) return 0;
+  int64_t duration_s = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, duration_s);
+  if (error != std::errc() || rest != end || duration_s < kLeastDurationS || duration_s > kMostDurationS)
+    return fail(profile.wrong("duration_seconds", "is not a number of 900 to 43200"));
+  return duration_s;
+}
+
 Result<Role> role_of(const Profile& profile) {
-  Role role{.arn = profile.get("role_arn"),
-            .session_name = profile.has("role_session_name") ? profile.get("role_session_name") : kSessionName,
-            .external_id = profile.get("external_id"),
-            .origin = "the profile " + profile.name()};
   if (profile.has("mfa_serial"))
     return fail(profile.wrong("mfa_serial",
                               "is set, but firn has nobody to ask for a code; name a role that asks for none, or get "
                               "credentials by another program (credential_process)"));
-  if (const std::string text = profile.get("duration_seconds"); !text.empty()) {
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, role.duration_s);
-    if (error != std::errc() || rest != end || role.duration_s < kLeastDurationS || role.duration_s > kMostDurationS)
-      return fail(profile.wrong("duration_seconds", "is not a number of 900 to 43200"));
-  }
-  return role;
+  return Role{.arn = profile.get("role_arn"),
+              .session_name = profile.has("role_session_name") ? profile.get("role_session_name") : kSessionName,
+              .external_id = profile.get("external_id"),
+              .duration_s = TRY(duration_of(profile)),
+              .origin = "the profile " + profile.name()};
+}
+
+// Of a small local file, without what stands around it; the reason otherwise.
+Result<std::string> read_token(const std::string& path) {
+  const io::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(Status(Code::kAccessDenied, path + ": " + std::strerror(errno)));
+  std::string token(kMaxTokenBytes, '\0');
+  const ssize_t bytes = ::pread(file.get(), token.data(), token.size(), 0);
+  if (bytes < 0) return fail(Status(Code::kAccessDenied, path + ": " + std::strerror(errno)));
+  token.resize(static_cast<size_t>(bytes));
+  token.erase(0, token.find_first_not_of(" \t\r\n"));
+  token.erase(token.find_last_not_of(" \t\r\n") + 1);
+  if (token.empty()) return fail(Status(Code::kAccessDenied, path + " is empty"));
+  return token;
 }
 
 // One look into the files.
@@ -66,8 +91,11 @@ class Search {
     entered_.push_back(name);
     const Profile profile = files_.profile(name);
     // The keys of a profile that another one names are what it is named for, though it has a role, too.
-    if (profile.has("role_arn") && (chosen || !keys_of_both_files(profile)))
+    const bool by_token = profile.has("web_identity_token_file");
+    if (profile.has("role_arn") && !by_token && (chosen || !keys_of_both_files(profile)))
       co_return CO_TRY(co_await of_role(profile, until));
+    if (by_token || (chosen && !environment_.get("AWS_WEB_IDENTITY_TOKEN_FILE").empty()))
+      co_return CO_TRY(co_await of_web_identity(profile, chosen, until));
     if (auto found = keys_of_credentials_file(profile)) co_return found;
     if (profile.has("credential_process"))
       co_return CO_TRY(
@@ -81,6 +109,30 @@ class Search {
     Credentials caller = CO_TRY(co_await caller_of(profile, until));
     StsEndpoint sts = CO_TRY(sts_endpoint(environment_));
     co_return co_await assume_role(http_, std::move(sts), std::move(role), std::move(caller), until);
+  }
+
+  // `chosen`: what the environment says comes first, each setting by itself.
+  io::Task<Result<Credentials>> of_web_identity(Profile profile, bool chosen, io::Until until) {
+    const auto setting = [&](const char* variable, const char* key) {
+      const std::string value = chosen ? environment_.get(variable) : "";
+      return value.empty() ? profile.get(key) : value;
+    };
+    const std::string path = setting("AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file");
+    const bool by_profile = path == profile.get("web_identity_token_file");
+    const auto wrong = [&](const std::string& why) {
+      return by_profile ? profile.wrong("web_identity_token_file", why)
+                        : Status(Code::kAccessDenied, "AWS_WEB_IDENTITY_TOKEN_FILE " + why);
+    };
+    Role role{.arn = setting("AWS_ROLE_ARN", "role_arn"),
+              .session_name = setting("AWS_ROLE_SESSION_NAME", "role_session_name"),
+              .duration_s = CO_TRY(duration_of(profile)),
+              .origin = by_profile ? "the profile " + profile.name() : "AWS_WEB_IDENTITY_TOKEN_FILE"};
+    if (role.arn.empty()) co_return fail(wrong(by_profile ? "needs role_arn, too" : "is set, but AWS_ROLE_ARN is not"));
+    if (role.session_name.empty()) role.session_name = kSessionName;
+    Result<std::string> token = read_token(path);
+    if (!token) co_return fail(wrong("cannot be read: " + token.error().message()));
+    StsEndpoint sts = CO_TRY(sts_endpoint(environment_));
+    co_return co_await assume_role_with_web_identity(http_, std::move(sts), std::move(role), *std::move(token), until);
   }
 
   // Who asks for the profile's role.
@@ -142,7 +194,7 @@ class ProfileSource final : public CredentialSource {
     if (environment_.get("AWS_PROFILE").empty()) co_return std::nullopt;
     co_return fail(Code::kAccessDenied, "the profile " + name +
                                             " (AWS_PROFILE) has neither aws_access_key_id and aws_secret_access_key "
-                                            "nor credential_process nor role_arn");
+                                            "nor credential_process nor role_arn nor web_identity_token_file");
   }
 
  private:

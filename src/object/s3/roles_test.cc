@@ -188,6 +188,90 @@ TEST_F(RolesTest, SayWhatIsWrongInTheFiles) {
                    "900 to 43200");
 }
 
+TEST_F(RolesTest, AreAskedForWithATokenThatIsReadAnewEachTime) {
+  ScriptedServer sts({role_keys("ONE"), role_keys("TWO")});
+  write("token", "web+token/1\n");
+  const auto chain = standard_chain(with({{"AWS_ENDPOINT_URL_STS", sts.url()},
+                                          {"AWS_WEB_IDENTITY_TOKEN_FILE", environment->path("token")},
+                                          {"AWS_ROLE_ARN", "arn:r"},
+                                          {"AWS_ROLE_SESSION_NAME", "pod"}}),
+                                    http, environment->pool());
+  const auto one = environment->run(chain->get({}));
+  ASSERT_TRUE(one) << one.error().to_string();
+  EXPECT_EQ(one->access_key_id, "ONE");
+  EXPECT_EQ(one->session_token, "token-of-ONE");
+  write("token", "web-token-2");
+  chain->refuse(*one);
+  EXPECT_EQ(environment->run(chain->get({}))->access_key_id, "TWO");
+  const auto requests = sts.requests();
+  EXPECT_TRUE(
+      requests[0].ends_with("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Ar&"
+                            "RoleSessionName=pod&WebIdentityToken=web%2Btoken%2F1"))
+      << requests[0];
+  EXPECT_EQ(requests[0].find("uthorization:"), std::string::npos) << "it is not signed";
+  EXPECT_NE(requests[1].find("WebIdentityToken=web-token-2"), std::string::npos);
+}
+
+TEST_F(RolesTest, ByATokenComeAfterTheProfilesRoleAndBeforeItsKeys) {
+  write("token", "t0ken");
+  const Environment of_token =
+      with({{"AWS_WEB_IDENTITY_TOKEN_FILE", environment->path("token")}, {"AWS_ROLE_ARN", "arn:env"}});
+  const auto asked = [&](const std::string& config, const Environment& where) {
+    ScriptedServer sts({role_keys("ONE"), role_keys("TWO")});
+    write("config", config);
+    Environment whole = where;
+    whole.variables["AWS_ENDPOINT_URL_STS"] = sts.url();
+    const auto found = find(whole);
+    if (!found) return found.error().to_string();
+    std::string actions;
+    for (const std::string& request : sts.requests()) {
+      const size_t action = request.find("Action=");
+      const size_t role = request.find("RoleArn=");
+      actions += request.substr(action, request.find('&', action) - action) + " " +
+                 request.substr(role, request.find('&', role) - role) + ";";
+    }
+    return actions;
+  };
+  const std::string keys = "[keys]\naws_access_key_id = k\naws_secret_access_key = s\n";
+  const std::string file = "web_identity_token_file = " + environment->path("token") + "\n";
+  write("credentials", "[default]\naws_access_key_id = k\naws_secret_access_key = s\n");
+  EXPECT_EQ(asked("", of_token), "Action=AssumeRoleWithWebIdentity RoleArn=arn%3Aenv;");
+  EXPECT_EQ(asked("[default]\nrole_arn = own\nsource_profile = keys\n" + keys, of_token),
+            "Action=AssumeRole RoleArn=own;");
+  EXPECT_EQ(asked("[default]\nrole_arn = own\n" + file, with({})), "Action=AssumeRoleWithWebIdentity RoleArn=own;");
+  EXPECT_EQ(asked("[default]\nrole_arn = own\n" + file, of_token),
+            "Action=AssumeRoleWithWebIdentity RoleArn=arn%3Aenv;");
+  // Who leads there has it from the profile alone.
+  const std::string led = "[default]\nrole_arn = last\nsource_profile = pod\n[profile pod]\nrole_arn = first\n" + file;
+  EXPECT_EQ(asked(led, of_token), "Action=AssumeRoleWithWebIdentity RoleArn=first;Action=AssumeRole RoleArn=last;");
+}
+
+TEST_F(RolesTest, ByATokenSayWhatIsWrong) {
+  const auto said = [&](std::map<std::string, std::string> variables) {
+    const auto refused = find(with(std::move(variables)));
+    EXPECT_EQ(refused.error(), Code::kAccessDenied);
+    return refused.error().message();
+  };
+  const std::string token = environment->path("token");
+  EXPECT_NE(said({{"AWS_WEB_IDENTITY_TOKEN_FILE", token}}).find("AWS_ROLE_ARN is not"), std::string::npos);
+  EXPECT_NE(said({{"AWS_WEB_IDENTITY_TOKEN_FILE", token}, {"AWS_ROLE_ARN", "r"}}).find(token + ": No such file"),
+            std::string::npos);
+  write("token", "\n");
+  expect_refused("[profile role]\nrole_arn = r\nweb_identity_token_file = " + token + "\n", "web_identity_token_file",
+                 token + " is empty");
+  expect_refused("[profile role]\nweb_identity_token_file = " + token + "\n", "web_identity_token_file",
+                 "needs role_arn");
+  write("token", "SECRETTOKEN");
+  ScriptedServer sts({refusal(400, "InvalidIdentityToken", "bad: SECRETTOKEN"),
+                      refusal(400, "IDPCommunicationError", "it does not answer")});
+  write("config", "[profile role]\nrole_arn = r\nweb_identity_token_file = " + token + "\n");
+  const auto bad = find("role", sts);
+  EXPECT_EQ(bad.error(), Code::kAccessDenied);
+  EXPECT_NE(bad.error().message().find("AssumeRoleWithWebIdentity of r for the profile role"), std::string::npos);
+  EXPECT_NE(bad.error().message().find("InvalidIdentityToken: bad: (removed)"), std::string::npos);
+  EXPECT_EQ(find("role", sts).error(), Code::kUnavailable);
+}
+
 TEST_F(RolesTest, SayWhatTheServiceSaysButNoSecrets) {
   write("config",
         "[profile role]\nrole_arn = arn:r\nsource_profile = keys\n[profile keys]\naws_access_key_id = k\n"

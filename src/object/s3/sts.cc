@@ -128,4 +128,15 @@ io::Task<Result<Credentials>> assume_role(HttpClient& http, StsEndpoint sts, Rol
   co_return co_await ask(http, sts.url, std::move(question), until);
 }
 
+io::Task<Result<Credentials>> assume_role_with_web_identity(HttpClient& http, StsEndpoint sts, Role role,
+                                                            std::string token, io::Until until) {
+  Fields fields = fields_of("AssumeRoleWithWebIdentity", role);
+  fields.emplace_back("WebIdentityToken", token);
+  Question question{.what = "AssumeRoleWithWebIdentity of " + role.arn + " for " + role.origin,
+                    .body = form_encoded(fields),
+                    .headers = {std::string("content-type: ") + kFormType},
+                    .secrets = {std::move(token)}};
+  co_return co_await ask(http, sts.url, std::move(question), until);
+}
+
 }  // namespace firn::object::s3

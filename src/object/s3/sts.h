@@ -1,5 +1,6 @@
 // The Security Token Service: credentials of a role, for a while.
-// Source: "AssumeRole", AWS Security Token Service API Reference; "Making query requests", IAM User Guide.
+// Source: "AssumeRole", "AssumeRoleWithWebIdentity", AWS Security Token Service API Reference; "Making query requests",
+// IAM User Guide.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,10 @@ struct Role {
 // must outlive the task.
 io::Task<Result<Credentials>> assume_role(HttpClient& http, StsEndpoint sts, Role role, Credentials caller,
                                           io::Until until);
+
+// The same for whom another one vouches, with this token: the request is not signed.
+io::Task<Result<Credentials>> assume_role_with_web_identity(HttpClient& http, StsEndpoint sts, Role role,
+                                                            std::string token, io::Until until);
 
 // The form's fields of a query request, encoded.
 std::string form_encoded(const std::vector<std::pair<std::string, std::string>>& fields);
