@@ -1,4 +1,6 @@
 """A bucket that only a role may use, whose credentials come from a token service."""
+import hashlib
+import json
 import unittest
 
 from proxied import ProxiedTest
@@ -139,6 +141,40 @@ class Roles(ProxiedTest):
         self.give_token("first-session-token")
         self.make()
         self.assert_works()
+        self.settle()
+
+    def sign_in(self, token, until):
+        """As `aws sso login` does."""
+        cache = self.folder / "home/.aws/sso/cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        file = cache / (hashlib.sha1(b"my-sso").hexdigest() + ".json")
+        file.write_text(json.dumps({"startUrl": "https://start", "region": "eu-west-3", "accessToken": token,
+                                    "expiresAt": until}))
+        self.secrets.append(token)
+
+    def test_a_role_for_who_has_signed_in(self):
+        role = ("123456789012", "storage")
+        self.environment.update(HOME=str(self.folder / "home"), AWS_ENDPOINT_URL_SSO=self.service.url)
+        self.write_config("[profile role]", "sso_session = my-sso", f"sso_account_id = {role[0]}",
+                          f"sso_role_name = {role[1]}", "[sso-session my-sso]", "sso_region = eu-west-3",
+                          "sso_start_url = https://start")
+        self.refuse_init("aws sso login --profile role", "No such file")
+        self.sign_in("the-first-sign-in", "2001-01-01T00:00:00Z")
+        self.refuse_init("aws sso login --profile role", "has expired")
+        self.sign_in("the-first-sign-in", "2999-01-01T00:00:00Z")
+        self.refuse_init("aws sso login --profile role", "401", "invalid: .removed.")
+        self.give_token("first-session-token", role)
+        self.service.signed_in = {"the-first-sign-in": role}
+        self.make()
+        self.assert_works()
+        # The sign-in has ended, and the bucket no longer takes the role's credentials.
+        self.give_token("second-session-token", role)
+        self.service.signed_in = {"the-second-sign-in": role}
+        self.write("meanwhile", 300_000)
+        self.refuse("tier", "flush", self.volume, words=["tier s3", "aws sso login --profile role"])
+        self.assert_no_secrets()
+        self.sign_in("the-second-sign-in", "2999-01-01T00:00:00Z")
+        self.wait_until_drained()
         self.settle()
 
     def test_profiles_that_are_wrong(self):

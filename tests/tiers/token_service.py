@@ -1,7 +1,8 @@
-"""The token service of AWS on loopback: it knows whom it has given keys, verifies what they sign, and gives out roles."""
+"""The token service of AWS, and its portal for single sign-on, on loopback: who has keys, a token, or has signed in, gets roles."""
 import hashlib
 import hmac
 import http.server
+import json
 import re
 import threading
 import time
@@ -23,6 +24,7 @@ class TokenService:
         self.users = {}      # access key: secret, session token or None
         self.roles = {}      # ARN: the access key, secret and session token that it has
         self.identity = None  # the token of whom another one vouches for
+        self.signed_in = {}  # token of a sign-in: account and role, as keys of `roles`
         self.refusal = None  # for everybody
         self.asked = []      # the parameters of each request that was granted
         handler = type("Handler", (_Handler,), {"service": self})
@@ -88,6 +90,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        asked = dict(urllib.parse.parse_qsl(query, strict_parsing=True))
+        token = self.headers.get("x-amz-sso_bearer_token")
+        place = (asked.get("account_id"), asked.get("role_name"))
+        if path != "/federation/credentials":
+            self.send(404, "application/json", "{}")
+        elif token not in self.service.signed_in:
+            self.send(401, "application/json", json.dumps({"message": f"Session token not found or invalid: {token}"}))
+        elif self.service.signed_in[token] != place:
+            self.send(403, "application/json", json.dumps({"message": "No access"}))
+        else:
+            names = ("accessKeyId", "secretAccessKey", "sessionToken")
+            keys = dict(zip(names, self.service.roles[place]))
+            self.service.asked.append(asked)
+            self.send(200, "application/json",
+                      json.dumps({"roleCredentials": {**keys, "expiration": int((time.time() + LASTS_S) * 1000)}}))
 
     def do_POST(self):
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -1,7 +1,7 @@
 // Credentials for S3, and the chain of places where they are looked for, in the order of the AWS tools: environment;
-// role of the profile; role by a web identity's token; the credentials file's keys; credential_process; the config
-// file's keys; container; instance. Source: "Configuration and credentials precedence", AWS Command Line Interface User
-// Guide.
+// role of the profile; role by a web identity's token; single sign-on; the credentials file's keys; credential_process;
+// the config file's keys; container; instance. Source: "Configuration and credentials precedence", AWS Command Line
+// Interface User Guide.
 #pragma once
 
 #include <map>

@@ -1,15 +1,12 @@
 // Credentials that the shared files lead to: a profile's own, or those of a role that it names.
-#include <fcntl.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 
-#include "io/unique_fd.h"
 #include "object/s3/credential_process.h"
 #include "object/s3/credentials.h"
 #include "object/s3/profile.h"
+#include "object/s3/small_file.h"
+#include "object/s3/sso.h"
 #include "object/s3/sts.h"
 
 namespace firn::object::s3 {
@@ -20,7 +17,6 @@ using Found = Result<std::optional<Credentials>>;
 
 constexpr int64_t kLeastDurationS = 900, kMostDurationS = 43200;  // those of the service
 constexpr const char* kSessionName = "firn";
-constexpr size_t kMaxTokenBytes = 64 << 10;  // the service takes 20,000
 
 std::optional<Credentials> keys_of(const Profile& profile, const std::string& access_key, const std::string& secret_key,
                                    const std::string& token) {
@@ -64,17 +60,12 @@ Result<Role> role_of(const Profile& profile) {
               .origin = "the profile " + profile.name()};
 }
 
-// Of a small local file, without what stands around it; the reason otherwise.
+// Without what stands around it.
 Result<std::string> read_token(const std::string& path) {
-  const io::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail(Status(Code::kAccessDenied, path + ": " + std::strerror(errno)));
-  std::string token(kMaxTokenBytes, '\0');
-  const ssize_t bytes = ::pread(file.get(), token.data(), token.size(), 0);
-  if (bytes < 0) return fail(Status(Code::kAccessDenied, path + ": " + std::strerror(errno)));
-  token.resize(static_cast<size_t>(bytes));
+  std::string token = TRY(read_small_file(path));
   token.erase(0, token.find_first_not_of(" \t\r\n"));
   token.erase(token.find_last_not_of(" \t\r\n") + 1);
-  if (token.empty()) return fail(Status(Code::kAccessDenied, path + " is empty"));
+  if (token.empty()) return fail(Code::kAccessDenied, path + " is empty");
   return token;
 }
 
@@ -96,6 +87,8 @@ class Search {
       co_return CO_TRY(co_await of_role(profile, until));
     if (by_token || (chosen && !environment_.get("AWS_WEB_IDENTITY_TOKEN_FILE").empty()))
       co_return CO_TRY(co_await of_web_identity(profile, chosen, until));
+    if (profile.has("sso_account_id") || profile.has("sso_role_name"))
+      co_return CO_TRY(co_await of_sign_in(profile, until));
     if (auto found = keys_of_credentials_file(profile)) co_return found;
     if (profile.has("credential_process"))
       co_return CO_TRY(
@@ -133,6 +126,11 @@ class Search {
     if (!token) co_return fail(wrong("cannot be read: " + token.error().message()));
     StsEndpoint sts = CO_TRY(sts_endpoint(environment_));
     co_return co_await assume_role_with_web_identity(http_, std::move(sts), std::move(role), *std::move(token), until);
+  }
+
+  io::Task<Result<Credentials>> of_sign_in(Profile profile, io::Until until) {
+    SsoRole role = CO_TRY(sso_role(profile, files_, environment_));
+    co_return co_await ask_sso(http_, std::move(role), environment_, until);
   }
 
   // Who asks for the profile's role.
@@ -192,9 +190,10 @@ class ProfileSource final : public CredentialSource {
     Search search(environment_, http_, pool_);
     if (std::optional<Credentials> found = CO_TRY(co_await search.of_profile(name, until))) co_return found;
     if (environment_.get("AWS_PROFILE").empty()) co_return std::nullopt;
-    co_return fail(Code::kAccessDenied, "the profile " + name +
-                                            " (AWS_PROFILE) has neither aws_access_key_id and aws_secret_access_key "
-                                            "nor credential_process nor role_arn nor web_identity_token_file");
+    co_return fail(Code::kAccessDenied,
+                   "the profile " + name +
+                       " (AWS_PROFILE) has neither aws_access_key_id and aws_secret_access_key "
+                       "nor credential_process nor role_arn, web_identity_token_file or sso_account_id");
   }
 
  private:

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "object/s3/answer.h"
 #include "object/s3/endpoint.h"
+#include "object/s3/form.h"
 #include "object/s3/iso_time.h"
 #include "object/s3/shown_line.h"
 #include "object/s3/signature.h"
@@ -83,29 +84,6 @@ Result<StsEndpoint> sts_endpoint(const Environment& environment) {
   StsEndpoint sts{.url = TRY(configured_endpoint("sts", environment)), .region = chosen_region(environment)};
   if (sts.url.empty()) sts.url = amazon_endpoint("sts", sts.region);
   return sts;
-}
-
-std::string form_encoded(const Fields& fields) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string form;
-  const auto append = [&](std::string_view text) {
-    for (const char c : text) {
-      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                         std::string_view("-_.~").find(c) != std::string_view::npos;
-      const auto byte = static_cast<unsigned char>(c);
-      if (plain)
-        form += c;
-      else
-        form += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  };
-  for (const auto& [name, value] : fields) {
-    if (!form.empty()) form += '&';
-    append(name);
-    form += '=';
-    append(value);
-  }
-  return form;
 }
 
 Result<Credentials> parse_sts_answer(const std::string& xml) {

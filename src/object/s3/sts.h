@@ -37,8 +37,6 @@ io::Task<Result<Credentials>> assume_role(HttpClient& http, StsEndpoint sts, Rol
 io::Task<Result<Credentials>> assume_role_with_web_identity(HttpClient& http, StsEndpoint sts, Role role,
                                                             std::string token, io::Until until);
 
-// The form's fields of a query request, encoded.
-std::string form_encoded(const std::vector<std::pair<std::string, std::string>>& fields);
 // What the service answers with status 200. kUnavailable: something else than credentials; the message does not repeat
 // it.
 Result<Credentials> parse_sts_answer(const std::string& xml);
