@@ -6,13 +6,14 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "io/blocking_pool.h"
-#include "io/sync.h"
+#include "io/cancel.h"
 #include "object/s3/http_client.h"
 
 namespace firn::object::s3 {
@@ -58,27 +59,38 @@ std::unique_ptr<CredentialSource> container_source(Environment environment, Http
 std::unique_ptr<CredentialSource> instance_source(Environment environment, HttpClient& http);
 
 // Remembers what it found, and asks again 5 minutes before that expires, or once it was refused. While it has not
-// expired it is asked again at most once in 30 s, and what is known goes on to hold when asking fails.
+// expired, one caller at a time, and at most one in 30 s, asks for more, with half of the time that it has; all others
+// are given what is known, and so is that one when asking fails.
+//
+// Callers that need what is not known share one search: it is that of the first of them, and ends with its `until`; who
+// waits for it does so until their own, and then fails or, when only the first one's time was over, searches.
 class CredentialChain {
  public:
   explicit CredentialChain(std::vector<std::unique_ptr<CredentialSource>> sources) : sources_(std::move(sources)) {}
 
-  // kAccessDenied: there are none anywhere. Concurrent callers share one search.
+  // kAccessDenied: there are none anywhere. kTimedOut, kInterrupted: `until`.
   io::Task<Result<Credentials>> get(io::Until until);
   // The store has refused these: the next get() looks for others.
   void refuse(const Credentials& refused);
 
  private:
-  // Those to use without asking. Needs a current reactor, as the others do.
-  std::optional<Credentials> remembered() const;
-  void put_off_asking();
-  io::Task<Result<Credentials>> search(io::Until until);
+  // Under way from when a caller begins it until `ended`.
+  struct Search {
+    io::CancelToken ended;
+    std::optional<Result<Credentials>> outcome;  // under known_mutex_; none when the searcher's own time was over
+  };
+
+  // Those to use without asking; under known_mutex_. Needs a current reactor, as the others do.
+  std::optional<Credentials> usable() const;
+  io::Task<Result<Credentials>> search(std::shared_ptr<Search> search, io::Until until);
+  io::Task<Result<Credentials>> ask_sources(io::Until until);
+  io::Until time_to_ask(io::Until until) const;
 
   const std::vector<std::unique_ptr<CredentialSource>> sources_;
-  io::Mutex search_;
-  mutable std::mutex known_mutex_;  // guards the next two
+  mutable std::mutex known_mutex_;  // guards the next three
   std::optional<Credentials> known_;
-  int64_t ask_again_ns_ = 0;  // of the reactor's clock: not before, while known_ has not expired
+  int64_t ask_again_ns_ = 0;        // of the reactor's clock: not before, while known_ has not expired
+  std::shared_ptr<Search> search_;  // null: none is under way
 };
 
 // The whole chain. `http` and `pool` must outlive it.
