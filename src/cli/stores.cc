@@ -67,7 +67,9 @@ object::s3::Environment environment_of(const Place& place, const S3Settings& set
   put("AWS_PROFILE", profile);
   // A profile that was asked for by name is not to be overruled by keys that happen to be set.
   if (!profile.empty())
-    for (const char* key : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}) variables.erase(key);
+    for (const char* key : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+                            "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"})
+      if (auto variable = variables.extract(key)) environment.overruled.insert(std::move(variable));
   return environment;
 }
 

@@ -187,7 +187,8 @@ TEST_F(StoresTest, TheMoreSpecificSayWins) {
   const object::s3::Environment process{.variables = {{"AWS_REGION", "env"},
                                                       {"AWS_ENDPOINT_URL", "https://env"},
                                                       {"AWS_ACCESS_KEY_ID", "k"},
-                                                      {"AWS_SECRET_ACCESS_KEY", "s"}}};
+                                                      {"AWS_SECRET_ACCESS_KEY", "s"},
+                                                      {"AWS_WEB_IDENTITY_TOKEN_FILE", "/token"}}};
   const Place plain = parse_place("s3=s3://bucket/p").value();
   const Place own = parse_place("s3=s3://bucket/p?region=own&endpoint=https://own&profile=own").value();
   const auto region = [](const auto& environment) { return environment.get("AWS_REGION"); };
@@ -199,6 +200,9 @@ TEST_F(StoresTest, TheMoreSpecificSayWins) {
   EXPECT_EQ(environment_of(plain, {}, process).get("AWS_ACCESS_KEY_ID"), "k");
   EXPECT_EQ(environment_of(own, {}, process).get("AWS_ACCESS_KEY_ID"), "")
       << "the profile that was asked for has the keys";
+  EXPECT_EQ(environment_of(own, {}, process).get("AWS_WEB_IDENTITY_TOKEN_FILE"), "");
+  EXPECT_EQ(environment_of(own, {}, process).with_overruled().get("AWS_ACCESS_KEY_ID"), "k")
+      << "for credential_source = Environment";
 }
 
 }  // namespace

@@ -52,7 +52,9 @@ void keep_environment(S3Settings& settings) {
   settings.endpoint = first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
   settings.region = first("AWS_REGION", "AWS_DEFAULT_REGION");
   settings.ca_file = environment.get("AWS_CA_BUNDLE");
-  if (environment.get("AWS_ACCESS_KEY_ID").empty()) settings.profile = environment.get("AWS_PROFILE");
+  // A profile that is written down overrules these.
+  if (environment.get("AWS_ACCESS_KEY_ID").empty() && environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").empty())
+    settings.profile = environment.get("AWS_PROFILE");
 }
 
 }  // namespace firn::cli

@@ -7,6 +7,7 @@
 #include "object/abandonable.h"
 #include "object/s3/bounded_program.h"
 #include "object/s3/iso_time.h"
+#include "object/s3/shown_line.h"
 
 namespace firn::object::s3 {
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int64_t kLimitNs = 30'000'000'000;
 constexpr int64_t kEndingNs = 5'000'000'000;  // to start it, and to be rid of it
-constexpr size_t kMaxToldBytes = 200;
 
 std::vector<std::string> variables_of(const Environment& environment) {
   std::vector<std::string> variables;
@@ -22,22 +22,12 @@ std::vector<std::string> variables_of(const Environment& environment) {
   return variables;
 }
 
-// The first line that says something, as far as it can be shown.
-std::string first_line(const std::string& text) {
-  const size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
-  std::string line = text.substr(begin, std::min(text.find_first_of("\r\n", begin), text.size()) - begin);
-  line.resize(std::min(line.size(), kMaxToldBytes));
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  return line;
-}
-
 Result<Credentials> ask(const std::vector<std::string>& words, const std::vector<std::string>& variables,
                         int64_t within_ns) {
   const ProgramResult ended = TRY(run_program(words, variables, {.within_ns = within_ns}));
   if (ended.exit_code == 0) return parse_process_answer(ended.out, system_clock().now().seconds);
   std::string why = ended.exit_code < 0 ? "a signal ended it" : "exit code " + std::to_string(ended.exit_code);
-  if (const std::string line = first_line(ended.errors); !line.empty()) why += ": " + line;
+  if (const std::string line = shown_line(ended.errors); !line.empty()) why += ": " + line;
   return fail(Code::kInvalid, std::move(why));
 }
 

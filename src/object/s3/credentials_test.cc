@@ -52,7 +52,7 @@ TEST_F(CredentialsTest, ReadsProfiles) {
   EXPECT_EQ(find(with({}))->secret_access_key, "with=equals");
   EXPECT_EQ(find(with({{"AWS_PROFILE", "work"}}))->session_token, "t2");
   EXPECT_EQ(find(with({{"AWS_PROFILE", "other"}}))->secret_access_key, "s3");
-  EXPECT_EQ(load_profile(with({{"AWS_PROFILE", "other"}})).at("region"), "here");
+  EXPECT_EQ(SharedFiles(with({})).profile("other").get("region"), "here");
   const auto missing = find(with({{"AWS_PROFILE", "nobody"}}));
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error(), Code::kAccessDenied);

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "object/s3/profile.h"
+#include "object/s3/endpoint.h"
 #include "object/s3/s3_store.h"
 
 namespace firn::object {
@@ -18,27 +18,12 @@ bool valid_bucket(std::string_view name) {
   });
 }
 
-std::string first_of(std::initializer_list<std::string> choices) {
-  for (const std::string& choice : choices)
-    if (!choice.empty()) return choice;
-  return "";
-}
-
 Result<std::string> checked_prefix(std::string_view prefix) {
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (prefix.empty()) return std::string();
   if (Status checked = check_key(prefix); !checked.ok())
     return fail(Code::kInvalid, "the prefix \"" + std::string(prefix) + "\" may have letters, digits, - _ . and /");
   return std::string(prefix);
-}
-
-Result<std::string> checked_endpoint(std::string endpoint) {
-  if (endpoint.empty()) return endpoint;
-  while (endpoint.ends_with('/')) endpoint.pop_back();
-  const bool has_scheme = endpoint.starts_with("http://") || endpoint.starts_with("https://");
-  if (!has_scheme || endpoint.find('/', endpoint.find("//") + 2) != std::string::npos)
-    return fail(Code::kInvalid, "the S3 endpoint " + endpoint + " is not of the form https://host[:port]");
-  return endpoint;
 }
 
 }  // namespace
@@ -52,11 +37,8 @@ Result<S3Options> s3_options(std::string_view url, const s3::Environment& enviro
   if (!valid_bucket(options.bucket))
     return fail(Code::kInvalid, std::string(url) + ": \"" + options.bucket + "\" is not a bucket's name");
   options.prefix = TRY(checked_prefix(rest.substr(std::min(slash + 1, rest.size()))));
-  s3::Section profile = s3::load_profile(environment);
-  options.endpoint = TRY(checked_endpoint(first_of(
-      {environment.get("AWS_ENDPOINT_URL_S3"), environment.get("AWS_ENDPOINT_URL"), profile["endpoint_url"]})));
-  options.region =
-      first_of({environment.get("AWS_REGION"), environment.get("AWS_DEFAULT_REGION"), profile["region"], "us-east-1"});
+  options.endpoint = TRY(s3::configured_endpoint("s3", environment));
+  options.region = s3::chosen_region(environment);
   options.path_style = !options.endpoint.empty();
   options.sign_payload = options.endpoint.starts_with("http://");
   options.http.ca_file = environment.get("AWS_CA_BUNDLE");

@@ -39,6 +39,7 @@ std::string path_of(const Environment& environment, const char* variable, const 
 std::map<std::string, Section> parse_profiles(std::string_view text) {
   std::map<std::string, Section> sections;
   Section* current = nullptr;
+  std::string above;  // the setting that indented ones belong to
   while (!text.empty()) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
@@ -47,14 +48,19 @@ std::map<std::string, Section> parse_profiles(std::string_view text) {
     if (content.empty() || content[0] == '#' || content[0] == ';') continue;
     if (content[0] == '[') {
       current = &sections[section_name(content)];
+      above.clear();
       continue;
     }
     const size_t equals = content.find('=');
-    if (current == nullptr || equals == std::string_view::npos || line[0] == ' ' || line[0] == '\t') continue;
+    if (current == nullptr || equals == std::string_view::npos) continue;
+    const bool indented = line[0] == ' ' || line[0] == '\t';
+    if (indented && above.empty()) continue;
     std::string_view value = trim(content.substr(equals + 1));
     if (const size_t comment = value.find(" #"); comment != std::string_view::npos)
       value = trim(value.substr(0, comment));
-    (*current)[std::string(trim(content.substr(0, equals)))] = std::string(value);
+    const std::string name(trim(content.substr(0, equals)));
+    if (!indented) above = value.empty() ? name : "";
+    (*current)[indented ? above + "." + name : name] = std::string(value);
   }
   return sections;
 }
@@ -64,16 +70,38 @@ std::string profile_name(const Environment& environment) {
   return name.empty() ? "default" : name;
 }
 
-Section load_credentials_file(const Environment& environment) {
-  const std::string path = path_of(environment, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
-  return parse_profiles(read_file(path))[profile_name(environment)];
+Status Profile::wrong(const std::string& key, const std::string& why) const {
+  const std::string& path = credentials_file_.contains(key) ? credentials_path_ : config_path_;
+  return Status(Code::kAccessDenied, "the profile " + name_ + " (" + path + "): " + key + " " + why);
 }
 
-Section load_profile(const Environment& environment) {
-  Section profile = load_credentials_file(environment);
-  const std::string path = path_of(environment, "AWS_CONFIG_FILE", "/.aws/config");
-  profile.merge(parse_profiles(read_file(path))[profile_name(environment)]);
+std::string Profile::get(const std::string& key) const {
+  for (const Section* section : {&credentials_file_, &config_file_})
+    if (const auto found = section->find(key); found != section->end() && !found->second.empty()) return found->second;
+  return "";
+}
+
+SharedFiles::SharedFiles(const Environment& environment)
+    : credentials_path_(path_of(environment, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials")),
+      config_path_(path_of(environment, "AWS_CONFIG_FILE", "/.aws/config")),
+      credentials_(parse_profiles(read_file(credentials_path_))),
+      config_(parse_profiles(read_file(config_path_))) {}
+
+Profile SharedFiles::profile(const std::string& name) const {
+  Profile profile;
+  profile.name_ = name;
+  profile.credentials_path_ = credentials_path_;
+  profile.config_path_ = config_path_;
+  profile.exists_ = credentials_.contains(name) || config_.contains(name);
+  if (const auto found = credentials_.find(name); found != credentials_.end())
+    profile.credentials_file_ = found->second;
+  if (const auto found = config_.find(name); found != config_.end()) profile.config_file_ = found->second;
   return profile;
+}
+
+std::optional<Section> SharedFiles::config_section(const std::string& name) const {
+  const auto found = config_.find(name);
+  return found == config_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace firn::object::s3

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "object/s3/answer.h"
+#include "object/s3/endpoint.h"
 #include "object/s3/signature.h"
 
 namespace firn::object {
@@ -48,7 +49,7 @@ class S3Store final : public ObjectStore {
         http_(options_.http),
         credentials_(s3::standard_chain(environment, http_, pool_)) {
     const std::string endpoint =
-        options_.endpoint.empty() ? "https://s3." + options_.region + ".amazonaws.com" : options_.endpoint;
+        options_.endpoint.empty() ? s3::amazon_endpoint("s3", options_.region) : options_.endpoint;
     const size_t host = endpoint.find("//") + 2;
     host_ = endpoint.substr(host);
     path_ = "/";

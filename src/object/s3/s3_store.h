@@ -28,8 +28,8 @@ struct S3Options {
   std::function<void(Kind)> on_further_request;
 };
 
-// "s3://bucket/prefix", with the rest from the environment: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_REGION or
-// AWS_DEFAULT_REGION (else the profile's, else us-east-1), AWS_CA_BUNDLE. kInvalid: not such a URL.
+// "s3://bucket/prefix", with the rest from the environment: AWS_ENDPOINT_URL_S3 and others (s3/endpoint.h), AWS_REGION
+// or AWS_DEFAULT_REGION (else the profile's, else us-east-1), AWS_CA_BUNDLE. kInvalid: not such a URL.
 Result<S3Options> s3_options(std::string_view url, const s3::Environment& environment);
 
 // Credentials come from the standard chain (credentials.h). `pool` is used to digest large bodies, and must outlive the

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "io/sync.h"
 #include "io/test_environment.h"
 #include "object/testing/s3_server.h"
 #include "object/testing/scripted_server.h"

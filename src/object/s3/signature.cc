@@ -66,7 +66,7 @@ std::string sha256_hex(const Content& content) {
 std::string SigningKey::of(const std::string& secret, const std::string& day, const std::string& region) {
   const std::lock_guard lock(key_mutex_);
   if (key_.empty() || secret != secret_ || day != day_ || region != region_) {
-    key_ = hmac(hmac(hmac(hmac("AWS4" + secret, day), region), "s3"), "aws4_request");
+    key_ = hmac(hmac(hmac(hmac("AWS4" + secret, day), region), service_), "aws4_request");
     secret_ = secret;
     day_ = day;
     region_ = region;
@@ -93,7 +93,7 @@ std::string authorization(const SignedParts& parts, const Credentials& credentia
                               names + "\n" + parts.payload_sha256;
   const std::string date = amz_date(time_s);
   const std::string day = date.substr(0, 8);
-  const std::string scope = day + "/" + region + "/s3/aws4_request";
+  const std::string scope = day + "/" + region + "/" + key.service() + "/aws4_request";
   const std::string to_sign = "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + sha256_hex(request);
   return "AWS4-HMAC-SHA256 Credential=" + credentials.access_key_id + "/" + scope + ",SignedHeaders=" + names +
          ",Signature=" + to_hex(hmac(key.of(credentials.secret_access_key, day, region), to_sign));

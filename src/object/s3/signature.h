@@ -25,16 +25,20 @@ struct SignedParts {
   std::string payload_sha256;                                // lower-case hex, or kUnsignedPayload
 };
 
-// The key that requests are signed with: the same for all of a day, a region and a secret, and so derived once for
-// them. Thread-safe.
+// The key that requests to a service are signed with: the same for all of a day, a region and a secret, and so derived
+// once for them. Thread-safe.
 class SigningKey {
  public:
+  explicit SigningKey(std::string service = "s3") : service_(std::move(service)) {}
+
+  const std::string& service() const { return service_; }
   // `day`: "20130524".
   std::string of(const std::string& secret, const std::string& day, const std::string& region);
   // How often it was derived.
   uint64_t derivations() const;
 
  private:
+  const std::string service_;
   mutable std::mutex key_mutex_;  // guards the rest
   std::string secret_, day_, region_, key_;
   uint64_t derivations_ = 0;

@@ -48,6 +48,24 @@ TEST(Signature, QueryWithValues) {
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
+// "Create a signed AWS API request", IAM User Guide.
+TEST(Signature, AnotherService) {
+  const Credentials credentials{.access_key_id = "AKIDEXAMPLE",
+                                .secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
+  SigningKey key("iam");
+  EXPECT_EQ(authorization({.method = "GET",
+                           .path = "/",
+                           .query = "Action=ListUsers&Version=2010-05-08",
+                           .headers = {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
+                                       {"host", "iam.amazonaws.com"},
+                                       {"x-amz-date", "20150830T123600Z"}},
+                           .payload_sha256 = kNothing},
+                          credentials, "us-east-1", 1440938160, key),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request,"
+            "SignedHeaders=content-type;host;x-amz-date,"
+            "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
+}
+
 TEST(Signature, DerivesItsKeyOnceForADayARegionAndASecret) {
   SigningKey key;
   const std::string first = key.of("secret", "20130524", "us-east-1");
