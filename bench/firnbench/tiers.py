@@ -74,23 +74,25 @@ def in_turn(firn_first, firn, other):
 def write_beside_uploads(firn, folder, server, mib, firn_first):
     """While what was written before is uploaded by itself; beside a volume without tiers, where as much was written before."""
     def alone():
-        with Volume(firn, folder, server, "plain", tiers=False) as plain:
+        with Volume(firn, folder, server, "plain", tiers=False) as plain, memory.Kept(folder, mib << 20) as kept:
             write_large(plain.mount / "first", mib)
+            kept.release()
             return write_large(plain.mount / "second", mib)
 
     def beside():
-        with Volume(firn, folder, server, "busy") as busy:
-            return write_second(busy, mib)
+        with Volume(firn, folder, server, "busy") as busy, memory.Kept(folder, mib << 20) as kept:
+            return write_second(busy, mib, kept)
 
     ours, alone_s = in_turn(firn_first, beside, alone)
     return {**ours, "raw_s": alone_s}
 
 
-def write_second(volume, mib):
+def write_second(volume, mib, kept):
     write_large(volume.mount / "first", mib)
     while volume.requests()["put"][1] < 1 << 20:
         time.sleep(0.05)
     before = volume.requests()
+    kept.release()
     seconds = write_large(volume.mount / "second", mib)
     uploaded_mib = since(volume, before)[1] / 2**20
     volume.call("tier", "flush", volume.folder)
@@ -103,23 +105,35 @@ def settle(folder, mib):
     memory.touch(folder, mib << 20)
 
 
+def make_cold(volume, file):
+    """Neither on the local disk nor in the mount's page cache: to drop that would take whoever opens the file next seconds."""
+    volume.call("tier", "evict", volume.folder)
+    run(["dd", f"if={file}", "of=/dev/null", "iflag=nocache", "count=0", "status=none"])
+
+
 def measure_rates(volume, server, mib, firn_first):
-    large = volume.mount / "large"
+    large, folder = volume.mount / "large", volume.folder.parent
 
     def upload():
-        write_large(large, mib)  # here: uploads begin by themselves
-        return timed([volume.firn, "tier", "flush", volume.folder], env=volume.environment)
+        with memory.Kept(folder, mib << 20) as kept:
+            write_large(large, mib)
+            before = volume.requests()  # uploads begin by themselves
+            kept.release()
+            seconds = timed([volume.firn, "tier", "flush", volume.folder], env=volume.environment)
+            return seconds * (mib << 20) / since(volume, before)[1]
 
     def cold_read():
-        volume.call("tier", "evict", volume.folder)
-        settle(volume.folder.parent, mib * 3 // 2)
+        make_cold(volume, large)
+        settle(folder, mib * 3 // 2)
         return timed(["dd", f"if={large}", "of=/dev/null", "bs=1M", "status=none"])
 
     def raw_put():
-        return raw("put", server, "raw-blobs", max(mib // 64, 1), 64 << 20, PUTS_AT_ONCE)
+        with memory.Kept(folder, mib << 20) as kept:
+            kept.release()
+            return raw("put", server, "raw-blobs", max(mib // 64, 1), 64 << 20, PUTS_AT_ONCE)
 
     def raw_parts():
-        settle(volume.folder.parent, mib * 3 // 2)
+        settle(folder, mib * 3 // 2)
         return raw("parts", server, "raw-blobs", mib // 4, 64 << 20, GETS_AT_ONCE, part=4 << 20)
 
     rates = {"upload": in_turn(firn_first, upload, raw_put), "cold sequential read": in_turn(firn_first, cold_read, raw_parts)}
@@ -133,11 +147,13 @@ def fio_seconds(options):
 
 
 def measure_random(volume, server, mib, reads, firn_first):
+    large = volume.mount / "large"
+
     def cold_reads():
-        volume.call("tier", "evict", volume.folder)
+        make_cold(volume, large)
         settle(volume.folder.parent, mib)
         before = volume.requests()
-        return fio_seconds(["--name=cold", f"--filename={volume.mount / 'large'}", "--rw=randread", "--bs=4k", "--iodepth=1",
+        return fio_seconds(["--name=cold", f"--filename={large}", "--rw=randread", "--bs=4k", "--iodepth=1",
                             "--numjobs=32", "--thread", f"--number_ios={reads // 32}", "--readonly",
                             "--norandommap"]), *since(volume, before)
 
