@@ -69,6 +69,24 @@ TEST(BucketVolume, AWriterWhoseLastObjectTheStoreForgotLearnsOfATakeOver) {
   }
 }
 
+// The store has forgotten what stood before its successor's fence, so that its own next place stays free; and it never
+// pauses.
+TEST(BucketVolume, AWriterBehindAHoleThatGoesOnAndOnLearnsOfATakeOverWithinAHeartbeat) {
+  BucketWorld world(40);
+  Session former(world), successor(world);
+  ASSERT_TRUE(former.open().ok());
+  for (int i = 0; i < 90; ++i) {
+    ASSERT_TRUE(former.put("k", std::to_string(i)).ok());
+    world.wait(kSecond);
+  }
+  ASSERT_TRUE(world.run(world.mem->remove(log_key(former.shipper->status().next_log - 1), {})));
+  ASSERT_TRUE(successor.open().ok());
+  const int64_t taken_over = world.now();
+  while (former.put("k", "a new value").ok() && world.now() - taken_over < 1000 * kSecond) world.wait(kSecond);
+  EXPECT_LE(world.now() - taken_over, ShipOptions().heartbeat_ns + kSecond);
+  EXPECT_EQ(former.shipper->fenced(), Code::kNotPermitted);
+}
+
 TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
