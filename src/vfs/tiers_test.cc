@@ -114,6 +114,20 @@ TEST_F(TiersTest, WritingBringsItBackFirst) {
   EXPECT_TRUE(read("f") == content);
 }
 
+TEST_F(TiersTest, AGuardedCutOfWhatCannotComeBackChangesNothing) {
+  make_cold("f");
+  for (TestWorld::Place* tier : {&world_.near(), &world_.far()}) tier->faulty.set_down(true);
+  const Attr before = stat("f");
+  const Change cut{.attributes = {}, .size = 5000, .guard = before.ctime};
+  const auto done = world_.run(volume().setattr(root_, before.inode, cut, nullptr));
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error(), Code::kStale) << done.error().to_string();
+  EXPECT_TRUE(meta::same_version(stat("f"), before));
+  for (TestWorld::Place* tier : {&world_.near(), &world_.far()}) tier->faulty.set_down(false);
+  EXPECT_TRUE(world_.run(volume().setattr(root_, before.inode, cut, nullptr)));
+  EXPECT_EQ(stat("f").size, 5000u);
+}
+
 TEST_F(TiersTest, CuttingToNothingBringsNothingBack) {
   make_cold("f");
   const uint64_t gets = world_.near().faulty.requests(object::Kind::kGet);
