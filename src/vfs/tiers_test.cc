@@ -302,6 +302,32 @@ io::Task<void> sync_then_tell(Volume* volume, Handle* handle, std::optional<Resu
   *synced = co_await volume->fsync(handle, false);
 }
 
+// What it takes until its first failure, as a large upload may, does not count.
+TEST(TiersInBucket, PatienceOfAnFsyncIsCountedFromTheFirstFailure) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  TestWorld world(5, false, TestWorld::Tiers::kBucket);
+  ASSERT_TRUE(world.mount());
+  Volume& volume = world.volume();
+  const auto opened = world.run(volume.create({}, kRootInode, "f", {.mode = 0644}, {.flags = O_WRONLY}));
+  ASSERT_TRUE(opened);
+  const std::string content = noise(kBytes, 1);
+  ASSERT_TRUE(world.run(volume.write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
+  // The log, which is to say first what is uploaded, tries for five minutes before it tells of a failure.
+  world.far().faulty.set_faults({.refused = 1, .min_latency_ns = 9 * kSecond});
+  std::optional<Result<void>> synced;
+  const auto begin = [&]() -> io::Task<void> {
+    io::detach(sync_then_tell(&volume, opened->handle, &synced));
+    co_await io::sleep_for(500 * kSecond);
+  };
+  world.run(begin());
+  EXPECT_FALSE(synced) << "it has lost its patience";
+  world.far().faulty.set_faults({});
+  world.run(io::sleep_for(100 * kSecond));
+  ASSERT_TRUE(synced);
+  EXPECT_TRUE(*synced) << synced->error().to_string();
+  EXPECT_TRUE(world.run(volume.release(opened->handle)));
+}
+
 TEST(TiersInBucket, AnFsyncThatWaitsForTheStoreStopsNoUploads) {
   constexpr int64_t kSecond = 1'000'000'000;
   TestWorld world(4, false, TestWorld::Tiers::kBucket);
