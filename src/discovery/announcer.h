@@ -18,8 +18,8 @@ class Announcer {
   // `addresses`: where it is served. For "0.0.0.0" and "::" on all interfaces, else on the one that has the address.
   // Returns at once. Null: no thread can be had, which the log tells.
   static std::unique_ptr<Announcer> start(Service service, std::vector<io::TcpAddress> addresses);
-  // Withdraws it. Where the message bus does not answer, it waits for 2 s and leaves the thread, which ends once the
-  // bus has failed (after 25 s at most).
+  // Withdraws it. Where the message bus does not answer, it waits for 2 s and leaves the thread, which ends when
+  // the bus answers or has gone, or with the process.
   ~Announcer();
 
  private:
