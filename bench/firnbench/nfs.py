@@ -11,7 +11,7 @@ import time
 from .http import Work
 from .sources import nfs_load
 from .targets import Stage
-from .tools import BenchError, cpu_seconds, run
+from .tools import BenchError, cpu_seconds, end, run
 
 MIB = 1 << 20
 DATA_AIM, METADATA_AIM = 1.0, 1.5
@@ -84,9 +84,7 @@ class Server:
         return found
 
     def stop(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
+        end(self.process)
         self.process = None
 
     def cpu(self):

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from .stores import free_address
-from .tools import BenchError, cpu_seconds
+from .tools import BenchError, cpu_seconds, end
 
 CONFIGURATION = """
 daemon off;
@@ -47,9 +47,7 @@ class Nginx:
         wait_for(self.address, "nginx")
 
     def stop(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
+        end(self.process)
         self.process = None
 
     def cpu(self):

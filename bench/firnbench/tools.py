@@ -32,6 +32,13 @@ def run(command, *, timeout=3600, **options):
     return done.stdout
 
 
+def end(process):
+    """Tells a program that was started to end, and waits until it has; None: there is none."""
+    if process:
+        process.terminate()
+        process.wait()
+
+
 def timed(command, **options):
     """Seconds of wall time that a program takes."""
     begin = time.monotonic()

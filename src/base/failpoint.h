@@ -14,8 +14,9 @@ namespace firn {
 
 namespace failpoints {
 
-// All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them.
-inline constexpr std::array<std::string_view, 54> kNames = {
+// All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them, and
+// tests/http/test_parts.py at those of firn put.
+inline constexpr std::array<std::string_view, 56> kNames = {
     // Chunks of files go to every tier, and are then recorded.
     "upload.before_put",
     "upload.between_tiers",
@@ -80,6 +81,9 @@ inline constexpr std::array<std::string_view, 54> kNames = {
     "restore.after_metadata",
     "restore.before_end",
     "restore.after_end",
+    // firn put: a large file that has been sent in parts gets its name.
+    "put.before_move",
+    "put.after_move",
 };
 
 // Arms what FIRN_FAILPOINT names. Once, before there are other threads. kInvalid: there is no such point.

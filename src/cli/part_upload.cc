@@ -8,6 +8,7 @@
 #include <climits>
 #include <nlohmann/json.hpp>
 
+#include "base/failpoint.h"
 #include "cli/json.h"
 #include "cli/listing.h"
 #include "cli/part_file.h"
@@ -126,15 +127,19 @@ Result<uint32_t> PartUpload::mode() {
 }
 
 Status PartUpload::publish() {
-  json attributes = {{"mode", fmt::format("{:04o}", TRY(mode()))}, {"xattrs", {{kPartOrigin, nullptr}}}};
+  json attributes = {{"mode", fmt::format("{:04o}", TRY(mode()))}};
   if (upload_.keeps)
     attributes["mtime"] = text_of({info_.st_mtim.tv_sec, static_cast<uint32_t>(info_.st_mtim.tv_nsec)});
   const json changed = TRY(change_attributes(client_, part_, attributes, if_match()));
   TRY(take_tag(changed));
+  failpoint("put.before_move");
   TRY(client_.call("POST",
                    fmt::format("/v1/move?from={}&to={}&durable=1", http::encode_parameter(part_.inner),
                                http::encode_parameter(upload_.to.inner)),
                    if_match()));
+  failpoint("put.after_move");
+  // Not before: a part without it stays for ever. On a file that has its name it means nothing.
+  (void)change_attributes(client_, upload_.to, {{"xattrs", {{kPartOrigin, nullptr}}}});
   return {};
 }
 

@@ -8,14 +8,22 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <sys/eventfd.h>
+
+#include <chrono>
+#include <future>
+#include <system_error>
+#include <thread>
 
 #include "base/log.h"
 #include "discovery/avahi_pieces.h"
+#include "io/unique_fd.h"
 
 namespace firn::discovery {
 namespace {
 
 constexpr unsigned kRetryMs = 2000;  // a look at whether the message bus is there costs a connection that is refused
+constexpr std::chrono::seconds kPatience{2};  // with the message bus, at the end
 constexpr size_t kMaxNameBytes = AVAHI_LABEL_MAX - 1;
 constexpr size_t kIdDigitsShown = 8;
 
@@ -54,17 +62,21 @@ Reach reach_of(const io::TcpAddress& address) {
 
 }  // namespace
 
-class Announcer::Thread {
+// Owned by the Announcer and by the thread itself, which may have to wait for the message bus for longer. All but
+// start() and stop() is done on that thread.
+class Announcer::Thread : public std::enable_shared_from_this<Thread> {
  public:
   Thread(Service service, std::vector<io::TcpAddress> addresses)
       : service_(std::move(service)),
         addresses_(std::move(addresses)),
         name_(printable(service_.name, kMaxNameBytes)) {}
-  ~Thread();
 
   bool start();
+  // Once, after start() has succeeded. Waits for kPatience at most.
+  void stop();
 
  private:
+  void run();
   void connect();
   void disconnect();
   void connect_later(unsigned ms);
@@ -73,6 +85,7 @@ class Announcer::Thread {
   void rename();
   void tell_absence(int error);
 
+  static void on_stop(AvahiWatch* watch, int fd, AvahiWatchEvent event, void* self);
   static void on_timeout(AvahiTimeout* timeout, void* self);
   static void on_client(AvahiClient* client, AvahiClientState state, void* self);
   static void on_group(AvahiEntryGroup* group, AvahiEntryGroupState state, void* self);
@@ -82,25 +95,46 @@ class Announcer::Thread {
   std::string name_;     // of the service, as long as no other has it
   bool has_id_ = false;  // the name tells it
   bool absence_told_ = false;
-  ThreadedPoll poll_;
+  std::thread thread_;
+  std::promise<void> ended_;
+  io::UniqueFd stop_;  // an eventfd
+  SimplePoll poll_;
   AvahiTimeout* timer_ = nullptr;     // the poll's
   AvahiClient* client_ = nullptr;     // ours, once avahi_client_new() has returned
   AvahiEntryGroup* group_ = nullptr;  // the client's
 };
 
 bool Announcer::Thread::start() {
-  poll_.reset(avahi_threaded_poll_new());
-  if (!poll_) return false;
-  const AvahiPoll* poll = avahi_threaded_poll_get(poll_.get());
+  poll_.reset(avahi_simple_poll_new());
+  stop_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!poll_ || !stop_) return false;
+  const AvahiPoll* poll = avahi_simple_poll_get(poll_.get());
   timeval now{};
   timer_ = poll->timeout_new(poll, avahi_elapse_time(&now, 0, 0), &on_timeout, this);
-  return avahi_threaded_poll_start(poll_.get()) == 0;
+  if (!timer_ || !poll->watch_new(poll, stop_.get(), AVAHI_WATCH_IN, &on_stop, this)) return false;
+  try {
+    thread_ = std::thread([self = shared_from_this()] { self->run(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
 }
 
-Announcer::Thread::~Thread() {
-  if (!poll_) return;
-  avahi_threaded_poll_stop(poll_.get());
+void Announcer::Thread::run() {
+  avahi_simple_poll_loop(poll_.get());
   disconnect();
+  ended_.set_value();
+}
+
+void Announcer::Thread::stop() {
+  eventfd_write(stop_.get(), 1);
+  if (ended_.get_future().wait_for(kPatience) == std::future_status::ready) return thread_.join();
+  log::info("discovery: the message bus does not answer, and is not waited for");
+  thread_.detach();
+}
+
+void Announcer::Thread::on_stop(AvahiWatch*, int, AvahiWatchEvent, void* self) {
+  avahi_simple_poll_quit(static_cast<Thread*>(self)->poll_.get());
 }
 
 // A client takes its groups with it.
@@ -113,16 +147,16 @@ void Announcer::Thread::disconnect() {
 void Announcer::Thread::on_timeout(AvahiTimeout*, void* self) { static_cast<Thread*>(self)->connect(); }
 
 void Announcer::Thread::connect_later(unsigned ms) {
-  const AvahiPoll* poll = avahi_threaded_poll_get(poll_.get());
+  const AvahiPoll* poll = avahi_simple_poll_get(poll_.get());
   timeval when{};
   poll->timeout_update(timer_, avahi_elapse_time(&when, ms, 0));
 }
 
 void Announcer::Thread::connect() {
-  avahi_threaded_poll_get(poll_.get())->timeout_update(timer_, nullptr);
+  avahi_simple_poll_get(poll_.get())->timeout_update(timer_, nullptr);
   disconnect();
   int error = AVAHI_OK;
-  client_ = avahi_client_new(avahi_threaded_poll_get(poll_.get()), AVAHI_CLIENT_NO_FAIL, &on_client, this, &error);
+  client_ = avahi_client_new(avahi_simple_poll_get(poll_.get()), AVAHI_CLIENT_NO_FAIL, &on_client, this, &error);
   if (client_) return;
   group_ = nullptr;  // on_client() may have made it
   tell_absence(error);
@@ -209,11 +243,11 @@ bool Announcer::Thread::add_services() {
   return added;
 }
 
-Announcer::Announcer(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
-Announcer::~Announcer() = default;
+Announcer::Announcer(std::shared_ptr<Thread> thread) : thread_(std::move(thread)) {}
+Announcer::~Announcer() { thread_->stop(); }
 
 std::unique_ptr<Announcer> Announcer::start(Service service, std::vector<io::TcpAddress> addresses) {
-  auto thread = std::make_unique<Thread>(std::move(service), std::move(addresses));
+  auto thread = std::make_shared<Thread>(std::move(service), std::move(addresses));
   if (thread->start()) return std::unique_ptr<Announcer>(new Announcer(std::move(thread)));
   log::warning("discovery: no thread can be had; the volume is not announced");
   return nullptr;

@@ -18,13 +18,14 @@ class Announcer {
   // `addresses`: where it is served. For "0.0.0.0" and "::" on all interfaces, else on the one that has the address.
   // Returns at once. Null: no thread can be had, which the log tells.
   static std::unique_ptr<Announcer> start(Service service, std::vector<io::TcpAddress> addresses);
-  // Withdraws it. Waits for a call of the message bus that is under way: at most its 25 s, commonly none.
+  // Withdraws it. Where the message bus does not answer, it waits for 2 s and leaves the thread, which ends when
+  // the bus answers or has gone, or with the process.
   ~Announcer();
 
  private:
   class Thread;
-  explicit Announcer(std::unique_ptr<Thread> thread);
-  std::unique_ptr<Thread> thread_;
+  explicit Announcer(std::shared_ptr<Thread> thread);
+  std::shared_ptr<Thread> thread_;
 };
 
 }  // namespace firn::discovery

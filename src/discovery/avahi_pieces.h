@@ -7,7 +7,6 @@
 #include <avahi-common/error.h>
 #include <avahi-common/simple-watch.h>
 #include <avahi-common/strlst.h>
-#include <avahi-common/thread-watch.h>
 
 #include <memory>
 #include <string>
@@ -24,7 +23,6 @@ struct FreedBy {
 };
 
 using SimplePoll = std::unique_ptr<AvahiSimplePoll, FreedBy<avahi_simple_poll_free>>;
-using ThreadedPoll = std::unique_ptr<AvahiThreadedPoll, FreedBy<avahi_threaded_poll_free>>;
 using Client = std::unique_ptr<AvahiClient, FreedBy<avahi_client_free>>;
 using ServiceBrowser = std::unique_ptr<AvahiServiceBrowser, FreedBy<avahi_service_browser_free>>;
 using ServiceResolver = std::unique_ptr<AvahiServiceResolver, FreedBy<avahi_service_resolver_free>>;

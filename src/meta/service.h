@@ -57,6 +57,7 @@ struct SetAttr {
   const Attr* expected = nullptr;  // borrowed; where the inode is another version (same_version), kStale
   // What somebody was told the ctime is: it becomes later. Without `ctime`.
   std::optional<Timestamp> told_ctime;
+  bool only_checks = false;  // changes nothing, and fails as the change would
 };
 
 struct Removed {

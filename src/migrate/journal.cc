@@ -48,6 +48,7 @@ bool apply_file(std::string_view line, JournalState& state) {
   const auto inode = number<uint64_t>(next_word(line));
   if (!state.interrupted || !device || !source || !inode || !line.empty()) return false;
   state.files[{*device, *source}] = InodeId(*inode);
+  ++state.file_lines;
   return true;
 }
 
@@ -67,6 +68,7 @@ bool apply_content(std::string_view line, JournalState& state) {
   const auto inode = number<uint64_t>(next_word(line));
   if (!state.interrupted || !content || !inode || !line.empty()) return false;
   state.contents.emplace_back(*content, InodeId(*inode));
+  ++state.content_lines;
   return true;
 }
 
@@ -137,8 +139,8 @@ Result<Journal> Journal::open(const std::string& path, const std::string& boot, 
   text.resize(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
   if (ftruncate(fd.get(), static_cast<off_t>(text.size())) != 0) return fail(Status::from_errno(errno, path));
   Journal journal(std::move(fd), before);
-  journal.files_ = before.files.size();
-  journal.contents_ = before.contents.size();
+  journal.files_ = before.file_lines;
+  journal.contents_ = before.content_lines;
   if (text.empty()) TRY(journal.append(std::string(kJournalHead)));
   if (text.empty() && !read) TRY(journal.append("begin unknown 0 0"));
   TRY(journal.append(fmt::format("begin {} {} {}", boot, now.seconds, now.nanoseconds)));

@@ -36,6 +36,8 @@ struct JournalState {
   std::map<FileKey, InodeId> files = {};
   // Contents that earlier runs copied, oldest first. None once `rebooted`.
   std::vector<std::pair<ContentHash, InodeId>> contents = {};
+  // How many lines said so, also of what is no longer known.
+  uint64_t file_lines = 0, content_lines = 0;
 };
 
 // kCorrupt: no firn wrote this.

@@ -69,6 +69,25 @@ TEST_F(JournalFile, FilesWithSeveralNamesAreKnownAfterAKillButNotAfterAReboot) {
   EXPECT_TRUE(open("b", 50).before().rebooted);
 }
 
+// As where a run is killed again and again before it gets any further.
+TEST_F(JournalFile, LinesHaveTheirLimitsOverAllRuns) {
+  for (uint64_t run = 0; run < 5; ++run) {
+    Journal journal = open(run < 3 ? "a" : "b", 10);
+    for (uint64_t i = 0; i < 50'000; ++i) {
+      ASSERT_TRUE(journal.note_file({1, i}, InodeId(1 + run)).ok());
+      ASSERT_TRUE(journal.note_content({}, InodeId(1 + i)).ok());
+    }
+  }
+  std::ifstream lines(path());
+  uint64_t files = 0, contents = 0;
+  for (std::string line; std::getline(lines, line);) {
+    files += line.starts_with("file ");
+    contents += line.starts_with("content ");
+  }
+  EXPECT_EQ(files, 200'000u);
+  EXPECT_EQ(contents, 100'000u);
+}
+
 TEST_F(JournalFile, ContentsAreKnownAfterAKillButNotAfterAReboot) {
   ContentHash content{};
   content.front() = 0x0a;

@@ -163,6 +163,29 @@ TEST_F(MigrationTest, EqualContentsAreToldWhereTheDiskCannotShareThem) {
   EXPECT_EQ(content("without/s/a/two"), std::string(100'000, 'e'));
 }
 
+TEST_F(MigrationTest, WhatIsSharedCountsAlsoWhereTheRestCannotBe) {
+  world_.disk().set_shares_blocks(true);
+  const std::string content(100'000, 'e');
+  for (const char* name : {"one", "two"}) {
+    write(name, content);
+    // Behind a hole: it is shared by itself.
+    std::ofstream file(folder_ / "source" / name, std::ios::in | std::ios::out);
+    file.seekp(1 << 20);
+    file << content;
+  }
+  world_.disk().set_faults(io::fail_nth(io::SimCall::kShareBlocks, 1, {.code = Code::kIo}));
+  Options asked = options();
+  Summary summary = migrate(asked);
+  EXPECT_EQ(summary.tally.equal_files, 1u);
+  EXPECT_GE(summary.tally.shared_bytes, content.size());
+  EXPECT_LT(summary.tally.shared_bytes, 2 * content.size());
+  world_.disk().set_faults(nullptr);
+  asked.into = "/again";
+  summary = migrate(asked);
+  EXPECT_EQ(summary.tally.equal_files, 1u);
+  EXPECT_GE(summary.tally.shared_bytes, 2 * content.size());
+}
+
 TEST_F(MigrationTest, HardLinksFindEachOtherInAnyOrder) {
   write("one", std::string(10'000, '1'));
   migrate();

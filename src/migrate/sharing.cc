@@ -50,35 +50,37 @@ io::Task<Result<uint64_t>> Sharing::share_with(InodeId known, vfs::Handle* handl
   const vfs::Opened opened = CO_TRY(co_await parts_.volume.open(kRoot, known, {.flags = O_RDONLY | O_NOATIME}));
   const std::shared_ptr<io::File> source = parts_.volume.backing(opened.handle);
   const std::shared_ptr<io::File> target = parts_.volume.backing(handle);
-  Result<uint64_t> shared = fail(Code::kUnavailable, "the other file is not on the local disk");
-  if (source && target) shared = co_await share_data(*source, *target);
+  uint64_t shared = 0;
+  Result<void> done = fail(Code::kUnavailable, "the other file is not on the local disk");
+  if (source && target) done = co_await share_data(*source, *target, shared);
   (void)co_await parts_.volume.release(opened.handle);
+  // What is shared already stays so, whatever became of the rest.
+  if (!done && shared == 0) co_return fail(done.error());
   co_return shared;
 }
 
 // By the target's own extents: they begin and end at its file system's blocks.
-io::Task<Result<uint64_t>> Sharing::share_data(io::File& source, io::File& target) {
-  uint64_t shared = 0;
+io::Task<Result<void>> Sharing::share_data(io::File& source, io::File& target, uint64_t& shared) {
   for (uint64_t at = 0;;) {
     const Result<uint64_t> begin = co_await target.seek(io::Seek::kData, at);
-    if (!begin && begin.error() == Code::kNoDevice) co_return shared;
+    if (!begin && begin.error() == Code::kNoDevice) co_return Result<void>();
     if (!begin) co_return fail(begin.error());
     at = CO_TRY(co_await target.seek(io::Seek::kHole, *begin));
-    const uint64_t done = CO_TRY(co_await share_extent(source, target, {*begin, at}));
-    shared += done;
-    if (done < at - *begin) co_return shared;
+    const uint64_t before = shared;
+    CO_TRY(co_await share_extent(source, target, {*begin, at}, shared));
+    if (shared - before < at - *begin) co_return Result<void>();
   }
 }
 
-io::Task<Result<uint64_t>> Sharing::share_extent(io::File& source, io::File& target, Extent extent) {
-  uint64_t at = extent.begin;
-  while (at < extent.end && !progress_.stop.cancelled()) {
+io::Task<Result<void>> Sharing::share_extent(io::File& source, io::File& target, Extent extent, uint64_t& shared) {
+  for (uint64_t at = extent.begin; at < extent.end && !progress_.stop.cancelled();) {
     const uint64_t bytes = std::min(kStepBytes, extent.end - at);
     const uint64_t done = CO_TRY(co_await target.share_blocks_of(source, at, at, bytes));
+    shared += done;
     at += done;
     if (done < bytes) break;
   }
-  co_return at - extent.begin;
+  co_return Result<void>();
 }
 
 }  // namespace firn::migrate

@@ -38,8 +38,9 @@ class Sharing {
 
   // Bytes that share blocks now. kStale: there is no such file any more.
   io::Task<Result<uint64_t>> share_with(InodeId known, vfs::Handle* handle);
-  io::Task<Result<uint64_t>> share_data(io::File& source, io::File& target);
-  io::Task<Result<uint64_t>> share_extent(io::File& source, io::File& target, Extent extent);
+  // These add to `shared` what they have shared, also when they fail.
+  io::Task<Result<void>> share_data(io::File& source, io::File& target, uint64_t& shared);
+  io::Task<Result<void>> share_extent(io::File& source, io::File& target, Extent extent, uint64_t& shared);
   void note_failure(std::string reason);
 
   const Parts& parts_;

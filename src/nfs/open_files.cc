@@ -37,29 +37,30 @@ OpenFiles::File OpenFiles::find(InodeId inode, Purpose purpose) {
   Kept& kept = *found->second;
   kept.used_ns = now_ns();
   order_.splice(order_.begin(), order_, found->second);
-  return purpose == Purpose::kRead && !kept.writer ? kept.reader : kept.writer;
+  return purpose == Purpose::kRead || kept.writes ? kept.file : nullptr;
 }
 
-OpenFiles::File OpenFiles::keep(InodeId inode, Purpose purpose, File file) {
+OpenFiles::Keeping OpenFiles::keep(InodeId inode, Purpose purpose, File file) {
   std::lock_guard lock(mutex_);
   auto found = kept_.find(inode);
   if (found == kept_.end()) {
-    order_.push_front({.inode = inode, .reader = nullptr, .writer = nullptr});
+    order_.push_front({.inode = inode, .file = nullptr});
     found = kept_.emplace(inode, order_.begin()).first;
   }
   Kept& kept = *found->second;
   kept.used_ns = now_ns();
-  File& place = purpose == Purpose::kRead ? kept.reader : kept.writer;
-  if (!place) place = std::move(file);
-  return place;
+  const bool writes = purpose == Purpose::kWrite;
+  if (kept.file && (kept.writes || !writes)) return {.kept = kept.file, .replaced = nullptr};
+  File replaced = std::exchange(kept.file, std::move(file));
+  kept.writes = writes;
+  return {.kept = kept.file, .replaced = std::move(replaced)};
 }
 
 OpenFiles::Order OpenFiles::take_unused() {
-  const auto unused = [](const File& file) { return !file || file.use_count() == 1; };
   Order taken;
   std::lock_guard lock(mutex_);
   for (auto kept = order_.rbegin(); kept != order_.rend(); ++kept) {
-    if (!unused(kept->reader) || !unused(kept->writer)) continue;
+    if (kept->file.use_count() > 1) continue;
     kept_.erase(kept->inode);
     taken.splice(taken.begin(), order_, std::prev(kept.base()));
     break;
@@ -75,8 +76,7 @@ io::Task<Result<FilePlace>> OpenFiles::enter() {
     if (taken_.fetch_add(1) < options_.most) co_return place;
     const Order unused = take_unused();
     if (unused.empty()) co_return fail(Code::kTooManyOpen);
-    for (const File& file : {unused.front().reader, unused.front().writer})
-      if (file) co_await file->close();
+    co_await unused.front().file->close();
   }
 }
 
@@ -87,7 +87,9 @@ io::Task<Result<std::shared_ptr<OpenFile>>> OpenFiles::get(InodeId inode, Purpos
   const int flags = purpose == Purpose::kRead ? O_RDONLY : O_RDWR;
   const vfs::Opened opened = CO_TRY(co_await options_.volume.open(who, inode, {.flags = flags}));
   auto file = std::make_shared<OpenFile>(options_.volume, opened.handle, options_.on_lost, std::move(place));
-  co_return keep(inode, purpose, std::move(file));
+  Keeping now = keep(inode, purpose, std::move(file));
+  if (now.replaced.use_count() == 1) co_await now.replaced->close();
+  co_return now.kept;
 }
 
 void OpenFiles::adopt(InodeId inode, vfs::Handle* handle, FilePlace place) {
@@ -104,8 +106,7 @@ io::Task<void> OpenFiles::forget(InodeId inode) {
     taken.splice(taken.begin(), order_, found->second);
     kept_.erase(found);
   }
-  for (File* file : {&taken.front().reader, &taken.front().writer})
-    if (*file && file->use_count() == 1) co_await (*file)->close();
+  if (const File& file = taken.front().file; file.use_count() == 1) co_await file->close();
 }
 
 bool OpenFiles::empty() const {

@@ -61,7 +61,8 @@ class OpenFile {
 
 // Invariants:
 //  1. At most Options::most files are open; each is kept for at most idle_ns after its last use, and a second.
-//  2. A file is closed when nobody uses it and it is not kept.
+//  2. Of a file one is kept: the one for reading goes when one for writing comes, which reads as well.
+//  3. A file is closed when nobody uses it and it is not kept.
 // Thread-safe; calls need a current reactor. Permissions have been checked by whoever asks.
 class OpenFiles {
  public:
@@ -94,14 +95,19 @@ class OpenFiles {
   using File = std::shared_ptr<OpenFile>;
   struct Kept {
     InodeId inode;
-    File reader, writer;
+    File file;
+    bool writes = false;
     int64_t used_ns = 0;
   };
   using Order = std::list<Kept>;
 
   File find(InodeId inode, Purpose purpose);
-  // The one that is kept from now on: `file`, or one that somebody was quicker with.
-  File keep(InodeId inode, Purpose purpose, File file);
+  // The one that is kept from now on: `file`, or one for as much that somebody was quicker with; and which is no
+  // longer.
+  struct Keeping {
+    File kept, replaced;
+  };
+  Keeping keep(InodeId inode, Purpose purpose, File file);
   Order take_idle(int64_t now_ns);
   // The one that was used the longest time ago and is not any more; none: all are in use.
   Order take_unused();

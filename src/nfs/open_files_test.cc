@@ -39,6 +39,26 @@ io::Task<void> open_one_by_one(OpenFiles& files, std::vector<InodeId> inodes) {
   EXPECT_EQ((co_await files.get(inodes[0], Purpose::kRead)).error().code(), Code::kUnavailable);
 }
 
+// Of two places.
+io::Task<void> read_and_write_one(OpenFiles& files, std::vector<InodeId> inodes) {
+  EXPECT_TRUE(co_await files.get(inodes[0], Purpose::kRead));
+  const auto writer = co_await files.get(inodes[0], Purpose::kWrite);
+  EXPECT_TRUE(writer);
+  const auto reader = co_await files.get(inodes[0], Purpose::kRead);
+  EXPECT_TRUE(reader && *reader == *writer);
+  EXPECT_TRUE(co_await files.get(inodes[1], Purpose::kRead)) << "one file has both places";
+}
+
+TEST(OpenFiles, OfOneFileIsOneThatReadsAndWrites) {
+  vfs::TestWorld world{1, true};
+  ASSERT_TRUE(world.mount());
+  const std::vector<InodeId> inodes = world.run(make_files(world.volume()));
+  OpenFiles files({.volume = world.volume(), .door = 3, .most = 2, .on_lost = [] {}});
+  world.run(read_and_write_one(files, inodes));
+  world.run(files.stop());
+  ASSERT_TRUE(world.unmount());
+}
+
 TEST(OpenFiles, AreNoMoreThanMayBe) {
   vfs::TestWorld world{1, true};
   ASSERT_TRUE(world.mount());

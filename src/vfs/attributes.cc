@@ -108,17 +108,21 @@ io::Task<Result<Attr>> VolumeImpl::apply(const Credentials& who, Node& node, con
   if (change.size) {
     if (!handle && !who.kernel_checked && !change.may_resize)
       CO_TRY(co_await meta_.access(who, node.inode, 2 /* W_OK */));
-    // Made sure of before bytes go.
-    if (attributes.expected) {
-      const meta::SetAttr touch{.expected = attributes.expected, .told_ctime = attributes.told_ctime};
-      CO_TRY(co_await meta_.setattr(who, node.inode, touch));
-    }
+    const meta::SetAttr touch{.expected = attributes.expected, .told_ctime = attributes.told_ctime};
+    const Resize to{.size = *change.size,
+                    .kill_set_ids = attributes.kill_set_ids || !who.privileged(),
+                    .claim = touch.expected ? &touch : nullptr};
     attributes.expected = nullptr;
-    Attr attr = CO_TRY(co_await resize(who, node, *change.size, attributes.kill_set_ids || !who.privileged()));
     attributes.kill_set_ids = false;
-    attributes.mtime_now = false;  // the resize has set it
+    attributes.mtime_now = false;  // the resize sets it
     const bool more = attributes.mode || attributes.uid || attributes.gid || attributes.atime || attributes.mtime ||
                       attributes.atime_now || attributes.flags || attributes.ctime;
+    if (more) {
+      meta::SetAttr check = attributes;
+      check.only_checks = true;
+      CO_TRY(co_await meta_.setattr(who, node.inode, check));
+    }
+    Attr attr = CO_TRY(co_await resize(who, node, to));
     if (!more) co_return attr;
   }
   co_return co_await set_attributes(who, node, attributes);

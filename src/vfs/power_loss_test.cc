@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kBlock = 512;
 constexpr int kFiles = 6;
+constexpr int64_t kSecond = 1'000'000'000;
 
 // Every block says whose it is and in which round it was written.
 struct Stamp {
@@ -40,6 +41,14 @@ class Workload {
     co_return true;
   }
 
+  // Nothing of it is on the local disk any more, but what the tiers do not have.
+  io::Task<void> evict_all() {
+    EXPECT_TRUE(co_await world_.volume().flush_tiers(nullptr, nullptr));
+    for (const std::string& name : names_)
+      if (const auto attr = co_await world_.volume().lookup(root_, kRootInode, name))
+        (void)co_await world_.volume().evict(attr->inode);
+  }
+
   void verify() {
     for (int file = 0; file < kFiles; ++file) verify_file(file);
   }
@@ -50,6 +59,7 @@ class Workload {
   io::Task<void> step() {
     const int file = static_cast<int>(random_.below(kFiles));
     FileLedger& ledger = ledgers_[file];
+    if (tiered_) co_await io::sleep_for(static_cast<int64_t>(random_.below(kSecond)));
     if (tiered_ && random_.below(3) == 0) co_return co_await settle(file);
     if (random_.below(4) == 0) co_return co_await read_here_and_there(file, ledger);
     if (random_.below(8) == 0) {
@@ -178,6 +188,23 @@ class Workload {
   uint64_t rounds_ = 0;
 };
 
+// What reaches the tiers late, or once more, does so while the volume goes on, or after the cut.
+object::testing::Faults bad_faults(uint64_t seed) {
+  switch (seed % 3) {
+    case 0:
+      return {.refused = 0.1, .answer_lost = 0.05};
+    case 1:
+      return {.late = 0.1, .twice = 0.1, .latest_ns = 10 * kSecond};
+    default:
+      return {.refused = 0.05,
+              .answer_lost = 0.1,
+              .late = 0.1,
+              .twice = 0.1,
+              .latest_ns = 60 * kSecond,
+              .max_latency_ns = kSecond / 2};
+  }
+}
+
 void run_seed(uint64_t seed, bool in_bucket) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   const bool tiered = in_bucket || seed % 4 >= 2;
@@ -185,6 +212,7 @@ void run_seed(uint64_t seed, bool in_bucket) {
                   in_bucket ? TestWorld::Tiers::kBucket
                   : tiered  ? TestWorld::Tiers::kTwo
                             : TestWorld::Tiers::kNone);
+  if (tiered) world.set_faults(bad_faults(seed));
   ASSERT_TRUE(world.mount().has_value());
   SeededRandom random(seed * 7919);
   auto& workload = *new Workload(world, seed, tiered);  // frames of the cut run refer to it
@@ -196,6 +224,16 @@ void run_seed(uint64_t seed, bool in_bucket) {
   auto mounted = world.mount();
   ASSERT_TRUE(mounted.has_value()) << mounted.error().to_string();
   workload.verify();
+  if (tiered) {
+    world.everything_arrives();
+    workload.verify();
+    world.run(workload.evict_all());
+    workload.verify();
+    ASSERT_TRUE(world.unmount().has_value());
+    world.everything_arrives();
+    ASSERT_TRUE(world.mount().has_value());
+    workload.verify();
+  }
   ASSERT_TRUE(world.unmount().has_value());
   auto store = data::make_hot_store({.disk = world.disk(), .root = "/hot"});
   auto report = world.run(fsck(world.engine(), *store, {}));

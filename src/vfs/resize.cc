@@ -7,7 +7,17 @@
 
 namespace firn::vfs {
 
-io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids) {
+// The last thing before bytes go: what fails until then has changed nothing.
+io::Task<Result<void>> VolumeImpl::claim(const Credentials& who, Node& node, const Resize& to,
+                                         meta::ContentUpdate& update) {
+  if (!to.claim) co_return Result<void>();
+  const Attr claimed = CO_TRY(co_await meta_.setattr(who, node.inode, *to.claim));
+  update.ctime = std::max(*update.ctime, next_after(claimed.ctime));
+  co_return Result<void>();
+}
+
+io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, Resize to) {
+  const uint64_t size = to.size;
   if (options_.read_only) co_return fail(Code::kReadOnly);
   if (size > static_cast<uint64_t>(INT64_MAX)) co_return fail(Code::kFileTooBig);
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
@@ -20,19 +30,28 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, ui
   Attr told = attr;
   co_await overlay(told);
   update.ctime = std::max(*update.mtime, next_after(told.ctime));
-  update.kill_set_ids = kill_set_ids;
+  update.kill_set_ids = to.kill_set_ids;
   update.witness = who.witness;
   if (node.open && node.open->memory) {
-    if (size <= options_.inline_max_bytes) co_return co_await resize_in_memory(node, size, update);
+    if (size <= options_.inline_max_bytes) {
+      CO_TRY(co_await claim(who, node, to, update));
+      co_return co_await resize_in_memory(node, size, update);
+    }
     CO_TRY(co_await spill(node));
   }
-  if (attr.content.evicted) CO_TRY(co_await (size == 0 ? forget_cold(node, attr) : bring_back(node, attr, &stopping_)));
+  if (attr.content.evicted && size == 0) {
+    CO_TRY(co_await claim(who, node, std::exchange(to, {}), update));
+    CO_TRY(co_await forget_cold(node, attr));
+  } else if (attr.content.evicted) {
+    CO_TRY(co_await bring_back(node, attr, &stopping_));
+  }
   data::ObjectRef object = node.open ? node.open->object : nullptr;
   const bool attached = object != nullptr && (node.open->live || attr.content.settled);
   if (!attached) {
-    if (!attr.content.settled) co_return co_await resize_inline(node, attr, size, update);
+    if (!attr.content.settled) co_return co_await resize_inline(who, node, attr, to, update);
     object = CO_TRY(co_await data_.open(attr.content.backing));
   }
+  CO_TRY(co_await claim(who, node, to, update));
   CO_TRY(co_await object->file().truncate(size));
   note_rewritten(node);
   if (attached && node.open->lent && size > options_.inline_max_bytes) {
@@ -73,14 +92,16 @@ io::Task<Result<Attr>> VolumeImpl::resize_in_memory(Node& node, uint64_t size, m
   co_return changed;
 }
 
-io::Task<Result<Attr>> VolumeImpl::resize_inline(Node& node, const Attr& attr, uint64_t size,
+io::Task<Result<Attr>> VolumeImpl::resize_inline(const Credentials& who, Node& node, const Attr& attr, const Resize& to,
                                                  meta::ContentUpdate update) {
+  const uint64_t size = to.size;
   std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
   if (size <= options_.inline_max_bytes) {
     // Zeros and all: the inline value is as long as the file, which is how recovery knows the size.
     content.resize(size);
     update.inline_data = std::move(content);
     update.allocated_bytes = (size + 511) / 512 * 512;
+    CO_TRY(co_await claim(who, node, to, update));
     Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
     note_change(node);
     co_return changed;
@@ -94,6 +115,7 @@ io::Task<Result<Attr>> VolumeImpl::resize_inline(Node& node, const Attr& attr, u
   update.allocated_bytes = CO_TRY(co_await lent.object->file().stat()).allocated_bytes;
   // The inline value goes: what was durable must stay so in the backing.
   if (!content.empty()) CO_TRY(co_await lent.object->file().sync(true));
+  CO_TRY(co_await claim(who, node, to, update));
   Attr changed = CO_TRY(co_await meta_.update_content(node.inode, update));
   mark_unsynced(node.inode);
   note_change(node);

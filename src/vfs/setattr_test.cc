@@ -70,6 +70,31 @@ TEST_P(SetAttrTest, AGuardRefusesWhateverWasChangedSince) {
   EXPECT_EQ(set(guarded(now())), Code::kOk);
 }
 
+TEST_P(SetAttrTest, ChangesOfSizeThatFailChangeNothing) {
+  write("some bytes");
+  const auto refused = [&](Change change, const meta::Credentials& who, Code why) {
+    pause();
+    const Attr before = now();
+    change.guard = before.ctime;
+    const auto done = world_.run(world_.volume().setattr(who, inode_, change, nullptr));
+    EXPECT_EQ(done ? Code::kOk : done.error().code(), why);
+    EXPECT_EQ(now().size, 10u);
+    EXPECT_TRUE(meta::same_version(now(), before)) << "its ctime has moved";
+  };
+  const auto refuse_all = [&] {
+    refused({.attributes = {}, .size = UINT64_MAX}, root_, Code::kFileTooBig);
+    const meta::Credentials other{.uid = 5, .gid = 5};
+    refused({.attributes = {}, .size = 3}, other, Code::kAccessDenied);
+    refused({.attributes = {.uid = 5}, .size = 3, .may_resize = true}, other, Code::kNotPermitted);
+    ASSERT_EQ(set({.attributes = {.flags = meta::kFlagImmutable}, .size = std::nullopt}), Code::kOk);
+    refused({.attributes = {}, .size = 3}, root_, Code::kNotPermitted);
+    ASSERT_EQ(set({.attributes = {.flags = 0}, .size = std::nullopt}), Code::kOk);
+  };
+  refuse_all();
+  close();
+  refuse_all();
+}
+
 // Counts in the time of modification. What is read must still be so when it is written.
 io::Task<void> count(Volume& volume, InodeId inode, int times, io::Gate::Entry) {
   const meta::Credentials root;

@@ -10,6 +10,15 @@ namespace firn::vfs {
 
 using io::abandon;
 
+namespace {
+
+io::Task<void> resume(std::shared_ptr<object::testing::LateRequests> late) {
+  late->resume();
+  co_return;
+}
+
+}  // namespace
+
 TestWorld::TestWorld(uint64_t seed, bool holds_in_memory, Tiers tiers)
     : seed_(seed), holds_in_memory_(holds_in_memory), tiers_kind_(tiers), random_(seed) {
   reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed, .shuffle = true});
@@ -47,6 +56,16 @@ io::Task<Result<void>> TestWorld::open_from_bucket() {
 
 TestWorld::~TestWorld() {
   if (volume_) (void)unmount();
+  everything_arrives();
+}
+
+void TestWorld::set_faults(const object::testing::Faults& faults) {
+  for (Place* place : {near_.get(), far_.get()}) place->faulty.set_faults(faults);
+}
+
+void TestWorld::everything_arrives() {
+  for (Place* place : {near_.get(), far_.get()})
+    if (place) run(place->late->all_arrive());
 }
 
 Result<void> TestWorld::mount() {
@@ -128,6 +147,7 @@ Result<void> TestWorld::unmount() {
 }
 
 void TestWorld::cut_power() {
+  const Timestamp time = reactor_->clock().now();
   // What was running is never resumed: its frames are left behind, as a real power cut would leave them.
   abandon(volume_.release());
   abandon(hydrator_.release());
@@ -142,10 +162,12 @@ void TestWorld::cut_power() {
   abandon(reactor_.release());
   abandon(pool_.release());
   ++boots_;
-  reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed_ + boots_, .shuffle = true});
+  reactor_ = std::make_unique<io::SimReactor>(io::SimOptions{.seed = seed_ + boots_, .shuffle = true, .start = time});
   pool_ = std::make_unique<io::SimBlockingPool>(*reactor_);
   disk_ = std::move(after);
   if (!in_bucket()) engine_->crash();
+  for (Place* place : {near_.get(), far_.get()})
+    if (place) run(resume(place->late));
 }
 
 }  // namespace firn::vfs

@@ -53,8 +53,13 @@ class TestWorld {
   Result<void> unmount();
   // The local disk is gone, and a new one in its place; the metadata came back from elsewhere. After unmount().
   void lose_disk();
-  // Everything that was not synced may be lost, in any combination; the volume is down afterwards.
+  // Everything that was not synced may be lost, in any combination; the volume is down afterwards. Requests that are
+  // under way to the tiers still arrive.
   void cut_power();
+  // With tiers: of both, from now on.
+  void set_faults(const object::testing::Faults& faults);
+  // Nothing is under way to the tiers any more.
+  void everything_arrives();
 
   // What the metadata takes of hot_max; at any time.
   uint64_t metadata_bytes = 0;

@@ -114,6 +114,20 @@ TEST_F(TiersTest, WritingBringsItBackFirst) {
   EXPECT_TRUE(read("f") == content);
 }
 
+TEST_F(TiersTest, AGuardedCutOfWhatCannotComeBackChangesNothing) {
+  make_cold("f");
+  for (TestWorld::Place* tier : {&world_.near(), &world_.far()}) tier->faulty.set_down(true);
+  const Attr before = stat("f");
+  const Change cut{.attributes = {}, .size = 5000, .guard = before.ctime};
+  const auto done = world_.run(volume().setattr(root_, before.inode, cut, nullptr));
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error(), Code::kStale) << done.error().to_string();
+  EXPECT_TRUE(meta::same_version(stat("f"), before));
+  for (TestWorld::Place* tier : {&world_.near(), &world_.far()}) tier->faulty.set_down(false);
+  EXPECT_TRUE(world_.run(volume().setattr(root_, before.inode, cut, nullptr)));
+  EXPECT_EQ(stat("f").size, 5000u);
+}
+
 TEST_F(TiersTest, CuttingToNothingBringsNothingBack) {
   make_cold("f");
   const uint64_t gets = world_.near().faulty.requests(object::Kind::kGet);
@@ -286,6 +300,32 @@ TEST_F(TiersTest, ALostDiskDuringWritesLeavesWholeVersions) {
 
 io::Task<void> sync_then_tell(Volume* volume, Handle* handle, std::optional<Result<void>>* synced) {
   *synced = co_await volume->fsync(handle, false);
+}
+
+// What it takes until its first failure, as a large upload may, does not count.
+TEST(TiersInBucket, PatienceOfAnFsyncIsCountedFromTheFirstFailure) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  TestWorld world(5, false, TestWorld::Tiers::kBucket);
+  ASSERT_TRUE(world.mount());
+  Volume& volume = world.volume();
+  const auto opened = world.run(volume.create({}, kRootInode, "f", {.mode = 0644}, {.flags = O_WRONLY}));
+  ASSERT_TRUE(opened);
+  const std::string content = noise(kBytes, 1);
+  ASSERT_TRUE(world.run(volume.write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
+  // The log, which is to say first what is uploaded, tries for five minutes before it tells of a failure.
+  world.far().faulty.set_faults({.refused = 1, .min_latency_ns = 9 * kSecond});
+  std::optional<Result<void>> synced;
+  const auto begin = [&]() -> io::Task<void> {
+    io::detach(sync_then_tell(&volume, opened->handle, &synced));
+    co_await io::sleep_for(500 * kSecond);
+  };
+  world.run(begin());
+  EXPECT_FALSE(synced) << "it has lost its patience";
+  world.far().faulty.set_faults({});
+  world.run(io::sleep_for(100 * kSecond));
+  ASSERT_TRUE(synced);
+  EXPECT_TRUE(*synced) << synced->error().to_string();
+  EXPECT_TRUE(world.run(volume.release(opened->handle)));
 }
 
 TEST(TiersInBucket, AnFsyncThatWaitsForTheStoreStopsNoUploads) {

@@ -208,9 +208,16 @@ class VolumeImpl final : public Volume {
   io::Task<void> note_access(InodeId inode, Timestamp time);
 
   // ---- resize.cc ----
-  io::Task<Result<Attr>> resize(const Credentials& who, Node& node, uint64_t size, bool kill_set_ids);
+  struct Resize {
+    uint64_t size = 0;
+    bool kill_set_ids = false;
+    const meta::SetAttr* claim = nullptr;  // borrowed; made before bytes go, and nothing is changed where it fails
+  };
+  io::Task<Result<Attr>> resize(const Credentials& who, Node& node, Resize to);
+  io::Task<Result<void>> claim(const Credentials& who, Node& node, const Resize& to, meta::ContentUpdate& update);
   io::Task<Result<Attr>> resize_in_memory(Node& node, uint64_t size, meta::ContentUpdate update);
-  io::Task<Result<Attr>> resize_inline(Node& node, const Attr& attr, uint64_t size, meta::ContentUpdate update);
+  io::Task<Result<Attr>> resize_inline(const Credentials& who, Node& node, const Attr& attr, const Resize& to,
+                                       meta::ContentUpdate update);
   // Record and object agree now.
   io::Task<Result<void>> rebase(Node& node);
   static void rebase_on(Node& node, const io::FileStat& stat);

@@ -1,9 +1,13 @@
 """Parts of uploads that nobody goes on with: the daemon removes them, and nothing else."""
 import json
+import os
+import signal
 import time
 import unittest
 
 from served import ServedTest
+
+LARGE = (64 << 20) + 1  # goes in parts
 
 
 class PartsTest(ServedTest):
@@ -49,6 +53,22 @@ class PartsTest(ServedTest):
         while time.monotonic() - begun < 9:
             self.assertTrue(only_one_in_use())
         self.wait_until(lambda: self.names() == stays, "what is not gone on with any more stays")
+
+    def test_what_a_put_that_dies_as_it_publishes_leaves_goes_too(self):
+        self.part_lifetime("3s")
+        self.serve()
+        source = self.folder / "source"
+        source.touch()
+        os.truncate(source, LARGE)
+        for step, left in (("put.before_move", ".f.firn-part"), ("put.after_move", "f")):
+            died = self.firn("put", source, f"{self.volume}:/f", env={**os.environ, "FIRN_FAILPOINT": step})
+            self.assertEqual(died.returncode, -signal.SIGKILL, died.stderr)
+            found = self.ask("GET", "/v1/meta/" + left)
+            self.assertEqual((found.status, found.json()["size"]), (200, LARGE))
+            self.wait_until(lambda: ".f.firn-part" not in self.names(), "what it left stays")
+        self.assertEqual(self.names(), ["f"])
+        self.succeed("put", source, f"{self.volume}:/whole")
+        self.assertEqual(self.ask("GET", "/v1/meta/whole").json()["xattrs"], {})
 
     def test_they_can_be_kept_for_ever(self):
         self.part_lifetime("0s")

@@ -1,5 +1,6 @@
 """Progress of what takes long: on a terminal how fast it goes and how long it still takes, and nothing elsewhere."""
 import contextlib
+import json
 import os
 import pty
 import re
@@ -31,6 +32,27 @@ class SlowServer(Relay):
     def pass_on(self, source, sink, to_server):
         while data := source.recv(self.PIECE):
             time.sleep(self.delay_s / 2 + len(data) / self.bytes_per_s)
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+class ShortPages(Relay):
+    """Listings come by so few entries at once, and something happens before the second page."""
+
+    def __init__(self, port, entries, between):
+        self.limit, self.between, self.asked, self.pages = f"limit={entries:05}".encode(), between, 0, []
+        super().__init__(port)
+
+    def pass_on(self, source, sink, to_server):
+        while data := source.recv(self.PIECE):
+            if to_server and b"limit=10000" in data:
+                data = data.replace(b"limit=10000", self.limit)
+                self.asked += 1
+                if self.asked == 2:
+                    self.between()
+            if not to_server and b'"entries"' in data:
+                listed = json.loads(data[data.index(b"\r\n\r\n") + 4:])
+                self.pages.append([entry["name"] for entry in listed["entries"]])
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
 
@@ -204,6 +226,27 @@ class RemovalTest(ServedTest):
         if done.returncode != 0:
             self.assertIn("others keep putting something there", done.stderr)
         self.firn("rm", "-rf", f"{self.volume}:/tree")
+        self.assertEqual(self.names(), [])
+
+    def test_a_folder_that_came_where_the_listing_had_passed(self):
+        """Of it the next page has what is in it, and not itself."""
+        for folder, names in (("tree", "abcd"), ("aside", "xy")):
+            self.ask("POST", f"/v1/mkdir?path=/{folder}")
+            for name in names:
+                self.assertEqual(self.ask("PUT", f"/v1/files/{folder}/{name}", b"x").status, 201)
+
+        def between_pages():
+            self.ask("DELETE", "/v1/files/tree/c")
+            self.assertEqual(self.ask("POST", "/v1/move?from=/aside&to=/tree/c").status, 204)
+
+        relay = ShortPages(self.port, 3, between_pages)
+        try:
+            done = self.firn("rm", "-r", "--url", f"http://127.0.0.1:{relay.port}", "/tree",
+                             env={**os.environ, "FIRN_TOKEN": self.token("--write")})
+        finally:
+            relay.close()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(relay.pages[1], ["c/x", "c/y", "d"])
         self.assertEqual(self.names(), [])
 
     def test_a_failure_ends_it(self):

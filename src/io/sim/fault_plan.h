@@ -33,6 +33,7 @@ enum class SimCall : uint8_t {
   kFileStat,
   kSetTimes,
   kCopy,
+  kShareBlocks,
 };
 
 struct SimCallInfo {

@@ -20,6 +20,7 @@ struct SimDiskOptions {
   // Each call takes this long of virtual time, uniformly.
   int64_t min_latency_ns = 1'000;
   int64_t max_latency_ns = 50'000;
+  bool shares_blocks = false;  // whether files can have blocks together (what they take counts for each all the same)
 };
 
 // What survives a power cut:
@@ -40,6 +41,8 @@ class SimDisk final : public Disk {
 
   // Replaces the plan; null: no faults.
   void set_faults(FaultPlan faults) { faults_ = std::move(faults); }
+  // Files may share blocks from now on. Not before: as on most file systems.
+  void set_shares_blocks(bool shares) { options_.shares_blocks = shares; }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
   uint64_t used_bytes() const { return used_sectors_ * internal::kSectorBytes; }
   // How many calls there have been, so that a test can fail each of them in turn.

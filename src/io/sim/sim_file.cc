@@ -163,4 +163,18 @@ Task<Result<uint64_t>> SimFile::copy_from(File& source, uint64_t source_offset, 
   co_return count;
 }
 
+// Nobody can see it but by what it returns: no content changes.
+Task<Result<uint64_t>> SimFile::share_blocks_of(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) {
+  CO_TRY(co_await disk_.begin_query(SimCall::kShareBlocks, path_));
+  if (!disk_.options_.shares_blocks) co_return fail(Code::kNotSupported);
+  auto* from = dynamic_cast<SimFile*>(&source);
+  CHECK(from && &from->disk_ == &disk_);
+  std::vector<std::byte> theirs(bytes), ours(bytes);
+  theirs.resize(from->node_->read(source_offset, theirs));
+  ours.resize(node_->read(offset, ours));
+  const auto differ = std::ranges::mismatch(theirs, ours);
+  const auto equal = static_cast<uint64_t>(differ.in1 - theirs.begin());
+  co_return differ.in2 == ours.end() ? equal : equal / internal::kSectorBytes* internal::kSectorBytes;
+}
+
 }  // namespace firn::io

@@ -23,6 +23,8 @@ class SimFile final : public File {
   Task<Result<void>> set_times(Timestamp atime, Timestamp mtime) override;
   Task<Result<size_t>> write_pages(uint64_t offset, std::span<const std::byte> data) override;
   Task<Result<uint64_t>> copy_from(File& source, uint64_t source_offset, uint64_t offset, uint64_t bytes) override;
+  Task<Result<uint64_t>> share_blocks_of(File& source, uint64_t source_offset, uint64_t offset,
+                                         uint64_t bytes) override;
 
  private:
   // A write through the page cache.

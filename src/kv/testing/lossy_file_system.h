@@ -24,7 +24,10 @@ namespace firn::kv::testing {
 // Paths are flat names with slashes: folders exist as soon as something is put in them.
 class LossyFileSystem final : public rocksdb::FileSystem {
  public:
-  struct File;  // lossy_file_system.cc
+  struct File {
+    std::string bytes;
+    std::string synced;
+  };
   using Ref = std::shared_ptr<File>;
   using Options = rocksdb::IOOptions;
   using Debug = rocksdb::IODebugContext;

@@ -79,6 +79,7 @@ io::Task<Result<Attr>> attempt(Mutation& m, const Credentials& who, InodeId id, 
   Inode* inode = CO_TRY(co_await m.inode(id));
   CO_TRY(check_version(change.expected, *inode));
   CO_TRY(check_setattr(who, *inode, change));
+  if (change.only_checks) co_return inode->attr;
   apply_owner(who, change, inode->attr);
   if (change.mode) apply_mode(who, change, *inode);
   if (change.flags) inode->attr.flags = *change.flags;

@@ -69,6 +69,24 @@ TEST(BucketVolume, AWriterWhoseLastObjectTheStoreForgotLearnsOfATakeOver) {
   }
 }
 
+// The store has forgotten what stood before its successor's fence, so that its own next place stays free; and it never
+// pauses.
+TEST(BucketVolume, AWriterBehindAHoleThatGoesOnAndOnLearnsOfATakeOverWithinAHeartbeat) {
+  BucketWorld world(40);
+  Session former(world), successor(world);
+  ASSERT_TRUE(former.open().ok());
+  for (int i = 0; i < 90; ++i) {
+    ASSERT_TRUE(former.put("k", std::to_string(i)).ok());
+    world.wait(kSecond);
+  }
+  ASSERT_TRUE(world.run(world.mem->remove(log_key(former.shipper->status().next_log - 1), {})));
+  ASSERT_TRUE(successor.open().ok());
+  const int64_t taken_over = world.now();
+  while (former.put("k", "a new value").ok() && world.now() - taken_over < 1000 * kSecond) world.wait(kSecond);
+  EXPECT_LE(world.now() - taken_over, ShipOptions().heartbeat_ns + kSecond);
+  EXPECT_EQ(former.shipper->fenced(), Code::kNotPermitted);
+}
+
 TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -135,6 +153,44 @@ TEST(BucketVolume, AWriterThatGoesOnAndOnIsTakenOver) {
     ASSERT_TRUE(held) << held.error().to_string();
     EXPECT_EQ(writer.shipper->fenced(), Code::kNotPermitted);
   }
+}
+
+// How many of its gets are under way at once.
+class CountingStore final : public object::testing::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Task<Result<object::Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
+    most_ = std::max(most_, ++now_);
+    Result<object::Fetched> got = co_await ForwardingStore::get(std::move(key), offset, bytes, until);
+    --now_;
+    co_return got;
+  }
+  size_t most() const { return most_; }
+
+ private:
+  size_t now_ = 0, most_ = 0;
+};
+
+// It is a hundred places further by each answer, until it needs a root.
+TEST(BucketVolume, WhoFollowsAWriterThatGoesOnAsksForNoMoreThanSoManyPlacesAtOnce) {
+  BucketWorld world(41);
+  Session writer(world, {.min_latency_ns = kSecond / 1000, .max_latency_ns = kSecond / 500});
+  Way slow(world, {.min_latency_ns = kSecond / 5, .max_latency_ns = kSecond / 4});
+  CountingStore counting(slow.bucket.store);
+  const Bucket bucket{.store = counting, .pool = world.pool, .random = world.random};
+  ASSERT_TRUE(writer.open({.root_log_objects = 5000}).ok());
+  Result<Writership> held;
+  const auto both = [&]() -> Task<void> {
+    io::Gate gate;
+    io::detach(write_on(&writer, gate.enter()));
+    co_await io::sleep_for(kSecond);
+    held = co_await take_over(bucket, {.volume = kVolume});
+    co_await gate.close();
+  };
+  world.run(both());
+  ASSERT_TRUE(held) << held.error().to_string();
+  EXPECT_EQ(writer.shipper->fenced(), Code::kNotPermitted);
+  EXPECT_EQ(counting.most(), 64u);
 }
 
 TEST(BucketVolume, AWriterThatSleptForLongerThanTheLogIsKeptAcknowledgesNothing) {

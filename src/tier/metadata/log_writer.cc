@@ -39,6 +39,7 @@ io::Task<Result<void>> LogWriter::put(Prepared object, io::CancelToken* token) {
   failpoint("log.after_put");
   if (other) co_return fail(fence_by(*other));
   next_.store(object.envelope.number + 1, std::memory_order_release);
+  fence_is_due_ = false;
   // An earlier attempt may have arrived, and a fence after it since.
   renew_lease(object.made_ns);
   co_return Result<void>();
@@ -55,9 +56,9 @@ io::Task<Result<void>> LogWriter::confirm(io::CancelToken* token) {
 
 io::Task<Result<void>> LogWriter::glance(io::CancelToken* token) {
   if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
-  const bool at_root = !looked_for_root_;
-  CO_TRY(co_await (at_root ? look_for_root(token) : look_for_fence(token)));
-  looked_for_root_ = at_root;
+  const bool at_fence = fence_is_due_;
+  CO_TRY(co_await (at_fence ? look_for_fence(token) : look_for_root(token)));
+  fence_is_due_ = !at_fence;
   co_return Result<void>();
 }
 

@@ -41,7 +41,8 @@ class LogWriter {
   // Asks whether somebody has taken over; renews the lease if not. Two requests at once. kNotPermitted: fenced. May run
   // beside a put.
   io::Task<Result<void>> confirm(io::CancelToken* token);
-  // With one request, which looks for a successor's root and for its fence by turns; does not renew the lease.
+  // With one request, which looks for a successor's root, and for its fence by turns where nothing was put meanwhile;
+  // does not renew the lease. May run beside a put.
   io::Task<Result<void>> glance(io::CancelToken* token);
   // A root of this writer is there.
   void note_root(uint64_t number) { newest_root_.store(number, std::memory_order_release); }
@@ -77,7 +78,7 @@ class LogWriter {
   const std::function<void(const Status&)> on_fenced_;
   std::atomic<uint64_t> next_;
   std::atomic<uint64_t> newest_root_;  // that is known
-  bool looked_for_root_ = false;       // by the last glance()
+  bool fence_is_due_ = false;          // for the next glance(): nothing was put since the last, which was at the root
   std::atomic<int64_t> lease_until_ns_;
   std::atomic<bool> is_fenced_ = false;
   mutable std::mutex fenced_mutex_;  // guards fenced_

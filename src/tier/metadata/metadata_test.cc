@@ -90,6 +90,21 @@ TEST(BucketVolume, ASyncIsOnePutAndManyShareIt) {
             21u);  // 320 syncs; who is woken last rides with the next one
 }
 
+TEST(BucketVolume, BusyItCostsAPutForEachSyncAndARequestAMinute) {
+  BucketWorld world(3);
+  Session session(world);
+  ASSERT_TRUE(session.open({.root_log_objects = 10'000}).ok());
+  const auto of_kind = [&](Kind kind) { return session.way.faulty->requests(kind); };
+  const uint64_t before = session.requests(), puts = of_kind(Kind::kPut), heads = of_kind(Kind::kHead);
+  for (int i = 0; i < 3600; ++i) {
+    ASSERT_TRUE(session.put("a", std::to_string(i)).ok());
+    world.wait(kSecond);
+  }
+  EXPECT_EQ(of_kind(Kind::kPut) - puts, 3600u);
+  EXPECT_LE(of_kind(Kind::kHead) - heads, 60u);
+  EXPECT_LE(session.requests() - before, 3660u);
+}
+
 TEST(BucketVolume, IdleItCostsARequestAMinute) {
   BucketWorld world(4);
   Session session(world);

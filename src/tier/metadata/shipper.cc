@@ -45,7 +45,6 @@ void MetadataShipper::start(kv::ShippingSource& source, StartFrom from) {
   lease_.start();
   pins_.start(publisher_.root().root.first_pin);
   source_ = &source;
-  last_contact_ns_ = monotonic_ns();
   if (from == StartFrom::kDatabase) queue_.stop();
   const kv::Version base = source.set_commit_sink(&queue_);
   {
@@ -54,6 +53,7 @@ void MetadataShipper::start(kv::ShippingSource& source, StartFrom from) {
     if (from == StartFrom::kBucket) logged_ = shipped_ = base;
   }
   io::detach(run_log(gate_.enter()));
+  if (options_.keep_lease) io::detach(run_heartbeat(gate_.enter()));
   io::detach(run_roots(gate_.enter()));
 }
 
@@ -82,8 +82,7 @@ int64_t MetadataShipper::time_to_act() {
     return std::max<int64_t>(0, oldest_ns_ + options_.flush_interval_ns - now);
   }
   // Until a root makes good what is missing from the log, nothing is complete.
-  if (releasing_) return waits_for_root_ ? kForeverNs : 0;
-  return options_.keep_lease ? std::max<int64_t>(0, last_contact_ns_ + options_.heartbeat_ns - now) : kForeverNs;
+  return releasing_ && !waits_for_root_ ? 0 : kForeverNs;
 }
 
 io::Task<Result<void>> MetadataShipper::act() {
@@ -95,10 +94,7 @@ io::Task<Result<void>> MetadataShipper::act() {
     CO_TRY(co_await put_until_done(LogKind::kRelease, {}));
     has_released_ = true;
     end(Status(Code::kUnavailable, "the volume has been released"));
-    co_return Result<void>();
   }
-  CO_TRY(co_await log_.glance(&token_));
-  last_contact_ns_ = monotonic_ns();
   co_return Result<void>();
 }
 
@@ -140,6 +136,19 @@ io::Task<Result<void>> MetadataShipper::put_break() {
   co_return Result<void>();
 }
 
+io::Task<void> MetadataShipper::run_heartbeat(io::Gate::Entry) {
+  for (int failures = 0; !ended();) {
+    if (failures > 0)
+      co_await pause(failures);
+    else if (!co_await io::sleep_for(options_.heartbeat_ns, &token_))
+      break;
+    if (ended()) break;
+    const Result<void> done = co_await log_.glance(&token_);
+    note(done);
+    failures = done ? 0 : failures + 1;
+  }
+}
+
 // Fails only when there is to be no other attempt.
 io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string payload) {
   const LogWriter::Prepared object = co_await log_.prepare(kind, std::move(payload));
@@ -153,7 +162,6 @@ io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string
     co_await pause(failures);
     if (ended()) co_return done;
   }
-  last_contact_ns_ = monotonic_ns();
   co_return Result<void>();
 }
 

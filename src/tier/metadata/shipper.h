@@ -43,8 +43,7 @@ struct ShipOptions {
   size_t tables_in_flight = 2;
   Bytes16 database{};  // as for take_over()
   RetentionOptions retention;
-  // Whether to ask every heartbeat_ns, when there is nothing to ship, if this is still the writer. One request each
-  // time.
+  // Whether to ask every heartbeat_ns, beside what is shipped, if this is still the writer. One request each time.
   bool keep_lease = true;
   // For how long after a request that found this the writer lease() holds. To be that of TakeOverOptions, or shorter.
   int64_t lease_ns = 5'000'000'000;
@@ -136,6 +135,7 @@ class MetadataShipper {
   };
 
   io::Task<void> run_log(io::Gate::Entry entry);
+  io::Task<void> run_heartbeat(io::Gate::Entry entry);
   int64_t time_to_act();
   io::Task<Result<void>> act();
   io::Task<Result<void>> ship(LogQueue::Load load);
@@ -175,7 +175,6 @@ class MetadataShipper {
   uint64_t breaks_ = 0;          // in this log so far; what was begun before one is void
   bool waits_for_root_ = false;  // there was a break, and no root since
   bool releasing_ = false, has_released_ = false;
-  int64_t last_contact_ns_ = 0;
   uint64_t since_root_bytes_ = 0, since_root_objects_ = 0;
 
   mutable std::mutex state_mutex_;  // guards the rest
