@@ -36,7 +36,9 @@ Result<void> write_all(int fd, std::string_view text) {
 }
 
 Result<io::UniqueFd> open_list(const std::string& path) {
-  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd && errno == ELOOP)
+    return fail(Code::kInvalid, path + ": is a symbolic link; a report is not written through one");
   if (!fd) return fail(Status::from_errno(errno, path));
   return fd;
 }
