@@ -137,7 +137,7 @@ Result<std::string> status_text(const Served& served) {
 
 // What waits to be uploaded, without the files' names.
 Result<std::string> pending_text(const Served& served, bool with_paths) {
-  const std::string answer = TRY(ask(served, "/v1/wal?limit=1000"));
+  const std::string answer = TRY(ask(served, "/v1/admin/wal?limit=1000"));
   nlohmann::json body = TRY(parse_answer(answer));
   if (!with_paths)
     for (nlohmann::json& file : body["pending"]) {
