@@ -1,12 +1,11 @@
 // firn stat
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/date_text.h"
 #include "cli/json.h"
 #include "cli/target.h"
 
@@ -20,9 +19,10 @@ struct Arguments {
 
 // "2026-11-22 12:47:15.850528377 +0100", of seconds since 1970 with nine decimals.
 std::string time_text(const std::string& seconds) {
-  const auto local = fmt::localtime(static_cast<std::time_t>(std::strtoll(seconds.c_str(), nullptr, 10)));
   const size_t point = std::min(seconds.find('.'), seconds.size());
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}{} {:%z}", local, seconds.substr(point), local);
+  const size_t end = std::min(seconds.find_first_not_of("0123456789", point + 1), seconds.size());
+  const std::string fraction = point < end ? seconds.substr(point, end - point) : "";
+  return date_text(seconds, "%Y-%m-%d %H:%M:%S" + fraction + " %z");
 }
 
 void print_attributes(const std::string& path, const nlohmann::json& attr) {

@@ -72,9 +72,9 @@ std::string flushed(const json& done) {
   // What an upload that was under way took is not counted here.
   if (done.value("uploaded_files", uint64_t{0}) == 0 && done.value("shared_bytes", uint64_t{0}) == 0)
     return "nothing was left to upload" + postponed;
-  return fmt::format("uploaded {} files: {} in {} blobs{}{}", done.value("uploaded_files", 0),
-                     size_of(done, "uploaded_bytes"), done.value("blobs", 0),
-                     done.value("shared_bytes", 0) > 0
+  return fmt::format("uploaded {} files: {} in {} blobs{}{}", done.value("uploaded_files", uint64_t{0}),
+                     size_of(done, "uploaded_bytes"), done.value("blobs", uint64_t{0}),
+                     done.value("shared_bytes", uint64_t{0}) > 0
                          ? fmt::format("; {} that equal chunks have were not sent again", size_of(done, "shared_bytes"))
                          : "",
                      postponed);
@@ -94,8 +94,8 @@ Result<int> evict(const Arguments& arguments) {
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", 0), size_of(done, "evicted_bytes"),
-               count_of(done, "pinned", "; {} stay: they are pinned"),
+    fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", uint64_t{0}),
+               size_of(done, "evicted_bytes"), count_of(done, "pinned", "; {} stay: they are pinned"),
                count_of(done, "local_only", "; {} stay: they skip every tier"),
                count_of(done, "busy", "; {} stay: they are open, or not in every colder tier yet (firn tier flush)"));
   return kExitOk;
@@ -106,7 +106,7 @@ Result<int> warm(const Arguments& arguments) {
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("fetched {} files, {}\n", done.value("warmed_files", 0), size_of(done, "warmed_bytes"));
+    fmt::print("fetched {} files, {}\n", done.value("warmed_files", uint64_t{0}), size_of(done, "warmed_bytes"));
   return kExitOk;
 }
 
