@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/date_text.h"
 #include "cli/json.h"
@@ -25,14 +26,19 @@ std::string time_text(const std::string& seconds) {
   return date_text(seconds, "%Y-%m-%d %H:%M:%S" + fraction + " %z");
 }
 
+std::string text_of(std::string_view key, const nlohmann::json& value) {
+  const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
+  if (key.ends_with("time")) return time_text(text);
+  const bool is_large = (key == "size" || key == "allocated") && value.is_number_unsigned() && value >= 1024;
+  return is_large ? fmt::format("{} ({})", text, human_size(value.get<uint64_t>())) : text;
+}
+
 void print_attributes(const std::string& path, const nlohmann::json& attr) {
   fmt::print("{}\n", path);
   for (const char* key : {"type", "target", "inode", "mode", "nlink", "uid", "gid", "size", "allocated", "mtime",
                           "ctime", "atime", "btime"}) {
     if (!attr.contains(key)) continue;
-    const auto& value = attr.at(key);
-    const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
-    fmt::print("  {:<10} {}\n", key, std::string_view(key).ends_with("time") ? time_text(text) : text);
+    fmt::print("  {:<10} {}\n", key, text_of(key, attr.at(key)));
   }
 }
 

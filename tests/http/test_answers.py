@@ -81,6 +81,12 @@ class Answers(FirnTest):
         event = self.ask({"event": "created", "time": FAR_S, "path": "/f"}, "events", "/", "--no-follow")
         self.assertRegex(event.stdout, rf"^{FAR_S} created +/f\n$")
 
+    def test_sizes_are_for_people(self):
+        listed = self.ask({"entries": [{"name": "f", "size": 3 << 20}], "next": None}, "tier", "ls", "/")
+        self.assertRegex(listed.stdout, r" 3\.00 MiB .* f\n")
+        shown = self.ask({"type": "file", "size": 1536, "allocated": 100}, "stat", "/f")
+        self.assertRegex(shown.stdout, r"size +1536 \(1\.50 KiB\)\n +allocated +100\n")
+
     def test_large_numbers_are_shown_whole(self):
         large = 2**33 + 7
         listed = self.ask({"entries": [{**ENTRY, "nlink": large, "uid": 2**32 - 1}], "next": None}, "ls", "-l", "/")
