@@ -123,6 +123,17 @@ class Tokens(ServedTest):
         self.assertIn('"done":true', done.stdout)
         self.assertIn('"copied"', report.read_text())
 
+    def test_work_that_fails_at_once_has_a_status_of_its_own(self):
+        admin = self.token("--admin")
+        self.serve()
+        for work in ("evict", "warm", "flush"):
+            refused = self.ask("POST", f"/v1/admin/{work}?path=/none", token=admin)
+            self.assertEqual((refused.status, refused.headers["content-type"]), (404, "application/problem+json"), work)
+        url = f"http://127.0.0.1:{self.port}/v1/admin"
+        authorization = ("-H", f"Authorization: Bearer {admin}")
+        self.assertEqual(self.curl("-f", "-X", "POST", *authorization, f"{url}/evict?path=/none").returncode, 22)
+        self.assertIn('"done":true', self.curl("-f", "-X", "POST", *authorization, f"{url}/evict?path=/").stdout)
+
     def test_they_expire(self):
         self.token("--expires", "30d")
         token = self.token("--expires", "1s")
