@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "cli/command_tree.h"
 #include "cli/completion.h"
@@ -106,6 +107,15 @@ int misused(const CLI::App& app, const CLI::ParseError& error) {
   const std::string command = used.empty() ? "" : used.front()->get_name();
   return misuse(fmt::format("{}{}; see: firn help{}", command.empty() ? "" : command + ": ", error.what(),
                             command.empty() ? "" : " " + command));
+}
+
+// The JSON parser's library throws where a value is not of the type that it is asked for.
+Result<int> perform(const Action& action) {
+  try {
+    return action();
+  } catch (const nlohmann::json::exception& error) {
+    return fail(Code::kIo, fmt::format("the daemon's answer makes no sense: {}", error.what()));
+  }
 }
 
 // Before it is known what the command is: what cannot be parsed is told as JSON, too.
@@ -228,7 +238,7 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&)>&
   } catch (const CLI::ParseError& error) {
     return misused(app, error);
   }
-  Result<int> result = declared.chosen();
+  const Result<int> result = perform(declared.chosen);
   if (result) return *result;
   print_failure(app.get_subcommands().front()->get_name(), result.error());
   return kExitFailure;

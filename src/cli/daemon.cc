@@ -20,6 +20,7 @@
 #include "cli/status_report.h"
 #include "cli/stop_signal.h"
 #include "cli/version.h"
+#include "cli/write_verifier.h"
 #include "fuse/session.h"
 #include "http/event_streams.h"
 
@@ -61,7 +62,10 @@ class Doors {
   io::Task<void> close() {
     announcer_.reset();
     if (session_) co_await session_->stop();
-    if (nfs_) co_await nfs_->close();
+    if (nfs_) {
+      co_await nfs_->close();
+      write_verifier_ = nfs_->write_verifier();
+    }
     if (http_) co_await http_->close();
     if (sweeper_) co_await sweeper_->stop();
     if (events_) co_await events_->stop();
@@ -70,6 +74,9 @@ class Doors {
     status_.session = nullptr;
     session_.reset();
   }
+
+  // Of NFS, where it was served. After close().
+  std::optional<uint64_t> write_verifier() const { return write_verifier_; }
 
  private:
   http::ApiOptions api_options() {
@@ -132,6 +139,7 @@ class Doors {
   std::optional<HttpDoor> http_;
   std::unique_ptr<discovery::Announcer> announcer_;
   std::unique_ptr<NfsDoor> nfs_;
+  std::optional<uint64_t> write_verifier_;
 };
 
 Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& options, const Settings& settings) {
@@ -189,6 +197,9 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   io::block_on(running->reactors(), doors.close());
   const Result<void> closed = running->close();
   if (result && !closed) result = closed;
+  if (const auto verifier = doors.write_verifier(); result && verifier)
+    if (const Status kept = keep_write_verifier(options.paths.root, *verifier); !kept.ok())
+      log::warning("nfs: {}; clients will send again what they have not committed", kept.to_string());
   unlink((options.paths.root + "/" + kSocketName).c_str());
   return result;
 }

@@ -1,6 +1,5 @@
 // firn debug
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -15,6 +14,7 @@
 #include "cli/bundle.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/date_text.h"
 #include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/rates.h"
@@ -137,7 +137,7 @@ Result<std::string> status_text(const Served& served) {
 
 // What waits to be uploaded, without the files' names.
 Result<std::string> pending_text(const Served& served, bool with_paths) {
-  const std::string answer = TRY(ask(served, "/v1/wal?limit=1000"));
+  const std::string answer = TRY(ask(served, "/v1/admin/wal?limit=1000"));
   nlohmann::json body = TRY(parse_answer(answer));
   if (!with_paths)
     for (nlohmann::json& file : body["pending"]) {
@@ -181,7 +181,7 @@ Result<void> gather(const Served& served, bool with_paths, Bundle& bundle) {
 
 Result<int> run(const Arguments& arguments) {
   const Served served = TRY(served_volume(arguments.volume));
-  const std::string name = fmt::format("firn-debug-{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
+  const std::string name = date_text(std::time(nullptr), "firn-debug-%Y%m%d-%H%M%S");
   const std::string output = arguments.output.empty() ? name + ".tar.gz" : arguments.output;
   Bundle bundle = TRY(Bundle::create(name));
   TRY(gather(served, arguments.with_paths, bundle));

@@ -1,5 +1,4 @@
 // firn events
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -9,6 +8,7 @@
 
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/date_text.h"
 #include "cli/json.h"
 #include "cli/server_events.h"
 #include "cli/target.h"
@@ -40,13 +40,11 @@ std::string human_line(const nlohmann::json& event) {
     const auto found = event.find(member);
     return found != event.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  const std::string time = text("time");
-  std::string line =
-      fmt::format("{:%Y-%m-%d %H:%M:%S} {:<10} ",
-                  fmt::localtime(static_cast<std::time_t>(std::stoll(time.empty() ? "0" : time))), text("event"));
+  std::string line = fmt::format("{} {:<10} ", date_text(text("time"), "%Y-%m-%d %H:%M:%S"), text("event"));
   if (event.contains("from")) line += text("from") + " -> ";
-  line += event.contains("path") && event["path"].is_string() ? text("path")
-                                                              : fmt::format("inode {}", event.value("inode", 0));
+  line += event.contains("path") && event["path"].is_string()
+              ? text("path")
+              : fmt::format("inode {}", event.value("inode", uint64_t{0}));
   if (event.contains("xattr")) line += " " + text("xattr");
   return line;
 }

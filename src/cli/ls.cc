@@ -1,5 +1,4 @@
 // firn ls
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -8,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "cli/command.h"
+#include "cli/date_text.h"
 #include "cli/json.h"
 #include "cli/target.h"
 
@@ -56,10 +56,11 @@ void print_entry(const nlohmann::json& entry, const Arguments& arguments) {
   } else if (arguments.extended) {
     const std::string time = entry.value("mtime", "0");
     const uint64_t bytes = entry.value("size", uint64_t{0});
-    fmt::print("{}{} {:>3} {:>5} {:>5} {:>12} {:%Y-%m-%d %H:%M} {}\n", kind_letter(entry.value("type", "")),
-               permissions_text(entry.value("mode", "")), entry.value("nlink", 0), entry.value("uid", 0),
-               entry.value("gid", 0), arguments.exact ? std::to_string(bytes) : human_size(bytes),
-               fmt::localtime(static_cast<std::time_t>(std::stoll(time))), entry.value("name", ""));
+    fmt::print("{}{} {:>3} {:>5} {:>5} {:>12} {} {}\n", kind_letter(entry.value("type", "")),
+               permissions_text(entry.value("mode", "")), entry.value("nlink", uint64_t{0}),
+               entry.value("uid", uint64_t{0}), entry.value("gid", uint64_t{0}),
+               arguments.exact ? std::to_string(bytes) : human_size(bytes), date_text(time, "%Y-%m-%d %H:%M"),
+               entry.value("name", ""));
   } else {
     fmt::print("{}\n", entry.value("name", ""));
   }

@@ -100,7 +100,7 @@ Result<MigrationRequest> request_of(const Arguments& arguments, const VolumePath
       return fail(Code::kInvalid,
                   fmt::format("two folders would become {}; migrate them one by one, with --into", name));
   }
-  if (!arguments.report.empty()) request.report = absolute_path(arguments.report);
+  if (!arguments.report.empty()) request.report = absolute_but_last(arguments.report);
   return request;
 }
 

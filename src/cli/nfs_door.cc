@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "cli/write_verifier.h"
 #include "io/tcp_address.h"
 #include "io/uring/uring_socket.h"
 #include "nfs/rpcbind.h"
@@ -29,7 +30,8 @@ nfs::ServerLimits limits_of(const NfsSettings& settings) {
 
 class OpenNfsDoor final : public NfsDoor {
  public:
-  OpenNfsDoor(const Parts& parts, const NfsSettings& settings, nfs::Exports exports, const nfs::HandleSecret& secret)
+  OpenNfsDoor(const Parts& parts, const NfsSettings& settings, nfs::Exports exports, const nfs::HandleSecret& secret,
+              uint64_t write_verifier)
       : running_(parts.running),
         rpcbind_(settings.rpcbind),
         service_({.volume = running_.volume(),
@@ -37,7 +39,7 @@ class OpenNfsDoor final : public NfsDoor {
                   .secret = secret,
                   .volume_id = short_id(running_.record()),
                   .sync = settings.sync,
-                  .write_verifier = system_random().next(),
+                  .write_verifier = write_verifier,
                   .access_log = &parts.access_log,
                   .open_files = static_cast<size_t>(settings.open_files)}),
         server_({.service = service_, .reactors = running_.reactors().all(), .limits = limits_of(settings)}) {}
@@ -61,6 +63,8 @@ class OpenNfsDoor final : public NfsDoor {
     co_await server_.stop();
     co_await service_.stop();
   }
+
+  uint64_t write_verifier() const override { return service_.write_verifier(); }
 
  private:
   // Clients that are told the port can do without.
@@ -100,7 +104,9 @@ io::Task<Result<std::unique_ptr<NfsDoor>>> NfsDoor::open(Parts parts, const NfsS
   const std::string file = parts.paths.root + kSecretName;
   const nfs::HandleSecret secret =
       CO_TRY(co_await parts.running.pool().run([&file] { return nfs::load_handle_secret(file, system_random()); }));
-  auto door = std::make_unique<OpenNfsDoor>(parts, settings, std::move(exports), secret);
+  const uint64_t verifier = CO_TRY(co_await parts.running.pool().run(
+      [&folder = parts.paths.root] { return take_write_verifier(folder, system_random()); }));
+  auto door = std::make_unique<OpenNfsDoor>(parts, settings, std::move(exports), secret, verifier);
   CO_TRY(co_await door->start(address));
   co_return std::unique_ptr<NfsDoor>(std::move(door));
 }

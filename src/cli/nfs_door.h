@@ -29,6 +29,8 @@ class NfsDoor {
   virtual const std::string& address() const = 0;
   // Answers what was asked, closes connections and files. Once, before it is destroyed.
   virtual io::Task<void> close() = 0;
+  // For keep_write_verifier(). After close(), while the volume is there.
+  virtual uint64_t write_verifier() const = 0;
 };
 
 }  // namespace firn::cli

@@ -12,9 +12,13 @@ namespace {
 // The regular expressions of the standard library recurse for each character.
 constexpr size_t kMostLineBytes = 4096;
 
-constexpr std::array kSecretVariables = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                         "AWS_SESSION_TOKEN", "FIRN_PASSPHRASE",
-                                         "FIRN_TOKEN",        "AWS_CONTAINER_AUTHORIZATION_TOKEN"};
+constexpr std::array kSecretVariables = {"AWS_ACCESS_KEY_ID",
+                                         "AWS_SECRET_ACCESS_KEY",
+                                         "AWS_SESSION_TOKEN",
+                                         "FIRN_PASSPHRASE",
+                                         "FIRN_NEW_PASSPHRASE",
+                                         "FIRN_TOKEN",
+                                         "AWS_CONTAINER_AUTHORIZATION_TOKEN"};
 
 struct Rule {
   std::regex pattern;

@@ -19,9 +19,12 @@ TEST(Redact, TakesSecretsOut) {
 }
 
 TEST(Redact, TakesTheEnvironmentsOwnSecretsOut) {
-  setenv("FIRN_PASSPHRASE", "open sesame", 1);
-  EXPECT_EQ(without_secrets("it said open sesame twice\nopen sesame\n"), "it said (removed) twice\n(removed)\n");
-  unsetenv("FIRN_PASSPHRASE");
+  for (const char* variable : {"FIRN_PASSPHRASE", "FIRN_NEW_PASSPHRASE", "FIRN_TOKEN"}) {
+    setenv(variable, "open sesame", 1);
+    EXPECT_EQ(without_secrets("it said open sesame twice\nopen sesame\n"), "it said (removed) twice\n(removed)\n")
+        << variable;
+    unsetenv(variable);
+  }
 }
 
 TEST(Redact, KeepsTheRest) {

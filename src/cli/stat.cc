@@ -1,12 +1,12 @@
 // firn stat
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
 #include "cli/command.h"
+#include "cli/date_text.h"
 #include "cli/json.h"
 #include "cli/target.h"
 
@@ -20,9 +20,17 @@ struct Arguments {
 
 // "2026-11-22 12:47:15.850528377 +0100", of seconds since 1970 with nine decimals.
 std::string time_text(const std::string& seconds) {
-  const auto local = fmt::localtime(static_cast<std::time_t>(std::strtoll(seconds.c_str(), nullptr, 10)));
   const size_t point = std::min(seconds.find('.'), seconds.size());
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}{} {:%z}", local, seconds.substr(point), local);
+  const size_t end = std::min(seconds.find_first_not_of("0123456789", point + 1), seconds.size());
+  const std::string fraction = point < end ? seconds.substr(point, end - point) : "";
+  return date_text(seconds, "%Y-%m-%d %H:%M:%S" + fraction + " %z");
+}
+
+std::string text_of(std::string_view key, const nlohmann::json& value) {
+  const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
+  if (key.ends_with("time")) return time_text(text);
+  const bool is_large = (key == "size" || key == "allocated") && value.is_number_unsigned() && value >= 1024;
+  return is_large ? fmt::format("{} ({})", text, human_size(value.get<uint64_t>())) : text;
 }
 
 void print_attributes(const std::string& path, const nlohmann::json& attr) {
@@ -30,9 +38,7 @@ void print_attributes(const std::string& path, const nlohmann::json& attr) {
   for (const char* key : {"type", "target", "inode", "mode", "nlink", "uid", "gid", "size", "allocated", "mtime",
                           "ctime", "atime", "btime"}) {
     if (!attr.contains(key)) continue;
-    const auto& value = attr.at(key);
-    const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
-    fmt::print("  {:<10} {}\n", key, std::string_view(key).ends_with("time") ? time_text(text) : text);
+    fmt::print("  {:<10} {}\n", key, text_of(key, attr.at(key)));
   }
 }
 

@@ -42,16 +42,17 @@ void print_mount(const json& mount) {
       fmt::format("{} ({})", mount.value("passthrough", false) ? "yes" : "no", mount.value("passthrough_reason", "")));
   row("protocol", fmt::format("FUSE {}, max_write {}", mount.value("protocol", ""),
                               human_size(mount.value("max_write", uint64_t{0}))));
+  const json requests = mount.value("requests", json::object());
   const json latency = mount.value("latency_ns", json::object());
-  row("requests",
-      fmt::format("{} over uring, {} over dev; p50 {} us, p99 {} us", mount["requests"].value("uring", 0),
-                  mount["requests"].value("dev", 0), latency.value("p50", 0) / 1000, latency.value("p99", 0) / 1000));
+  row("requests", fmt::format("{} over uring, {} over dev; p50 {} us, p99 {} us", requests.value("uring", uint64_t{0}),
+                              requests.value("dev", uint64_t{0}), latency.value("p50", uint64_t{0}) / 1000,
+                              latency.value("p99", uint64_t{0}) / 1000));
 }
 
 void print_status(const json& body) {
   fmt::print("{}: {}\n", body.value("volume", ""), body.value("health", "unknown"));
   for (const json& reason : body.value("reasons", json::array())) row("", reason.get<std::string>());
-  row("daemon", fmt::format("{}, process {}, up {}", body.value("version", ""), body.value("pid", 0),
+  row("daemon", fmt::format("{}, process {}, up {}", body.value("version", ""), body.value("pid", uint64_t{0}),
                             format_duration(body.value("uptime_s", int64_t{0}) * 1'000'000'000)));
   if (body.contains("mount")) {
     print_mount(body["mount"]);
@@ -63,7 +64,8 @@ void print_status(const json& body) {
   if (body.contains("nfs")) served += ", nfs at " + body.value("nfs", "");
   row("served at", served);
   const json usage = body.value("usage", json::object());
-  row("used", fmt::format("{} inodes, {}", usage.value("inodes", 0), human_size(usage.value("bytes", uint64_t{0}))));
+  row("used",
+      fmt::format("{} inodes, {}", usage.value("inodes", uint64_t{0}), human_size(usage.value("bytes", uint64_t{0}))));
   const json disk = body.value("disk", json::object());
   row("disk", fmt::format("{} available of {}", human_size(disk.value("available_bytes", uint64_t{0})),
                           human_size(disk.value("total_bytes", uint64_t{0}))));
@@ -72,15 +74,16 @@ void print_status(const json& body) {
     row("following", fmt::format("what another machine writes, {} ms behind at most",
                                  body["following"].value("behind_ms", int64_t{0})));
   const json unsynced = body.value("unsynced", json::object());
-  row("unsynced",
-      fmt::format("{} commits, the oldest {} ms old", unsynced.value("commits", 0), unsynced.value("age_ms", 0)));
+  row("unsynced", fmt::format("{} commits, the oldest {} ms old", unsynced.value("commits", uint64_t{0}),
+                              unsynced.value("age_ms", uint64_t{0})));
   const json files = body.value("files", json::object());
   row("files", fmt::format("{} open ({} with passthrough), {} known to the kernel, {} removed and waiting",
-                           files.value("open", 0), files.value("passthrough", 0), files.value("known_inodes", 0),
-                           files.value("orphans", 0)));
+                           files.value("open", uint64_t{0}), files.value("passthrough", uint64_t{0}),
+                           files.value("known_inodes", uint64_t{0}), files.value("orphans", uint64_t{0})));
   const json scratch = body.value("scratch", json::object());
-  row("scratch pool", fmt::format("{} ready, {} waiting for a sync, {} objects open", scratch.value("ready", 0),
-                                  scratch.value("waiting", 0), scratch.value("open_objects", 0)));
+  row("scratch pool",
+      fmt::format("{} ready, {} waiting for a sync, {} objects open", scratch.value("ready", uint64_t{0}),
+                  scratch.value("waiting", uint64_t{0}), scratch.value("open_objects", uint64_t{0})));
 }
 
 Result<int> show_one(const Arguments& arguments) {

@@ -2,26 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "cli/cache_folder.h"
 #include "cli/found_server.h"
 #include "cli/mounts.h"
 
 namespace firn::cli {
 namespace {
-
-// The parent with symlinks resolved, the last name as it is: a symlink itself can be the target.
-std::string absolute_but_last(const std::string& path) {
-  std::string trimmed = path;
-  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
-  const std::filesystem::path parts(trimmed);
-  const std::string name = parts.filename().string();
-  if (name.empty() || name == "." || name == "..") return absolute_path(trimmed);
-  const std::string parent = parts.parent_path().string();
-  const std::string folder = absolute_path(parent.empty() ? "." : parent);
-  return folder == "/" ? folder + name : folder + "/" + name;
-}
 
 Result<Target> remote_target(const std::string& argument, const Remote& remote) {
   if (!argument.starts_with('/'))

@@ -72,9 +72,9 @@ std::string flushed(const json& done) {
   // What an upload that was under way took is not counted here.
   if (done.value("uploaded_files", uint64_t{0}) == 0 && done.value("shared_bytes", uint64_t{0}) == 0)
     return "nothing was left to upload" + postponed;
-  return fmt::format("uploaded {} files: {} in {} blobs{}{}", done.value("uploaded_files", 0),
-                     size_of(done, "uploaded_bytes"), done.value("blobs", 0),
-                     done.value("shared_bytes", 0) > 0
+  return fmt::format("uploaded {} files: {} in {} blobs{}{}", done.value("uploaded_files", uint64_t{0}),
+                     size_of(done, "uploaded_bytes"), done.value("blobs", uint64_t{0}),
+                     done.value("shared_bytes", uint64_t{0}) > 0
                          ? fmt::format("; {} that equal chunks have were not sent again", size_of(done, "shared_bytes"))
                          : "",
                      postponed);
@@ -94,8 +94,8 @@ Result<int> evict(const Arguments& arguments) {
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", 0), size_of(done, "evicted_bytes"),
-               count_of(done, "pinned", "; {} stay: they are pinned"),
+    fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", uint64_t{0}),
+               size_of(done, "evicted_bytes"), count_of(done, "pinned", "; {} stay: they are pinned"),
                count_of(done, "local_only", "; {} stay: they skip every tier"),
                count_of(done, "busy", "; {} stay: they are open, or not in every colder tier yet (firn tier flush)"));
   return kExitOk;
@@ -106,7 +106,7 @@ Result<int> warm(const Arguments& arguments) {
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("fetched {} files, {}\n", done.value("warmed_files", 0), size_of(done, "warmed_bytes"));
+    fmt::print("fetched {} files, {}\n", done.value("warmed_files", uint64_t{0}), size_of(done, "warmed_bytes"));
   return kExitOk;
 }
 
@@ -125,17 +125,29 @@ void print_entry(const json& entry, bool policies) {
                        : entry.value("local_only", false) ? "never"
                        : entry.value("uploaded", false)   ? "all"
                                                           : "not yet";
-  print_row(std::to_string(entry.value("size", uint64_t{0})), entry.value("hot", "-"), colder, policy,
+  print_row(human_size(entry.value("size", uint64_t{0})), entry.value("hot", "-"), colder, policy,
             entry.value("name", ""));
+}
+
+// Of all pages.
+Result<std::vector<json>> entries_of(const Target& target, const std::string& named) {
+  Client client = TRY(Client::connect(target.served));
+  std::vector<json> entries;
+  std::string after;
+  do {
+    auto reply = client.call("GET", path_route("tiers", target) + "&after=" + after);
+    if (!reply) return fail(on(named, std::move(reply).error()));
+    const json page = TRY(parse_answer(reply->body));
+    for (const json& entry : page.at("entries")) entries.push_back(entry);
+    const json next = page.value("next", json());
+    after = next.is_string() ? next.get<std::string>() : "";
+  } while (!after.empty());
+  return entries;
 }
 
 Result<int> list(const Arguments& arguments) {
   const Target target = TRY(target_of(arguments));
-  Client client = TRY(Client::connect(target.served));
-  auto reply = client.call("GET", path_route("tiers", target));
-  if (!reply) return fail(on(arguments.path, std::move(reply).error()));
-  const json body = TRY(parse_answer(reply->body));
-  const json& entries = body.at("entries");
+  const std::vector<json> entries = TRY(entries_of(target, arguments.path));
   const bool policies = std::ranges::any_of(entries, [](const json& entry) { return entry.contains("policy"); });
   if (!arguments.json)
     print_row("size", "hot", "colder", policies ? std::optional<std::string>("policy") : std::nullopt, "name");

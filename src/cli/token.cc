@@ -1,5 +1,4 @@
 // firn token: who may reach a volume by HTTP.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "base/time.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/date_text.h"
 #include "cli/json.h"
 #include "cli/token_file.h"
 #include "http/token_answers.h"
@@ -81,7 +81,7 @@ Result<int64_t> expiry_of(const std::string& text) {
 
 std::string date_of(const json& seconds) {
   if (!seconds.is_number()) return "never";
-  return fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(static_cast<std::time_t>(seconds.get<int64_t>())));
+  return date_text(seconds.get<int64_t>(), "%Y-%m-%d %H:%M");
 }
 
 std::string target_of(const Arguments& arguments, int64_t expires_s) {

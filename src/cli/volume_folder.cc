@@ -79,6 +79,17 @@ std::string absolute_path(const std::string& path) {
   return text;
 }
 
+std::string absolute_but_last(const std::string& path) {
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  const std::filesystem::path parts(trimmed);
+  const std::string name = parts.filename().string();
+  if (name.empty() || name == "." || name == "..") return absolute_path(trimmed);
+  const std::string parent = parts.parent_path().string();
+  const std::string folder = absolute_path(parent.empty() ? "." : parent);
+  return folder == "/" ? folder + name : folder + "/" + name;
+}
+
 Result<Probe> probe_folder(const std::string& path) {
   Probe probe;
   probe.paths.root = is_bucket_url(path) ? TRY(cache_folder_of(path)) : absolute_path(path);

@@ -82,5 +82,7 @@ Result<Holder> wait_for_release(const VolumePaths& paths, int timeout_ms);
 
 // The absolute form of `path`, without requiring that it exists; "." and ".." and double slashes are resolved.
 std::string absolute_path(const std::string& path);
+// The parent with symlinks resolved, the last name as it is: a symlink itself can be meant.
+std::string absolute_but_last(const std::string& path);
 
 }  // namespace firn::cli

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/metrics.h"
 #include "base/time.h"
 
 namespace firn::fuse {
@@ -44,10 +45,17 @@ bool Notifier::has_passed_on(std::shared_ptr<io::CancelToken> waiter) {
   return false;
 }
 
+void Notifier::tell_queued() const {
+  static metrics::Gauge& gauge = metrics::process_registry().gauge(
+      "firn_fuse_notifier_queue", "What the kernel is to be told to forget, and was not told yet.");
+  gauge.set(static_cast<int64_t>(inodes_.size() + entries_.size() + (all_entries_ ? 1 : 0)));
+}
+
 void Notifier::inode_changed(InodeId inode, bool data_too) {
   std::lock_guard lock(queue_mutex_);
   if (stopping_) return;
   inodes_[inode] |= data_too;
+  tell_queued();
   changed_.notify_one();
 }
 
@@ -60,6 +68,7 @@ void Notifier::entry_changed(InodeId parent, std::string_view name) {
   } else {
     entries_.push_back({parent, std::string(name)});
   }
+  tell_queued();
   changed_.notify_one();
 }
 
@@ -79,6 +88,7 @@ void Notifier::run() {
     auto inodes = std::exchange(inodes_, {});
     auto entries = std::exchange(entries_, {});
     const bool all_entries = std::exchange(all_entries_, false);
+    tell_queued();
     lock.unlock();
     for (const auto& [inode, data_too] : inodes) send_inode(inode, data_too);
     if (all_entries) send_epoch();

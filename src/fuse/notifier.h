@@ -45,6 +45,8 @@ class Notifier final : public vfs::CacheObserver {
   };
 
   void run();
+  // Under queue_mutex_: for the metrics.
+  void tell_queued() const;
   // Under queue_mutex_.
   bool anything_queued() const { return !inodes_.empty() || !entries_.empty() || all_entries_; }
   void send_inode(InodeId inode, bool data_too);

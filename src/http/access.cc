@@ -82,6 +82,12 @@ std::string lower(std::string_view text) {
 Status check_allowed(const Peer& peer, const Request& request) {
   if (peer.right == Right::kNothing) return Status(Code::kAccessDenied, "nobody may do this without a token");
   const Right needed = right_for(request);
+  if (needed == Right::kHost)
+    return Status(
+        Code::kNotPermitted,
+        fmt::format("{} reads and writes files of the daemon's machine: it is for its Unix socket only, and not "
+                    "for TCP, with a token or without",
+                    request.path));
   if (peer.right == Right::kRead && !only_reads(request.method))
     return Status(Code::kAccessDenied, "this token only reads");
   if (peer.right < needed) return Status(Code::kNotPermitted, "only tokens made with --admin may do this");

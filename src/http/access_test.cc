@@ -59,6 +59,16 @@ TEST(Access, AScopedTokenReachesOnlyRoutesWithAPath) {
     EXPECT_FALSE(check_allowed(peer, get(target)).ok()) << target;
 }
 
+TEST(Access, WhatNamesFilesOfTheHostIsNotForTcp) {
+  Request request = get("/v1/admin/migrate?from=/etc&report=/etc/passwd");
+  request.method = "POST";
+  for (const Peer& peer : {Peer{.right = Right::kAdmin, .token = "1"}, Peer{.uid = 0, .right = Right::kAdmin}}) {
+    const Status refused = check_allowed(peer, request);
+    EXPECT_EQ(refused, Code::kNotPermitted);
+    EXPECT_NE(refused.message().find("Unix socket"), std::string_view::npos) << refused.message();
+  }
+}
+
 class Asked : public testing::Test {
  protected:
   // What a connection of `peer` is answered, and whom the handler saw.

@@ -69,7 +69,7 @@ io::Task<Result<void>> Api::route(Exchange& exchange) {
   if (Status fits = exchange.check_body(); !fits.ok()) co_return fail(std::move(fits));
   RouteMatch match = match_route(request.method, request.path);
   if (match.route) {
-    if (match.route->right == Right::kAdmin) CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
+    if (match.route->right >= Right::kAdmin) CO_TRY(check_admin(exchange.peer(), options_.owner_uid));
     co_return co_await (this->*match.route->answer)(exchange, std::move(match.argument));
   }
   if (match.allowed.empty())

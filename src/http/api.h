@@ -26,7 +26,7 @@ struct MetaChange;
 struct Route {
   std::string_view method;   // GET stands for HEAD, too
   std::string_view pattern;  // at its end "{path}" stands for the rest, slashes included, and "{id}" for one name
-  Right right;               // what a token needs; kAdmin without one: root and the daemon's owner
+  Right right;               // what a token needs; kAdmin, kHost without one: root and the daemon's owner
   // `argument`: the path, from its first slash on, or the name that the placeholder stands for.
   io::Task<Result<void>> (Api::*answer)(Exchange& exchange, std::string argument);
 };

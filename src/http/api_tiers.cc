@@ -1,5 +1,6 @@
 // The routes of colder tiers: where files are, what waits, and moving them.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include "http/api.h"
 #include "http/json.h"
 #include "http/path_walk.h"
+#include "http/tree_page.h"
 #include "http/tree_walk.h"
 #include "vfs/policy.h"
 
@@ -154,10 +156,29 @@ io::Task<Result<std::string>> flush_below(vfs::Volume& volume, std::string path,
                         summary.files, summary.blob_bytes, summary.blobs, summary.shared_bytes, summary.postponed);
 }
 
+// An entry of a folder. One that was removed since it was listed has a name and no more.
+io::Task<Result<nlohmann::json>> tiers_of(vfs::Volume& volume, const vfs::Listed& entry) {
+  nlohmann::json line = nlohmann::json::object();
+  if (entry.type == meta::FileType::kRegular) {
+    Result<vfs::Residency> residency = co_await volume.residency(entry.inode);
+    if (residency)
+      line = json_of(*residency);
+    else if (residency.error() != Code::kNotFound && residency.error() != Code::kStale)
+      co_return fail(std::move(residency).error());
+  }
+  if (entry.type == meta::FileType::kDirectory && entry.attr && entry.attr->policy != meta::Policy())
+    line["policy"] = vfs::policy_text(entry.attr->policy, volume.tier_names());
+  line["directory"] = entry.type == meta::FileType::kDirectory;
+  if (entry.attr) line["size"] = entry.attr->size;
+  put_name(line, entry.name);
+  co_return line;
+}
+
 }  // namespace
 
 io::Task<Result<void>> Api::list_tiers(Exchange& exchange, std::string) {
   const std::string path = CO_TRY(path_parameter(exchange.request(), "path"));
+  const PageQuestion question = CO_TRY(page_question(exchange.request()));
   const Asker who = credentials(exchange);
   const vfs::Attr attr = CO_TRY(co_await resolve(options_.volume, who, path, LastLink::kFollow));
   nlohmann::json entries = nlohmann::json::array();
@@ -165,29 +186,17 @@ io::Task<Result<void>> Api::list_tiers(Exchange& exchange, std::string) {
     entries.push_back(json_of(CO_TRY(co_await options_.volume.residency(attr.inode))));
     entries.back()["size"] = attr.size;
     put_name(entries.back(), path);
-    co_return co_await exchange.respond(json_response({{"entries", std::move(entries)}}));
+    co_return co_await exchange.respond(json_response({{"entries", std::move(entries)}, {"next", nullptr}}));
   }
-  CO_TRY(co_await options_.volume.access(who, attr.inode, 4 /* R_OK */));
-  vfs::DirHandle* handle = CO_TRY(co_await options_.volume.open_directory(who, attr.inode));
-  for (uint64_t cookie = 0;;) {
-    const auto page = co_await options_.volume.list(handle, cookie, kPage, true);
-    if (!page || page->empty()) break;
-    cookie = page->back().cookie;
-    for (const vfs::Listed& entry : *page) {
-      if (entry.name == "." || entry.name == "..") continue;
-      nlohmann::json line = nlohmann::json::object();
-      if (entry.type == meta::FileType::kRegular)
-        if (const auto residency = co_await options_.volume.residency(entry.inode)) line = json_of(*residency);
-      if (entry.type == meta::FileType::kDirectory && entry.attr && entry.attr->policy != meta::Policy())
-        line["policy"] = vfs::policy_text(entry.attr->policy, options_.volume.tier_names());
-      line["directory"] = entry.type == meta::FileType::kDirectory;
-      if (entry.attr) line["size"] = entry.attr->size;
-      put_name(line, entry.name);
-      entries.push_back(std::move(line));
-    }
-  }
-  options_.volume.release_directory(handle);
-  co_return co_await exchange.respond(json_response({{"entries", std::move(entries)}}));
+  CO_TRY(co_await options_.volume.access(who, attr.inode, R_OK));
+  std::vector<vfs::Listed> listed;
+  TreePage page({.volume = options_.volume, .who = who, .limit = question.limit});
+  const bool more = CO_TRY(
+      co_await page.list(attr.inode, question.after, [&](const TreeEntry& entry) { listed.push_back(entry.listed); }));
+  for (const vfs::Listed& entry : listed) entries.push_back(CO_TRY(co_await tiers_of(options_.volume, entry)));
+  nlohmann::json body = {{"entries", std::move(entries)}, {"next", nullptr}};
+  if (more) body["next"] = next_after(listed.back().name);
+  co_return co_await exchange.respond(json_response(body));
 }
 
 io::Task<Result<void>> Api::list_pending(Exchange& exchange, std::string) {

@@ -60,6 +60,23 @@ TEST_F(Listing, OfManyEntriesIsWhole) {
   }
 }
 
+TEST_F(Listing, OfTiersHasPagesToo) {
+  for (const size_t limit : {1u, 2u, 5u, 1000u}) {
+    std::vector<std::string> seen;
+    std::string after;
+    do {
+      const auto page = call("GET", fmt::format("/v1/tiers?path=/&limit={}&after={}", limit, after)).json();
+      EXPECT_LE(page.at("entries").size(), limit);
+      for (const auto& entry : page.at("entries")) seen.push_back(entry.at("name"));
+      after = page.at("next").is_null() ? "" : page.at("next").get<std::string>();
+    } while (!after.empty() && seen.size() < 100);
+    EXPECT_EQ(seen, (std::vector<std::string>{"a", "a.txt", "empty", "m", "z"})) << limit;
+  }
+  EXPECT_TRUE(call("GET", "/v1/tiers?path=/m").json().at("next").is_null());
+  for (const char* wrong : {"limit=0", "limit=10001", "after=Li4"})
+    EXPECT_EQ(call("GET", std::string("/v1/tiers?path=/&") + wrong).status, 400) << wrong;
+}
+
 TEST_F(Listing, PassesOverWhatMayNotBeRead) {
   ASSERT_EQ(call("PATCH", "/v1/meta/a/b", R"({"mode":"0700"})").status, 200);
   const Peer stranger{.uid = 1000, .gid = 1000, .groups = {}};

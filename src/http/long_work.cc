@@ -42,31 +42,48 @@ std::string last_line(const Result<std::string>& result) {
   return dump_json(line) + "\n";
 }
 
-}  // namespace
+io::Task<Result<void>> begin(Exchange& exchange) {
+  co_return co_await exchange.begin(200, {{"Content-Type", "application/x-ndjson"}}, std::nullopt);
+}
 
-io::Task<Result<void>> respond_with_work(Exchange& exchange, Work work) {
-  const auto running = std::make_shared<Running>();
-  CO_TRY(co_await exchange.begin(200, {{"Content-Type", "application/x-ndjson"}}, std::nullopt));
-  io::detach(run(running, std::move(work)));
-  Result<void> told;
-  for (int64_t wait_ns = 1'000'000; !running->done.is_set();) {
+io::Task<Result<void>> tell_once(Exchange& exchange, const WorkProgress& progress) {
+  if (!exchange.responded()) CO_TRY(co_await begin(exchange));
+  const std::string line = line_of(progress);
+  co_return co_await exchange.write(std::as_bytes(std::span(line)));
+}
+
+// Lines until the work has ended. Work that ends before the first is due has not answered yet.
+io::Task<Result<void>> tell(Exchange& exchange, Running& running) {
+  for (int64_t wait_ns = 1'000'000; !running.done.is_set();) {
     if (!co_await io::sleep_for(wait_ns, &exchange.closing())) {
-      running->progress.stop.cancel();
-      break;
+      running.progress.stop.cancel();
+      co_return Result<void>();
     }
     if (wait_ns < kTellEveryNs) {
       wait_ns *= 2;  // short work is not kept waiting
       continue;
     }
     wait_ns = kTellEveryNs;
-    const std::string line = line_of(running->progress);
-    told = co_await exchange.write(std::as_bytes(std::span(line)));
-    if (!told) running->progress.stop.cancel();
-    if (!told) break;
+    if (running.done.is_set()) break;
+    Result<void> told = co_await tell_once(exchange, running.progress);
+    if (told) continue;
+    running.progress.stop.cancel();
+    co_return told;
   }
+  co_return Result<void>();
+}
+
+}  // namespace
+
+io::Task<Result<void>> respond_with_work(Exchange& exchange, Work work) {
+  const auto running = std::make_shared<Running>();
+  io::detach(run(running, std::move(work)));
+  const Result<void> told = co_await tell(exchange, *running);
   // What it uses must outlive it.
   co_await running->done.wait();
-  CO_TRY(std::move(told));
+  CO_TRY(Result<void>(told));
+  if (!running->result && !exchange.responded()) co_return fail(running->result.error());
+  if (!exchange.responded()) CO_TRY(co_await begin(exchange));
   const std::string last = last_line(running->result);
   CO_TRY(co_await exchange.write(std::as_bytes(std::span(last))));
   co_return co_await exchange.end();

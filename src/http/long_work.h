@@ -22,7 +22,8 @@ struct WorkProgress {
 using Work = std::function<io::Task<Result<std::string>>(WorkProgress&)>;
 
 // {"files":…,"total_files":…,"bytes":…,"total_bytes":…} a few times a second, then {"done":true,…}, or
-// {"error":"…","errno":…}. When the other end goes away the work is told to stop.
+// {"error":"…","errno":…}. Work that fails before the first line is due yields its failure, and nothing has been
+// answered: that is a status of its own. When the other end goes away the work is told to stop.
 io::Task<Result<void>> respond_with_work(Exchange& exchange, Work work);
 
 }  // namespace firn::http

@@ -16,6 +16,7 @@ enum class Right : uint8_t {
   kRead,     // GET and HEAD
   kWrite,
   kAdmin,  // /v1/admin; without a token for root and the daemon's owner only
+  kHost,   // what names files of the daemon's machine: for those two, by the Unix socket alone
 };
 
 // The most that whoever asks may do: the volume's own permissions hold for them as well.

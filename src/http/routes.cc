@@ -33,7 +33,7 @@ std::span<const Route> Api::routes() {
       {"POST", "/v1/admin/policy", kAdmin, &Api::long_work},
       {"POST", "/v1/admin/gc", kAdmin, &Api::long_work},
       {"POST", "/v1/admin/scrub", kAdmin, &Api::long_work},
-      {"POST", "/v1/admin/migrate", kAdmin, &Api::long_work},
+      {"POST", "/v1/admin/migrate", kHost, &Api::long_work},
       {"GET", "/v1/admin/tokens", kAdmin, &Api::tokens},
       {"POST", "/v1/admin/tokens", kAdmin, &Api::tokens},
       {"DELETE", "/v1/admin/tokens/{id}", kAdmin, &Api::tokens},

@@ -17,6 +17,12 @@ metrics::Gauge& open_connections() {
   return gauge;
 }
 
+metrics::Gauge& in_flight() {
+  static metrics::Gauge& gauge =
+      metrics::process_registry().gauge("firn_http_requests_in_flight", "HTTP requests that are not answered yet.");
+  return gauge;
+}
+
 Response response_to_bad_head(const Status& status) {
   if (status == Code::kArgumentTooBig) return problem(431, status.to_string());
   if (status == Code::kTimedOut) return problem(408, "the request's head did not come in time");
@@ -180,8 +186,10 @@ io::Task<bool> Server::serve_one(io::Socket& socket, Inbox& inbox, const Peer& p
   Clock& clock = io::Reactor::current()->clock();
   const int64_t started_ns = clock.monotonic_ns();
   Exchange exchange({socket, inbox, parser, options_.limits, &cut_, &closing_}, std::move(request), peer);
+  in_flight().add(1);
   const Result<void> handled = co_await options_.handler(exchange);
   if (!handled && !exchange.responded()) (void)co_await exchange.respond(problem(handled.error()));
+  in_flight().add(-1);
   count_request({.method = exchange.request().method,
                  .path = exchange.request().path,
                  .status = exchange.status(),

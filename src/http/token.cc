@@ -66,7 +66,7 @@ std::optional<std::string_view> bearer_secret(std::string_view authorization) {
 std::string_view name_of(Right right) {
   for (const Row& row : kRights)
     if (row.right == right) return row.name;
-  return "nothing";
+  return right == Right::kHost ? "host" : "nothing";
 }
 
 std::optional<Right> right_named(std::string_view name) {

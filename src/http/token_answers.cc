@@ -14,6 +14,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int64_t kLastExpiryS = 253'402'300'799;  // the last second of the year 9999: what follows no date has
+
 json json_of(const Token& token, int64_t now_s) {
   json body = {{"id", token.id},
                {"name", token.name},
@@ -84,6 +86,8 @@ Result<Token> token_of(const TokenQuestion& question) {
   const uint64_t expires = TRY(number_parameter(request, "expires", 0));
   if (expires > INT64_MAX || (expires != 0 && static_cast<int64_t>(expires) <= question.now_s))
     return fail(Code::kInvalid, "\"expires\" must be in the future");
+  if (static_cast<int64_t>(expires) > kLastExpiryS)
+    return fail(Code::kInvalid, "\"expires\" must be before the year 10000; without it a token never expires");
   token.expires_s = static_cast<int64_t>(expires);
   return token;
 }

@@ -127,7 +127,8 @@ TEST_F(TokenAnswers, ByDefaultATokenReadsAsItsMaker) {
 
 TEST_F(TokenAnswers, RefuseWhatMakesNoSense) {
   for (const char* query : {"?right=own", "?path=a", "?path=/a/../b", "?uid=1", "?uid=x&gid=1", "?uid=4294967295&gid=1",
-                            "?groups=1,x", "?expires=100", "?expires=x", "?right=admin&path=/a", "?name=a%0Ab"})
+                            "?groups=1,x", "?expires=100", "?expires=x", "?expires=253402300800",
+                            "?expires=9223372036854775807", "?right=admin&path=/a", "?name=a%0Ab"})
     EXPECT_EQ(refusal("POST", query), Code::kInvalid) << query;
   EXPECT_EQ(ask("PUT", "")->response.status, 405);
   EXPECT_TRUE(tokens_.empty());

@@ -4,16 +4,45 @@
 
 #include <algorithm>
 
+#include "http/api.h"
+#include "http/base64.h"
+
 namespace firn::http {
 namespace {
 
+constexpr uint64_t kDefaultPage = 1000, kMaxPage = 10'000;
 constexpr size_t kAhead = 32;           // of each folder, where there may be many
 constexpr size_t kAheadFlat = 512;      // of the only one
 constexpr size_t kMaxPathBytes = 4096;  // no deeper
 
+// The path of an entry that a listing ended with.
+std::optional<std::string> cursor_of(std::string_view after) {
+  const auto path = from_base64url(after);
+  if (!path || path->empty()) return path;
+  std::string_view rest = *path;
+  for (bool more = true; more;) {
+    const size_t end = std::min(rest.find('/'), rest.size());
+    const std::string_view name = rest.substr(0, end);
+    if (name.empty() || name == "." || name == ".." || name.contains('\0')) return std::nullopt;
+    more = end < rest.size();
+    rest.remove_prefix(more ? end + 1 : end);
+  }
+  return path;
+}
+
 bool is_gone(const Status& status) { return status == Code::kNotFound || status == Code::kStale; }
 
 }  // namespace
+
+Result<PageQuestion> page_question(const Request& request) {
+  const uint64_t limit = TRY(number_parameter(request, "limit", kDefaultPage));
+  if (limit == 0 || limit > kMaxPage) return fail(Code::kInvalid, "\"limit\" must be from 1 to 10000");
+  auto after = cursor_of(request.parameter("after").value_or(""));
+  if (!after) return fail(Code::kInvalid, "\"after\" is not the \"next\" of an answer");
+  return PageQuestion{.limit = static_cast<size_t>(limit), .after = *std::move(after)};
+}
+
+std::string next_after(const std::string& path) { return to_base64url(path); }
 
 // Folders that are gone, or are none any more, are where the walk goes on behind.
 io::Task<Result<void>> TreePage::resume(InodeId folder, std::string after) {

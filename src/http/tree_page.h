@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "http/message.h"
 #include "vfs/volume.h"
 
 namespace firn::http {
@@ -14,6 +15,16 @@ struct TreeEntry {
   vfs::Listed listed;
   bool unreadable = false;  // a folder that is listed without what is in it: whoever asks may not, or it lies too deep
 };
+
+// Which page is asked for.
+struct PageQuestion {
+  size_t limit = 0;
+  std::string after;  // the path of the entry that the page before ended with; empty: the first page
+};
+// By the query's "limit" and "after". kInvalid.
+Result<PageQuestion> page_question(const Request& request);
+// The "after" of the page that follows one which ends with `path`.
+std::string next_after(const std::string& path);
 
 // Lists folders before what is in them, and the entries of each in byte order of their names. Holds a few entries of
 // each folder from the listed one to where it is.

@@ -36,7 +36,9 @@ Result<void> write_all(int fd, std::string_view text) {
 }
 
 Result<io::UniqueFd> open_list(const std::string& path) {
-  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd && errno == ELOOP)
+    return fail(Code::kInvalid, path + ": is a symbolic link; a report is not written through one");
   if (!fd) return fail(Status::from_errno(errno, path));
   return fd;
 }
@@ -151,7 +153,8 @@ io::Task<void> Migration::work(io::Reactor* reactor, io::Gate::Entry) {
 }
 
 io::Task<void> Migration::perform(Work work) {
-  if (stopped()) co_return;
+  // The folders that were made are counted.
+  if (stopped()) co_return co_await finish_part(std::move(work.folder));
   switch (work.kind) {
     case Work::Kind::kOpen:
       co_await open_folder(work);
@@ -252,16 +255,16 @@ io::Task<void> Migration::enter_folder(const Work& work, std::shared_ptr<Folder>
     if (parent) progress_.files += 1;  // the source's own folder is not in total_files either
     found.outcome = placed->outcome;
     found.reason = placed->reason;
-    report_.add(std::move(found));
+    folder->found = std::move(found);
     const bool imagined = options_.mode == Mode::kDryRun && folder->is_new;
-    if (!placed->inode && !imagined) co_return co_await finish_part(parent);
+    if (!placed->inode && !imagined) co_return co_await finish_part(std::move(folder));
   }
   queue_.push({.kind = Work::Kind::kNames, .folder = std::move(folder), .names = {}});
 }
 
 io::Task<void> Migration::list_folder(std::shared_ptr<Folder> folder) {
   auto names = co_await parts_.pool.run([&folder] { return folder->source->next_names(); });
-  if (!names) note_failure({.path = folder->path, .is_folder = true}, names.error());
+  if (!names) folder->failure = names.error();
   if (!names || names->empty()) co_return co_await finish_part(std::move(folder));
   // Beneath what it has found: that is done first.
   queue_.push({.kind = Work::Kind::kNames, .folder = folder, .names = {}});
@@ -337,12 +340,20 @@ io::Task<void> Migration::copy_file(Folder& folder, SourceEntry entry) {
   report_.add(std::move(found));
 }
 
+void Migration::count_folder(Folder& folder) {
+  if (!folder.failure.ok())
+    note_failure(folder.found.value_or(Found{.path = folder.path, .is_folder = true}), folder.failure);
+  else if (folder.found)
+    report_.add(*std::move(folder.found));
+}
+
 io::Task<void> Migration::finish_part(std::shared_ptr<Folder> folder) {
   while (folder && --folder->unfinished == 0) {
     if (folder->keeps_times && folder->target && !stopped()) {
       const Result<void> set = co_await target_.set_times(folder->target, folder->source->stat());
-      if (!set) note_failure({.path = folder->path, .is_folder = true}, set.error());
+      if (!set && folder->failure.ok()) folder->failure = set.error();
     }
+    count_folder(*folder);
     folder = folder->parent;
   }
 }

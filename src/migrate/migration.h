@@ -59,6 +59,8 @@ class Migration {
   io::Task<void> copy_files(std::shared_ptr<Folder> folder, std::vector<std::string> names);
   io::Task<void> copy_file(Folder& folder, SourceEntry entry);
   void push_names(const std::shared_ptr<Folder>& folder, std::vector<Name> names);
+  // Of a folder in which nothing is left to do.
+  void count_folder(Folder& folder);
   // One part of the folder is done.
   io::Task<void> finish_part(std::shared_ptr<Folder> folder);
   // The reason why a folder is not walked into; empty: it is.

@@ -220,6 +220,39 @@ TEST_F(MigrationTest, StoppedItKeepsWhatIsFinished) {
   EXPECT_EQ(files(migrate(), Outcome::kCopied), 50u);
 }
 
+// Once a folder is open, what it is listed by becomes a file, as if the disk under it failed.
+class BreakingPool final : public io::BlockingPool {
+ public:
+  BreakingPool(fs::path folder, fs::path file) : folder_(std::move(folder)), file_(std::move(file)) {}
+  void submit(std::function<void()> job) override {
+    for (const fs::directory_entry& entry : fs::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      if (fs::read_symlink(entry.path(), gone) != folder_ || gone) continue;
+      const int file = open(file_.c_str(), O_RDONLY | O_CLOEXEC);
+      EXPECT_GE(dup2(file, std::stoi(entry.path().filename())), 0);
+      close(file);
+    }
+    job();
+  }
+  size_t queued() const override { return 0; }
+
+ private:
+  const fs::path folder_, file_;
+};
+
+TEST_F(MigrationTest, AFolderWhoseListingBreaksOffIsCountedOnce) {
+  write("a/file", "x");
+  BreakingPool pool(folder_ / "source/a/b", folder_ / "source/a/file");
+  Progress progress;
+  Migration migration({world_.volume(), pool, world_.reactor().clock(), {&world_.reactor()}}, options(), progress);
+  const Result<Summary> summary = world_.run(migration.run());
+  ASSERT_TRUE(summary.has_value());
+  EXPECT_EQ(summary->tally.found(), 4u);  // s, a, b, file
+  EXPECT_EQ(summary->tally.folders[static_cast<size_t>(Outcome::kCopied)], 2u);
+  EXPECT_EQ(summary->tally.folders[static_cast<size_t>(Outcome::kFailed)], 1u);
+  EXPECT_EQ(files(*summary, Outcome::kCopied), 1u);
+}
+
 TEST_F(MigrationTest, ARuleReplacesAtOnceAndLeavesNothingBeside) {
   write("f", "new");
   migrate();

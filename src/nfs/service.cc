@@ -32,6 +32,12 @@ std::vector<ProcedureMetrics> metrics_of(std::span<const ProcedureEntry> procedu
   return {procedures.begin(), procedures.end()};
 }
 
+metrics::Gauge& in_flight() {
+  static metrics::Gauge& gauge =
+      metrics::process_registry().gauge("firn_nfs_calls_in_flight", "NFS and MOUNT calls that are not answered yet.");
+  return gauge;
+}
+
 metrics::Counter& duplicate_calls() {
   static metrics::Counter& counter = metrics::process_registry().counter(
       "firn_nfs_duplicate_calls_total", "NFS calls that were answered before, and not carried out again.");
@@ -121,7 +127,9 @@ io::Task<void> Service::run(Request& request, std::span<const std::byte> record)
   counted.calls.add();
   const int64_t started_ns = io::Reactor::current()->clock().monotonic_ns();
   const bool logged = options_.access_log && options_.access_log->wanted();
+  in_flight().add(1);
   co_await (logged ? run_logged(request, record, *procedure) : run_procedure(request, record, *procedure));
+  in_flight().add(-1);
   if (failed(request.call, request.out)) counted.errors.add();
   counted.seconds.record(static_cast<uint64_t>(io::Reactor::current()->clock().monotonic_ns() - started_ns));
 }

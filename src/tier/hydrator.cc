@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/failpoint.h"
+#include "base/metrics.h"
 #include "io/reactor.h"
 #include "io/sync.h"
 #include "tier/blob/frame.h"
@@ -17,6 +18,26 @@ constexpr uint64_t kLargestBlock = 64 << 10;  // of a file system
 constexpr uint64_t kSmallFrameBytes = 1 << 20;
 constexpr uint64_t kOpenedHereBytes = 64 << 10;  // less takes no longer than waking another thread
 constexpr int kMaxMoves = 4;                     // of a chunk while it is being fetched
+
+// Counts by outcome, and times.
+class CountedHydration {
+ public:
+  void done(bool succeeded) {
+    static metrics::Counter& ok = counter("ok");
+    static metrics::Counter& failed = counter("failed");
+    static metrics::Histogram& seconds =
+        metrics::process_registry().histogram("firn_tier_hydration_seconds", "How long fetching parts of chunks took.");
+    (succeeded ? ok : failed).add();
+    seconds.record(static_cast<uint64_t>(io::Reactor::current()->clock().monotonic_ns() - started_ns_));
+  }
+
+ private:
+  static metrics::Counter& counter(const char* outcome) {
+    return metrics::process_registry().counter(
+        "firn_tier_hydrations_total", "Parts of chunks fetched from colder tiers, by outcome.", {{"outcome", outcome}});
+  }
+  const int64_t started_ns_ = io::Reactor::current()->clock().monotonic_ns();
+};
 
 }  // namespace
 
@@ -132,7 +153,9 @@ io::Task<Result<ChunkPart>> Hydrator::fetch_recorded(InodeId inode, const meta::
   wanted.blob_bytes = blob.bytes;
   uses_.note(chunk.blob, io::Reactor::current()->clock().now());
   co_await in_flight_.acquire(permits_for(bytes));
+  CountedHydration counted;
   Result<ChunkPart> fetched = co_await fetch_nearest(wanted, blob.tiers, damages, token);
+  counted.done(fetched.has_value());
   in_flight_.release(permits_for(bytes));
   co_return fetched;
 }

@@ -1,9 +1,28 @@
 // A pass's requests: blobs on their way to tiers, and from one to another that missed them.
 #include "base/failpoint.h"
+#include "base/metrics.h"
+#include "io/reactor.h"
 #include "tier/blob/verify.h"
 #include "tier/upload_pass.h"
 
 namespace firn::tier {
+
+namespace {
+
+void count_upload(bool arrived, int64_t took_ns) {
+  const auto counter = [](const char* outcome) -> metrics::Counter& {
+    return metrics::process_registry().counter(
+        "firn_tier_uploads_total", "Blobs put to colder tiers, by whether any of them has it.", {{"outcome", outcome}});
+  };
+  static metrics::Counter& ok = counter("ok");
+  static metrics::Counter& failed = counter("failed");
+  static metrics::Histogram& seconds = metrics::process_registry().histogram(
+      "firn_tier_upload_seconds", "How long putting a blob to all of its tiers took.");
+  (arrived ? ok : failed).add();
+  seconds.record(static_cast<uint64_t>(took_ns));
+}
+
+}  // namespace
 
 io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   const std::string name = name_of(packing.writer.id());
@@ -12,7 +31,10 @@ io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   failpoint("upload.before_put");
   const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);
+  Clock& clock = io::Reactor::current()->clock();
+  const int64_t began_ns = clock.monotonic_ns();
   const uint32_t arrived = co_await put_to(wanted, name, content);
+  count_upload(arrived != 0, clock.monotonic_ns() - began_ns);
   failpoint("upload.after_put");
   if (arrived == 0) co_return fail(summary_.first_failure);
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));

@@ -107,6 +107,33 @@ class Tokens(ServedTest):
         self.assertNotIn(b"secret", self.ask("GET", "/v1/admin/tokens", token=admin).body)
         self.assertEqual(self.ask("POST", "/v1/admin/sync", token=admin).status, 204)
 
+    def test_files_of_the_daemons_machine_are_for_its_socket(self):
+        admin = self.token("--admin")
+        (self.folder / "tree").mkdir()
+        report = self.folder / "report"
+        report.write_text("of somebody else")
+        self.serve()
+        target = f"/v1/admin/migrate?from={self.folder}/tree&name=tree&report={report}"
+        refused = self.ask("POST", target, token=admin)
+        self.assertEqual((refused.status, refused.headers["content-type"]), (403, "application/problem+json"))
+        self.assertIn("Unix socket", refused.json()["detail"])
+        self.assertEqual(report.read_text(), "of somebody else")
+        done = self.curl("-f", "-X", "POST", "--unix-socket", self.volume / "firn.sock", "http://localhost" + target)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('"done":true', done.stdout)
+        self.assertIn('"copied"', report.read_text())
+
+    def test_work_that_fails_at_once_has_a_status_of_its_own(self):
+        admin = self.token("--admin")
+        self.serve()
+        for work in ("evict", "warm", "flush"):
+            refused = self.ask("POST", f"/v1/admin/{work}?path=/none", token=admin)
+            self.assertEqual((refused.status, refused.headers["content-type"]), (404, "application/problem+json"), work)
+        url = f"http://127.0.0.1:{self.port}/v1/admin"
+        authorization = ("-H", f"Authorization: Bearer {admin}")
+        self.assertEqual(self.curl("-f", "-X", "POST", *authorization, f"{url}/evict?path=/none").returncode, 22)
+        self.assertIn('"done":true', self.curl("-f", "-X", "POST", *authorization, f"{url}/evict?path=/").stdout)
+
     def test_they_expire(self):
         self.token("--expires", "30d")
         token = self.token("--expires", "1s")

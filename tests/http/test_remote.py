@@ -1,5 +1,6 @@
 """firn --url: the command line from another machine."""
 import os
+import re
 import subprocess
 import unittest
 
@@ -7,10 +8,17 @@ from firn_cli import FIRN
 from served import ServedTest
 
 
-class Remote(ServedTest):
+def without_moments(text):
+    """Without what differs from one moment to the next: numbers, and their units."""
+    return re.sub(r"[0-9][0-9.]*( ?([KMGT]?i?B|[num]?s|min|h|d)\b)?", "N", text)
+
+
+class RemoteTest(ServedTest):
+    tier = False
+
     def setUp(self):
         super().setUp()
-        self.init()
+        self.succeed("init", self.volume, *(("--tier", f"nas={self.folder / 'nas'}") if self.tier else ()))
         self.settings(loopback="token")
         self.secret = self.token("--admin")
         ca = self.serve_tls()
@@ -27,6 +35,34 @@ class Remote(ServedTest):
         self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}")
         return done.stdout
 
+
+class RemoteTiers(RemoteTest):
+    tier = True
+
+    def test_the_same_of_tiers_as_on_the_spot(self):
+        (self.folder / "nas").rename(self.folder / "away")  # what is pending stays so
+        source = self.folder / "source"
+        source.write_bytes(os.urandom(300_000))
+        self.remotely("mkdir", "/a")
+        for name in ("small", "large"):
+            self.remotely("put", source if name == "large" else __file__, f"/a/{name}")
+        self.wait_until(lambda: "/a/large" in self.remotely("wal"), "nothing is pending")
+        for options in ((), ("--json",)):
+            on_the_spot = self.succeed("tier", "ls", *options, f"{self.volume}:/a")
+            self.assertIn("large", on_the_spot)
+            self.assertEqual(self.remotely("tier", "ls", *options, "/a"), on_the_spot)
+        told = self.succeed("wal", self.volume)
+        self.assertIn("/a/large", told)
+        self.assertEqual(without_moments(self.remotely("wal")), without_moments(told))
+        # Exit code 1: it is not well.
+        self.wait_until(lambda: "tier nas: " in self.firn("status", self.volume).stdout, "it is well")
+        on_the_spot, remote = self.firn("status", self.volume), self.remote("status")
+        self.assertEqual((remote.returncode, remote.stderr), (on_the_spot.returncode, on_the_spot.stderr))
+        self.assertIn("tier nas", on_the_spot.stdout)
+        self.assertEqual(without_moments(remote.stdout), without_moments(on_the_spot.stdout))
+
+
+class Remote(RemoteTest):
     def test_the_same_output_as_on_the_spot(self):
         source = self.folder / "source"
         source.write_bytes(os.urandom(3_000_000))

@@ -113,6 +113,15 @@ class Runs(MigrateTest):
         for name in ("theirs", "locked"):
             self.assertIn("Permission denied", listed[str(source / name)]["reason"])
 
+    def test_a_report_is_not_written_through_a_symlink(self):
+        self.write("f", 10)
+        other = self.folder / "other"
+        other.write_text("kept")
+        report = self.folder / "report"
+        report.symlink_to(other)
+        self.refuse("migrate", self.volume, "--from", self.source, "--report", report, words=["symbolic link"])
+        self.assertEqual(other.read_text(), "kept")
+
     def test_a_source_that_keeps_changing_is_told_of_and_never_half_copied(self):
         self.write("steady", 100)
         busy = self.write("busy", 24 << 20)

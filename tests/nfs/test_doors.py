@@ -1,9 +1,11 @@
 """One file system through two doors: what FUSE wrote NFS reads at once, and the other way round. And: kill -9."""
 import errno
+import fcntl
 import http.client
 import os
 import random
 import socket
+import sys
 import threading
 import unittest
 from pathlib import Path
@@ -13,6 +15,17 @@ from firn_cli import DEADLINE_S
 from libnfs import Mount
 from raw_nfs import opaque, sattr, u32
 from served import ServedTest
+
+
+TRY_LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b", buffering=0)
+for name, lock in (("flock", fcntl.flock), ("fcntl", lambda *words: fcntl.lockf(*words, 5, 0))):
+    try:
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(name)
+"""
 
 
 class TwoDoorsTest(ServedTest):
@@ -227,6 +240,37 @@ class ThreeDoors(TwoDoorsTest):
         expected[100:104], expected[300:304], expected[500:504] = b"fuse", b"http", b"more"
         self.assertTrue(self.done("GET", "/v1/files/shared") == bytes(expected))
         self.assertTrue(self.nfs.read_file("/shared") == bytes(expected))
+
+
+    def locks(self, path):
+        """Which kinds of locks somebody else has on the file's first bytes."""
+        done = self.run_program(sys.executable, "-c", TRY_LOCKS, path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.split()
+
+    def test_locks_of_programs_hold_nobody_up_and_stay(self):
+        for size in (10, 100_000):
+            path, moved = self.mount_point / f"f{size}", self.mount_point / f"moved{size}"
+            path.write_bytes(b"x" * size)
+            with open(path, "r+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.lockf(file, fcntl.LOCK_EX, 5, 0)
+                handle = self.nfs.open(f"/f{size}", os.O_RDWR)
+                self.nfs.pwrite(handle, 0, b"nfs")
+                self.assertEqual(self.nfs.pread(handle, 0, 3), b"nfs")
+                self.nfs.call("fsync", handle)
+                self.nfs.call("close", handle)
+                self.done("PATCH", f"/v1/files/f{size}?offset=3", b"http")
+                self.assertEqual(self.done("GET", f"/v1/files/f{size}")[:7], b"nfshttp")
+                self.done("PATCH", f"/v1/meta/f{size}", b'{"mode":"0640"}')
+                self.assertEqual(self.locks(path), ["flock", "fcntl"])
+                self.nfs.call("rename", f"/f{size}", f"/moved{size}")
+                self.assertEqual(self.locks(moved), ["flock", "fcntl"])
+                self.done("PUT", f"/v1/files/f{size}", b"another file")
+                self.assertEqual(self.locks(path), [])
+                self.assertEqual(self.locks(moved), ["flock", "fcntl"])
+                self.assertEqual(os.pread(file.fileno(), 7, 0), b"nfshttp")
+            self.wait_until(lambda: not self.locks(moved), "they stayed when the file was closed")
 
 
 class Killed(ServedTest):

@@ -51,6 +51,40 @@ class Protocol(ServedTest):
             self.assertEqual(again.create("x", raw.GUARDED, mode=0o600), raw.EXIST)
             self.assertEqual(again.create("x", raw.UNCHECKED, mode=0o600), first)
 
+    def test_the_write_verifier_changes_when_data_may_be_lost_and_not_otherwise(self):
+        kept = self.volume / "nfs.verifier"
+
+        def written():
+            handle = self.client.create("verified", mode=0o644)
+            verifier = self.client.write(handle, 0, b"x", raw.UNSTABLE)
+            self.assertEqual(self.client.commit(handle), verifier)
+            self.assertFalse(kept.exists(), "a crash from here on must make a new one")
+            return verifier
+
+        def restart(end):
+            self.client.close()
+            end()
+            self.serve(self.port)
+            self.client = Client(self.port)
+            self.assertEqual(self.client.mount(), raw.OK)
+
+        seen = [written()]
+        restart(self.stop)
+        self.assertEqual(written(), seen[0], "nothing was lost")
+        for _ in range(2):
+            restart(self.kill)
+            self.assertNotIn(written(), seen)
+            seen.append(written())
+        restart(self.stop)
+        self.assertEqual(written(), seen[-1])
+        self.client.close()
+        self.stop()
+        kept.write_text("nonsense\n")
+        self.serve(self.port)
+        self.client = Client(self.port)
+        self.assertEqual(self.client.mount(), raw.OK)
+        self.assertNotIn(written(), seen)
+
     def test_weak_cache_data(self):
         handle = self.client.create("f", mode=0o644)
         reader = self.client.call(raw.WRITE, opaque(handle) + u64(0) + u32(5, raw.FILE_SYNC) + opaque(b"hello"))

@@ -83,6 +83,21 @@ class CommandsTest(ObservedTest):
                 self.assertNotIn(planted.lower(), text.lower(), name)
         self.assertIn("of a file.txt", self.bundle("--with-paths")["firn.log"])
 
+    def test_debug_tells_what_waits_without_names(self):
+        self.make()
+        self.nas.rename(self.folder / "away")
+        with open(self.mount_point / "private name", "wb") as file:
+            file.write(b"x" * 100_000)
+            file.flush()
+            os.fsync(file.fileno())
+        self.wait_until(lambda: json.loads(self.succeed("wal", self.volume, "--json"))["pending"], "nothing is pending")
+        pending = json.loads(self.bundle()["pending.json"])["pending"]
+        self.assertTrue(pending)
+        for file in pending:
+            self.assertEqual(set(file), {"inode", "bytes", "since"})
+        named = json.loads(self.bundle("--with-paths")["pending.json"])["pending"]
+        self.assertIn("/private name", [file["name"] for file in named])
+
     def test_debug_of_a_volume_that_nobody_serves(self):
         self.init()
         files = self.bundle()

@@ -28,8 +28,14 @@ firn_meta_cache_hits_total{cache="inodes"} firn_meta_cache_hits_total{cache="nam
 firn_vfs_known_inodes firn_volume_inodes firn_volume_bytes firn_disk_available_bytes
 firn_object_requests_total{store="nas",kind="put",outcome="ok"} firn_object_bytes_total{store="nas",kind="get"}
 firn_object_request_seconds_count{store="nas",kind="put"}
+firn_http_requests_in_flight
+firn_kv_reads_total{kind="get"} firn_kv_reads_total{kind="scan"} firn_kv_read_seconds_count{kind="get"}
+firn_tier_uploads_total{outcome="ok"} firn_tier_upload_seconds_count
+firn_tier_hydrations_total{outcome="ok"} firn_tier_hydration_seconds_count
 firn_tier_up{tier="nas"} firn_tier_uploaded_bytes_total firn_tier_hydrated_bytes_total
 """.split()
+# What is 0 again when nothing happens.
+QUEUES = ("firn_fuse_notifier_queue", "firn_nfs_calls_in_flight")
 
 
 class Prometheus:
@@ -90,6 +96,8 @@ class PrometheusTest(ObservedTest):
         self.wait_until(lambda: server.query("up") == [1.0], "Prometheus did not scrape")
         for series in LAYERS:
             self.assertGreater(max(server.query(f"max_over_time({series}[1m])"), default=0), 0, series)
+        for series in QUEUES:
+            self.assertEqual(len(server.query(series)), 1, series)
         board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
         self.assertGreaterEqual(board["schemaVersion"], 38)
         known = {re.split(r"[{ ]", series)[0] for series in self.scrape()}

@@ -20,25 +20,61 @@ constexpr int64_t kLongestStallWaitNs = 20'000'000;
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
-// Measures one commit in kMeasuredEvery of its thread, so that the clock is seldom read.
-class CommitTimer {
+// Measures one operation in kMeasuredEvery of its kind and thread, so that the clock is seldom read.
+template <class Kind>
+class SampledTimer {
  public:
-  CommitTimer() {
+  SampledTimer() {
     constexpr uint32_t kMeasuredEvery = 17;
-    static thread_local uint32_t commits = 0;
-    if (++commits % kMeasuredEvery == 0) started_ns_ = system_clock().monotonic_ns();
+    static thread_local uint32_t operations = 0;
+    if (++operations % kMeasuredEvery == 0) started_ns_ = system_clock().monotonic_ns();
   }
-  ~CommitTimer() {
-    if (started_ns_ == 0) return;
-    static metrics::Histogram& histogram = metrics::process_registry().histogram(
-        "firn_kv_commit_seconds", "How long commits took, of a sample; without what a sync takes.");
-    histogram.record(static_cast<uint64_t>(system_clock().monotonic_ns() - started_ns_));
+  ~SampledTimer() {
+    if (started_ns_ != 0) Kind::seconds().record(static_cast<uint64_t>(system_clock().monotonic_ns() - started_ns_));
   }
-  CommitTimer(const CommitTimer&) = delete;
-  CommitTimer& operator=(const CommitTimer&) = delete;
+  SampledTimer(const SampledTimer&) = delete;
+  SampledTimer& operator=(const SampledTimer&) = delete;
 
  private:
   int64_t started_ns_ = 0;
+};
+
+struct Commits {
+  static metrics::Histogram& seconds() {
+    static metrics::Histogram& histogram = metrics::process_registry().histogram(
+        "firn_kv_commit_seconds", "How long commits took, of a sample; without what a sync takes.");
+    return histogram;
+  }
+};
+
+metrics::Counter& reads_of(const char* kind) {
+  return metrics::process_registry().counter("firn_kv_reads_total", "Keys and ranges read, by kind.", {{"kind", kind}});
+}
+metrics::Histogram& read_seconds_of(const char* kind) {
+  return metrics::process_registry().histogram("firn_kv_read_seconds", "How long reads took, of a sample.",
+                                               {{"kind", kind}});
+}
+
+struct Gets {
+  static metrics::Counter& count() {
+    static metrics::Counter& counter = reads_of("get");
+    return counter;
+  }
+  static metrics::Histogram& seconds() {
+    static metrics::Histogram& histogram = read_seconds_of("get");
+    return histogram;
+  }
+};
+
+struct Scans {
+  static metrics::Counter& count() {
+    static metrics::Counter& counter = reads_of("scan");
+    return counter;
+  }
+  static metrics::Histogram& seconds() {
+    static metrics::Histogram& histogram = read_seconds_of("scan");
+    return histogram;
+  }
 };
 
 struct StoredCursor {
@@ -98,6 +134,8 @@ rocksdb::Status RocksdbTransaction::read(std::string_view key, Wait wait, std::o
 io::Task<Result<std::optional<std::string>>> RocksdbTransaction::get(std::string_view key, Isolation isolation) {
   if (const WriteSet::Entry* entry = own(key)) co_return own_value(*entry);
   note_read(key, isolation);
+  Gets::count().add();
+  const SampledTimer<Gets> timer;
   std::optional<std::string> value;
   rocksdb::Status status = read(key, Wait::kNo, value);
   if (status.IsIncomplete()) [[unlikely]]
@@ -111,6 +149,7 @@ io::Task<Result<std::vector<std::optional<std::string>>>> RocksdbTransaction::mu
                                                                                         Isolation isolation) {
   std::vector<std::optional<std::string>> values(keys.size());
   std::vector<size_t> missing;  // what memory did not hold
+  Gets::count().add(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) {
     if (const WriteSet::Entry* entry = own(keys[i])) {
       values[i] = own_value(*entry);
@@ -149,6 +188,8 @@ rocksdb::Status RocksdbTransaction::read_range(const Range& range, size_t limit,
 io::Task<Result<std::vector<Pair>>> RocksdbTransaction::scan(Range range, size_t limit, Isolation isolation) {
   std::vector<Pair> pairs;
   if (limit == 0 || (!range.end.empty() && range.end <= range.begin)) co_return pairs;
+  Scans::count().add();
+  const SampledTimer<Scans> timer;
   rocksdb::Status status = read_range(range, limit, Wait::kNo, pairs);
   if (status.IsIncomplete())
     status = co_await engine_.run_blocking([&] { return read_range(range, limit, Wait::kYes, pairs); });
@@ -160,7 +201,7 @@ io::Task<Result<std::vector<Pair>>> RocksdbTransaction::scan(Range range, size_t
 io::Task<Result<Version>> RocksdbTransaction::commit() {
   const Version read_version = snapshot_ ? snapshot_.version() : 0;
   if (writes_.empty() && !writes_.too_large()) co_return snapshot_ ? read_version : engine_.last_version();
-  const CommitTimer timer;
+  const SampledTimer<Commits> timer;
   for (int64_t wait = 0;; wait = std::min(std::max(2 * wait, kFirstStallWaitNs), kLongestStallWaitNs)) {
     std::optional<Result<Version>> outcome = engine_.try_commit(writes_, reads_, read_version);
     if (outcome) [[likely]]
