@@ -1,6 +1,7 @@
 // The routes for the one who runs the daemon: status, metrics, the document about all of them, admin.
 #include "base/log.h"
 #include "http/api.h"
+#include "http/open_metrics.h"
 #include "http/openapi.h"
 
 namespace firn::http {
@@ -45,8 +46,13 @@ io::Task<Result<void>> Api::show_metrics(Exchange& exchange, std::string) {
   if (!json && format != "text") co_return fail(Code::kInvalid, "\"format\" must be text or json");
   const metrics::Samples samples = options_.samples ? co_await options_.samples() : metrics::Samples();
   Response response;
+  response.headers.emplace_back("Vary", "Accept");
   response.content_type = json ? "application/json" : "text/plain; version=0.0.4; charset=utf-8";
   response.body = json ? options_.metrics.json(samples) : options_.metrics.prometheus(samples);
+  if (!json && wants_open_metrics(exchange.request().header("accept").value_or(""))) {
+    response.content_type = kOpenMetricsType;
+    response.body = open_metrics_of(response.body);
+  }
   co_return co_await exchange.respond(std::move(response));
 }
 

@@ -88,6 +88,22 @@ class PrometheusTest(ObservedTest):
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE_S)
         self.assertEqual((checked.returncode, checked.stdout), (0, ""))
 
+    def test_open_metrics_are_for_those_who_accept_them(self):
+        self.make()
+        request = urllib.request.Request(self.url + "/metrics",
+                                         headers={"Accept": "application/openmetrics-text; version=1.0.0, text/plain;q=0.5"})
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as reply:
+            self.assertEqual(reply.headers["Content-Type"], "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            text = reply.read().decode()
+        self.assertTrue(text.endswith("\n# EOF\n"))
+        kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+        counters = {name for name, kind in kinds.items() if kind == "counter"}
+        self.assertIn("firn_kv_reads", counters)
+        for name in re.findall(r"^(\w+)[{ ]", text, re.MULTILINE):
+            family = re.sub(r"_(bucket|sum|count)$", "", name)
+            self.assertTrue(family in kinds and family not in counters or name.removesuffix("_total") in counters, name)
+        self.assertNotIn("# EOF", self.ask("/metrics"))
+
     def test_prometheus_has_every_layer_and_the_dashboard_shows_it(self):
         self.make()
         self.use_doors()
