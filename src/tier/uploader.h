@@ -37,6 +37,7 @@ struct UploadOptions {
   bool dedup = false;
   // What was read of a file that has changed meanwhile is not recorded: needed where upload() is called.
   bool only_current = false;
+  OnDamage on_damage;  // met in a tier on the way to another; may be empty
 };
 
 struct UploadSummary {

@@ -1,5 +1,6 @@
 """Stores that are away, a daemon that is killed at any moment, and two volumes on one bucket."""
 import os
+import re
 import subprocess
 import threading
 import time
@@ -71,6 +72,40 @@ class Faults(TieredTest):
         self.succeed("restore", self.url, restored)
         self.mount(restored, mount_point)
         self.assert_tree(mount_point)
+
+    def test_what_the_share_damaged_while_the_bucket_was_away_is_sent_again(self):
+        """One blob is damaged, and another lost, in the only tier that has them: the local disk has what they hold."""
+        self.make()
+        self.set_pace()
+        self.server.stop()
+        try:
+            for name in ("damaged", "lost"):
+                self.write(name, 3 << 20)
+                self.refuse("tier", "flush", self.volume, words=["s3"])
+            first, second = sorted((path for path in (self.nas / "blob").rglob("*") if path.is_file()),
+                                   key=lambda path: path.stat().st_mtime_ns)
+            with open(first, "r+b") as file:
+                file.seek(1 << 20)
+                file.write(b"damage")
+            second.unlink()
+        finally:
+            self.server.start()
+        self.wait_until(lambda: self.status()["tiers"]["pending_files"] == 0, lambda: f"still pending: {self.status()}")
+        self.assertEqual(self.status()["tiers"]["repaired_objects"], 2)
+        self.succeed("tier", "evict", self.volume)
+        self.nas.rename(self.folder / "away")
+        self.assert_tree()
+        (self.folder / "away").rename(self.nas)
+        self.settle()
+
+    def set_pace(self):
+        """Uploads begin at once; so the daemon knows from now on."""
+        path = self.volume / "firn.toml"
+        text, changed = re.subn(r"(?m)^#?flush_interval = .*$", 'flush_interval = "1s"', path.read_text())
+        self.assertEqual(changed, 1, text)
+        path.write_text(text)
+        self.umount()
+        self.mount()
 
     def test_killed_again_and_again(self):
         """What an fsync acknowledged is there after every kill; in the end everything is uploaded, and nothing is left over."""
