@@ -41,9 +41,10 @@ struct UploadOptions {
 };
 
 struct UploadSummary {
-  uint64_t files = 0;      // that colder tiers have now
-  uint64_t postponed = 0;  // that changed meanwhile, or are open for writing
-  uint64_t outdated = 0;   // of these, those of which nothing was recorded
+  uint64_t files = 0;       // that colder tiers have now
+  uint64_t file_bytes = 0;  // theirs
+  uint64_t postponed = 0;   // that changed meanwhile, or are open for writing
+  uint64_t outdated = 0;    // of these, those of which nothing was recorded
   uint64_t failed = 0;
   uint64_t chunks = 0;       // that were sent
   uint64_t unchanged = 0;    // that colder tiers had already

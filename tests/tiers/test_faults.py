@@ -98,6 +98,38 @@ class Faults(TieredTest):
         (self.folder / "away").rename(self.nas)
         self.settle()
 
+    def test_a_tier_that_is_away_hides_no_other(self):
+        """Neither where files are, nor how much waits, also after a restart."""
+        self.make()
+        self.server.stop()
+        try:
+            self.write("f", 3 << 20)
+            self.write("folder/g", 5 << 20)
+            self.refuse("tier", "flush", self.volume, words=["s3"])
+            self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"3")
+            self.assertRegex(self.succeed("tier", "ls", self.mount_point), r"(?m)all +some +f$")
+            self.assert_pending(2, 8 << 20)
+            self.kill_daemon(self.volume)
+            self.run_program("umount", "-l", self.mount_point)
+            self.mount()
+            self.assert_pending(2, 8 << 20)
+            self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"3")
+            self.write("f", 1000, at=5000)
+            self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"1")
+        finally:
+            self.server.start()
+        self.wait_until_drained()
+        self.assert_pending(0, 0)
+        self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"7")
+
+    def assert_pending(self, files, size):
+        def told():
+            tiers = self.status()["tiers"]
+            return tiers["pending_files"], tiers["pending_bytes"]
+        self.wait_until(lambda: told() == (files, size), lambda: f"{told()} is pending, and not {(files, size)}")
+        text = self.firn("status", self.volume).stdout
+        self.assertRegex(text, r"pending +nothing" if files == 0 else rf"pending +{files} files, {size >> 20}(\.\d+)? MiB, the oldest")
+
     def set_pace(self):
         """Uploads begin at once; so the daemon knows from now on."""
         path = self.volume / "firn.toml"
