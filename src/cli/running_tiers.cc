@@ -21,6 +21,7 @@ tier::UploadOptions upload_options(const TierSettings& settings, uint64_t chunk_
           .codec = codec_of(settings),
           .key = key,
           .blobs_in_flight = static_cast<size_t>(settings.blobs_in_flight),
+          .live_interval_ns = settings.live_interval_ns,
           .dedup = settings.dedup,
           .only_current = settings.durability == "object",
           .on_damage = std::move(on_damage)};
