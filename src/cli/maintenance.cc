@@ -108,6 +108,7 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();
   options.dedup = settings_.tiers.dedup;
+  options.on_damage = tiers.on_damage();
   // A state of the metadata that a restore may find must not refer to what is gone.
   // Nor one that readers elsewhere follow.
   options.before_remove = [this, dry_run = what.dry_run] { return running_.shipping()->removable_until(!dry_run); };

@@ -139,8 +139,7 @@ void sample_room(const vfs::RoomReport& room, Samples& out) {
 void sample_moved(const vfs::TierStatistics& state, Timestamp now, Samples& out) {
   const int64_t age_s = state.pending_files > 0 ? std::max<int64_t>(now.seconds - state.oldest_pending.seconds, 0) : 0;
   out.gauge("firn_tier_pending_files", "Files that are not in every colder tier yet.", number(state.pending_files));
-  out.gauge("firn_tier_pending_bytes", "Bytes written since the last upload began, about.",
-            number(state.pending_bytes));
+  out.gauge("firn_tier_pending_bytes", "Bytes of these files, all of each.", number(state.pending_bytes));
   out.gauge("firn_tier_pending_age_seconds", "How long the oldest of them has waited.", static_cast<double>(age_s));
   out.counter("firn_tier_uploaded_files_total", "Files sent to colder tiers.", number(state.uploaded_files));
   out.counter("firn_tier_uploaded_bytes_total", "Bytes of their content.", number(state.uploaded_bytes));

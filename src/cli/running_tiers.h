@@ -34,8 +34,10 @@ class RunningTiers {
   const vfs::TierParts& parts() const { return parts_; }
   Stores& stores() { return stores_; }
   const std::optional<tier::Key>& key() const { return key_; }
-  // What readers found damaged.
+  // What readers found damaged, and who else reads blobs.
   tier::RepairQueue& repairs() { return repairs_; }
+  // Has it repaired. Holds as long as this does.
+  tier::OnDamage on_damage();
   TierLimits& limits() { return limits_; }
   // Before the volume uses parts().
   void ship_metadata(Shipping& shipping);

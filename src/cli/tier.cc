@@ -124,6 +124,7 @@ void print_entry(const json& entry, bool policies) {
   const char* colder = entry.value("inline", false)       ? "metadata"
                        : entry.value("local_only", false) ? "never"
                        : entry.value("uploaded", false)   ? "all"
+                       : entry.value("tiers", 0U) > 1     ? "some"
                                                           : "not yet";
   print_row(human_size(entry.value("size", uint64_t{0})), entry.value("hot", "-"), colder, policy,
             entry.value("name", ""));

@@ -216,7 +216,8 @@ void print_tiers(const json& tiers) {
   }
   row("pending", number("pending_files") == 0
                      ? "nothing"
-                     : fmt::format("{} files, the oldest for {}{}", number("pending_files"),
+                     : fmt::format("{} files, {}, the oldest for {}{}", number("pending_files"),
+                                   human_size(number("pending_bytes")),
                                    format_duration(static_cast<int64_t>(number("oldest_pending_s")) * 1'000'000'000),
                                    upload_text(tiers)));
   if (number("pinned_files") > 0)

@@ -70,19 +70,19 @@ void append_common(TierSettings& s, config::Schema& schema) {
        {"tiers.flush_interval", Duration{&s.flush_interval_ns, kSecond, 24 * kHour},
         "What has settled is sent after at most this long, ..."},
        {"tiers.flush_size", Size{&s.flush_bytes, kMiB, kTiB}, "... or as soon as so much waits."},
+       {"tiers.live_interval", Duration{&s.live_interval_ns, kSecond, 8760 * kHour},
+        "A file that stays open for writing is sent as it is after so long, and again each time so long has passed."},
        {"tiers.hot_max", Size{&s.hot_max_bytes, 0, kTiB << 10},
         "How much file content the local disk may hold; 0: as much as fits."},
        {"tiers.hot_hard_max", Size{&s.hot_hard_max_bytes, 0, kTiB << 10},
         "How much it may hold while nothing of it can be evicted. Above hot_max writers are slowed, here they fail. 0: "
-        "a "
-        "tenth more than hot_max."},
+        "a tenth more than hot_max."},
        {"tiers.high_watermark", Integer{&s.high_watermark_percent, 1, 100},
         "Percent of that at which content that colder tiers have begins to leave the local disk, ..."},
        {"tiers.low_watermark", Integer{&s.low_watermark_percent, 0, 99}, "... until it is down to this percent."},
        {"tiers.limits", TextList{&s.limits, tier::kMaxTiers},
         "How much a tier may hold, such as \"nas=500GiB\". The watermarks hold for it, too: what the tiers behind it "
-        "have "
-        "leaves it, what was used longest ago first. The last tier has no limit."},
+        "have leaves it, what was used longest ago first. The last tier has no limit."},
        {"tiers.evict_recency", Integer{&s.evict_recency_percent, 0, 10'000},
         "What leaves first: percent by which it counts how long ago a file was used, ..."},
        {"tiers.evict_frequency", Integer{&s.evict_frequency_percent, 0, 10'000},
@@ -91,8 +91,7 @@ void append_common(TierSettings& s, config::Schema& schema) {
        {"tiers.get_rate", Size{&s.get_bytes_per_s, 0, kTiB}, "Bytes a second from each tier; 0: no limit."},
        {"tiers.busy_put_rate", Size{&s.busy_put_bytes_per_s, 0, kTiB},
         "Bytes a second to which uploads are held while programs write fast, or an eighth of what they write, if that "
-        "is "
-        "more; 0: they are never held back."},
+        "is more; 0: they are never held back."},
        {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},
        {"tiers.blobs_in_flight", Integer{&s.blobs_in_flight, 1, 64},
         "Objects that are sent at once. Each takes up to 64 MiB of memory."},

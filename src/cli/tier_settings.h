@@ -34,6 +34,7 @@ struct TierSettings {
   std::string key_file;
 
   int64_t flush_interval_ns = 30'000'000'000;
+  int64_t live_interval_ns = 600'000'000'000;
   uint64_t flush_bytes = 64 << 20;
   uint64_t hot_max_bytes = 0;
   uint64_t hot_hard_max_bytes = 0;

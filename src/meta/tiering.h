@@ -62,6 +62,8 @@ struct Blob {
   std::optional<Timestamp> dead_since;
   // No tier had all of it when it was looked at: no chunk may come to refer to it.
   bool damaged = false;
+  // Nothing refers to what is left of it, and nothing will: gc is about to take it away.
+  bool is_given_up() const { return damaged && live_bytes == 0; }
 };
 
 // A blob and what chunk records say of it, as of one moment.

@@ -18,7 +18,8 @@ CollectPass::CollectPass(const Collector::Parts& parts, const CollectOptions& op
       options_(options),
       token_(token),
       now_(io::Reactor::current()->clock().now()),
-      hydrator_({parts.meta, parts.tiering, parts.pool, parts.tiers}, {.key = options.key, .get_ns = options.get_ns}),
+      hydrator_({parts.meta, parts.tiering, parts.pool, parts.tiers},
+                {.key = options.key, .get_ns = options.get_ns, .on_damage = options.on_damage}),
       repacker_({parts.meta, parts.tiering, parts.pool, parts.random, parts.tiers},
                 {.codec = options.codec, .key = options.key, .dedup = options.dedup, .put_ns = options.put_ns}, token),
       removing_(options.removes_in_flight) {}

@@ -22,6 +22,7 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
+#include "tier/hydrator.h"
 #include "tier/tier.h"
 
 namespace firn::tier {
@@ -45,6 +46,7 @@ struct CollectOptions {
   Codec codec = Codec::kZstd;
   std::optional<Key> key;  // the volume's
   bool dedup = false;      // the index of contents follows what is repacked
+  OnDamage on_damage;      // met where chunks are read to be repacked; may be empty
   size_t removes_in_flight = 8;
   int64_t get_ns = 60'000'000'000;  // deadlines, attempts included
   int64_t put_ns = 600'000'000'000;

@@ -163,6 +163,44 @@ TEST(CollectorLife, ACrashAtEachStepOfOnePass) {
     crash_during_collection(1, crash_after, crash_after % 2 == 0);
 }
 
+// In the middle of an upload the machine is gone, and another serves the volume. It cannot know whether the last puts
+// of the first are still on their way: for an hour they may be, whatever the grace. How many blobs were left like that.
+size_t vanish_during_upload(uint64_t crash_after) {
+  constexpr int64_t kHour = 60 * kMinute;
+  SCOPED_TRACE("crash after " + std::to_string(crash_after));
+  World world(of_seed(1, {.max_latency_ns = 10'000'000}));
+  const Contents expected = make_history(world, 1);
+  world.sync();
+  world.reactor->stop_after(crash_after);
+  io::detach_on(*world.reactor, upload_again_and_again(world.uploader.get()));
+  world.reactor->run();
+  world.restart(/*power_cut=*/false);
+  const auto collect = [&world] {
+    CollectOptions options = hasty(world, 0);
+    options.in_flight_ns = kHour;
+    Collector collector({*world.meta, *world.meta, *world.pool, *world.random, world.tiers()}, options);
+    while (world.run(collector.pass(nullptr)).value().removed > 0) {
+    }
+    return world.run(collector.pass(nullptr)).value();
+  };
+  world.pass_time(kHour - kMinute);
+  const size_t left = collect().waiting;
+  EXPECT_EQ(world.blobs().size(), world.needed_objects().size() + left);
+  world.pass_time(2 * kMinute);
+  EXPECT_EQ(collect().waiting, 0u);
+  EXPECT_EQ(world.objects(), world.needed_objects());
+  EXPECT_EQ(world.blobs().size(), world.needed_objects().size());
+  expect_a_good_end(world, expected);
+  return left;
+}
+
+TEST(CollectorLife, WhatAMachineThatVanishedLeftGoesAfterAnHour) {
+  size_t left = 0;
+  for (uint64_t crash_after = 1; crash_after < 150 && !::testing::Test::HasFailure(); ++crash_after)
+    left += vanish_during_upload(crash_after);
+  EXPECT_GT(left, 0u);
+}
+
 // The world goes on beside the collector.
 struct Life {
   World& world;

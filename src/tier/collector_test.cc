@@ -313,9 +313,12 @@ TEST(Collector, RepacksWhatTheNearTierHasDamagedFromTheFarOne) {
   const auto contents = leave_a_third(world);
   for (uint64_t at = 100; at < 200'000; at += 10'000) world.flip(*world.near, *world.objects().begin(), at);
   world.pass_time(kGrace);
-  const CollectSummary moved = collect(world, {.repack_min_bytes = 1});
+  std::set<std::string> met;
+  const CollectSummary moved =
+      collect(world, {.repack_min_bytes = 1, .on_damage = [&met](const Damage& damage) { met.insert(damage.tier); }});
   EXPECT_EQ(moved.repacked, 1u);
   EXPECT_EQ(moved.failed, 0u) << moved.first_failure.to_string();
+  EXPECT_EQ(met, std::set<std::string>{"near"});
   world.far->faulty.set_down(true);
   for (const auto& [name, content] : contents) world.expect_to_come_back(name, content);
 }

@@ -22,10 +22,12 @@ namespace firn::tier {
 // A tier gave something else than what was put there, or has lost it.
 struct Damage {
   std::string tier;
-  InodeId inode;
+  InodeId inode;      // 0: all of a blob was read, of which `chunk` says the name alone
   meta::Chunk chunk;  // its record, which still was this afterwards
   Status what;
 };
+// Must not block.
+using OnDamage = std::function<void(const Damage&)>;
 
 // Bytes of a chunk.
 struct ChunkPart {
@@ -41,8 +43,8 @@ struct HydrateOptions {
   int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
   // Backings are a cache, which does not outlive this process: what is said of them need not either.
   bool backings_are_cache = false;
-  BlobReadaheadOptions readahead;                // of small files
-  std::function<void(const Damage&)> on_damage;  // must not block; may be empty
+  BlobReadaheadOptions readahead;  // of small files
+  OnDamage on_damage;              // may be empty
 };
 
 // Thread-safe. What it refers to must outlive it.

@@ -86,6 +86,30 @@ TEST_F(Repairs, AreBounded) {
   EXPECT_EQ(repaired, RepairQueue::kMaxWaiting);
 }
 
+// A tier that was away is to get what it missed from the other, which has damaged it: the local disk has it.
+TEST_F(Repairs, AnUploadHasWhatItMetSentAgain) {
+  const std::string missed = noise(3 * kChunkBytes, 2);
+  world.write("g", missed);
+  world.far->faulty.set_down(true);
+  world.upload();
+  const std::string blob = key_of(blob_id_of_name(world.chunks("g")[0].blob));
+  world.flip(*world.near, blob, world.chunks("g")[1].offset + kFrameHeaderBytes + 20);
+  world.upload();
+  EXPECT_EQ(queue.damaged_chunks(), 0u);  // it is not read for a tier that does not answer
+  world.far->faulty.set_down(false);
+  EXPECT_EQ(world.upload().failed, 1u);
+  EXPECT_EQ(world.damaged["near"], 1);
+  repair();
+  EXPECT_EQ(queue.repaired_objects(), 1u);
+  EXPECT_EQ(world.upload().files, 1u);
+  EXPECT_EQ(world.pending(), 0u);
+  EXPECT_FALSE(world.needed_objects().contains(blob));
+  // What is left of it there concerns nobody any more.
+  EXPECT_TRUE(world.run(verify_all(*world.meta, world.tiers(), *world.pool, {}, nullptr))->problems.empty());
+  world.near->faulty.set_down(true);
+  world.expect_to_come_back("g", missed);
+}
+
 // The chunk lies elsewhere than the reader thought, and what it read first is gone: that is no damage.
 TEST_F(Repairs, WhatWasMovedMeanwhileIsNotReported) {
   const meta::Chunk before = world.chunks("f")[2];

@@ -43,7 +43,7 @@ io::Task<Result<ScrubReport>> Scrubber::scrub_cold(std::string* cursor, io::Canc
 
 io::Task<Result<void>> Scrubber::scrub_blob(meta::Blob blob) {
   const uint32_t tiers = blob.tiers & all_of(parts_.tiers);
-  if (tiers == 0 || blob.dead_since) co_return Result<void>();
+  if (tiers == 0 || blob.dead_since || blob.is_given_up()) co_return Result<void>();
   ++report_.blobs;
   std::vector<size_t> damaged;
   bool sound = false, unknown = false;

@@ -59,19 +59,21 @@ void World::start(Timestamp time) {
                              .boot_session = starts_,
                              .tiered = true});
   CHECK(run(data->start([](BackingId) { return true; })).has_value());
+  const OnDamage note = [this](const Damage& damage) {
+    ++damaged[damage.tier];
+    if (on_damage) on_damage(damage);
+  };
   uploader = std::make_unique<Uploader>(Uploader::Parts{*meta, *meta, *data, *pool, *random, tiers()},
                                         UploadOptions{.chunk_bytes = options.chunk_bytes,
                                                       .block_bytes = 1024,
                                                       .key = options.key,
                                                       .blobs_in_flight = 2,
                                                       .files_per_pass = options.files_per_pass,
-                                                      .dedup = options.dedup});
+                                                      .dedup = options.dedup,
+                                                      .on_damage = note});
   hydrator = std::make_unique<Hydrator>(
       Hydrator::Parts{*meta, *meta, *pool, tiers()},
-      HydrateOptions{.chunk_bytes = options.chunk_bytes, .key = options.key, .on_damage = [this](const Damage& damage) {
-                       ++damaged[damage.tier];
-                       if (on_damage) on_damage(damage);
-                     }});
+      HydrateOptions{.chunk_bytes = options.chunk_bytes, .key = options.key, .on_damage = note});
 }
 
 void World::restart(bool power_cut) {

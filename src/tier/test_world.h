@@ -100,8 +100,8 @@ class World {
   std::unique_ptr<Place> near, far;
   std::unique_ptr<Uploader> uploader;
   std::unique_ptr<Hydrator> hydrator;
-  std::map<std::string, int> damaged;            // by tier: what the hydrator has met
-  std::function<void(const Damage&)> on_damage;  // is told of it, too
+  std::map<std::string, int> damaged;  // by tier: what the hydrator and the uploader have met
+  OnDamage on_damage;                  // is told of it, too
 
  private:
   void start(Timestamp time);

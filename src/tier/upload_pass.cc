@@ -335,6 +335,7 @@ io::Task<Result<void>> UploadPass::finish() {
     }
     if (CO_TRY(Result<bool>(current))) {
       ++summary_.files;
+      summary_.file_bytes += file.bytes;
       memory_.order.forget(file.inode);
       memory_.waiting.forget(file.inode);
     } else if (!file.leaves) {

@@ -3,6 +3,7 @@
 #include "base/metrics.h"
 #include "io/reactor.h"
 #include "tier/blob/verify.h"
+#include "tier/blob_check.h"
 #include "tier/upload_pass.h"
 
 namespace firn::tier {
@@ -87,22 +88,34 @@ io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
   co_return tiers & ~out_of_reach_;
 }
 
+io::Task<Result<std::string>> UploadPass::read_blob(const meta::Blob& blob, const Tier& tier) {
+  const BlobId id = blob_id_of_name(blob.name);
+  std::string bytes =
+      CO_TRY(co_await object::get_all(tier.store, key_of(id), kMaxBlobBytes, io::within(options_.put_ns, token_)));
+  // Damage is not to be copied.
+  const Status sound = co_await parts_.pool.run([&] { return verify_stored(bytes, id); });
+  if (!sound.ok() || bytes.size() != blob.bytes)
+    co_return fail(Code::kCorrupt, "what another tier lacks is damaged there");
+  co_return bytes;
+}
+
+io::Task<void> UploadPass::report_damage(const meta::Blob& blob, size_t tier, Status what) {
+  if (!options_.on_damage) co_return;
+  // The collector may have come in between, or the tier have made room.
+  const Result<meta::Blob> now = co_await parts_.tiering.get_blob(blob.name);
+  if (!now || now->dead_since || (now->left >> tier & 1) != 0) co_return;
+  options_.on_damage({parts_.tiers[tier].name, InodeId(), {.blob = blob.name}, std::move(what)});
+}
+
 io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
   if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
   Status failure(Code::kCorrupt, "no tier has it");
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((blob.tiers >> i & 1) == 0) continue;
-    const std::string key = key_of(blob_id_of_name(blob.name));
-    Result<std::string> bytes =
-        co_await object::get_all(parts_.tiers[i].store, key, kMaxBlobBytes, io::within(options_.put_ns, token_));
+    Result<std::string> bytes = co_await read_blob(blob, parts_.tiers[i]);
     if (!bytes) {
+      if (is_damage(bytes.error().code())) co_await report_damage(blob, i, bytes.error());
       failure = std::move(bytes).error().with_context("tier " + parts_.tiers[i].name);
-      continue;
-    }
-    // Damage is not to be copied.
-    const Status sound = co_await parts_.pool.run([&] { return verify_stored(*bytes, blob_id_of_name(blob.name)); });
-    if (!sound.ok() || bytes->size() != blob.bytes) {
-      failure = Status(Code::kCorrupt, "tier " + parts_.tiers[i].name + ": what another tier lacks is damaged there");
       continue;
     }
     const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));

@@ -6,9 +6,11 @@ namespace firn::tier {
 
 Uploader::Uploader(Parts parts, UploadOptions options)
     : parts_(std::move(parts)),
-      options_(options),
-      hydrator_({parts_.meta, parts_.tiering, parts_.pool, parts_.tiers},
-                {.chunk_bytes = options_.chunk_bytes, .key = options_.key, .readahead = {.cache_bytes = 0}}) {}
+      options_(std::move(options)),
+      hydrator_({parts_.meta, parts_.tiering, parts_.pool, parts_.tiers}, {.chunk_bytes = options_.chunk_bytes,
+                                                                           .key = options_.key,
+                                                                           .readahead = {.cache_bytes = 0},
+                                                                           .on_damage = options_.on_damage}) {}
 
 io::Task<Result<UploadSummary>> Uploader::pass(io::CancelToken* token, UploadLimits limits) {
   UploadPass one(parts_, options_, memory_, hydrator_, token);

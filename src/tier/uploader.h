@@ -37,12 +37,14 @@ struct UploadOptions {
   bool dedup = false;
   // What was read of a file that has changed meanwhile is not recorded: needed where upload() is called.
   bool only_current = false;
+  OnDamage on_damage;  // met in a tier on the way to another; may be empty
 };
 
 struct UploadSummary {
-  uint64_t files = 0;      // that colder tiers have now
-  uint64_t postponed = 0;  // that changed meanwhile, or are open for writing
-  uint64_t outdated = 0;   // of these, those of which nothing was recorded
+  uint64_t files = 0;       // that colder tiers have now
+  uint64_t file_bytes = 0;  // theirs
+  uint64_t postponed = 0;   // that changed meanwhile, or are open for writing
+  uint64_t outdated = 0;    // of these, those of which nothing was recorded
   uint64_t failed = 0;
   uint64_t chunks = 0;       // that were sent
   uint64_t unchanged = 0;    // that colder tiers had already

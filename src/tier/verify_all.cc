@@ -48,7 +48,7 @@ class Verify {
   using Place = std::pair<uint32_t, uint64_t>;  // the blob's position in blobs_, the frame's offset
 
   io::Task<Result<void>> verify_blob(const meta::Blob& blob) {
-    if (blob.tiers == 0 || blob.dead_since) co_return Result<void>();
+    if (blob.tiers == 0 || blob.dead_since || blob.is_given_up()) co_return Result<void>();
     const auto position = static_cast<uint32_t>(blobs_.size());
     blobs_.push_back(blob.name);
     std::map<uint64_t, Frame> frames;

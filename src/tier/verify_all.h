@@ -41,8 +41,8 @@ struct VerifyReport {
 // over the chunk records compares those that refer to them.
 inline constexpr size_t kFramesPerWalk = 1 << 20;
 
-// Reads only. Nobody may change the volume meanwhile. Retired blobs, and those that no tier has confirmed, are passed
-// over. Fails when a tier does not answer: then nothing is known.
+// Reads only. Nobody may change the volume meanwhile. Retired blobs, those that no tier has confirmed, and damaged ones
+// that nothing refers to are passed over. Fails when a tier does not answer: then nothing is known.
 io::Task<Result<VerifyReport>> verify_all(meta::Tiering& tiering, Tiers tiers, io::BlockingPool& pool,
                                           VerifyOptions options, io::CancelToken* token);
 

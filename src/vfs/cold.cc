@@ -166,21 +166,39 @@ io::Task<Result<bool>> VolumeImpl::at_rest(InodeId inode, tier::AtRest then) {
   co_return true;
 }
 
-// Of `tiers`, which were given all of the file, those that no part of it has left to make room.
-io::Task<Result<uint32_t>> VolumeImpl::tiers_that_kept(InodeId inode, uint32_t tiers) {
-  if (std::has_single_bit(tiers)) co_return tiers;  // nothing leaves the last
+// Of `tiers`, those that have every chunk of the file's newest version: it did not reach some that are away, or parts
+// of it have left them to make room. While it is pending, its chunks may be those of another version.
+io::Task<Result<uint32_t>> VolumeImpl::tiers_that_have(const Attr& attr, uint32_t tiers) {
+  const meta::Content& content = attr.content;
+  const bool pending = content.generation != content.uploaded_generation;
+  if (!pending && std::has_single_bit(tiers)) co_return tiers;  // nothing leaves the last
+  if (content.live || content.journal_blocks > 0) co_return 0;
   constexpr size_t kPage = 256;
+  const bool whole = content.uploaded_size == attr.size;  // the records make up one version
+  bool some_are_new = false, all_are_new = true;
   std::string blob;
-  for (ChunkIndex next;;) {
-    const auto page = CO_TRY(co_await options_.tiers->tiering.list_chunks(inode, next, kPage));
+  ChunkIndex next;
+  for (bool last = false; !last && tiers != 0;) {
+    const auto page = CO_TRY(co_await options_.tiers->tiering.list_chunks(attr.inode, next, kPage));
+    last = page.size() < kPage;
     for (const meta::Chunk& chunk : page) {
+      if (chunk.index != next) co_return 0;
       next = ChunkIndex(chunk.index.value + 1);
+      const bool is_new = chunk.version == content.generation;
+      some_are_new |= is_new;
+      all_are_new &= is_new;
       if (chunk.blob == blob) continue;
       blob = chunk.blob;
-      tiers &= ~CO_TRY(co_await options_.tiers->tiering.get_blob(blob)).left;
+      const meta::Blob record = CO_TRY(co_await options_.tiers->tiering.get_blob(blob));
+      tiers &= record.tiers & ~record.left;
     }
-    if (page.size() < kPage || std::has_single_bit(tiers)) co_return tiers;
   }
+  if (!pending) co_return tiers;
+  const uint64_t bytes = options_.tiers->options.chunk_bytes;
+  const bool all = next.value == (attr.size + bytes - 1) / bytes;
+  // What is evicted is what its chunks are.
+  const bool newest = content.evicted ? whole : all_are_new || (whole && some_are_new);
+  co_return all&& newest ? tiers : 0;
 }
 
 io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
@@ -199,9 +217,9 @@ io::Task<Result<Residency>> VolumeImpl::residency(InodeId inode) {
   if (residency.hot) residency.bits |= 1;
   if (!options_.tiers) co_return residency;
   const std::vector<std::string>& tiers = options_.tiers->names;
-  if (residency.uploaded) {
+  if (content.settled && content.generation > 0 && !residency.local_only) {
     const uint32_t wanted = ((uint32_t{1} << tiers.size()) - 1) & ~attr.policy.skip;
-    residency.bits |= CO_TRY(co_await tiers_that_kept(inode, wanted)) << 1;
+    residency.bits |= CO_TRY(co_await tiers_that_have(attr, wanted)) << 1;
   }
   residency.policy = policy_text(attr.policy, tiers);
   co_return residency;

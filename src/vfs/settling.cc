@@ -45,19 +45,24 @@ io::Task<void> Settling::look_at_pending_again() {
 }
 
 io::Task<void> Settling::look_at_pending() {
-  uint64_t files = 0;
+  uint64_t files = 0, bytes = 0;
   Timestamp oldest;
   for (InodeId after;;) {
     const auto page = co_await parts_.tiers.tiering.list_pending(after, kPage);
     if (!page) co_return;
-    for (const meta::Pending& one : *page)
+    for (const meta::Pending& one : *page) {
       if (oldest == Timestamp() || one.since < oldest) oldest = one.since;
+      const Result<meta::Attr> attr = co_await parts_.meta.getattr(one.inode);
+      if (attr) bytes += attr->size;
+    }
     files += page->size();
     if (page->size() < kPage) break;
     after = page->back().inode;
+    co_await io::yield();
   }
   std::lock_guard lock(mutex_);
   told_.pending_files = files;
+  told_.pending_bytes = bytes;
   told_.oldest_pending = oldest;
 }
 
@@ -65,6 +70,7 @@ void Settling::note(const tier::UploadSummary& summary) {
   std::lock_guard lock(mutex_);
   told_.uploaded_files += summary.files;
   told_.pending_files -= std::min(told_.pending_files, summary.files);
+  told_.pending_bytes -= std::min(told_.pending_bytes, summary.file_bytes);
   if (summary.files > 0) more_can_go_ = true;
   told_.uploaded_blobs += summary.blobs;
   told_.uploaded_bytes += summary.blob_bytes;
@@ -309,7 +315,6 @@ TierStatistics Settling::statistics() const {
   const uint64_t metadata = metadata_bytes();
   std::lock_guard lock(mutex_);
   TierStatistics told = told_;
-  told.pending_bytes = closed_bytes_;
   told.hydrated_bytes = hydrated_bytes_;
   told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
   told.hot_limit_bytes = hot_limit_;

@@ -34,7 +34,7 @@ class Settling {
   explicit Settling(Parts parts)
       : parts_(std::move(parts)), options_(parts_.tiers.options), throttle_(options_.busy_bytes_per_s) {}
 
-  // So much was closed and is not in colder tiers yet.
+  // So much was closed, and waits for an upload to begin.
   void note_closed(uint64_t bytes) {
     closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     ever_closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);

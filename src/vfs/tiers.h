@@ -59,7 +59,7 @@ inline uint64_t left_for_files(uint64_t max_bytes, uint64_t metadata_bytes) {
 
 struct TierStatistics {
   uint64_t pending_files = 0;                                           // as of the last look
-  uint64_t pending_bytes = 0;                                           // closed since the last upload began, at least
+  uint64_t pending_bytes = 0;                                           // of these files, all of each
   Timestamp oldest_pending;                                             // zero: none
   uint64_t uploaded_files = 0, uploaded_bytes = 0, uploaded_blobs = 0;  // by this process
   uint64_t shared_bytes = 0;  // of chunks that need not be sent, because equal ones had been

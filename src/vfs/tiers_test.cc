@@ -237,6 +237,57 @@ TEST_F(TiersTest, SurvivesARestart) {
   EXPECT_TRUE(read("f") == content);
 }
 
+TEST_F(TiersTest, ATierThatIsAwayHidesNoOther) {
+  const auto bits = [this](const char* name) { return residency(name).bits; };
+  make("f", noise(kBytes, 1));
+  EXPECT_EQ(bits("f"), 1u);
+  world_.far().faulty.set_down(true);
+  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
+  EXPECT_EQ(bits("f"), 3u);
+  EXPECT_FALSE(residency("f").uploaded);
+  make("f", noise(kBytes, 2));  // what the nearer has is another version
+  EXPECT_EQ(bits("f"), 1u);
+  world_.far().faulty.set_down(false);
+  flush();
+  EXPECT_EQ(bits("f"), 7u);
+  // A change of which the farther tier knows: the rest is as it was.
+  world_.near().faulty.set_down(true);
+  Handle* handle = open("f", O_WRONLY);
+  write(handle, 5000, "changed");
+  EXPECT_EQ(bits("f"), 1u);
+  close(handle);
+  EXPECT_EQ(bits("f"), 1u);
+  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
+  EXPECT_EQ(bits("f"), 5u);
+  world_.near().faulty.set_down(false);
+  flush();
+  EXPECT_EQ(bits("f"), 7u);
+}
+
+TEST_F(TiersTest, WhatIsPendingIsKnownAfterARestart) {
+  const auto pending = [this] {
+    world_.run([](TestWorld*) -> io::Task<void> { co_await io::sleep_for(5'000'000'000); }(&world_));
+    return volume().tier_statistics();
+  };
+  world_.near().faulty.set_down(true);
+  world_.far().faulty.set_down(true);
+  make("f", noise(kBytes, 1));
+  make("g", noise(2 * kBytes, 2));
+  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
+  EXPECT_EQ(pending().pending_bytes, 3 * kBytes);
+  ASSERT_TRUE(world_.unmount());
+  ASSERT_TRUE(world_.mount());
+  EXPECT_EQ(pending().pending_files, 2u);
+  EXPECT_EQ(pending().pending_bytes, 3 * kBytes);
+  EXPECT_TRUE(world_.run(volume().unlink(root_, kRootInode, "g")));
+  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
+  EXPECT_EQ(pending().pending_bytes, kBytes);
+  world_.near().faulty.set_down(false);
+  world_.far().faulty.set_down(false);
+  flush();
+  EXPECT_EQ(volume().tier_statistics().pending_bytes, 0u);
+}
+
 TEST_F(TiersTest, ALostDiskTakesOnlyWhatWasNotUploaded) {
   const std::string whole = noise(kBytes, 1), old = noise(kBytes, 2), newer = noise(kBytes + 5000, 3);
   make("whole", whole);

@@ -83,7 +83,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;
   io::Task<Result<Residency>> residency(InodeId inode) override;
-  io::Task<Result<uint32_t>> tiers_that_kept(InodeId inode, uint32_t tiers);
+  io::Task<Result<uint32_t>> tiers_that_have(const Attr& attr, uint32_t tiers);
   const std::vector<std::string>& tier_names() const override;
   io::Task<Result<Attr>> set_policy(const Credentials& who, InodeId inode, meta::PolicyChange change) override;
   io::Task<Result<std::vector<PendingFile>>> list_pending(InodeId after, size_t limit) override;

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from bucket_volume import LONG_S, BucketTest
+from bucket_volume import FOLLOW_S, LONG_S, BucketTest
 from firn_cli import DAMAGE
 
 KILLS = int(os.environ.get("FIRN_KILLS", "6"))
@@ -36,6 +36,17 @@ class Bucket(BucketTest):
         self.umount()
         shutil.rmtree(self.volume)
         self.mount()
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_said_outright_it_is_the_same_volume(self):
+        """--durability object is what a bucket's URL says already."""
+        self.make("--durability", "object")
+        self.write_tree()
+        self.assertEqual(self.status()["tiers"]["metadata"]["attached"], True)
+        self.assertIn('durability = "object"', (self.volume / "firn.toml").read_text())
+        self.lose_machine()
         self.assert_tree()
         self.umount()
         self.fsck_deep()
@@ -118,16 +129,18 @@ class Bucket(BucketTest):
         elsewhere.mkdir()
         self.mount(other, elsewhere, "-o", "ro")
         self.assert_tree(elsewhere)
+        delays = []
         for change in range(4):
             self.write("a", 100 + change)
             self.write("d/large", 5000, at=self.random.randrange(1, 9 << 20))
             self.write(f"new{change}", 40_000)
             os.rename(self.mount_point / f"new{change}", self.mount_point / "d" / f"moved{change}")
             self.expected[f"d/moved{change}"] = self.expected.pop(f"new{change}")
-            self.until_same(elsewhere)
+            delays.append(self.expect_followed(other, elsewhere))
         (self.mount_point / "a").unlink()
         del self.expected["a"]
-        self.until_same(elsewhere)
+        delays.append(self.expect_followed(other, elsewhere))
+        self.assertLess(min(delays), FOLLOW_S + 1, delays)  # one of five, at the least, whatever else this machine does
         with self.assertRaises(OSError):
             (elsewhere / "mine").write_bytes(b"x")
         # Neither reader nor writer disturbs the other.
@@ -176,7 +189,7 @@ class Bucket(BucketTest):
             end.set()
             thread.join()
         self.assertEqual(wrong, [])
-        self.until_same(reader)
+        self.expect_followed(self.folder / "reader cache", reader)
         # Nobody holds anything once the reader has gone.
         self.succeed("umount", reader)
         done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))

@@ -1,5 +1,6 @@
 """Stores that are away, a daemon that is killed at any moment, and two volumes on one bucket."""
 import os
+import re
 import subprocess
 import threading
 import time
@@ -71,6 +72,72 @@ class Faults(TieredTest):
         self.succeed("restore", self.url, restored)
         self.mount(restored, mount_point)
         self.assert_tree(mount_point)
+
+    def test_what_the_share_damaged_while_the_bucket_was_away_is_sent_again(self):
+        """One blob is damaged, and another lost, in the only tier that has them: the local disk has what they hold."""
+        self.make()
+        self.set_pace()
+        self.server.stop()
+        try:
+            for name in ("damaged", "lost"):
+                self.write(name, 3 << 20)
+                self.refuse("tier", "flush", self.volume, words=["s3"])
+            first, second = sorted((path for path in (self.nas / "blob").rglob("*") if path.is_file()),
+                                   key=lambda path: path.stat().st_mtime_ns)
+            with open(first, "r+b") as file:
+                file.seek(1 << 20)
+                file.write(b"damage")
+            second.unlink()
+        finally:
+            self.server.start()
+        self.wait_until(lambda: self.status()["tiers"]["pending_files"] == 0, lambda: f"still pending: {self.status()}")
+        self.assertEqual(self.status()["tiers"]["repaired_objects"], 2)
+        self.succeed("tier", "evict", self.volume)
+        self.nas.rename(self.folder / "away")
+        self.assert_tree()
+        (self.folder / "away").rename(self.nas)
+        self.settle()
+
+    def test_a_tier_that_is_away_hides_no_other(self):
+        """Neither where files are, nor how much waits, also after a restart."""
+        self.make()
+        self.server.stop()
+        try:
+            self.write("f", 3 << 20)
+            self.write("folder/g", 5 << 20)
+            self.refuse("tier", "flush", self.volume, words=["s3"])
+            self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"3")
+            self.assertRegex(self.succeed("tier", "ls", self.mount_point), r"(?m)all +some +f$")
+            self.assert_pending(2, 8 << 20)
+            self.kill_daemon(self.volume)
+            self.run_program("umount", "-l", self.mount_point)
+            self.mount()
+            self.assert_pending(2, 8 << 20)
+            self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"3")
+            self.write("f", 1000, at=5000)
+            self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"1")
+        finally:
+            self.server.start()
+        self.wait_until_drained()
+        self.assert_pending(0, 0)
+        self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"7")
+
+    def assert_pending(self, files, size):
+        def told():
+            tiers = self.status()["tiers"]
+            return tiers["pending_files"], tiers["pending_bytes"]
+        self.wait_until(lambda: told() == (files, size), lambda: f"{told()} is pending, and not {(files, size)}")
+        text = self.firn("status", self.volume).stdout
+        self.assertRegex(text, r"pending +nothing" if files == 0 else rf"pending +{files} files, {size >> 20}(\.\d+)? MiB, the oldest")
+
+    def set_pace(self):
+        """Uploads begin at once; so the daemon knows from now on."""
+        path = self.volume / "firn.toml"
+        text, changed = re.subn(r"(?m)^#?flush_interval = .*$", 'flush_interval = "1s"', path.read_text())
+        self.assertEqual(changed, 1, text)
+        path.write_text(text)
+        self.umount()
+        self.mount()
 
     def test_killed_again_and_again(self):
         """What an fsync acknowledged is there after every kill; in the end everything is uploaded, and nothing is left over."""

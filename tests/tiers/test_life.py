@@ -1,5 +1,6 @@
 """The life of a volume with colder tiers: up, away, back, and from the bucket alone."""
 import os
+import re
 import shutil
 import unittest
 from pathlib import Path
@@ -60,6 +61,24 @@ class Life(TieredTest):
 
     def gets(self):
         return sum(store["requests"]["get"]["requests"] for store in self.status()["tiers"]["stores"])
+
+    def test_what_stays_open_is_uploaded_now_and_then(self):
+        self.make()
+        self.umount()
+        settings = self.volume / "firn.toml"
+        text, changed = re.subn(r'(?m)^#(flush|live)_interval = .*$', r'\1_interval = "1s"', settings.read_text())
+        self.assertEqual(changed, 2, text)
+        settings.write_text(text)
+        self.mount()
+        with open(self.mount_point / "open", "wb", buffering=0) as file:
+            for count in range(1, 3):
+                file.write(self.random.randbytes(5 << 20))
+                os.fsync(file.fileno())
+                self.wait_until(lambda: len(self.blobs()) >= count, lambda: f"{self.status()['tiers']}", patience_s=60)
+            self.assertEqual(self.status()["tiers"]["pending_files"], 1)
+            self.expected["open"] = (self.mount_point / "open").read_bytes()
+        self.assertEqual(len(self.expected["open"]), 10 << 20)
+        self.settle()
 
     def test_the_bucket_alone_is_enough(self):
         self.make()

@@ -96,6 +96,19 @@ class Policy(TieredTest):
         self.assertEqual(self.succeed("tier", "flush", self.mount_point), "nothing was left to upload\n")
         self.assertEqual(pending(), set())
 
+    def test_a_terminal_sees_how_far_evicting_is(self):
+        """Of so many files that it takes a while."""
+        count = 12_000
+        self.make()
+        for i in range(count):
+            (self.mount_point / f"{i}").write_bytes(b"x" * 17_000)
+        self.flush()
+        shown = self.on_terminal("tier", "evict", self.volume)
+        frames = [int(done) for done in re.findall(rf"evicting \[#* *\] (\d+)/{count} files, ", shown)]
+        self.assertGreater(max(frames, default=0), 0, shown)
+        self.assertEqual(frames, sorted(frames), shown)
+        self.assertIn(f"evicted {count} files", shown)
+
     def test_a_limited_bandwidth_is_kept_to(self):
         """More blobs at once than go at that rate by any request's own deadline; and nothing fails for it."""
         self.make()
@@ -108,6 +121,14 @@ class Policy(TieredTest):
         shown = self.on_terminal("tier", "flush", self.volume)
         self.assertGreater(time.monotonic() - began, 3)
         self.assertRegex(shown, r"\[#* *\] \d+/1 files, [\d.]+ \w+ of 8\.00 MiB, .*/s")
+        self.write("other", 4 * MIB)
+        self.flush()
+        self.succeed("tier", "evict", self.volume)
+        shown = self.on_terminal("tier", "warm", self.volume)
+        frames = re.findall(r"fetching \[(#*) *\] (\d)/2 files, [\d.]+ \w+ of 12\.0 MiB, [^\r]*/s", shown)
+        self.assertGreater(len(frames), 2, shown)
+        self.assertEqual(frames, sorted(frames), shown)
+        self.assertIn("fetched 2 files, 12.0 MiB", shown)
         self.assertEqual(self.status()["health"], "ok")
         self.succeed("tier", "evict", self.volume)
         began = time.monotonic()
