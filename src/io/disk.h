@@ -2,6 +2,7 @@
 // io/uring implements them on the reactor's ring, io/sim on a simulated disk that loses what was not synced.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,8 +24,13 @@ struct FileStat {
 };
 
 struct DiskUsage {
+  // What is free, but not available, is kept for the system (statvfs(3)).
   uint64_t total_bytes = 0, free_bytes = 0, available_bytes = 0;
   uint64_t total_files = 0, free_files = 0;
+
+  uint64_t used_bytes() const { return total_bytes - std::min(free_bytes, total_bytes); }
+  // What files may ever occupy: what df(1) takes percents of.
+  uint64_t capacity_bytes() const { return used_bytes() + available_bytes; }
 };
 
 // FALLOC_FL_* semantics of fallocate(2).

@@ -27,7 +27,7 @@ io::Task<void> VolumeImpl::follow_loop() {
     const uint64_t most =
         left_for_files(tiers.options.hot_max_bytes, tiers.metadata_bytes ? tiers.metadata_bytes() : 0);
     const Result<io::DiskUsage> disk = co_await data_.usage();
-    const bool disk_is_full = disk && disk->available_bytes < disk->total_bytes / 20;
+    const bool disk_is_full = disk && disk->available_bytes < disk->capacity_bytes() / 20;
     const bool too_much = most > 0 && followed_->arrived_bytes() > most / 100 * tiers.options.high_percent;
     if (too_much || (disk_is_full && followed_->arrived_bytes() > 0)) co_await followed_->make_room();
   }

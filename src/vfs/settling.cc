@@ -189,8 +189,8 @@ io::Task<Settling::Use> Settling::use() const {
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
   if (!disk) co_return Use{by_setting, by_setting};
-  const uint64_t percent = disk->total_bytes / 100;
-  const HotUse by_disk{.used = disk->total_bytes - std::min(disk->available_bytes, disk->total_bytes),
+  const uint64_t percent = disk->capacity_bytes() / 100;
+  const HotUse by_disk{.used = disk->used_bytes(),
                        .limit = percent * (100 - kReservePercent),
                        .hard = percent * (100 - kHardReservePercent)};
   if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk};

@@ -65,7 +65,8 @@ Result<void> SimDisk::outcome(const SimFault& fault) {
 }
 
 Result<void> SimDisk::reserve(uint64_t sectors) const {
-  if ((used_sectors_ + sectors) * internal::kSectorBytes > options_.capacity_bytes) return fail(Code::kNoSpace);
+  if ((used_sectors_ + sectors) * internal::kSectorBytes > options_.capacity_bytes - options_.reserved_bytes)
+    return fail(Code::kNoSpace);
   return {};
 }
 
@@ -158,7 +159,7 @@ Task<Result<DiskUsage>> SimDisk::usage(std::string path) {
   const uint64_t free_bytes = options_.capacity_bytes - std::min(options_.capacity_bytes, used_bytes());
   co_return DiskUsage{.total_bytes = options_.capacity_bytes,
                       .free_bytes = free_bytes,
-                      .available_bytes = free_bytes,
+                      .available_bytes = free_bytes - std::min(free_bytes, options_.reserved_bytes),
                       .total_files = kMaxFiles,
                       .free_files = kMaxFiles};
 }

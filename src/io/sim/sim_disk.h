@@ -17,6 +17,7 @@ namespace firn::io {
 struct SimDiskOptions {
   uint64_t seed = 1;
   uint64_t capacity_bytes = uint64_t{1} << 40;
+  uint64_t reserved_bytes = 0;  // that much of it is kept for the system: free, but not available
   // Each call takes this long of virtual time, uniformly.
   int64_t min_latency_ns = 1'000;
   int64_t max_latency_ns = 50'000;
@@ -44,6 +45,7 @@ class SimDisk final : public Disk {
   // Files may share blocks from now on. Not before: as on most file systems.
   void set_shares_blocks(bool shares) { options_.shares_blocks = shares; }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
+  void set_reserved(uint64_t bytes) { options_.reserved_bytes = bytes; }
   uint64_t used_bytes() const { return used_sectors_ * internal::kSectorBytes; }
   // How many calls there have been, so that a test can fail each of them in turn.
   uint64_t calls() const { return calls_; }
