@@ -134,6 +134,25 @@ class StoreFaults(ProxiedTest):
         self.assert_tree()
         self.settle()
 
+    def test_metadata_that_a_store_only_said_to_have_stored_is_sent_again(self):
+        self.make()
+        self.write_tree()
+        for where in ("/sst/", "/root/", "/sst/"):
+            self.umount()
+            self.once_each("forgotten", where, ("PUT",))
+            self.mount()
+            self.write(f"after {self.proxy.injected}", 30_000)
+            self.flush()
+            self.assertEqual(self.proxy.injected, {"forgotten": 1})
+            self.umount()  # with a root that has all of it, or the log
+            self.proxy.heal()
+            restored = self.folder / f"restored {self.random.random()}"
+            self.succeed("restore", self.url, restored)
+            self.volume = restored
+            self.mount()
+            self.assert_tree()
+        self.settle()
+
     def test_what_a_store_loses_later_is_mended(self):
         self.make()
         self.write_tree()

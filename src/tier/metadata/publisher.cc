@@ -66,13 +66,22 @@ io::Task<Result<void>> Publisher::send(kv::Checkpoint& checkpoint, size_t index,
                           .nonce = random_bytes16(bucket_.random),
                           .plain_bytes = ref.bytes};
   object::Content content = CO_TRY(co_await make_table(checkpoint, index, envelope, name, ref.checksum));
-  const auto other = CO_TRY(co_await claim(bucket_, name, std::move(content), envelope, token));
+  const auto put = co_await claim_and_look(bucket_, name, std::move(content), envelope, token);
+  if (!put && put.error() == Code::kIo) abandon(ref);
+  const std::optional<Envelope> other = CO_TRY(std::move(put));
   failpoint("root.after_table");
   // An earlier attempt of this writer, of the same table, serves as well.
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   begun_.erase(ref.identity);
   sent_.push_back(ref);
   co_return Result<void>();
+}
+
+// Whatever is under that number: the next attempt takes another one.
+void Publisher::abandon(TableRef ref) {
+  begun_.erase(ref.identity);
+  ref.identity.clear();
+  sent_.push_back(std::move(ref));
 }
 
 io::Task<Result<object::Content>> Publisher::make_table(kv::Checkpoint& checkpoint, size_t index, Envelope envelope,
@@ -142,7 +151,7 @@ io::Task<Result<bool>> Publisher::put_once(Root next, io::CancelToken* token) {
   object::Content content =
       co_await bucket_.pool.run([&] { return make_object(envelope, name, payload, bucket_.codec, bucket_.key); });
   failpoint("root.before_put");
-  const auto other = CO_TRY(co_await claim(bucket_, name, std::move(content), envelope, token));
+  const auto other = CO_TRY(co_await claim_and_look(bucket_, name, std::move(content), envelope, token));
   failpoint("root.after_put");
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   if (other) {

@@ -37,6 +37,7 @@ class Publisher {
  private:
   const TableRef* find_sent(const kv::Table& table) const;
   io::Task<Result<void>> send(kv::Checkpoint& checkpoint, size_t index, TableRef& ref, io::CancelToken* token);
+  void abandon(TableRef ref);
   io::Task<Result<object::Content>> make_table(kv::Checkpoint& checkpoint, size_t index, Envelope envelope,
                                                std::string name, uint64_t& checksum);
   uint64_t table_number(const std::string& identity);
