@@ -91,6 +91,12 @@ class BucketFaults(ProxiedBucketTest):
             self.assert_tree()
         self.settle()
 
+    def test_metadata_that_the_bucket_loses_later_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.assert_scrub_mends_metadata()
+        self.settle()
+
     # ---- what a person must mend ----
     def test_wrong_credentials_and_buckets(self):
         self.make()

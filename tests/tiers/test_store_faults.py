@@ -5,7 +5,7 @@ import unittest
 
 from fault_proxy import BROKEN, WITHOUT
 from firn_cli import FIRN
-from proxied import ProxiedTest
+from proxied import ProxiedTest, flip, lose
 
 
 class StoreFaults(ProxiedTest):
@@ -151,6 +151,44 @@ class StoreFaults(ProxiedTest):
             self.volume = restored
             self.mount()
             self.assert_tree()
+        self.settle()
+
+    def test_metadata_that_a_store_loses_later_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.assert_scrub_mends_metadata()
+        self.umount()
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mount()
+        self.assert_tree()
+        self.settle()
+
+    def test_fsck_notices_a_damaged_table(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.umount()
+        self.succeed("fsck", "--deep", self.volume)
+        path = self.metadata("sst")[-1]
+        whole = path.read_bytes()
+        for hurt in flip, lose:
+            hurt(path)
+            done = self.firn("fsck", "--deep", self.volume)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, f"metadata in the coldest tier, sst/.*{path.name}: .*firn scrub")
+        self.mount()
+        done = self.firn("scrub", self.volume)
+        self.assertRegex(done.stdout, f"{path.name}: .*\\(repaired\\)")
+        self.succeed("scrub", self.volume)
+        self.assertNotEqual(self.metadata("sst")[-1], path)
+        self.assertFalse(path.exists() and path.read_bytes() == whole)
+        self.umount()
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mount()
+        self.assert_tree()
         self.settle()
 
     def test_what_a_store_loses_later_is_mended(self):
