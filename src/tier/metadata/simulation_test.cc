@@ -11,6 +11,7 @@
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/testing/engine_host.h"
 #include "object/wrappers.h"
+#include "tier/blob_check.h"
 #include "tier/metadata/follower.h"
 #include "tier/metadata/restore.h"
 #include "tier/metadata/shipped_engine.h"
@@ -61,7 +62,6 @@ class Daemon {
       : servers_(servers),
         world_(world),
         history_(history),
-        flips_(faults.corrupted > 0),
         way_(world, faults, key),
         make_target_(std::move(make_target)) {}
 
@@ -97,9 +97,9 @@ class Daemon {
       Result<Restored> restored = co_await restore_metadata(way_.bucket, make_target_(), {.volume = kVolume});
       if (restored) co_return restored;
       // A store that does not answer, and bits that flip on the way; nothing else may come.
-      EXPECT_TRUE(restored.error() == Code::kUnavailable || restored.error() == Code::kTimedOut ||
-                  (flips_ && (restored.error() == Code::kCorrupt || restored.error() == Code::kNotSupported)))
-          << restored.error().to_string();
+      const Status& why = restored.error();
+      EXPECT_TRUE(why == Code::kUnavailable || why == Code::kTimedOut || (way_.flips && is_damage(why.code())))
+          << why.to_string();
       if (attempt == 20) co_return restored;
     }
   }
@@ -172,7 +172,6 @@ class Daemon {
   Servers& servers_;
   BucketWorld& world_;
   History& history_;
-  const bool flips_;
   Way way_;
   const MakeTarget make_target_;
   History::Number last_ = 0;
@@ -182,11 +181,7 @@ class Daemon {
 class Watcher {
  public:
   Watcher(BucketWorld& world, History& history, Faults faults, std::optional<Key> key, MakeTarget make_target)
-      : world_(world),
-        history_(history),
-        flips_(faults.corrupted > 0),
-        way_(world, faults, key),
-        make_target_(std::move(make_target)) {}
+      : world_(world), history_(history), way_(world, faults, key), make_target_(std::move(make_target)) {}
 
   Task<void> watch(io::CancelToken* token, io::Gate::Entry) {
     MetadataFollower follower(way_.bucket, make_target_,
@@ -199,7 +194,7 @@ class Watcher {
         if (!co_await io::sleep_for(static_cast<int64_t>(world_.random.below(400)) * kSecond, token)) break;
       if (!co_await io::sleep_for(static_cast<int64_t>(world_.random.below(5) * kSecond), token)) break;
       const Result<void> polled = co_await follower.poll(token);
-      if (!polled && !flips_) EXPECT_NE(polled.error(), Code::kCorrupt) << polled.error().to_string();
+      if (!polled && !way_.flips) EXPECT_NE(polled.error(), Code::kCorrupt) << polled.error().to_string();
     }
     // In the end, with nobody writing, it catches up.
     for (int attempt = 0; attempt < 100; ++attempt) {
@@ -219,7 +214,6 @@ class Watcher {
  private:
   BucketWorld& world_;
   History& history_;
-  const bool flips_;
   Way way_;
   const MakeTarget make_target_;
   std::vector<History::Number> seen_;
@@ -268,12 +262,8 @@ Faults bad_faults(uint64_t seed) {
     case 2:
       return {.answer_lost = 0.05, .late = 0.15, .twice = 0.05, .latest_ns = 120 * kSecond, .max_latency_ns = kSecond};
     case 3:
-      return {.refused = 0.02,
-              .answer_lost = 0.05,
-              .forgotten = 0.2,
-              .may_forget = may_forget,
-              .corrupted = 0.05,
-              .max_latency_ns = kSecond};
+      return {
+          .refused = 0.02, .forgotten = 0.2, .may_forget = may_forget, .corrupted = 0.05, .max_latency_ns = kSecond};
     default:
       return {.refused = 0.05,
               .answer_lost = 0.2,
@@ -290,8 +280,7 @@ TEST(MetadataSimulation, AcknowledgedCommitsOutliveWritersAndStores) {
   firn::testing::for_seeds(200, [&](uint64_t seed) {
     BucketWorld world(seed);
     History history;
-    std::optional<Key> key;
-    if (seed % 7 == 0) key = Key{std::byte{1}};
+    const auto key = seed % 7 == 0 ? std::optional(Key{std::byte{1}}) : std::nullopt;
     const auto make_target = [] { return kv::make_mem_restore_target({.yields = true}); };
     world.run(live_through(world, history, bad_faults(seed), key, make_target));
     acknowledged += history.acknowledged();
