@@ -18,6 +18,7 @@
 #include "io/uring/uring_disk.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "meta/volume.h"
+#include "tier/metadata/check.h"
 #include "vfs/fsck/fsck.h"
 
 namespace firn::cli {
@@ -47,6 +48,20 @@ io::Task<Result<vfs::FsckReport>> check(kv::Engine& engine, data::Store& store, 
 
 io::Task<Result<void>> close(kv::Engine& engine) { co_return co_await engine.close(); }
 
+// What a restore would need, and does not find as it was put.
+Result<void> check_metadata(tier::Bucket bucket, io::ReactorPool& reactors, vfs::FsckReport& report) {
+  const auto found = io::block_on(reactors, tier::check_metadata(bucket, {}, nullptr));
+  // Sealed, and nobody gave the key.
+  if (!found && found.error() == Code::kAccessDenied) return {};
+  if (!found) return fail(found.error());
+  report.deep_objects += found->tables + found->logs + (found->root != 0 ? 1 : 0);
+  report.deep_bytes += found->bytes;
+  for (const tier::MetadataDamage& damage : found->damage)
+    report.problems.push_back(
+        {.what = "metadata in the coldest tier, " + damage.object + ": " + damage.what.to_string(), .by_scrub = true});
+  return {};
+}
+
 // With everything that colder tiers hold, read and verified.
 Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const Settings& settings,
                                    const meta::VolumeSettings& record, io::ReactorPool& reactors,
@@ -58,6 +73,12 @@ Result<vfs::FsckReport> check_deep(const VolumePaths& paths, const Settings& set
   const vfs::DeepCheck deep{.tiers = stores->tiers(), .key = key, .pool = pool};
   options.deep = &deep;
   auto report = io::block_on(reactors, check(engine, store, std::move(options)));
+  if (report && !stores->tiers().empty()) {
+    const Result<void> checked =
+        check_metadata({.store = stores->tiers().back().store, .pool = pool, .random = system_random(), .key = key},
+                       reactors, *report);
+    if (!checked) report = fail(checked.error());
+  }
   io::block_on(reactors, stores->close());
   return report;
 }
@@ -121,6 +142,7 @@ void print_problem(const vfs::FsckProblem& problem) {
   const std::string inode = problem.inode ? fmt::format("inode {}{}: ", problem.inode.value, where) : "";
   fmt::print("{}{}{}\n", inode, problem.what,
              problem.repaired     ? " (repaired)"
+             : problem.by_scrub   ? " (firn scrub of the mounted volume sends it again)"
              : problem.repairable ? " (--repair would mend this)"
                                   : " (cannot be repaired)");
 }
@@ -132,7 +154,8 @@ void print_report(const vfs::FsckReport& report) {
                         {"path", p.path},
                         {"what", p.what},
                         {"repairable", p.repairable},
-                        {"repaired", p.repaired}});
+                        {"repaired", p.repaired},
+                        {"by_scrub", p.by_scrub}});
   const nlohmann::json body = {{"inodes", report.inodes},
                                {"directories", report.directories},
                                {"names", report.names},

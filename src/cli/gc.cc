@@ -24,7 +24,8 @@ constexpr const char* kGcManual =
 constexpr const char* kScrubManual =
     "Reads everything, on the local disk and in colder tiers, and compares it with its checksums. What is damaged in "
     "one\n"
-    "place is repaired from another. Costs a GET for every 8 MiB or so that tiers hold. Exit code 0: all is well.";
+    "place is repaired from another; of the metadata in the last tier, what is damaged is sent again. Costs a GET for "
+    "every 8 MiB or so that tiers hold. Exit code 0: all is well.";
 
 struct Arguments {
   std::string volume;
@@ -79,17 +80,25 @@ Result<int> scrub(const Arguments& arguments) {
   const std::string route = fmt::format("/v1/admin/scrub?rate={}", rate);
   const VolumePaths paths = TRY(local_volume(arguments.volume));
   const json done = TRY(daemon_work({.paths = paths}, route, "scrubbing"));
-  const json hot = done.value("hot", json::object()), cold = done.value("cold", json::object());
+  const json hot = done.value("hot", json::object()), cold = done.value("cold", json::object()),
+             metadata = done.value("metadata", json::object());
   if (arguments.json) {
     print_json(done);
   } else {
     print_findings(hot);
     print_findings(cold);
+    for (const json& finding : metadata.value("findings", json::array()))
+      fmt::print("metadata: {}: {}{}\n", finding.value("object", ""), finding.value("what", ""),
+                 finding.value("repaired", false) ? " (repaired)" : "");
     fmt::print("local disk: {} files, {} read, {} damaged, {} repaired\n", number(hot, "files"),
                human_size(number(hot, "read_bytes")), number(hot, "damaged"), number(hot, "repaired"));
     fmt::print("colder tiers: {} objects, {} read, {} damaged, {} repaired, {} chunks lost, {} did not answer\n",
                number(cold, "objects"), human_size(number(cold, "read_bytes")), number(cold, "damaged"),
                number(cold, "repaired"), number(cold, "lost_chunks"), number(cold, "unanswered"));
+    fmt::print("metadata in the coldest tier: {} tables, {} objects of log, {} read, {} damaged, {} repaired{}\n",
+               number(metadata, "tables"), number(metadata, "logs"), human_size(number(metadata, "read_bytes")),
+               number(metadata, "damaged"), number(metadata, "repaired"),
+               metadata.contains("failure") ? "; " + metadata.value("failure", "") : "");
   }
   return done.value("clean", false) ? kExitOk : kExitFailure;
 }

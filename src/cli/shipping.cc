@@ -133,6 +133,39 @@ io::Task<Result<Timestamp>> Shipping::removable_until(bool ship_first) {
   co_return Timestamp{std::numeric_limits<int64_t>::max(), 0};  // a dry run, and the bucket has not answered yet
 }
 
+io::Task<Result<tier::MetadataReport>> Shipping::scrub(uint64_t bytes_per_s,
+                                                       std::function<void(uint64_t bytes)> progress,
+                                                       io::CancelToken* token) {
+  co_await tried_.wait();
+  tier::MetadataShipper* const running = shipper();
+  if (running == nullptr) {
+    std::lock_guard lock(mutex_);
+    co_return fail(failure_);
+  }
+  tier::Pace pace(bytes_per_s);
+  tier::CheckMetadataOptions check{.root_hint = running->status().root, .pace = &pace, .progress = std::move(progress)};
+  tier::MetadataReport report = CO_TRY(co_await tier::check_metadata(options_.bucket, check, token));
+  if (report.clean()) co_return report;
+  std::vector<tier::TableRef> tables;
+  bool root_is_gone = false;
+  for (const tier::MetadataDamage& damage : report.damage) {
+    if (damage.table.number != 0) tables.push_back(damage.table);
+    root_is_gone |= damage.object == tier::root_key(report.root) && damage.what == Code::kNotFound;
+  }
+  const Result<uint64_t> root = co_await running->replace(std::move(tables), root_is_gone);
+  if (!root) log::error("metadata in the bucket is damaged and cannot be sent again: {}", root.error().to_string());
+  bool mended = false;
+  if (root) {
+    check.root_hint = *root;
+    mended = CO_TRY(co_await tier::check_metadata(options_.bucket, check, token)).clean();
+  }
+  for (tier::MetadataDamage& damage : report.damage) damage.repaired = mended;
+  std::lock_guard lock(mutex_);
+  damaged_objects_ += report.damage.size();
+  if (mended) repaired_objects_ = damaged_objects_;
+  co_return report;
+}
+
 Status Shipping::permitted() const {
   std::lock_guard lock(mutex_);
   return fenced_;
@@ -140,7 +173,10 @@ Status Shipping::permitted() const {
 
 Shipping::Report Shipping::report() const {
   std::lock_guard lock(mutex_);
-  Report report{.attached = shipper_ != nullptr, .failure = failure_};
+  Report report{.attached = shipper_ != nullptr,
+                .failure = failure_,
+                .damaged_objects = damaged_objects_,
+                .repaired_objects = repaired_objects_};
   if (shipper_) report.status = shipper_->status();
   return report;
 }

@@ -2,6 +2,7 @@
 // back; and where that tier is what durability means, from there.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -9,6 +10,7 @@
 #include "io/cancel.h"
 #include "io/sync.h"
 #include "kv/kv.h"
+#include "tier/metadata/check.h"
 #include "tier/metadata/restore.h"
 #include "tier/metadata/shipper.h"
 
@@ -51,6 +53,10 @@ class Shipping {
   // The same, if `ship_first`. Of what became needless after the time that it returns, readers elsewhere may still
   // fetch something.
   io::Task<Result<Timestamp>> removable_until(bool ship_first);
+  // Reads the metadata in the bucket, at a rate (0: as fast as it goes). What is damaged there, or gone, is sent again
+  // from here. Fails when the bucket does not answer.
+  io::Task<Result<tier::MetadataReport>> scrub(uint64_t bytes_per_s, std::function<void(uint64_t bytes)> progress,
+                                               io::CancelToken* token);
   // Not ok: another daemon has taken the volume over in the bucket. Nothing may be put there or removed any more.
   Status permitted() const;
 
@@ -58,6 +64,8 @@ class Shipping {
     bool attached = false;
     Status failure;  // why it is not attached
     tier::ShipStatus status;
+    uint64_t damaged_objects = 0;   // that scrubs have found in the bucket's metadata since the start,
+    uint64_t repaired_objects = 0;  // of those
   };
   Report report() const;
 
@@ -74,7 +82,8 @@ class Shipping {
   std::unique_ptr<tier::MetadataShipper> shipper_;
   Status failure_ = Status(Code::kUnavailable, "the bucket has not answered yet");
   Status fenced_;
-  io::Event tried_;  // to become the writer, at least once
+  uint64_t damaged_objects_ = 0, repaired_objects_ = 0;  // under mutex_, too
+  io::Event tried_;                                      // to become the writer, at least once
   io::CancelToken stopping_;
   io::Gate gate_;
 };

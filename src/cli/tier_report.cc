@@ -148,6 +148,11 @@ json describe_shipping(const Shipping::Report& report, const Status& permitted, 
     reasons.push_back("the metadata is not in the coldest tier: " + report.failure.to_string());
   else if (!status.last_failure.ok())
     reasons.push_back("the metadata does not reach the coldest tier: " + status.last_failure.to_string());
+  if (report.damaged_objects > report.repaired_objects)
+    reasons.push_back(
+        fmt::format("{} objects of the metadata in the coldest tier are damaged or gone; see firn.log, "
+                    "and run firn scrub again",
+                    report.damaged_objects - report.repaired_objects));
   return {{"attached", report.attached},
           {"fenced", !permitted.ok()},
           {"epoch", status.epoch},
@@ -158,7 +163,9 @@ json describe_shipping(const Shipping::Report& report, const Status& permitted, 
           {"pending_commits", status.pending_commits},
           {"pending_bytes", status.pending_bytes},
           {"oldest_pending_ms", age_ms},
-          {"waits_for_root", status.waits_for_root}};
+          {"waits_for_root", status.waits_for_root},
+          {"damaged_objects", report.damaged_objects},
+          {"repaired_objects", report.repaired_objects}};
 }
 
 namespace {
@@ -235,6 +242,9 @@ void print_tiers(const json& tiers) {
                         ? "in the coldest tier"
                         : fmt::format("{} commits are not in the coldest tier yet, the oldest {} old", commits,
                                       format_duration(metadata.value("oldest_pending_ms", int64_t{0}) * 1'000'000)));
+    if (const uint64_t damaged = metadata.value("damaged_objects", uint64_t{0}); damaged > 0)
+      row("", fmt::format("{} objects of it were found damaged there, {} were put right", damaged,
+                          metadata.value("repaired_objects", uint64_t{0})));
     if (const uint64_t readers = metadata.value("readers", uint64_t{0}); readers > 0)
       row("readers",
           fmt::format("{} read-only mounts elsewhere hold what they read (as of the last gc or root)", readers));

@@ -10,6 +10,17 @@ CHUNK_BYTES = 256 << 10
 STORM = 0.25  # of all requests fail
 
 
+def lose(path):
+    path.unlink()
+
+
+def flip(path):
+    """One bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 class ProxiedTest(TieredTest):
     def setUp(self):
         super().setUp()
@@ -62,6 +73,29 @@ class ProxiedTest(TieredTest):
         self.proxy.heal()
         self.assert_tree()
         self.settle()
+
+    def metadata(self, folder):
+        return sorted(path for path in (self.server.bucket / self.prefix / folder).rglob("*") if path.is_file())
+
+    def assert_scrub_mends_metadata(self):
+        """Whatever is lost of it in the bucket, or damaged, while the volume is served."""
+        for hurt, folder in itertools.product((lose, flip), ("sst", "root", "log")):
+            for i in range(3):
+                self.write(f"{hurt.__name__} {folder} {i}", 5_000)
+                self.wait_until_drained()  # an object of the log at least
+            path = self.metadata(folder)[-1] if folder != "log" else self.metadata("log")[-2]
+            hurt(path)
+            name = str(path.relative_to(self.server.bucket / self.prefix))
+            done = self.firn("scrub", self.volume)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, f"metadata: {name}: .*\\(repaired\\)")
+            self.succeed("scrub", self.volume)
+            status = self.status()
+            self.assertEqual(status["health"], "ok", status["reasons"])
+            metadata = status["tiers"]["metadata"]
+            self.assertGreater(metadata["damaged_objects"], 0)
+            self.assertEqual(metadata["damaged_objects"], metadata["repaired_objects"])
+        self.assertIn("objects of it were found damaged there", self.succeed("status", self.volume))
 
     def without_keys(self):
         """This process's environment, without the keys that it has for the bucket."""

@@ -76,6 +76,27 @@ class BucketFaults(ProxiedBucketTest):
         self.write("large", 900_000)
         self.settle()
 
+    def test_metadata_that_the_bucket_only_said_to_have_stored_is_sent_again(self):
+        self.make()
+        self.write_tree()
+        for where in ("/sst/", "/root/", "/root/"):
+            self.once_each("forgotten", where, ("PUT",))
+            for _ in range(300):  # more log than goes without a root at the end
+                self.write("often", 90)
+            self.umount()
+            self.assertEqual(self.proxy.injected, {"forgotten": 1})
+            self.proxy.heal()
+            shutil.rmtree(self.volume)
+            self.mount()
+            self.assert_tree()
+        self.settle()
+
+    def test_metadata_that_the_bucket_loses_later_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.assert_scrub_mends_metadata()
+        self.settle()
+
     # ---- what a person must mend ----
     def test_wrong_credentials_and_buckets(self):
         self.make()

@@ -5,7 +5,7 @@ import unittest
 
 from fault_proxy import BROKEN, WITHOUT
 from firn_cli import FIRN
-from proxied import ProxiedTest
+from proxied import ProxiedTest, flip, lose
 
 
 class StoreFaults(ProxiedTest):
@@ -131,6 +131,63 @@ class StoreFaults(ProxiedTest):
         self.flush()
         self.evict()
         self.lose_the_near_tier()
+        self.assert_tree()
+        self.settle()
+
+    def test_metadata_that_a_store_only_said_to_have_stored_is_sent_again(self):
+        self.make()
+        self.write_tree()
+        for where in ("/sst/", "/root/", "/sst/"):
+            self.umount()
+            self.once_each("forgotten", where, ("PUT",))
+            self.mount()
+            self.write(f"after {self.proxy.injected}", 30_000)
+            self.flush()
+            self.assertEqual(self.proxy.injected, {"forgotten": 1})
+            self.umount()  # with a root that has all of it, or the log
+            self.proxy.heal()
+            restored = self.folder / f"restored {self.random.random()}"
+            self.succeed("restore", self.url, restored)
+            self.volume = restored
+            self.mount()
+            self.assert_tree()
+        self.settle()
+
+    def test_metadata_that_a_store_loses_later_is_mended(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.assert_scrub_mends_metadata()
+        self.umount()
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mount()
+        self.assert_tree()
+        self.settle()
+
+    def test_fsck_notices_a_damaged_table(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.umount()
+        self.succeed("fsck", "--deep", self.volume)
+        path = self.metadata("sst")[-1]
+        whole = path.read_bytes()
+        for hurt in flip, lose:
+            hurt(path)
+            done = self.firn("fsck", "--deep", self.volume)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, f"metadata in the coldest tier, sst/.*{path.name}: .*firn scrub")
+        self.mount()
+        done = self.firn("scrub", self.volume)
+        self.assertRegex(done.stdout, f"{path.name}: .*\\(repaired\\)")
+        self.succeed("scrub", self.volume)
+        self.assertNotEqual(self.metadata("sst")[-1], path)
+        self.assertFalse(path.exists() and path.read_bytes() == whole)
+        self.umount()
+        self.volume = self.folder / "restored"
+        self.succeed("restore", self.url, self.volume)
+        self.mount()
         self.assert_tree()
         self.settle()
 

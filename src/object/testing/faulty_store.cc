@@ -47,7 +47,8 @@ void FaultyStore::remove_later(std::string key) {
 
 io::Task<Result<void>> FaultyStore::put(std::string key, Content content, PutOptions options, io::Until until) {
   CO_TRY(co_await before(Kind::kPut, until));
-  if (happens(faults_.forgotten)) co_return Result<void>();
+  const bool may_forget = faults_.may_forget == nullptr || faults_.may_forget(key);
+  if (may_forget && happens(faults_.forgotten)) co_return Result<void>();
   const bool twice = happens(faults_.twice), is_late = happens(faults_.late);
   if (twice || is_late) put_later(key, content, options);
   if (is_late) co_return late();

@@ -17,10 +17,11 @@ struct Faults {
   double answer_lost = 0;  // done, but the caller is told kTimedOut
   double hung = 0;         // nothing is done until the deadline; at least a token or a deadline must end the call
   double forgotten = 0;    // a put that answers success and stores nothing
-  double corrupted = 0;    // a get with one bit flipped
-  double truncated = 0;    // a get that breaks off
-  double late = 0;         // a put or remove of which the caller is told kTimedOut, and which arrives after all
-  double twice = 0;        // a put or remove that is done, and once more later
+  bool (*may_forget)(std::string_view key) = nullptr;  // null: whatever it is
+  double corrupted = 0;                                // a get with one bit flipped
+  double truncated = 0;                                // a get that breaks off
+  double late = 0;   // a put or remove of which the caller is told kTimedOut, and which arrives after all
+  double twice = 0;  // a put or remove that is done, and once more later
   int64_t latest_ns = 50'000'000'000;  // of these two: how much later at most
   int64_t min_latency_ns = 0, max_latency_ns = 0;
 };

@@ -9,9 +9,27 @@ namespace {
 
 constexpr uint64_t kMaxVolumeBytes = 1 << 20;
 constexpr size_t kInlineBytes = 64 << 10;  // decoded on the reactor
+constexpr int kMaxPuts = 3;                // of what the store says to have and has not
+constexpr int kLooks = 2;                  // at what is damaged: bits may have flipped on their way
 // Of an object with so much content: every piece adds its header and tag, at worst.
 constexpr uint64_t stored_limit(uint64_t plain_bytes) {
   return kEnvelopeHeaderBytes + plain_bytes + (plain_bytes / kPieceBytes + 1) * (kPieceHeaderBytes + kTagBytes);
+}
+
+struct Header {
+  Envelope envelope;
+  uint64_t object_bytes = 0;
+};
+
+io::Task<Result<std::optional<Header>>> read_header(Bucket bucket, std::string name, io::CancelToken* token) {
+  for (int look = 1;; ++look) {
+    const auto fetched = co_await bucket.store.get(name, 0, kEnvelopeHeaderBytes, io::within(bucket.request_ns, token));
+    if (!fetched && fetched.error().code() == Code::kNotFound) co_return std::nullopt;
+    if (!fetched) co_return fail(fetched.error());
+    Result<Envelope> envelope = decode_envelope(fetched->bytes);
+    if (envelope) co_return Header{.envelope = *envelope, .object_bytes = fetched->object_bytes};
+    if (look == kLooks) co_return fail(std::move(envelope).error().with_context(name));
+  }
 }
 
 }  // namespace
@@ -21,7 +39,7 @@ io::Task<Result<void>> create_volume_object(Bucket bucket, std::string content, 
   const Envelope envelope{
       .type = ObjectType::kVolume, .nonce = random_bytes16(bucket.random), .plain_bytes = content.size()};
   object::Content made = make_object(envelope, kVolumeKey, content, Codec::kStored, std::nullopt);
-  if (CO_TRY(co_await claim(bucket, kVolumeKey, std::move(made), envelope, token)))
+  if (CO_TRY(co_await claim_and_look(bucket, kVolumeKey, std::move(made), envelope, token)))
     co_return fail(Code::kExists, bucket.store.describe() + " holds a volume already");
   co_return Result<void>();
 }
@@ -37,10 +55,14 @@ io::Task<Result<std::string>> read_volume_object(Bucket bucket, io::CancelToken*
 
 io::Task<Result<OpenedObject>> read_object(Bucket bucket, std::string name, ObjectReader::Expected expected,
                                            io::CancelToken* token) {
-  const std::string bytes = CO_TRY(co_await object::get_all(bucket.store, name, stored_limit(expected.max_plain_bytes),
-                                                            io::within(bucket.request_ns, token)));
-  if (bytes.size() <= kInlineBytes) co_return open_object(bytes, expected, name, bucket.key);
-  co_return co_await bucket.pool.run([&] { return open_object(bytes, expected, name, bucket.key); });
+  for (int look = 1;; ++look) {
+    const std::string bytes = CO_TRY(co_await object::get_all(
+        bucket.store, name, stored_limit(expected.max_plain_bytes), io::within(bucket.request_ns, token)));
+    const auto open = [&] { return open_object(bytes, expected, name, bucket.key); };
+    Result<OpenedObject> opened = bytes.size() <= kInlineBytes ? open() : co_await bucket.pool.run(open);
+    const bool damaged = !opened && (opened.error() == Code::kCorrupt || opened.error() == Code::kNotSupported);
+    if (!damaged || look == kLooks) co_return opened;
+  }
 }
 
 io::Task<Result<FoundRoot>> read_root(Bucket bucket, uint64_t number, io::CancelToken* token) {
@@ -58,12 +80,9 @@ io::Task<Result<OpenedObject>> read_log(Bucket bucket, uint64_t number, io::Canc
 }
 
 io::Task<Result<std::optional<Envelope>>> read_envelope(Bucket bucket, std::string name, io::CancelToken* token) {
-  const auto fetched = co_await bucket.store.get(name, 0, kEnvelopeHeaderBytes, io::within(bucket.request_ns, token));
-  if (!fetched && fetched.error().code() == Code::kNotFound) co_return std::nullopt;
-  if (!fetched) co_return fail(fetched.error());
-  Result<Envelope> envelope = decode_envelope(fetched->bytes);
-  if (!envelope) co_return fail(std::move(envelope).error().with_context(name));
-  co_return *envelope;
+  const std::optional<Header> header = CO_TRY(co_await read_header(bucket, std::move(name), token));
+  if (!header) co_return std::nullopt;
+  co_return header->envelope;
 }
 
 io::Task<Result<bool>> object_exists(Bucket bucket, std::string name, io::CancelToken* token) {
@@ -83,6 +102,21 @@ io::Task<Result<std::optional<Envelope>>> claim(Bucket bucket, std::string name,
   if (!there) co_return fail(Code::kUnavailable, "the object " + name + " was there and is gone");
   if (there->writer == ours.writer && there->nonce == ours.nonce) co_return std::nullopt;
   co_return there;
+}
+
+io::Task<Result<std::optional<Envelope>>> claim_and_look(Bucket bucket, std::string name, object::Content content,
+                                                         Envelope ours, io::CancelToken* token) {
+  for (int attempt = 0; attempt < kMaxPuts; ++attempt) {
+    if (auto other = CO_TRY(co_await claim(bucket, name, content, ours, token))) co_return other;
+    const std::optional<Header> kept = CO_TRY(co_await read_header(bucket, name, token));
+    if (!kept) continue;
+    // It was forgotten, and somebody else came.
+    if (kept->envelope.writer != ours.writer || kept->envelope.nonce != ours.nonce) co_return kept->envelope;
+    if (kept->object_bytes == content.bytes()) co_return std::nullopt;
+    // The name is ours for ever: the same bytes once more harm nobody.
+    CO_TRY(co_await bucket.store.put(name, content, {}, io::within(bucket.request_ns, token)));
+  }
+  co_return fail(Code::kIo, bucket.store.describe() + " says that it has stored " + name + ", and does not have it");
 }
 
 // The roots from 1 on are a dense sequence in the order of their making, but old ones are removed. What stays of them

@@ -52,6 +52,11 @@ io::Task<Result<bool>> object_exists(Bucket bucket, std::string name, io::Cancel
 io::Task<Result<std::optional<Envelope>>> claim(Bucket bucket, std::string name, object::Content content, Envelope ours,
                                                 io::CancelToken* token);
 
+// As claim(); and what was put is looked at, by one more request, before it counts. Where the store has said to have it
+// and has not, it is put again. kIo: the store does not keep it, or only a part.
+io::Task<Result<std::optional<Envelope>>> claim_and_look(Bucket bucket, std::string name, object::Content content,
+                                                         Envelope ours, io::CancelToken* token);
+
 // The number of the newest root; 0: there is none. `at_least`: one that is known to have existed. About two requests
 // for every bit of the number, fewer from `at_least` on.
 io::Task<Result<uint64_t>> newest_root(Bucket bucket, uint64_t at_least, io::CancelToken* token);

@@ -14,8 +14,10 @@
 
 namespace firn::tier {
 
-// More than one commit can write, with what its encoding adds.
+// What readers take. More than one commit can write, with what its encoding adds: keys of firn have at least nine
+// bytes, and a write adds at most 8 (a total) and 11.
 inline constexpr uint64_t kMaxLogBytes = 256 << 20;
+static_assert(kMaxLogBytes >= (9 + 8 + 11) * uint64_t{kv::kMaxTransactionBytes} / 9);
 
 // payload := (bytes:u32 batch)*, little-endian; a batch as in kv/shipping.h, one for each commit.
 inline void append_commit(std::string& payload, std::string_view batch) {

@@ -66,13 +66,22 @@ io::Task<Result<void>> Publisher::send(kv::Checkpoint& checkpoint, size_t index,
                           .nonce = random_bytes16(bucket_.random),
                           .plain_bytes = ref.bytes};
   object::Content content = CO_TRY(co_await make_table(checkpoint, index, envelope, name, ref.checksum));
-  const auto other = CO_TRY(co_await claim(bucket_, name, std::move(content), envelope, token));
+  const auto put = co_await claim_and_look(bucket_, name, std::move(content), envelope, token);
+  if (!put && put.error() == Code::kIo) abandon(ref);
+  const std::optional<Envelope> other = CO_TRY(std::move(put));
   failpoint("root.after_table");
   // An earlier attempt of this writer, of the same table, serves as well.
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   begun_.erase(ref.identity);
   sent_.push_back(ref);
   co_return Result<void>();
+}
+
+// Whatever is under that number: the next attempt takes another one.
+void Publisher::abandon(TableRef ref) {
+  begun_.erase(ref.identity);
+  ref.identity.clear();
+  sent_.push_back(std::move(ref));
 }
 
 io::Task<Result<object::Content>> Publisher::make_table(kv::Checkpoint& checkpoint, size_t index, Envelope envelope,
@@ -125,24 +134,48 @@ io::Task<Result<void>> Publisher::put(std::vector<TableRef> tables, std::string 
   co_return fail(Code::kInternal, "roots of this writer appear that it never put");
 }
 
+Envelope Publisher::header(uint64_t number, uint64_t plain_bytes) const {
+  return {.type = ObjectType::kRoot,
+          .sealed = bucket_.key.has_value(),
+          .epoch = log_.epoch(),
+          .number = number,
+          .writer = log_.writer(),
+          .nonce = random_bytes16(bucket_.random),
+          .plain_bytes = plain_bytes};
+}
+
+void Publisher::distrust(const std::vector<TableRef>& tables) {
+  std::set<TableId> damaged;
+  for (const TableRef& table : tables) damaged.insert(id_of(table));
+  for (std::vector<TableRef>* known : {&root_.root.tables, &sent_})
+    for (TableRef& table : *known)
+      if (damaged.contains(id_of(table))) table.identity.clear();
+}
+
+io::Task<Result<void>> Publisher::put_again(io::CancelToken* token) {
+  if (Status status = log_.fenced(); !status.ok()) co_return fail(std::move(status));
+  const std::string payload = encode_root(root_.root);
+  const Envelope envelope = header(root_.number, payload.size());
+  const std::string name = root_key(envelope.number);
+  object::Content content =
+      co_await bucket_.pool.run([&] { return make_object(envelope, name, payload, bucket_.codec, bucket_.key); });
+  const auto other = CO_TRY(co_await claim_and_look(bucket_, name, std::move(content), envelope, token));
+  if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
+  co_return Result<void>();
+}
+
 // False: an earlier attempt that had seemed to fail is there. It was right when it was put, so it is a root like any
 // other, and the next one follows it.
 io::Task<Result<bool>> Publisher::put_once(Root next, io::CancelToken* token) {
   if (Status status = log_.fenced(); !status.ok()) co_return fail(std::move(status));
   const std::string payload = encode_root(next);
   if (payload.size() > kMaxRootBytes) co_return fail(Code::kNoSpace, "the root has become too large");
-  const Envelope envelope{.type = ObjectType::kRoot,
-                          .sealed = bucket_.key.has_value(),
-                          .epoch = log_.epoch(),
-                          .number = root_.number + 1,
-                          .writer = log_.writer(),
-                          .nonce = random_bytes16(bucket_.random),
-                          .plain_bytes = payload.size()};
+  const Envelope envelope = header(root_.number + 1, payload.size());
   const std::string name = root_key(envelope.number);
   object::Content content =
       co_await bucket_.pool.run([&] { return make_object(envelope, name, payload, bucket_.codec, bucket_.key); });
   failpoint("root.before_put");
-  const auto other = CO_TRY(co_await claim(bucket_, name, std::move(content), envelope, token));
+  const auto other = CO_TRY(co_await claim_and_look(bucket_, name, std::move(content), envelope, token));
   failpoint("root.after_put");
   if (other && other->writer != log_.writer()) co_return fail(log_.fence_by(*other));
   if (other) {

@@ -31,15 +31,22 @@ class Publisher {
   io::Task<Result<void>> put(std::vector<TableRef> tables, std::string manifest, uint64_t first_log,
                              io::CancelToken* token);
 
+  // These are damaged in the bucket, or gone: they are sent again, under other names, with the next root.
+  void distrust(const std::vector<TableRef>& tables);
+  // The newest root is gone: what it said is put there again, for finding later ones may rest on it.
+  io::Task<Result<void>> put_again(io::CancelToken* token);
+
   // This writer's newest root. What is to be removed may be struck off its lists.
   FoundRoot& root() { return root_; }
 
  private:
   const TableRef* find_sent(const kv::Table& table) const;
   io::Task<Result<void>> send(kv::Checkpoint& checkpoint, size_t index, TableRef& ref, io::CancelToken* token);
+  void abandon(TableRef ref);
   io::Task<Result<object::Content>> make_table(kv::Checkpoint& checkpoint, size_t index, Envelope envelope,
                                                std::string name, uint64_t& checksum);
   uint64_t table_number(const std::string& identity);
+  Envelope header(uint64_t number, uint64_t plain_bytes) const;
   Root next_root(const std::vector<TableRef>& tables) const;
   io::Task<Result<bool>> put_once(Root next, io::CancelToken* token);
 

@@ -4,7 +4,7 @@
 
 #include "base/failpoint.h"
 #include "tier/metadata/concurrently.h"
-#include "tier/metadata/publisher.h"
+#include "tier/metadata/table_fetch.h"
 
 namespace firn::tier {
 
@@ -51,42 +51,21 @@ class Restore {
 
  private:
   io::Task<Result<void>> fetch(const TableRef& table) {
-    const std::string name = table_key(table.epoch, table.number);
-    ObjectReader reader({.type = ObjectType::kTable, .number = table.number, .max_plain_bytes = table.bytes}, name,
-                        bucket_.key);
-    TableChecksum checksum;
-    std::string carry;  // pieces for the checksum, which requests cut anywhere
-    for (uint64_t offset = 0, object_bytes = 1; offset < object_bytes;) {
-      auto fetched =
-          co_await bucket_.store.get(name, offset, options_.request_bytes, io::within(bucket_.request_ns, token_));
-      if (!fetched && fetched.error().code() == Code::kNotFound) co_return moved_on(name);
-      if (!fetched) co_return fail(std::move(fetched).error());
-      if (fetched->bytes.empty()) break;
-      offset += fetched->bytes.size();
-      object_bytes = fetched->object_bytes;
-      std::string plain = CO_TRY(co_await bucket_.pool.run([&] { return reader.feed(fetched->bytes); }));
-      CO_TRY(co_await write(table, std::move(plain), carry, checksum));
-    }
-    CO_TRY(reader.finish());
-    if (!carry.empty()) checksum.add(carry);
-    if (reader.envelope().plain_bytes != table.bytes || checksum.value() != table.checksum)
-      co_return fail(Code::kCorrupt, "the object " + name + " holds another table than its root says");
+    const Result<void> fetched = co_await fetch_table(
+        bucket_, table, options_.request_bytes,
+        [this, &table](std::string plain) {
+          progress_.bytes_done += plain.size();
+          report();
+          return target_.append(table.name, std::move(plain));
+        },
+        token_);
+    if (!fetched && fetched.error().code() == Code::kNotFound) co_return moved_on(table_key(table.epoch, table.number));
+    if (!fetched) co_return fail(fetched.error());
     if (table.bytes == 0) CO_TRY(co_await target_.append(table.name, {}));
     failpoint("restore.after_table");
     ++progress_.tables_done;
     report();
     co_return Result<void>();
-  }
-
-  io::Task<Result<void>> write(const TableRef& table, std::string plain, std::string& carry, TableChecksum& checksum) {
-    carry += plain;
-    std::string_view rest = carry;
-    for (; rest.size() >= kPieceBytes; rest.remove_prefix(kPieceBytes)) checksum.add(rest.substr(0, kPieceBytes));
-    carry = std::string(rest);
-    progress_.bytes_done += plain.size();
-    report();
-    if (plain.empty()) co_return Result<void>();
-    co_return co_await target_.append(table.name, std::move(plain));
   }
 
   void report() const {

@@ -101,6 +101,9 @@ class MetadataShipper {
   io::Task<Result<void>> make_room();
   // Makes a root of what the engine holds now, so that restoring need not replay a long log. Returns its number.
   io::Task<Result<uint64_t>> publish_root();
+  // Of what a check has found: the tables that are damaged are sent again, with a new root, which needs nothing of the
+  // log before it. `root`: the newest one was gone, too. Returns the new root's number.
+  io::Task<Result<uint64_t>> replace(std::vector<TableRef> damaged, bool root);
   // Removes what no root that is kept needs, as is done after every root. Returns how many objects.
   io::Task<Result<uint64_t>> collect();
 
@@ -144,6 +147,7 @@ class MetadataShipper {
   io::Task<void> run_roots(io::Gate::Entry entry);
   bool root_is_due() const;
   io::Task<Result<uint64_t>> publish_here();
+  io::Task<Result<uint64_t>> replace_here(std::vector<TableRef> damaged, bool root);
   io::Task<Result<uint64_t>> collect_here();
   io::Task<Result<void>> wait_logged(kv::Version version, uint64_t breaks);
   io::Task<void> pause(int failures);

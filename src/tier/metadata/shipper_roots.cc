@@ -121,6 +121,25 @@ io::Task<Result<uint64_t>> MetadataShipper::publish_root() {
   co_return done;
 }
 
+io::Task<Result<uint64_t>> MetadataShipper::replace_here(std::vector<TableRef> damaged, bool root) {
+  {
+    const io::Gate::Entry entry = gate_.enter();
+    if (!entry) co_return fail(Code::kUnavailable, "the volume's metadata is no longer shipped");
+    const io::Mutex::Guard guard = co_await publish_mutex_.lock();
+    publisher_.distrust(damaged);
+    if (root) CO_TRY(co_await publisher_.put_again(&token_));
+  }
+  co_return co_await publish_here();
+}
+
+io::Task<Result<uint64_t>> MetadataShipper::replace(std::vector<TableRef> damaged, bool root) {
+  io::Reactor* const caller = io::Reactor::current();
+  co_await io::switch_to(*home_);
+  Result<uint64_t> done = co_await replace_here(std::move(damaged), root);
+  co_await io::switch_to(*caller);
+  co_return done;
+}
+
 io::Task<Result<uint64_t>> MetadataShipper::collect() {
   io::Reactor* const caller = io::Reactor::current();
   co_await io::switch_to(*home_);

@@ -93,7 +93,7 @@ class TakeOver {
     object::Content content = co_await bucket_.pool.run(
         [&] { return make_object(next.envelope, name, payload, bucket_.codec, bucket_.key); });
     failpoint("takeover.before_root");
-    if (CO_TRY(co_await claim(bucket_, name, std::move(content), next.envelope, token_))) co_return false;
+    if (CO_TRY(co_await claim_and_look(bucket_, name, std::move(content), next.envelope, token_))) co_return false;
     failpoint("takeover.after_root");
     held_.root = std::move(next);
     co_return true;
@@ -108,7 +108,7 @@ class TakeOver {
       const std::string name = log_key(place);
       held_.lease_from_ns = elapsed_ns();
       object::Content content = make_object(fence, name, {}, Codec::kStored, bucket_.key);
-      if (!CO_TRY(co_await claim(bucket_, name, std::move(content), fence, token_))) {
+      if (!CO_TRY(co_await claim_and_look(bucket_, name, std::move(content), fence, token_))) {
         held_.fence = place;
         if (!held_.clean && former_lease_ns_ > 0)
           held_.others_until_ns = elapsed_ns() + former_lease_ns_ + former_lease_ns_ / kClockRates;

@@ -42,6 +42,7 @@ struct FsckProblem {
   std::string what;  // a sentence without the inode and path
   bool repairable = false;
   bool repaired = false;
+  bool by_scrub = false;  // what mends it is a scrub of the volume while it is served
 };
 
 struct FsckReport {

@@ -79,13 +79,15 @@ class BucketWorld {
 class Way {
  public:
   Way(BucketWorld& world, object::testing::Faults faults = {}, std::optional<Key> key = std::nullopt)
-      : faulty(std::make_shared<object::testing::FaultyStore>(world.mem, faults, world.random)),
+      : flips(faults.corrupted > 0),
+        faulty(std::make_shared<object::testing::FaultyStore>(world.mem, faults, world.random)),
         line(*faulty),
         store_(object::retrying(
             std::make_unique<object::testing::ForwardingStore>(static_cast<object::ObjectStore&>(line)),
             {.attempt_ns = 5 * kSecond, .max_attempts = 4, .longest_wait_ns = 2 * kSecond}, world.random)),
         bucket{.store = *store_, .pool = world.pool, .random = world.random, .key = key, .request_ns = 30 * kSecond} {}
 
+  const bool flips;  // bits of what comes over it
   std::shared_ptr<object::testing::FaultyStore> faulty;
   Line line;
 
