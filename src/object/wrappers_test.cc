@@ -83,7 +83,7 @@ TEST(Retrying, EndsByItsDeadline) {
 Task<void> hang(World* world) {
   const auto done = co_await world->store->put("k", Content("x"), {}, io::within(100 * kSecondNs));
   EXPECT_EQ(done.error(), Code::kTimedOut);
-  EXPECT_EQ(world->faulty->requests(Kind::kPut), 4u);  // three attempts of half a minute, and what is left
+  EXPECT_EQ(world->faulty->requests(Kind::kPut), 5u);  // four attempts of a stall each, and what is left
 }
 TEST(Retrying, GivesUpOnAnAttemptThatHangs) {
   World world({.hung = 1});
