@@ -128,7 +128,7 @@ Result<std::unique_ptr<Stores>> Stores::open(const TierSettings& tiers, const S3
 
 tier::Tiers Stores::tiers() const {
   tier::Tiers tiers;
-  for (const Opened& opened : opened_) tiers.push_back({opened.place.name, *opened.store});
+  for (const Opened& opened : opened_) tiers.push_back({opened.place.name, *opened.store, opened.health.get()});
   return tiers;
 }
 

@@ -45,5 +45,49 @@ class SlowLines(TieredTest):
         self.settle()
 
 
+class NearTierHangs(TieredTest):
+    """The near tier is a folder in another volume, whose daemon is stopped."""
+
+    def setUp(self):
+        super().setUp()
+        self.server_volume, share = self.folder / "server", self.folder / "share"
+        share.mkdir()
+        self.nas = share / "nas"
+        self.succeed("init", self.server_volume)
+        self.mount(self.server_volume, share)
+        self.share = share
+
+    def signal_server(self, number):
+        os.kill(self.daemon_pid(self.server_volume), number)
+
+    def blob_count(self):
+        return len(self.blobs())
+
+    def test_reads_come_from_the_next_tier_and_uploads_go_there(self):
+        self.make()
+        for i in range(5):
+            self.write(f"cold{i}", 3 * MEBIBYTE)
+        self.flush()
+        self.succeed("tier", "evict", self.volume)
+        before = self.blob_count()
+        self.signal_server(signal.SIGSTOP)
+        try:
+            begin = time.monotonic()
+            for i in range(5):
+                self.assertEqual((self.mount_point / f"cold{i}").read_bytes(), self.expected[f"cold{i}"])
+            self.assertLess(time.monotonic() - begin, DEADLINE_S, "each chunk waits for the tier that hangs")
+            self.write("fresh", 3 * MEBIBYTE)
+            flush = subprocess.Popen([FIRN, "tier", "flush", self.volume], env=self.environment,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(flush.wait)
+            self.addCleanup(flush.kill)
+            self.wait_until(lambda: self.blob_count() > before, "the bucket gets nothing")
+        finally:
+            self.signal_server(signal.SIGCONT)
+        self.wait_until_drained()
+        self.settle()
+        self.umount(self.share)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
