@@ -194,5 +194,23 @@ TEST(EngineLife, ANearTierThatIsOnlySlowIsAskedAlone) {
   EXPECT_TRUE(world.read("f") == content);
 }
 
+// What the tier behind it lacks arrives there, and soon; the hanging one gets what it missed later.
+TEST(EngineLife, ATierThatHangsHoldsUpNoOthersUploads) {
+  World world({.seed = 7});
+  for (uint64_t i = 0; i < 6; ++i) world.write("f" + std::to_string(i), noise(3 * world.options.chunk_bytes, i));
+  world.near->faulty.set_faults({.hung = 1});
+  const int64_t begun_ns = world.reactor->clock().monotonic_ns();
+  const UploadSummary hung = world.upload();
+  EXPECT_LT(world.reactor->clock().monotonic_ns() - begun_ns, 100 * kSecondNs);
+  EXPECT_FALSE(hung.first_failure.ok());
+  EXPECT_GT(hung.blobs, 0u);
+  EXPECT_TRUE(world.near->mem->sizes().empty());
+  EXPECT_EQ(world.far->mem->sizes().size(), hung.blobs);
+  EXPECT_EQ(world.pending(), 6u);
+  world.near->faulty.set_faults({});
+  EXPECT_EQ(world.upload().files, 6u);
+  EXPECT_EQ(world.near->mem->sizes(), world.far->mem->sizes());
+}
+
 }  // namespace
 }  // namespace firn::tier

@@ -349,7 +349,10 @@ io::Task<Result<void>> UploadPass::finish() {
 }
 
 void UploadPass::give_up(size_t tier, Status failure) {
+  const bool known = (out_of_reach_ >> tier & 1) != 0;
   out_of_reach_ |= uint32_t{1} << tier;
+  given_up_[tier].cancel();
+  if (known) return;
   note_failure(std::move(failure).with_context("tier " + parts_.tiers[tier].name));
 }
 
