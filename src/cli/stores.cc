@@ -6,7 +6,6 @@
 #include "base/hex.h"
 #include "cli/tier_bounds.h"
 #include "object/dir/dir_store.h"
-#include "object/s3/s3_store.h"
 #include "tier/volume_record.h"
 
 namespace firn::cli {
@@ -23,9 +22,7 @@ std::string chosen(const Place& place, const char* option, const std::string& se
 Result<std::unique_ptr<ObjectStore>> open_bucket(const Place& place, const S3Settings& settings, io::BlockingPool& pool,
                                                  const object::s3::Environment& process, BucketOptions bucket) {
   const object::s3::Environment environment = environment_of(place, settings, process);
-  object::S3Options options = TRY(object::s3_options(place.where, environment));
-  const std::string path_style = chosen(place, "path_style", settings.path_style);
-  if (path_style != "auto" && !options.endpoint.empty()) options.path_style = path_style == "yes";
+  object::S3Options options = TRY(bucket_of(place, settings, environment));
   options.http.put_bytes_per_s = bucket.put_bytes_per_s;
   options.http.get_bytes_per_s = bucket.get_bytes_per_s;
   options.http.kept_connections = static_cast<long>(bucket.requests_in_flight);
@@ -53,6 +50,14 @@ std::vector<std::string> names_of(const auto& tiers) {
 }
 
 }  // namespace
+
+Result<object::S3Options> bucket_of(const Place& place, const S3Settings& settings,
+                                    const object::s3::Environment& environment) {
+  object::S3Options options = TRY(object::s3_options(place.where, environment));
+  const std::string path_style = chosen(place, "path_style", settings.path_style);
+  if (path_style != "auto") options.path_style = path_style == "yes";
+  return options;
+}
 
 object::s3::Environment environment_of(const Place& place, const S3Settings& settings,
                                        object::s3::Environment environment) {
@@ -125,7 +130,7 @@ Result<std::unique_ptr<Stores>> Stores::open(const TierSettings& tiers, const S3
 
 tier::Tiers Stores::tiers() const {
   tier::Tiers tiers;
-  for (const Opened& opened : opened_) tiers.push_back({opened.place.name, *opened.store});
+  for (const Opened& opened : opened_) tiers.push_back({opened.place.name, *opened.store, opened.health.get()});
   return tiers;
 }
 

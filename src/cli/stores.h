@@ -12,7 +12,7 @@
 #include "cli/tier_settings.h"
 #include "io/blocking_pool.h"
 #include "meta/volume.h"
-#include "object/s3/credentials.h"
+#include "object/s3/s3_store.h"
 #include "object/wrappers.h"
 #include "tier/tier.h"
 
@@ -21,6 +21,10 @@ namespace firn::cli {
 // What the S3 library is told: the process's environment, with [s3] and the place's own options put over it.
 object::s3::Environment environment_of(const Place& place, const S3Settings& settings,
                                        object::s3::Environment environment);
+
+// The bucket that a place names. kInvalid: it names none.
+Result<object::S3Options> bucket_of(const Place& place, const S3Settings& settings,
+                                    const object::s3::Environment& environment);
 
 // What only a bucket keeps to.
 struct BucketOptions {

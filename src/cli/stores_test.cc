@@ -70,6 +70,21 @@ class StoresTest : public testing::Test {
   std::unique_ptr<metrics::Registry> registry = std::make_unique<metrics::Registry>();
 };
 
+TEST_F(StoresTest, PathStyleIsAsTheSettingSaysWithAndWithoutAnEndpoint) {
+  const auto path_style = [](const std::string& option, const std::string& setting) {
+    const Place place = parse_place("s3=s3://bucket/x?region=eu-1" + option).value();
+    return bucket_of(place, {.path_style = setting}, environment_of(place, {}, {})).value().path_style;
+  };
+  const std::string endpoint = "&endpoint=https://nas:9000";
+  EXPECT_FALSE(path_style("", "auto"));
+  EXPECT_TRUE(path_style(endpoint, "auto"));
+  for (const std::string& where : {std::string(), endpoint}) {
+    EXPECT_TRUE(path_style(where, "yes"));
+    EXPECT_FALSE(path_style(where, "no"));
+    EXPECT_TRUE(path_style(where + "&path_style=yes", "no"));
+  }
+}
+
 TEST_F(StoresTest, AClaimedPlaceCanBeUsed) {
   const auto record = record_of({{"nas", folder()}, {"s3", bucket()}});
   const auto claimed = claims(record)->take();

@@ -16,6 +16,7 @@ class RetryingStore final : public ObjectStore {
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
     bool uncertain = false;
     for (int attempt = 1;; ++attempt) {
+      const int64_t begin_ns = now_ns();
       Result<void> done = co_await inner_->put(key, content, options, attempt_until(content.bytes(), until));
       if (done) co_return done;
       if (uncertain && done.error().code() == Code::kExists) {
@@ -25,13 +26,16 @@ class RetryingStore final : public ObjectStore {
         co_return done;
       }
       uncertain = true;
+      put_off(until, begin_ns);
       if (!co_await may_go_on(done.error(), attempt, until)) co_return done;
     }
   }
 
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
     for (int attempt = 1;; ++attempt) {
+      const int64_t begin_ns = now_ns();
       Result<Fetched> done = co_await inner_->get(key, offset, bytes, attempt_until(bytes, until));
+      if (!done) put_off(until, begin_ns);
       if (done || !co_await may_go_on(done.error(), attempt, until)) co_return done;
     }
   }
@@ -54,9 +58,18 @@ class RetryingStore final : public ObjectStore {
   io::Task<void> close() override { return inner_->close(); }
 
  private:
+  static int64_t now_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
+
   io::Until attempt_until(uint64_t bytes, io::Until until) const {
-    const auto body_ns = static_cast<int64_t>(bytes * 1'000'000'000 / options_.slowest_bytes_per_s);
-    return io::at_most(options_.attempt_ns + body_ns, until);
+    io::Until ours = io::at_most(options_.attempt_ns, until);
+    ours.deadline_ns += static_cast<int64_t>(bytes * 1'000'000'000 / options_.slowest_bytes_per_s);
+    return ours;
+  }
+
+  // An attempt that took longer than one without a body may has been moving, or waiting for its turn.
+  void put_off(io::Until& until, int64_t begin_ns) const {
+    const int64_t took_ns = now_ns() - begin_ns;
+    if (until.deadline_ns != 0 && took_ns > options_.attempt_ns) until.deadline_ns += took_ns;
   }
 
   // Waits before the next attempt; false when there is to be none.
@@ -64,8 +77,7 @@ class RetryingStore final : public ObjectStore {
     if (!worth_trying_again(failure.code()) || attempt >= options_.max_attempts) co_return false;
     const int64_t longest = std::min(options_.first_wait_ns << std::min(attempt - 1, 20), options_.longest_wait_ns);
     const int64_t wait = longest / 2 + static_cast<int64_t>(random_.below(static_cast<uint64_t>(longest / 2) + 1));
-    if (until.deadline_ns != 0 && io::Reactor::current()->clock().monotonic_ns() + wait >= until.deadline_ns)
-      co_return false;
+    if (until.deadline_ns != 0 && now_ns() + wait >= until.deadline_ns) co_return false;
     co_return co_await io::sleep_for(wait, until.token);
   }
 

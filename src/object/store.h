@@ -34,6 +34,10 @@ struct PutOptions {
   bool if_absent = false;  // fail with kExists, changing nothing, when there is such an object
 };
 
+// A request that nothing has come of, nor gone into, for so long has failed (kTimedOut), whatever its deadline: so that
+// the deadlines of large bodies can be as late as slow lines need them.
+inline constexpr int64_t kStallNs = 20'000'000'000;
+
 // Thread-safe. Calls need a current reactor and end by `until`. What fails:
 //   kUnavailable, kTimedOut   the store did not answer, or asks to be left alone: trying again may help.
 //                             Whether a put or remove took place is then unknown.

@@ -16,16 +16,19 @@
 namespace firn::object {
 
 struct RetryOptions {
-  // One attempt may take attempt_ns, and what its bytes take at slowest_bytes_per_s.
+  // One attempt may take attempt_ns, and what its bytes take at slowest_bytes_per_s: the share that one of many
+  // transfers has of a slow line. One that does not move ends long before that (kStallNs).
   int64_t attempt_ns = 30'000'000'000;
-  uint64_t slowest_bytes_per_s = 1 << 20;
+  uint64_t slowest_bytes_per_s = 4 << 10;
   int max_attempts = 8;
   // The wait before the second attempt; it doubles up to the longest. Half of each wait is random.
   int64_t first_wait_ns = 100'000'000;
   int64_t longest_wait_ns = 10'000'000'000;
 };
 
-// Tries again after kUnavailable and kTimedOut, while `until` allows. A put "if absent" that may have succeeded before
+// Tries again after kUnavailable and kTimedOut, while `until` allows. Its deadline is for what does not move: an
+// attempt that began before it may end as late as its bytes let it, and one that took longer than attempt_ns puts it
+// off for those that follow. Who must not wait for that has the token. A put "if absent" that may have succeeded before
 // it failed with kExists is compared with what is there: so its content must be unlike anybody else's (a nonce).
 // Thread-safe if `random` is.
 std::unique_ptr<ObjectStore> retrying(std::unique_ptr<ObjectStore> inner, RetryOptions options, Random& random);
@@ -37,8 +40,9 @@ struct LimitOptions {
 };
 
 // Requests wait for their turn: those with large bodies for one another, small ones only for small ones. Their deadline
-// is put off by the wait, and by twice what their bytes take at that rate. A store that can send at a rate does so by
-// its own options (HttpOptions); from any other a body comes, or goes, in one burst, and the next one waits the longer.
+// is put off by the wait (which ends by it when no request before them is answered any more), and by twice what their
+// bytes take at that rate. A store that can send at a rate does so by its own options (HttpOptions); from any other a
+// body comes, or goes, in one burst, and the next one waits the longer.
 std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOptions options);
 
 // Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Each request is a line of

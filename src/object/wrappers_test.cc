@@ -83,7 +83,7 @@ TEST(Retrying, EndsByItsDeadline) {
 Task<void> hang(World* world) {
   const auto done = co_await world->store->put("k", Content("x"), {}, io::within(100 * kSecondNs));
   EXPECT_EQ(done.error(), Code::kTimedOut);
-  EXPECT_EQ(world->faulty->requests(Kind::kPut), 4u);  // three attempts of half a minute, and what is left
+  EXPECT_EQ(world->faulty->requests(Kind::kPut), 5u);  // four attempts of a stall each, and what is left
 }
 TEST(Retrying, GivesUpOnAnAttemptThatHangs) {
   World world({.hung = 1});
@@ -193,6 +193,47 @@ Task<void> crowd(World* world) {
 TEST(Limited, KeepsToItsRequestsInFlight) {
   World world({.min_latency_ns = kSecondNs, .max_latency_ns = kSecondNs});
   world.run(crowd(&world));
+}
+
+// All turns are taken by requests that hang: who waits for one ends by its deadline, or when it is cancelled.
+Task<void> stuck(World* world) {
+  const auto store = limited(std::make_unique<ForwardingStore>(*world->faulty), {.requests_in_flight = 1});
+  world->faulty->set_faults({.hung = 1});
+  io::Gate gate;
+  Put first;
+  io::detach(put_and_note(store.get(), 1, &first, gate.enter()));
+  const int64_t begin = world->reactor.clock().monotonic_ns();
+  EXPECT_EQ((co_await store->head("k", io::within(kSecondNs))).error(), Code::kTimedOut);
+  EXPECT_EQ(world->reactor.clock().monotonic_ns() - begin, kSecondNs);
+  io::CancelToken token;
+  io::detach(cancel_later(&token));
+  EXPECT_EQ((co_await store->head("k", {.token = &token})).error(), Code::kInterrupted);
+  EXPECT_EQ(world->reactor.clock().monotonic_ns() - begin, 2 * kSecondNs);
+  EXPECT_EQ(world->faulty->requests(Kind::kHead), 0u);
+  co_await gate.close();
+  world->faulty->set_faults({});
+  EXPECT_EQ((co_await store->head("k", {})).error(), Code::kNotFound) << "the turn came back";
+}
+TEST(Limited, WaitsForNobodyWhoHangs) {
+  World world({});
+  world.run(stuck(&world));
+}
+
+// Ten seconds each, one after the other: that others are answered is a reason to wait.
+Task<void> get_in_time(ObjectStore* store, io::Gate::Entry) {
+  const auto got = co_await store->head("k", io::within(15 * kSecondNs));
+  EXPECT_TRUE(got) << got.error().to_string();
+}
+Task<void> patient(World* world) {
+  EXPECT_TRUE(co_await world->mem->put("k", Content("x"), {}, {}));
+  const auto store = limited(std::make_unique<ForwardingStore>(*world->faulty), {.requests_in_flight = 1});
+  io::Gate gate;
+  for (int i = 0; i < 10; ++i) io::detach(get_in_time(store.get(), gate.enter()));
+  co_await gate.close();
+}
+TEST(Limited, WaitsWhileTheLineMoves) {
+  World world({.min_latency_ns = 10 * kSecondNs, .max_latency_ns = 10 * kSecondNs});
+  world.run(patient(&world));
 }
 
 Task<void> counted(ObjectStore* store) {

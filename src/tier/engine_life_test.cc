@@ -139,5 +139,78 @@ TEST(EngineLife, RequestsThatHangHoldUpNothingForEver) {
   EXPECT_TRUE(world.damaged.empty());
 }
 
+int64_t restore_ns(World& world, const std::string& name) {
+  const int64_t begun_ns = world.reactor->clock().monotonic_ns();
+  const Result<void> restored = world.restore(name);
+  EXPECT_TRUE(restored) << name << ": " << restored.error().to_string();
+  return world.reactor->clock().monotonic_ns() - begun_ns;
+}
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+void read_while_the_near_tier_is(const Faults& faults) {
+  World world({.seed = 5});
+  Contents contents;
+  for (uint64_t i = 0; i < 8; ++i) {
+    const std::string name = "f" + std::to_string(i);
+    contents[name] = noise(3 * world.options.chunk_bytes, i);
+    world.write(name, contents[name]);
+  }
+  EXPECT_EQ(world.upload().files, 8u);
+  for (const auto& [name, content] : contents) ASSERT_TRUE(world.evict(name));
+  world.near->faulty.set_faults(faults);
+  // Somebody must find out; then it is asked last.
+  EXPECT_LT(restore_ns(world, "f0"), 3 * kSecondNs);
+  for (int i = 1; i < 7; ++i) EXPECT_LT(restore_ns(world, "f" + std::to_string(i)), kSecondNs) << i;
+  const uint64_t asked = world.near->faulty.requests(object::Kind::kGet);
+  world.pass_time(11 * kSecondNs);
+  EXPECT_LT(restore_ns(world, "f7"), kSecondNs) << "one request, to see whether it answers again";
+  EXPECT_GT(world.near->faulty.requests(object::Kind::kGet), asked);
+  expect_contents(world, contents);
+  EXPECT_TRUE(world.damaged.empty());
+  // It does: it is the nearest again.
+  world.near->faulty.set_faults({});
+  for (const auto& [name, content] : contents) ASSERT_TRUE(world.evict(name));
+  world.pass_time(11 * kSecondNs);
+  const uint64_t asked_far = world.far->faulty.requests(object::Kind::kGet);
+  for (const auto& [name, content] : contents) EXPECT_LT(restore_ns(world, name), kSecondNs);
+  EXPECT_EQ(world.far->faulty.requests(object::Kind::kGet), asked_far);
+  expect_contents(world, contents);
+}
+TEST(EngineLife, ANearTierThatHangsHoldsUpNoReader) { read_while_the_near_tier_is({.hung = 1}); }
+TEST(EngineLife, ANearTierThatRefusesHoldsUpNoReader) { read_while_the_near_tier_is({.refused = 1}); }
+
+// A second and a half for each answer, but they come: what is nearer is asked alone.
+TEST(EngineLife, ANearTierThatIsOnlySlowIsAskedAlone) {
+  World world({.seed = 6});
+  const std::string content = noise(12 * world.options.chunk_bytes, 6);
+  world.write("f", content);
+  EXPECT_EQ(world.upload().files, 1u);
+  ASSERT_TRUE(world.evict("f"));
+  world.near->faulty.set_faults({.min_latency_ns = 3 * kSecondNs / 2, .max_latency_ns = 3 * kSecondNs / 2});
+  const uint64_t asked_far = world.far->faulty.requests(object::Kind::kGet);
+  ASSERT_TRUE(world.restore("f"));
+  EXPECT_EQ(world.far->faulty.requests(object::Kind::kGet), asked_far);
+  EXPECT_TRUE(world.read("f") == content);
+}
+
+// What the tier behind it lacks arrives there, and soon; the hanging one gets what it missed later.
+TEST(EngineLife, ATierThatHangsHoldsUpNoOthersUploads) {
+  World world({.seed = 7});
+  for (uint64_t i = 0; i < 6; ++i) world.write("f" + std::to_string(i), noise(3 * world.options.chunk_bytes, i));
+  world.near->faulty.set_faults({.hung = 1});
+  const int64_t begun_ns = world.reactor->clock().monotonic_ns();
+  const UploadSummary hung = world.upload();
+  EXPECT_LT(world.reactor->clock().monotonic_ns() - begun_ns, 100 * kSecondNs);
+  EXPECT_FALSE(hung.first_failure.ok());
+  EXPECT_GT(hung.blobs, 0u);
+  EXPECT_TRUE(world.near->mem->sizes().empty());
+  EXPECT_EQ(world.far->mem->sizes().size(), hung.blobs);
+  EXPECT_EQ(world.pending(), 6u);
+  world.near->faulty.set_faults({});
+  EXPECT_EQ(world.upload().files, 6u);
+  EXPECT_EQ(world.near->mem->sizes(), world.far->mem->sizes());
+}
+
 }  // namespace
 }  // namespace firn::tier

@@ -1,6 +1,8 @@
 #include "tier/hydrator.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "base/failpoint.h"
 #include "base/metrics.h"
@@ -47,7 +49,8 @@ Hydrator::Hydrator(Parts parts, HydrateOptions options)
       permits_(options_.chunks_in_flight * std::max<uint64_t>(options_.chunk_bytes / kBlockBytes, 1)),
       in_flight_(permits_),
       held_(permits_),
-      readahead_(options_.readahead) {}
+      readahead_(options_.readahead),
+      order_(parts_.tiers) {}
 
 size_t Hydrator::permits_for(uint64_t bytes) const {
   return std::clamp<size_t>((bytes + kBlockBytes - 1) / kBlockBytes, 1, permits_);
@@ -162,22 +165,31 @@ io::Task<Result<ChunkPart>> Hydrator::fetch_recorded(InodeId inode, const meta::
 
 io::Task<Result<ChunkPart>> Hydrator::fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
                                                     io::CancelToken* token) {
+  std::array<ChunkPart, kMaxTiers> found;
+  std::vector<TierOrder::Failure> failures;
+  const std::optional<size_t> from = co_await order_.first_answer(
+      tiers, [&](size_t i, io::CancelToken* stop) { return fetch_into(found[i], i, wanted, stop); }, failures, token);
+  if (!from && token != nullptr && token->cancelled()) co_return fail(Code::kInterrupted, "the read was cancelled");
   Status failure(Code::kCorrupt, "no tier has the chunk");
   bool some_do_not_answer = false;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((tiers >> i & 1) == 0) continue;
-    const Tier& tier = parts_.tiers[i];
-    Result<ChunkPart> bytes = co_await fetch_from(tier, wanted, token);
-    if (bytes) co_return bytes;
-    const bool damaged = is_damage(bytes.error().code());
-    if (damaged && co_await has_left(wanted.chunk.blob, i)) continue;
-    if (damaged) damages.push_back({tier.name, wanted.inode, wanted.chunk, bytes.error()});
+  for (TierOrder::Failure& one : failures) {
+    const std::string& name = parts_.tiers[one.tier].name;
+    const bool damaged = is_damage(one.what.code());
+    if (damaged && co_await has_left(wanted.chunk.blob, one.tier)) continue;
+    if (damaged) damages.push_back({name, wanted.inode, wanted.chunk, one.what});
     // That a tier may answer later is the better news.
-    if (!damaged || !some_do_not_answer) failure = std::move(bytes).error().with_context("tier " + tier.name);
+    if (!damaged || !some_do_not_answer) failure = std::move(one.what).with_context("tier " + name);
     some_do_not_answer |= !damaged;
   }
+  if (from) co_return std::move(found[*from]);
   if (!some_do_not_answer) co_return fail(Code::kCorrupt, failure.message());
   co_return fail(std::move(failure));
+}
+
+io::Task<Result<void>> Hydrator::fetch_into(ChunkPart& part, size_t tier, const Wanted& wanted,
+                                            io::CancelToken* token) {
+  part = CO_TRY(co_await fetch_from(parts_.tiers[tier], wanted, token));
+  co_return Result<void>();
 }
 
 // Whether the tier has made room of it, since its record was read perhaps.

@@ -16,6 +16,7 @@
 #include "tier/blob_uses.h"
 #include "tier/returned_blocks.h"
 #include "tier/tier.h"
+#include "tier/tier_order.h"
 
 namespace firn::tier {
 
@@ -40,7 +41,7 @@ struct HydrateOptions {
   std::optional<Key> key;
   // Of all files together, or as many bytes in parts: what bounds memory. As many more may wait for their readers.
   size_t chunks_in_flight = 32;
-  int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included
+  int64_t get_ns = 60'000'000'000;  // deadline of one chunk from one tier, attempts included (object::retrying())
   // Backings are a cache, which does not outlive this process: what is said of them need not either.
   bool backings_are_cache = false;
   BlobReadaheadOptions readahead;  // of small files
@@ -58,9 +59,9 @@ class Hydrator {
   };
   Hydrator(Parts parts, HydrateOptions options);
 
-  // The bytes of a recorded chunk, verified, from the nearest tier that has them, and from wherever its record says
-  // that they are meanwhile. kCorrupt: every tier that answers has something else. kUnavailable and the like: no tier
-  // answers. kStale: the record is gone, or of another version.
+  // The bytes of a recorded chunk, verified, from the nearest tier that has them and answers (TierOrder), and from
+  // wherever its record says that they are meanwhile. kCorrupt: every tier that answers has something else.
+  // kUnavailable and the like: no tier answers. kStale: the record is gone, or of another version.
   io::Task<Result<std::string>> fetch(InodeId inode, meta::Chunk chunk, io::CancelToken* token);
   // The same of a part of it, and what came along: of the frame, the blocks that cover `range` of the chunk's bytes are
   // fetched and verified. All of the frame is, where the record does not say where they are, or what is there does not
@@ -104,6 +105,7 @@ class Hydrator {
                                              std::vector<Damage>& damages, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,
                                             io::CancelToken* token);
+  io::Task<Result<void>> fetch_into(ChunkPart& part, size_t tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<bool> has_left(const std::string& blob, size_t tier);
   io::Task<Result<ChunkPart>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
@@ -119,6 +121,7 @@ class Hydrator {
   ReturnedBlocks returned_;
   BlobReadahead readahead_;
   BlobUses uses_;
+  TierOrder order_;
 };
 
 }  // namespace firn::tier

@@ -110,6 +110,28 @@ TEST(TierPolicy, ASkippedTierThatIsAwayHoldsNothingUp) {
   EXPECT_TRUE(world.evict("g"));
 }
 
+io::Task<void> cancel_after(io::CancelToken* token, int64_t ns) {
+  co_await io::sleep_for(ns);
+  token->cancel();
+}
+io::Task<UploadSummary> upload_for(World* world, int64_t ns) {
+  io::CancelToken token;
+  io::detach(cancel_after(&token, ns));
+  co_return (co_await world->uploader->pass(&token, {.rate_now = [] { return kChunkBytes; }})).value();
+}
+// A chunk a second is read, and after six all is stopped.
+TEST(TierPolicy, WhatHasWaitedLongestGoesFirstWhateverItsPolicy) {
+  for (const uint32_t skipped : {kFar, uint32_t{0}}) {
+    World world({.seed = 5});
+    write(world, "old", skipped, noise(4 * kChunkBytes, 1));
+    world.pass_time(1'000'000'000);
+    write(world, "new", skipped ^ kFar, noise(4 * kChunkBytes, 2));
+    EXPECT_EQ(world.run(upload_for(&world, 6'500'000'000)).files, 1u);
+    EXPECT_TRUE(world.evict("old")) << "with " << skipped;
+    EXPECT_EQ(world.evict("new").error(), Code::kBusy);
+  }
+}
+
 TEST(TierPolicy, ATierThatIsSkippedNoMoreGetsTheFileAndNoNeighbours) {
   for (const bool evicted : {false, true}) {
     World world({.seed = 3});

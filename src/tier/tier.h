@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "meta/types.h"
-#include "object/store.h"
+#include "object/wrappers.h"
 
 namespace firn::tier {
 
@@ -16,6 +16,7 @@ static_assert(meta::kEveryTier == (1u << kMaxTiers) - 1);
 struct Tier {
   std::string name;
   object::ObjectStore& store;
+  const object::Health* health = nullptr;  // how it has answered lately; null: not known
 };
 
 // Nearest first.

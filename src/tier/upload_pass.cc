@@ -1,7 +1,6 @@
 #include "tier/upload_pass.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/checksum.h"
 #include "base/failpoint.h"
@@ -66,7 +65,7 @@ io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
   co_return summary_;
 }
 
-// Files of one policy together, for they share blobs; of those, what has waited longest first, with its directory.
+// What has waited longest first, with its directory, and with the other files of its policy: they share blobs.
 io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
   NextInRound next(memory_.round, options_.files_per_pass);
   for (InodeId after;;) {
@@ -80,10 +79,13 @@ io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
   std::vector<meta::Pending> all = next.take();
   if (!all.empty()) last_ = UploadRound::place_of(all.back());
   memory_.order.sort(all);
-  std::map<uint32_t, std::vector<InodeId>> by_policy;
+  std::vector<std::pair<uint32_t, std::vector<InodeId>>> by_policy;  // a handful
   for (const meta::Pending& one : all) {
     const Result<meta::Attr> attr = co_await parts_.meta.getattr(one.inode);
-    by_policy[attr ? attr->policy.skip : 0].push_back(one.inode);
+    const uint32_t skip = attr ? attr->policy.skip : 0;
+    auto same = std::ranges::find(by_policy, skip, &std::pair<uint32_t, std::vector<InodeId>>::first);
+    if (same == by_policy.end()) same = by_policy.insert(same, {skip, {}});
+    same->second.push_back(one.inode);
   }
   std::vector<InodeId> inodes;
   for (const auto& [skip, files] : by_policy) inodes.insert(inodes.end(), files.begin(), files.end());
@@ -348,7 +350,10 @@ io::Task<Result<void>> UploadPass::finish() {
 }
 
 void UploadPass::give_up(size_t tier, Status failure) {
+  const bool known = (out_of_reach_ >> tier & 1) != 0;
   out_of_reach_ |= uint32_t{1} << tier;
+  given_up_[tier].cancel();
+  if (known) return;
   note_failure(std::move(failure).with_context("tier " + parts_.tiers[tier].name));
 }
 

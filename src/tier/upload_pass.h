@@ -1,6 +1,7 @@
 // One pass of the uploader: files are read and packed one after another, full blobs are put side by side.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <deque>
 #include <memory>
@@ -75,6 +76,12 @@ class UploadPass {
     bool lagging = false;  // some tiers have it, and some lack it
     void add(size_t file, meta::Chunk chunk, std::string content);
   };
+  // On its way to tiers.
+  struct BlobPut {
+    std::string key;
+    object::Content content;
+    bool several = false;  // tiers
+  };
   // Whether the tiers that are to have a chunk have it.
   enum class Reach : uint8_t {
     kAll,
@@ -118,7 +125,9 @@ class UploadPass {
   io::Task<Result<void>> put_to_tiers(Packing& packing);
   // Puts the blob to those of `tiers` that are within reach: those that have it now.
   io::Task<uint32_t> put_to(uint32_t tiers, std::string name, object::Content content);
-  io::Task<Result<void>> expect_there(size_t tier, std::string key, uint64_t bytes);
+  // The references must outlive the task.
+  io::Task<Result<void>> put_to_one(size_t tier, const BlobPut& put, uint32_t& arrived);
+  io::Task<Result<void>> expect_there(size_t tier, std::string key, uint64_t bytes, io::CancelToken* token);
   io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
   // What these tiers missed while they were away is copied to them. False: not to all of them.
   io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);
@@ -151,8 +160,9 @@ class UploadPass {
   Pace pace_{0};
   io::Semaphore in_flight_;
   io::Gate gate_;
-  uint32_t in_reach_ = 0;                     // tiers that have answered when they were asked whether they do
-  uint32_t out_of_reach_ = 0;                 // tiers that did not answer: not asked again in this round
+  uint32_t in_reach_ = 0;                            // tiers that have answered when they were asked whether they do
+  std::array<io::CancelToken, kMaxTiers> given_up_;  // in this pass: who is at one of them ends
+  uint32_t out_of_reach_ = 0;                        // tiers that did not answer: not asked again in this round
   std::unordered_set<std::string> uncopied_;  // blobs that could not be brought to where they lack: nor tried again
   UploadRound::Place last_;                   // of what this pass is to deal with
   std::deque<File> files_;                    // put_blob() holds references while it grows

@@ -1,9 +1,12 @@
 // A pass's requests: blobs on their way to tiers, and from one to another that missed them.
+#include <algorithm>
+
 #include "base/failpoint.h"
 #include "base/metrics.h"
 #include "io/reactor.h"
 #include "tier/blob/verify.h"
 #include "tier/blob_check.h"
+#include "tier/metadata/concurrently.h"
 #include "tier/upload_pass.h"
 
 namespace firn::tier {
@@ -45,28 +48,42 @@ io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   co_return Result<void>();
 }
 
+// Side by side: what one tier is late with keeps no other from its blob.
 io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::Content content) {
+  std::vector<size_t> asked;
+  for (size_t i = 0; i < parts_.tiers.size(); ++i)
+    if (((tiers & ~out_of_reach_) >> i & 1) != 0) asked.push_back(i);
+  const BlobPut put{.key = key_of(blob_id_of_name(name)), .content = std::move(content), .several = asked.size() > 1};
   uint32_t arrived = 0;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    const uint32_t bit = uint32_t{1} << i;
-    if ((tiers & ~out_of_reach_ & bit) == 0) continue;
-    if (arrived != 0) failpoint("upload.between_tiers");
-    const std::string key = key_of(blob_id_of_name(name));
-    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
-    if (put) put = co_await expect_there(i, key, content.bytes());
-    if (put) {
-      arrived |= bit;
-      continue;
-    }
-    give_up(i, std::move(put).error());
-  }
+  (void)co_await concurrently(asked.size(), kMaxTiers, [&](size_t i) { return put_to_one(asked[i], put, arrived); });
   co_return arrived;
 }
 
+io::Task<Result<void>> UploadPass::put_to_one(size_t tier, const BlobPut& put, uint32_t& arrived) {
+  io::CancelToken stop;
+  const io::CancelToken::Scope passed_on(token_, [&stop] { stop.cancel(); });
+  const io::CancelToken::Scope given_up(&given_up_[tier], [&stop] { stop.cancel(); });
+  const uint32_t bit = uint32_t{1} << tier;
+  // Others are not to wait for one that has been failing: it is asked for something small first.
+  const object::Health* const health = parts_.tiers[tier].health;
+  if (put.several && health != nullptr && health->report().failing && co_await within_reach(bit, put.key) == 0)
+    co_return Result<void>();
+  const int64_t deadline_ns = put.several ? std::min(options_.put_ns, options_.put_beside_ns) : options_.put_ns;
+  Result<void> done = co_await parts_.tiers[tier].store.put(put.key, put.content, {}, io::within(deadline_ns, &stop));
+  if (done) done = co_await expect_there(tier, put.key, put.content.bytes(), &stop);
+  if (!done) {
+    give_up(tier, std::move(done).error());
+    co_return Result<void>();
+  }
+  arrived |= bit;
+  if (put.several && std::popcount(arrived) == 1) failpoint("upload.between_tiers");
+  co_return Result<void>();
+}
+
 // Soon the local disk may have it no more: that a store says that it has stored it is not enough.
-io::Task<Result<void>> UploadPass::expect_there(size_t tier, std::string key, uint64_t bytes) {
+io::Task<Result<void>> UploadPass::expect_there(size_t tier, std::string key, uint64_t bytes, io::CancelToken* token) {
   const Result<object::ObjectInfo> there =
-      co_await parts_.tiers[tier].store.head(std::move(key), io::within(options_.put_ns, token_));
+      co_await parts_.tiers[tier].store.head(std::move(key), io::within(options_.put_ns, token));
   if (there && there->bytes == bytes) co_return Result<void>();
   if (there || there.error() == Code::kNotFound)
     co_return fail(Code::kIo, "it answered that it had stored an object, and does not have it");
@@ -78,7 +95,7 @@ io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     const uint32_t bit = uint32_t{1} << i;
     if ((tiers & ~out_of_reach_ & ~in_reach_ & bit) == 0) continue;
-    Result<object::ObjectInfo> there = co_await parts_.tiers[i].store.head(key, io::within(options_.put_ns, token_));
+    Result<object::ObjectInfo> there = co_await parts_.tiers[i].store.head(key, io::within(options_.reach_ns, token_));
     if (there || there.error() == Code::kNotFound) {
       in_reach_ |= bit;
       continue;

@@ -32,7 +32,10 @@ struct UploadOptions {
   size_t files_per_pass = 4096;
   // A file that is open for writing is looked at this often.
   int64_t live_interval_ns = 600'000'000'000;
-  int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included
+  int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included (object::retrying())
+  // The same where another tier gets the blob, too, and so a later one can be given what it missed.
+  int64_t put_beside_ns = 60'000'000'000;
+  int64_t reach_ns = 20'000'000'000;  // to find out whether a tier that failed answers again
   // A chunk whose content some frame in a colder tier has already is not sent again, but recorded to be there.
   bool dedup = false;
   // What was read of a file that has changed meanwhile is not recorded: needed where upload() is called.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "io/sync.h"
 #include "object/abandonable.h"
 #include "object/dir/root.h"
 
@@ -9,16 +10,21 @@ namespace firn::object {
 
 namespace {
 
+constexpr uint64_t kLargeBytes = 256 << 10;
+
 class DirStore final : public ObjectStore {
  public:
   explicit DirStore(DirStoreOptions options)
-      : path_(std::move(options.path)), id_(std::move(options.id)), pool_(io::make_thread_pool(options.threads)) {}
+      : path_(std::move(options.path)),
+        id_(std::move(options.id)),
+        stall_timeout_ns_(options.stall_timeout_ns),
+        pool_(io::make_thread_pool(options.threads)) {}
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
     CO_TRY(check_key(key));
     if (content.bytes() > kMaxObjectBytes) co_return fail(Code::kInvalid, "the object is too large");
     const bool sweep = !swept_.exchange(true);
-    co_return co_await in_root(until, [key, content, options, sweep](dir::Root& root) -> Result<void> {
+    co_return co_await in_root(until, content.bytes(), [key, content, options, sweep](dir::Root& root) -> Result<void> {
       if (sweep) root.sweep();
       TRY(root.put(key, content, options.if_absent));
       return {};
@@ -27,17 +33,17 @@ class DirStore final : public ObjectStore {
 
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
     CO_TRY(check_key(key));
-    co_return co_await in_root(until, [=](dir::Root& root) { return root.get(key, offset, bytes); });
+    co_return co_await in_root(until, bytes, [=](dir::Root& root) { return root.get(key, offset, bytes); });
   }
 
   io::Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
     CO_TRY(check_key(key));
-    co_return co_await in_root(until, [=](dir::Root& root) { return root.head(key); });
+    co_return co_await in_root(until, 0, [=](dir::Root& root) { return root.head(key); });
   }
 
   io::Task<Result<void>> remove(std::string key, io::Until until) override {
     CO_TRY(check_key(key));
-    co_return co_await in_root(until, [=](dir::Root& root) -> Result<void> {
+    co_return co_await in_root(until, 0, [=](dir::Root& root) -> Result<void> {
       TRY(root.remove(key));
       return {};
     });
@@ -47,24 +53,43 @@ class DirStore final : public ObjectStore {
   io::Task<void> close() override { co_return; }
 
  private:
-  // `call`: Root& -> Result<T>; owns all that it touches.
+  // `call`: Root& -> Result<T>; owns all that it touches. With a large body it may take long on a slow line: then it is
+  // hung when the folder answers to nothing else either.
   template <class Call>
-  io::Task<std::invoke_result_t<Call, dir::Root&>> in_root(io::Until until, Call call) {
+  io::Task<std::invoke_result_t<Call, dir::Root&>> in_root(io::Until until, uint64_t body_bytes, Call call) {
+    io::CancelToken ended;
+    const io::CancelToken::Scope passed_on(until.token, [&ended] { ended.cancel(); });
+    io::Gate gate;
+    if (body_bytes >= kLargeBytes) io::detach(watch(&ended, gate.enter()));
     auto outcome = co_await run_abandonable(
-        *pool_, until, [path = path_, id = id_, call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {
+        *pool_, {.deadline_ns = until.deadline_ns, .token = &ended},
+        [path = path_, id = id_, call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {
           Result<dir::Root> root = dir::Root::open(path, id);
           if (!root) return fail(std::move(root).error());
           return call(*root);
         });
+    ended.cancel();
+    co_await gate.close();
     if (outcome) co_return *std::move(outcome);
     if (until.token && until.token->cancelled()) co_return fail(Code::kInterrupted, path_ + ": cancelled");
     co_return fail(Code::kTimedOut, path_ + " does not answer");
   }
 
+  // Ends the call when the folder does not answer.
+  io::Task<void> watch(io::CancelToken* ended, io::Gate::Entry) {
+    while (co_await io::sleep_for(stall_timeout_ns_ / 2, ended)) {
+      const auto answer = co_await run_abandonable(*watchers_, io::within(stall_timeout_ns_ / 2, ended),
+                                                   [path = path_, id = id_] { return dir::Root::open(path, id); });
+      if (!answer) ended->cancel();
+    }
+  }
+
   const std::string path_;
   const std::string id_;
+  const int64_t stall_timeout_ns_;
   std::atomic<bool> swept_ = false;
   std::unique_ptr<io::BlockingPool> pool_;
+  std::unique_ptr<io::BlockingPool> watchers_ = io::make_thread_pool(1);
 };
 
 }  // namespace

@@ -9,9 +9,10 @@
 namespace firn::object {
 
 struct DirStoreOptions {
-  std::string path;      // absolute
-  std::string id;        // of the marker that must be there; empty: any
-  unsigned threads = 8;  // calls in flight; a share that hangs keeps them for as long as it does
+  std::string path;                     // absolute
+  std::string id;                       // of the marker that must be there; empty: any
+  unsigned threads = 8;                 // calls in flight; a share that hangs keeps them for as long as it does
+  int64_t stall_timeout_ns = kStallNs;  // with a large body under way it must answer to a small question in that time
 };
 
 // Makes the folder (its parent must be there) and its marker; blocks. kExists: it is in use for something else.

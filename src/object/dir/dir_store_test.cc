@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "io/test_environment.h"
+#include "io/unique_fd.h"
 #include "object/abandonable.h"
 #include "object/dir/root.h"
 
@@ -122,6 +123,21 @@ Task<void> hang(io::TestEnvironment* environment) {
   EXPECT_EQ(co_await run_abandonable(environment->pool(), {}, [] { return 7; }), 7);
 }
 TEST_F(DirStoreTest, DoesNotWaitForAShareThatHangs) { environment->run(hang(environment.get())); }
+
+// The marker is a pipe that nobody writes to: who opens it waits for ever.
+TEST_F(DirStoreTest, NoticesAShareThatHangsWhateverTheDeadline) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const std::string marker = path + "/firn-store";
+  fs::remove(marker);
+  ASSERT_EQ(::mkfifo(marker.c_str(), 0600), 0);
+  io::UniqueFd writer;
+  const auto store = open_dir_store({.path = path, .stall_timeout_ns = 500'000'000});
+  const std::string large(1 << 20, 'x');
+  EXPECT_EQ(put(*store, "k", large).error(), Code::kTimedOut);
+  EXPECT_EQ(environment->run(store->get("k", 0, large.size(), {})).error(), Code::kTimedOut);
+  writer = io::UniqueFd(::open(marker.c_str(), O_WRONLY | O_NONBLOCK));  // lets those go who wait there
+  EXPECT_TRUE(static_cast<bool>(writer));
+}
 
 }  // namespace
 }  // namespace firn::object

@@ -22,6 +22,7 @@ namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr size_t kMaxIdleHandles = 256;
+constexpr int kLookMs = 500;  // how often it is seen whether transfers move
 
 void initialise_curl() {
   static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -79,7 +80,7 @@ class HttpClient::Driver {
   void run() {
     std::array<epoll_event, 64> events{};
     while (take_submissions()) {
-      const int ready = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
+      const int ready = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), rest_ms());
       for (int i = 0; i < ready; ++i) act(events[static_cast<size_t>(i)]);
       if (wait_ms() == 0) {
         timer_ns_ = kNever;
@@ -87,6 +88,7 @@ class HttpClient::Driver {
         if (timer_ns_ == kNever) ask_for_timer();
       }
       hand_back_finished();
+      end_stalled();
     }
     while (!running_.empty()) abort(running_.back());
   }
@@ -123,6 +125,12 @@ class HttpClient::Driver {
     return static_cast<int>(std::clamp<int64_t>((left_ns + kNsPerMs - 1) / kNsPerMs, 0, INT_MAX));
   }
 
+  // The same, or until transfers are to be looked at.
+  int rest_ms() const {
+    if (running_.empty()) return wait_ms();
+    return wait_ms() < 0 ? kLookMs : std::min(wait_ms(), kLookMs);
+  }
+
   void watch(int fd, uint32_t events) {
     epoll_event event{.events = events, .data = {.fd = fd}};
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return;
@@ -130,8 +138,10 @@ class HttpClient::Driver {
   }
 
   // libcurl's. These must not call it.
-  static int on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* self, void* /*of_socket*/) {
+  static int on_socket(CURL* easy, curl_socket_t socket, int what, void* self, void* /*of_socket*/) {
     auto& driver = *static_cast<Driver*>(self);
+    for (Transfer* transfer : driver.running_)
+      if (transfer->easy == easy) transfer->socket = what == CURL_POLL_REMOVE ? -1 : socket;
     if (what == CURL_POLL_REMOVE) {
       (void)epoll_ctl(driver.epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);  // it may have been closed
       return 0;
@@ -191,9 +201,18 @@ class HttpClient::Driver {
     }
   }
 
-  void abort(Transfer* transfer) {
-    transfer->finish(Status(Code::kInterrupted, "the request was cancelled"));
+  void abort(Transfer* transfer) { end(transfer, Status(Code::kInterrupted, "the request was cancelled")); }
+  void end(Transfer* transfer, Status status) {
+    transfer->finish(std::move(status));
     hand_back(transfer);
+  }
+
+  void end_stalled() {
+    const int64_t now_ns = system_clock().monotonic_ns();
+    if (now_ns - looked_ns_ < kLookMs * kNsPerMs) return;
+    looked_ns_ = now_ns;
+    for (Transfer* transfer : std::vector<Transfer*>(running_))
+      if (transfer->stalled(now_ns)) end(transfer, transfer->stall());
   }
 
   void hand_back(Transfer* transfer) {
@@ -223,6 +242,7 @@ class HttpClient::Driver {
 
   // The thread's own.
   int64_t timer_ns_ = kNever;
+  int64_t looked_ns_ = 0;  // whether transfers move
   std::vector<Transfer*> running_;
   std::vector<CURL*> idle_;
 };

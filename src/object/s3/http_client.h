@@ -9,14 +9,15 @@
 #include "base/status.h"
 #include "io/task.h"
 #include "io/until.h"
-#include "object/content.h"
+#include "object/store.h"
 
 namespace firn::object::s3 {
 
 struct HttpOptions {
   std::string ca_file;  // PEM; empty: the system's
   int64_t connect_timeout_ns = 5'000'000'000;
-  int64_t stall_timeout_ns = 20'000'000'000;  // not a byte either way for so long: given up
+  // Not a byte either way for so long: given up. What the kernel has taken and not yet sent has not moved.
+  int64_t stall_timeout_ns = kStallNs;
   // Of one request's body, sent and received; 0: no limit. What a connection's buffer holds is received at once.
   uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;
   // That are kept open. There may be more at once, as many as there are requests: libcurl lets a request that waits for

@@ -17,7 +17,7 @@ struct S3Options {
   std::string prefix;    // of every key, without slashes around it; may be empty
   std::string endpoint;  // "https://host[:port]"; empty: Amazon's, of the region
   std::string region;
-  // https://endpoint/bucket/key instead of https://bucket.endpoint/key. Empty endpoint: never.
+  // https://endpoint/bucket/key instead of https://bucket.endpoint/key.
   bool path_style = true;
   // A digest of every body goes into its request's signature. Costs a pass over the bytes; without it a body is
   // protected by TLS alone.

@@ -1,12 +1,19 @@
 // Bad servers, bad keys, bad clocks; and a real server that goes away and comes back.
 #include "object/s3/s3_store.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <thread>
 
+#include "base/check.h"
 #include "io/sync.h"
 #include "io/test_environment.h"
+#include "io/unique_fd.h"
 #include "object/testing/s3_server.h"
 #include "object/testing/scripted_server.h"
 #include "object/wrappers.h"
@@ -119,6 +126,69 @@ TEST_F(S3StoreTest, EndsWhatHangs) {
   const auto store = open(server);
   EXPECT_EQ(environment->run(get(store.get(), kSecondNs / 10)).error(), Code::kTimedOut);
   EXPECT_EQ(environment->run(get(store.get(), kSecondNs / 10)).error(), Code::kTimedOut);
+}
+
+// Takes one request, at so many bytes every 50 ms, and answers it.
+class SlowReader {
+ public:
+  SlowReader(size_t bytes_at_once, uint64_t body_bytes) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int buffer = 32 << 10;  // what the kernel takes in itself the sender does not see
+    ::setsockopt(listener_.get(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    CHECK(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+    CHECK(::listen(listener_.get(), 1) == 0);
+    CHECK(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this, bytes_at_once, body_bytes] { serve(bytes_at_once, body_bytes); });
+  }
+  ~SlowReader() { thread_.join(); }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  void serve(size_t bytes_at_once, uint64_t body_bytes) const {
+    const io::UniqueFd connection(::accept(listener_.get(), nullptr, nullptr));
+    std::string buffer(bytes_at_once, '\0');
+    for (uint64_t got = 0; got < body_bytes; ::usleep(50'000)) {
+      const ssize_t some = ::recv(connection.get(), buffer.data(), buffer.size(), 0);
+      if (some <= 0) return;
+      got += static_cast<uint64_t>(some);
+    }
+    ::usleep(50'000);
+    const std::string answer_bytes = answer(200, "").bytes;
+    (void)::send(connection.get(), answer_bytes.data(), answer_bytes.size(), MSG_NOSIGNAL);
+    char last = 0;
+    while (::recv(connection.get(), &last, 1, 0) > 0) {
+    }
+  }
+
+  const io::UniqueFd listener_;
+  int port_ = 0;
+  std::thread thread_;
+};
+
+// Most of the body lies in the socket before long, and goes out at half a MiB a second.
+TEST_F(S3StoreTest, WhatWaitsInTheSocketMoves) {
+  constexpr uint64_t kBodyBytes = 3 << 20;
+  const SlowReader server(32 << 10, kBodyBytes);
+  S3Options options = s3_options("s3://bucket/p", keys(server.url())).value();
+  options.http.stall_timeout_ns = kSecondNs;
+  const auto store = open_s3_store(options, keys(server.url()), environment->pool());
+  const auto done = environment->run(put(store.get(), std::string(kBodyBytes, 'x'), 60 * kSecondNs));
+  EXPECT_TRUE(done) << done.error().to_string();
+}
+
+TEST_F(S3StoreTest, NoticesAStall) {
+  ScriptedServer server(
+      {{.bytes = "", .hang = true}, {.bytes = "HTTP/1.1 206 OK\r\nContent-Length: 100\r\n\r\nsome", .hang = true}});
+  S3Options options = s3_options("s3://bucket/p", keys(server.url())).value();
+  options.http.stall_timeout_ns = kSecondNs / 4;
+  const auto store = open_s3_store(options, keys(server.url()), environment->pool());
+  for (int i = 0; i < 2; ++i) {
+    const auto got = environment->run(get(store.get(), 60 * kSecondNs));
+    EXPECT_EQ(got.error(), Code::kTimedOut);
+    EXPECT_NE(got.error().message().find("nothing was sent or received"), std::string::npos) << got.error().message();
+  }
 }
 
 io::Task<void> cancel_soon(io::CancelToken* token) {

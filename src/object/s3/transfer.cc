@@ -1,5 +1,8 @@
 #include "object/s3/transfer.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -82,8 +85,6 @@ void Transfer::prepare(CURL* handle, int64_t now_ns) {
   }
   set(handle, CURLOPT_HTTPHEADER, headers_.get());
   set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout_ns / kNsPerMs));
-  set(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(handle, CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(options_.stall_timeout_ns / kNsPerS)));
   if (request_.until.deadline_ns != 0)
     set(handle, CURLOPT_TIMEOUT_MS,
         static_cast<long>(std::max<int64_t>(1, (request_.until.deadline_ns - now_ns) / kNsPerMs)));
@@ -97,6 +98,22 @@ void Transfer::finish(CURL* handle, CURLcode code) {
     return;
   }
   status_ = failure(code);
+}
+
+// libcurl's own look at this (LOW_SPEED_TIME) knows nothing of what waits in the socket, which on a slow line is
+// minutes in which it is neither asked for more nor answered.
+bool Transfer::stalled(int64_t now_ns) {
+  int unsent = 0;
+  if (socket < 0 || ioctl(socket, SIOCOUTQ, &unsent) != 0) unsent = 0;
+  if (moved_at_ns_ < 0 || passed_ != moved_ || unsent != unsent_) moved_at_ns_ = now_ns;
+  moved_ = passed_;
+  unsent_ = unsent;
+  return now_ns - moved_at_ns_ >= options_.stall_timeout_ns;
+}
+
+Status Transfer::stall() const {
+  return Status(Code::kTimedOut, request_.url + ": nothing was sent or received for " +
+                                     std::to_string(options_.stall_timeout_ns / kNsPerS) + " s");
 }
 
 Status Transfer::failure(CURLcode code) const {
@@ -138,6 +155,7 @@ void Transfer::header_line(std::string_view line) {
 }
 
 size_t Transfer::on_header(char* data, size_t size, size_t count, void* self) {
+  static_cast<Transfer*>(self)->passed_ += size * count;
   static_cast<Transfer*>(self)->header_line({data, size * count});
   return size * count;
 }
@@ -148,6 +166,7 @@ size_t Transfer::on_body(char* data, size_t size, size_t count, void* self) {
     transfer.too_large_ = true;
     return 0;
   }
+  transfer.passed_ += size * count;
   transfer.response_.body.append(data, size * count);
   return size * count;
 }
@@ -167,6 +186,7 @@ size_t Transfer::on_read(char* buffer, size_t size, size_t count, void* self) {
       transfer.piece_offset_ = 0;
     }
   }
+  transfer.passed_ += filled;
   return filled;
 }
 

@@ -19,16 +19,21 @@ class Transfer {
   Transfer(HttpRequest request, const HttpOptions& options);
   Transfer(const Transfer&) = delete;
 
-  // The driver's thread: makes `easy` do this exchange.
+  // The driver's thread: makes `easy` do this exchange. `now_ns`: by the clock of its deadline.
   void prepare(CURL* easy, int64_t now_ns);
   // The driver's thread: it has ended so.
   void finish(CURL* easy, CURLcode code);
   void finish(Status status) { status_ = std::move(status); }
 
+  // The driver's thread, now and then: whether not a byte has moved for too long.
+  bool stalled(int64_t now_ns);
+  Status stall() const;
+
   Result<HttpResponse> take();
 
   // For the driver.
   CURL* easy = nullptr;
+  int socket = -1;                      // of its connection, while there is one
   std::atomic<bool> cancelled = false;  // set by anybody
   std::coroutine_handle<> waiter;
   io::Reactor* reactor = nullptr;
@@ -45,6 +50,10 @@ class Transfer {
   const HttpOptions& options_;
   std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers_;
   size_t piece_ = 0, piece_offset_ = 0;  // how far the body has been read
+  // Bytes that libcurl has asked for or brought; of those, what the kernel had not sent when it was last asked.
+  uint64_t passed_ = 0, moved_ = 0;
+  int unsent_ = 0;
+  int64_t moved_at_ns_ = -1;
   bool too_large_ = false;
   HttpResponse response_;
   Status status_;

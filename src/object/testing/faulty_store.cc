@@ -6,8 +6,6 @@ namespace firn::object::testing {
 
 namespace {
 
-constexpr int64_t kHangNs = 3'600'000'000'000;
-
 std::unexpected<Status> lost() { return fail(Code::kTimedOut, "injected: the answer was lost"); }
 std::unexpected<Status> late() { return fail(Code::kTimedOut, "injected: it may arrive later"); }
 
@@ -19,10 +17,10 @@ io::Task<Result<void>> FaultyStore::before(Kind kind, io::Until until) {
   if (faults_.max_latency_ns > wait)
     wait += static_cast<int64_t>(random_.below(static_cast<uint64_t>(faults_.max_latency_ns - wait)));
   const bool hangs = happens(faults_.hung);
-  if (hangs) wait = kHangNs;
+  if (hangs) wait = kStallNs;
   const int64_t left =
-      until.deadline_ns == 0 ? kHangNs : until.deadline_ns - io::Reactor::current()->clock().monotonic_ns();
-  const bool late = wait >= left;
+      until.deadline_ns == 0 ? INT64_MAX : until.deadline_ns - io::Reactor::current()->clock().monotonic_ns();
+  const bool late = hangs || wait >= left;
   if (wait > 0 && !co_await io::sleep_for(std::clamp<int64_t>(wait, 0, std::max<int64_t>(left, 0)), until.token))
     co_return fail(Code::kInterrupted);
   if (late) co_return fail(Code::kTimedOut, "injected: no answer");

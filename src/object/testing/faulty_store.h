@@ -15,7 +15,7 @@ namespace firn::object::testing {
 struct Faults {
   double refused = 0;      // 503: nothing is done
   double answer_lost = 0;  // done, but the caller is told kTimedOut
-  double hung = 0;         // nothing is done until the deadline; at least a token or a deadline must end the call
+  double hung = 0;         // nothing is done until the deadline, or until that is a stall
   double forgotten = 0;    // a put that answers success and stores nothing
   bool (*may_forget)(std::string_view key) = nullptr;  // null: whatever it is
   double corrupted = 0;                                // a get with one bit flipped

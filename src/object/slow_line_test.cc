@@ -1,0 +1,103 @@
+// A line that is slow by itself: what is on its way arrives, and nothing goes twice.
+#include <gtest/gtest.h>
+
+#include "io/sim/sim_reactor.h"
+#include "io/sync.h"
+#include "io/test_environment.h"
+#include "object/mem/mem_store.h"
+#include "object/testing/forwarding_store.h"
+#include "object/wrappers.h"
+
+namespace firn::object {
+namespace {
+
+using io::Task;
+using testing::ForwardingStore;
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+struct World {
+  void run(Task<void> task) { io::run_to_end(reactor, std::move(task)); }
+  io::SimReactor reactor{{.seed = 1}};
+  SeededRandom random{1};
+  MemStore mem;
+};
+
+// A line that all transfers share, as fast as it says; what does not come through by its deadline is told so.
+class SlowLine final : public ForwardingStore {
+ public:
+  SlowLine(ObjectStore& inner, uint64_t bytes_per_s) : ForwardingStore(inner), bytes_per_s_(bytes_per_s) {}
+  Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
+    CO_TRY(co_await carry(content.bytes(), until));
+    co_return co_await ForwardingStore::put(std::move(key), std::move(content), options, until);
+  }
+  Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
+    CO_TRY(co_await carry(bytes, until));
+    co_return co_await ForwardingStore::get(std::move(key), offset, bytes, until);
+  }
+
+  int attempts = 0;
+  int breaks = 0;  // so many transfers break off at their end
+
+ private:
+  // By turns, a piece each.
+  Task<Result<void>> carry(uint64_t bytes, io::Until until) {
+    constexpr uint64_t kPieceBytes = 64 << 10;
+    ++attempts;
+    for (uint64_t done = 0; done < bytes; done += kPieceBytes) {
+      const io::Mutex::Guard turn = co_await line_.lock();
+      if (io::Reactor::current()->clock().monotonic_ns() >= until.deadline_ns) co_return fail(Code::kTimedOut);
+      co_await io::sleep_for(static_cast<int64_t>(kPieceBytes * uint64_t{kSecondNs} / bytes_per_s_));
+    }
+    if (breaks-- > 0) co_return fail(Code::kUnavailable);
+    co_return Result<void>();
+  }
+
+  const uint64_t bytes_per_s_;
+  io::Mutex line_;
+};
+
+constexpr uint64_t kMebibyte = 1 << 20;
+Task<void> get_all_of(ObjectStore* store, uint64_t offset, io::Gate::Entry) {
+  const auto got = co_await store->get("k", offset, 4 * kMebibyte, io::within(60 * kSecondNs));
+  EXPECT_TRUE(got) << got.error().to_string();
+}
+
+Task<void> put_blob(ObjectStore* store, std::string key, io::Gate::Entry) {
+  const auto put =
+      co_await store->put(std::move(key), Content(std::string(64 * kMebibyte, 'x')), {}, io::within(600 * kSecondNs));
+  EXPECT_TRUE(put) << put.error().to_string();
+}
+
+// Four blobs at once up, at about a Mbit/s, and then as many chunks down as are ever in flight.
+Task<void> slow_by_nature(World* world) {
+  SlowLine line(world->mem, 128 << 10);
+  const auto store = retrying(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(line)), {}, world->random);
+  io::Gate puts, gets;
+  for (int i = 0; i < 4; ++i) io::detach(put_blob(store.get(), "blob" + std::to_string(i), puts.enter()));
+  co_await puts.close();
+  EXPECT_EQ(line.attempts, 4) << "nothing is sent twice";
+  EXPECT_TRUE(co_await world->mem.put("k", Content(std::string(128 * kMebibyte, 'x')), {}, {}));
+  for (uint64_t i = 0; i < 32; ++i) io::detach(get_all_of(store.get(), i * 4 * kMebibyte, gets.enter()));
+  co_await gets.close();
+  EXPECT_EQ(line.attempts, 4 + 32);
+}
+TEST(Retrying, ASlowLineIsNoFailure) {
+  World world;
+  world.run(slow_by_nature(&world));
+}
+
+Task<void> breaks_late(World* world) {
+  SlowLine line(world->mem, 128 << 10);
+  line.breaks = 2;
+  const auto store = retrying(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(line)), {}, world->random);
+  EXPECT_TRUE(co_await store->put("k", Content(std::string(16 * kMebibyte, 'x')), {}, io::within(60 * kSecondNs)));
+  EXPECT_EQ(line.attempts, 3);
+}
+TEST(Retrying, WhatMovedIsNoReasonToGiveUp) {
+  World world;
+  world.run(breaks_late(&world));
+}
+
+}  // namespace
+}  // namespace firn::object
