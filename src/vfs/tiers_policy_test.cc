@@ -119,22 +119,6 @@ TEST_F(TiersPolicyTest, TheFullDiskTakesWhatIsNotKept) {
   EXPECT_TRUE(residency("local").hot);
 }
 
-TEST_F(TiersPolicyTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {
-  for (const char* name : {"a", "b"}) make(name, noise(kBytes, 3));
-  flush();
-  const uint64_t used = world_.disk().used_bytes();
-  world_.disk().set_capacity(10 * used);
-  world_.disk().set_reserved(8 * used);
-  const auto wait = [this] {
-    world_.run([](TestWorld*) -> io::Task<void> { co_await io::sleep_for(60'000'000'000); }(&world_));
-  };
-  wait();
-  EXPECT_TRUE(residency("a").hot && residency("b").hot);
-  world_.disk().set_reserved(10 * used - used - used / 100);
-  wait();
-  EXPECT_FALSE(residency("a").hot && residency("b").hot);
-}
-
 TEST_F(TiersPolicyTest, OneTierIsEnoughWhereTheOtherIsSkipped) {
   const std::string content = noise(kBytes, 4);
   make("f", content);

@@ -264,30 +264,6 @@ TEST_F(TiersTest, ATierThatIsAwayHidesNoOther) {
   EXPECT_EQ(bits("f"), 7u);
 }
 
-TEST_F(TiersTest, WhatIsPendingIsKnownAfterARestart) {
-  const auto pending = [this] {
-    world_.run([](TestWorld*) -> io::Task<void> { co_await io::sleep_for(5'000'000'000); }(&world_));
-    return volume().tier_statistics();
-  };
-  world_.near().faulty.set_down(true);
-  world_.far().faulty.set_down(true);
-  make("f", noise(kBytes, 1));
-  make("g", noise(2 * kBytes, 2));
-  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
-  EXPECT_EQ(pending().pending_bytes, 3 * kBytes);
-  ASSERT_TRUE(world_.unmount());
-  ASSERT_TRUE(world_.mount());
-  EXPECT_EQ(pending().pending_files, 2u);
-  EXPECT_EQ(pending().pending_bytes, 3 * kBytes);
-  EXPECT_TRUE(world_.run(volume().unlink(root_, kRootInode, "g")));
-  (void)world_.run(volume().flush_tiers(nullptr, nullptr));
-  EXPECT_EQ(pending().pending_bytes, kBytes);
-  world_.near().faulty.set_down(false);
-  world_.far().faulty.set_down(false);
-  flush();
-  EXPECT_EQ(volume().tier_statistics().pending_bytes, 0u);
-}
-
 TEST_F(TiersTest, ALostDiskTakesOnlyWhatWasNotUploaded) {
   const std::string whole = noise(kBytes, 1), old = noise(kBytes, 2), newer = noise(kBytes + 5000, 3);
   make("whole", whole);

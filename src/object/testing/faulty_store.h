@@ -13,10 +13,10 @@ namespace firn::object::testing {
 
 // Probabilities in [0, 1], of each request.
 struct Faults {
-  double refused = 0;      // 503: nothing is done
-  double answer_lost = 0;  // done, but the caller is told kTimedOut
-  double hung = 0;         // nothing is done until the deadline, or until that is a stall
-  double forgotten = 0;    // a put that answers success and stores nothing
+  double refused = 0;                                  // 503: nothing is done
+  double answer_lost = 0;                              // done, but the caller is told kTimedOut
+  double hung = 0;                                     // nothing is done until the deadline, or until that is a stall
+  double forgotten = 0;                                // a put that answers success and stores nothing
   bool (*may_forget)(std::string_view key) = nullptr;  // null: whatever it is
   double corrupted = 0;                                // a get with one bit flipped
   double truncated = 0;                                // a get that breaks off
