@@ -33,8 +33,9 @@ class Link:
         return self
 
     def limit(self, there, device):
+        burst_kb = max(256, self.mbit // 2)  # what comes between two ticks of the kernel's clock must fit
         run([*there, "ip", "link", "set", device, "up"])
-        run([*there, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", f"{self.mbit}mbit", "burst", "256kb",
+        run([*there, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", f"{self.mbit}mbit", "burst", f"{burst_kb}kb",
              "latency", "20ms"])
 
     def inside(self, command):

@@ -21,7 +21,8 @@ namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
 // A person waits: few attempts, and an end.
-constexpr object::RetryOptions kRetries{.attempt_ns = 10 * kSecondNs, .max_attempts = 3};
+constexpr object::RetryOptions kRetries{
+    .attempt_ns = 10 * kSecondNs, .slowest_bytes_per_s = 1 << 20, .max_attempts = 3};
 constexpr int64_t kProbeNs = 60 * kSecondNs;
 constexpr int64_t kRequestNs = 20 * kSecondNs;
 

@@ -24,8 +24,12 @@ int errno_without(int status) {
 Status problem_of(const Client::Reply& reply) {
   const nlohmann::json body = nlohmann::json::parse(reply.body, nullptr, false);
   if (!body.is_object()) return Status(Code::kIo, fmt::format("the daemon answered {}", reply.status));
-  return Status(code_of_errno(body.value("errno", errno_without(reply.status))),
-                body.value("detail", "the daemon gave no reason"));
+  try {
+    return Status(code_of_errno(body.value("errno", errno_without(reply.status))),
+                  body.value("detail", "the daemon gave no reason"));
+  } catch (const nlohmann::json::exception&) {  // of other types
+    return Status(Code::kIo, fmt::format("the daemon answered {}", reply.status));
+  }
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ class Doors {
     if (nfs_) {
       co_await nfs_->close();
       write_verifier_ = nfs_->write_verifier();
+      writes_lost_ = running_.volume().writes_lost();
     }
     if (http_) co_await http_->close();
     if (sweeper_) co_await sweeper_->stop();
@@ -77,6 +78,8 @@ class Doors {
 
   // Of NFS, where it was served. After close().
   std::optional<uint64_t> write_verifier() const { return write_verifier_; }
+  // How many writes were lost when it was such.
+  uint64_t writes_lost() const { return writes_lost_; }
 
  private:
   http::ApiOptions api_options() {
@@ -140,6 +143,7 @@ class Doors {
   std::unique_ptr<discovery::Announcer> announcer_;
   std::unique_ptr<NfsDoor> nfs_;
   std::optional<uint64_t> write_verifier_;
+  uint64_t writes_lost_ = 0;
 };
 
 Result<std::optional<fuse::MountOptions>> mount_options_of(const DaemonOptions& options, const Settings& settings) {
@@ -197,7 +201,8 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   io::block_on(running->reactors(), doors.close());
   const Result<void> closed = running->close();
   if (result && !closed) result = closed;
-  if (const auto verifier = doors.write_verifier(); result && verifier)
+  const bool lost_since = running->writes_lost() != doors.writes_lost();
+  if (const auto verifier = doors.write_verifier(); result && verifier && !lost_since)
     if (const Status kept = keep_write_verifier(options.paths.root, *verifier); !kept.ok())
       log::warning("nfs: {}; clients will send again what they have not committed", kept.to_string());
   unlink((options.paths.root + "/" + kSocketName).c_str());

@@ -17,6 +17,8 @@
 namespace firn::cli {
 namespace {
 
+constexpr uint32_t kPartMode = 0600;  // another one: it is about to be published
+
 using nlohmann::json;
 
 std::string origin_of(const struct stat& info) {
@@ -81,7 +83,7 @@ Result<uint64_t> PartUpload::begin() {
     const json attributes = there.value("xattrs", json::object());
     const auto origin = attributes.find(kPartOrigin);
     if (entry.kind == FileKind::kFile && entry.size > 0 && entry.size <= bytes() && origin != attributes.end() &&
-        *origin == origin_of(info_)) {
+        *origin == origin_of(info_) && (entry.mode & 07777) == kPartMode) {
       TRY(take_tag(there));
       return (entry.size - 1) / kPartBytes * kPartBytes;
     }
@@ -91,7 +93,7 @@ Result<uint64_t> PartUpload::begin() {
 }
 
 Status PartUpload::create() {
-  TRY(client_.call("PUT", file_route(part_) + "?mode=600"));
+  TRY(client_.call("PUT", file_route(part_) + fmt::format("?mode={:o}", kPartMode)));
   return take_tag(TRY(change_attributes(client_, part_, {{"xattrs", {{kPartOrigin, origin_of(info_)}}}})));
 }
 

@@ -124,6 +124,7 @@ io::Task<Result<void>> RunningVolume::stop() {
 Result<void> RunningVolume::close() {
   Result<void> result;
   if (engine_ || shipping_ || follower_) result = io::block_on(*reactors_, stop());
+  if (volume_) writes_lost_ = volume_->writes_lost();
   volume_.reset();
   if (stores_) io::block_on(*reactors_, stores_->close());
   store_.reset();

@@ -41,6 +41,8 @@ class RunningVolume {
   ~RunningVolume();
 
   vfs::Volume& volume() { return *volume_; }
+  // In all (vfs::Volume::writes_lost). After close().
+  uint64_t writes_lost() const { return writes_lost_; }
   meta::Service& meta() { return *meta_; }
   // Null: no log of changes is kept.
   meta::EventLog* events() { return events_.get(); }
@@ -94,6 +96,7 @@ class RunningVolume {
   std::unique_ptr<data::Store> store_;
   std::unique_ptr<RunningTiers> tiers_;
   std::unique_ptr<vfs::Volume> volume_;
+  uint64_t writes_lost_ = 0;
   std::unique_ptr<Handover> handover_;
 
   io::CancelToken ending_;  // of what keeps the log of changes short

@@ -145,7 +145,11 @@ io::Task<Result<tier::MetadataReport>> Shipping::scrub(uint64_t bytes_per_s,
   tier::Pace pace(bytes_per_s);
   tier::CheckMetadataOptions check{.root_hint = running->status().root, .pace = &pace, .progress = std::move(progress)};
   tier::MetadataReport report = CO_TRY(co_await tier::check_metadata(options_.bucket, check, token));
-  if (report.clean()) co_return report;
+  if (report.clean()) {
+    std::lock_guard lock(mutex_);
+    repaired_objects_ = damaged_objects_;
+    co_return report;
+  }
   std::vector<tier::TableRef> tables;
   bool root_is_gone = false;
   for (const tier::MetadataDamage& damage : report.damage) {
@@ -157,7 +161,8 @@ io::Task<Result<tier::MetadataReport>> Shipping::scrub(uint64_t bytes_per_s,
   bool mended = false;
   if (root) {
     check.root_hint = *root;
-    mended = CO_TRY(co_await tier::check_metadata(options_.bucket, check, token)).clean();
+    const Result<tier::MetadataReport> again = co_await tier::check_metadata(options_.bucket, check, token);
+    mended = again && again->clean();
   }
   for (tier::MetadataDamage& damage : report.damage) damage.repaired = mended;
   std::lock_guard lock(mutex_);

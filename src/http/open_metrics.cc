@@ -46,9 +46,14 @@ std::string open_metrics_of(std::string_view prometheus) {
     std::string_view rest = line;
     const std::string_view mark = next_part(rest, ' '), keyword = next_part(rest, ' '), name = next_part(rest, ' ');
     const bool describes = mark == "#" && (keyword == "HELP" || keyword == "TYPE");
-    if (describes && name.ends_with(kTotal)) {
-      out.append("# ").append(keyword).append(" ").append(name.substr(0, name.size() - kTotal.size()));
-      out.append(" ").append(rest);
+    if (describes) {
+      const bool counts = name.ends_with(kTotal);
+      out.append("# ").append(keyword).append(" ").append(counts ? name.substr(0, name.size() - kTotal.size()) : name);
+      out += ' ';
+      for (const char c : rest) {  // quotes are escaped here, and are not there
+        if (c == '"') out += '\\';
+        out += c;
+      }
     } else {
       out.append(line);
     }

@@ -69,7 +69,8 @@ class RetryingStore final : public ObjectStore {
   // An attempt that took longer than one without a body may has been moving, or waiting for its turn.
   void put_off(io::Until& until, int64_t begin_ns) const {
     const int64_t took_ns = now_ns() - begin_ns;
-    if (until.deadline_ns != 0 && took_ns > options_.attempt_ns) until.deadline_ns += took_ns;
+    const int64_t bodiless_ns = options_.attempt_ns + options_.attempt_ns / 10;
+    if (until.deadline_ns != 0 && took_ns > bodiless_ns) until.deadline_ns += took_ns;
   }
 
   // Waits before the next attempt; false when there is to be none.

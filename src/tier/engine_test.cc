@@ -110,6 +110,38 @@ TEST(TierEngine, SendsOnlyWhatChanged) {
   world.expect_to_come_back("f", content.substr(0, 100));
 }
 
+// As where so many of its chunks changed that a transaction cannot hold them.
+TEST(TierEngine, AFileWhoseRecordIsRefusedStopsNoOther) {
+  int seen = 0;
+  for (uint64_t refused = 1; refused <= 12; ++refused) {
+    World world({.seed = 14});
+    for (const char* name : {"f", "g"}) world.write(name, noise(50'000, 1));
+    EXPECT_EQ(world.upload().files, 2u);
+    for (const char* name : {"f", "g"}) world.write(name, noise(50'000, 2));
+    uint64_t commits = 0;
+    world.commit_fault = [&] { return ++commits == refused ? Code::kInvalid : Code::kOk; };
+    const Result<UploadSummary> pass = world.run(world.uploader->pass(nullptr));
+    world.commit_fault = nullptr;
+    if (pass && pass->failed == 1) {
+      ++seen;
+      EXPECT_EQ(pass->files, 1u);
+      EXPECT_EQ(pass->first_failure.code(), Code::kInvalid);
+    }
+    if (pass && pass->failed == 1) {
+      EXPECT_EQ(world.upload().blobs, 0u);  // nor is it sent again as it is
+      for (const char* name : {"f", "g"}) world.write(name, noise(50'000, 2));
+    }
+    (void)world.upload();
+    for (const char* name : {"f", "g"}) {
+      ASSERT_TRUE(world.evict(name));
+      EXPECT_EQ(world.read(name), std::string(50'000, '\0'));
+      ASSERT_TRUE(world.restore(name));
+      EXPECT_TRUE(world.read(name) == noise(50'000, 2));
+    }
+  }
+  EXPECT_EQ(seen, 2);
+}
+
 TEST(TierEngine, ATierThatIsDownKeepsFilesPending) {
   World world({.seed = 4});
   world.write("f", noise(3 * kChunkBytes, 4));

@@ -170,6 +170,7 @@ io::Task<Result<ChunkPart>> Hydrator::fetch_nearest(const Wanted& wanted, uint32
   const std::optional<size_t> from = co_await order_.first_answer(
       tiers, [&](size_t i, io::CancelToken* stop) { return fetch_into(found[i], i, wanted, stop); }, failures, token);
   if (!from && token != nullptr && token->cancelled()) co_return fail(Code::kInterrupted, "the read was cancelled");
+  if (!from && failures.empty() && tiers != 0) co_return fail(Code::kInterrupted, "the stores are being closed");
   Status failure(Code::kCorrupt, "no tier has the chunk");
   bool some_do_not_answer = false;
   for (TierOrder::Failure& one : failures) {

@@ -19,7 +19,10 @@ io::Task<void> sleep(int64_t ns) { (void)co_await io::sleep_for(ns); }
 World::World(WorldOptions chosen)
     : options(chosen),
       disk(std::make_unique<io::SimDisk>(io::SimDiskOptions{.seed = chosen.seed})),
-      engine(kv::make_mem_engine(kv::MemOptions{.crashable = true, .yields = true, .inject = nullptr})) {
+      engine(
+          kv::make_mem_engine(kv::MemOptions{.crashable = true, .yields = true, .inject = [this](uint64_t /*commit*/) {
+                                               return commit_fault ? commit_fault() : Code::kOk;
+                                             }})) {
   start({1'700'000'000, 0});
 }
 

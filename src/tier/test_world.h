@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -94,6 +95,7 @@ class World {
   std::unique_ptr<io::SimReactor> reactor;
   std::unique_ptr<io::SimBlockingPool> pool;
   std::unique_ptr<io::SimDisk> disk;
+  std::function<Code()> commit_fault;  // of each commit of metadata, if there is one
   std::unique_ptr<kv::MemEngine> engine;
   std::unique_ptr<data::Store> data;
   std::unique_ptr<meta::LocalService> meta;

@@ -5,6 +5,7 @@
 #include "base/checksum.h"
 #include "base/failpoint.h"
 #include "io/reactor.h"
+#include "kv/kv.h"
 #include "tier/recorded_chunks.h"
 
 namespace firn::tier {
@@ -19,6 +20,18 @@ io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t
   // A backing that ends early reads as zeros, as the file does.
   CO_TRY(co_await file.read(offset, std::as_writable_bytes(std::span(chunk))));
   co_return chunk;
+}
+
+// Others go on: a blob was given up meanwhile, and the next pass sends what was to be in it (kStale); or the chunks
+// that changed are more than one transaction can replace (kInvalid).
+bool is_of_the_file(const Status& why) { return why == Code::kStale || why == Code::kInvalid; }
+
+Status of_file(const Status& why, InodeId inode) {
+  const std::string file = "inode " + std::to_string(inode.value);
+  if (why != Code::kInvalid) return Status(why).with_context(file);
+  return Status(why.code(), file + ": more of its chunks have changed than can be recorded at once (" +
+                                std::to_string(kv::kMaxTransactionBytes >> 20) +
+                                " MiB of records): its newest version is not in colder tiers");
 }
 
 }  // namespace
@@ -112,6 +125,14 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   if (!content.live && memory_.waiting.waits(inode, content.generation, out_of_reach_)) {
     ++summary_.failed;
     co_return Result<void>();
+  }
+  if (const auto refused = memory_.refused.find(inode); refused != memory_.refused.end()) {
+    if (refused->second == content.generation && !content.live) {
+      note_failure(of_file(Status(Code::kInvalid), inode));
+      ++summary_.failed;
+      co_return Result<void>();
+    }
+    memory_.refused.erase(refused);
   }
   if (content.settled) co_return co_await add_settled(*attr);
   // Inline now: finish() drops its chunks.
@@ -311,10 +332,9 @@ io::Task<Result<void>> UploadPass::finish_failed(File& file) {
   const bool changed = !file.records.chunks.empty() || file.recorded_bytes != file.bytes;
   if (!file.hot || !last_answers || !changed) co_return Result<void>();
   const Result<bool> current = co_await commit_whole(file, /*lagging=*/true);
-  // A blob was given up meanwhile: the next pass sends what was to be in it.
-  if (!current && current.error() == Code::kStale) {
+  if (!current && is_of_the_file(current.error())) {
     memory_.waiting.forget(file.inode);
-    note_failure(current.error());
+    note_refused(file, current.error());
     co_return Result<void>();
   }
   CO_TRY(Result<bool>(current));
@@ -329,9 +349,8 @@ io::Task<Result<void>> UploadPass::finish() {
     }
     failpoint("upload.before_complete");
     const Result<bool> current = co_await commit_whole(file, /*lagging=*/false);
-    if (!current && current.error() == Code::kStale) {
-      // A blob was given up meanwhile: the next pass sends what was to be in it.
-      note_failure(current.error());
+    if (!current && is_of_the_file(current.error())) {
+      note_refused(file, current.error());
       ++summary_.failed;
       continue;
     }
@@ -355,6 +374,11 @@ void UploadPass::give_up(size_t tier, Status failure) {
   given_up_[tier].cancel();
   if (known) return;
   note_failure(std::move(failure).with_context("tier " + parts_.tiers[tier].name));
+}
+
+void UploadPass::note_refused(const File& file, const Status& why) {
+  if (why == Code::kInvalid) memory_.refused[file.inode] = file.generation;
+  note_failure(of_file(why, file.inode));
 }
 
 void UploadPass::note_failure(const Status& failure) {

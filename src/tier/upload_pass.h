@@ -145,6 +145,7 @@ class UploadPass {
   // The tier did not answer: it is not asked again in this round.
   void give_up(size_t tier, Status failure);
   void note_failure(const Status& failure);
+  void note_refused(const File& file, const Status& why);
   void note_handled(uint64_t bytes) { memory_.handled_bytes.fetch_add(bytes, std::memory_order_relaxed); }
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }
   bool nobody_answers() const { return std::popcount(out_of_reach_) == static_cast<int>(parts_.tiers.size()); }

@@ -92,6 +92,8 @@ class Uploader {
     PackingOrder order;
     UploadRound round;
     WaitingFiles waiting;
+    // Generations of which more chunks have changed than one transaction can record: they are not sent again and again.
+    std::unordered_map<InodeId, uint64_t> refused;
   };
 
   // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is

@@ -9,7 +9,8 @@ from served import ServedTest
 
 
 def without_moments(text):
-    """Without what differs from one moment to the next: numbers, and their units."""
+    """Without what differs from one moment to the next: numbers, and their units; and whether it uploads just now."""
+    text = re.sub(r"; uploading(, at [^;\n]*? at most while programs write)?", "", text)
     return re.sub(r"[0-9][0-9.]*( ?([KMGT]?i?B|[num]?s|min|h|d)\b)?", "N", text)
 
 

@@ -23,6 +23,12 @@ def bound_log(query):
         query["seconds"] = 1
 
 
+def bound_scrub(query):
+    rate = str(one(query.get("rate", 0)))
+    if rate.isascii() and rate.isdigit() and 0 < int(rate) < 1 << 20:
+        query["rate"] = 1 << 20
+
+
 def bound_migration(query):
     sources = query.get("from")
     if isinstance(sources, list):
@@ -33,7 +39,8 @@ def bound_migration(query):
         query["report"] = REPORT
 
 
-BOUNDS = {"/v1/events": bound_stream, "/v1/admin/accesslog": bound_log, "/v1/admin/migrate": bound_migration}
+BOUNDS = {"/v1/events": bound_stream, "/v1/admin/accesslog": bound_log, "/v1/admin/scrub": bound_scrub,
+          "/v1/admin/migrate": bound_migration}
 
 
 @schemathesis.hook

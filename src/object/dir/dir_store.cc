@@ -78,15 +78,21 @@ class DirStore final : public ObjectStore {
   // Ends the call when the folder does not answer.
   io::Task<void> watch(io::CancelToken* ended, io::Gate::Entry) {
     while (co_await io::sleep_for(stall_timeout_ns_ / 2, ended)) {
+      const int64_t asked_ns = io::Reactor::current()->clock().monotonic_ns();
       const auto answer = co_await run_abandonable(*watchers_, io::within(stall_timeout_ns_ / 2, ended),
                                                    [path = path_, id = id_] { return dir::Root::open(path, id); });
-      if (!answer) ended->cancel();
+      const int64_t now_ns = io::Reactor::current()->clock().monotonic_ns();
+      if (answer)
+        answered_ns_ = now_ns;
+      else if (answered_ns_.load() < asked_ns)  // nor has it answered others, who may have been asked first
+        ended->cancel();
     }
   }
 
   const std::string path_;
   const std::string id_;
   const int64_t stall_timeout_ns_;
+  std::atomic<int64_t> answered_ns_ = 0;  // to a watcher, when (monotonic)
   std::atomic<bool> swept_ = false;
   std::unique_ptr<io::BlockingPool> pool_;
   std::unique_ptr<io::BlockingPool> watchers_ = io::make_thread_pool(1);

@@ -140,8 +140,14 @@ class HttpClient::Driver {
   // libcurl's. These must not call it.
   static int on_socket(CURL* easy, curl_socket_t socket, int what, void* self, void* /*of_socket*/) {
     auto& driver = *static_cast<Driver*>(self);
-    for (Transfer* transfer : driver.running_)
-      if (transfer->easy == easy) transfer->socket = what == CURL_POLL_REMOVE ? -1 : socket;
+    for (Transfer* transfer : driver.running_) {
+      if (transfer->easy != easy) continue;
+      // While several addresses are tried it has several: the one that is given up need not be the one in use.
+      if (what != CURL_POLL_REMOVE)
+        transfer->socket = socket;
+      else if (transfer->socket == socket)
+        transfer->socket = -1;
+    }
     if (what == CURL_POLL_REMOVE) {
       (void)epoll_ctl(driver.epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);  // it may have been closed
       return 0;
