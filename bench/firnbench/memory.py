@@ -13,16 +13,19 @@ def available_bytes():
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
 
 
+def fill(file, wanted_bytes):
+    for _ in range(min(wanted_bytes, available_bytes() - SPARE_BYTES) // len(PIECE)):
+        file.write(PIECE)
+
+
 def touch(folder, wanted_bytes):
     """So much that is free is in the machine afterwards, as far as there is so much; used soon, it is what is used. What
     was free as pages of one size is not what is asked for in another: files of the disk get large ones, those of a FUSE
     mount and in memory single ones. Both are filled, and given back before anything is written."""
-    pieces = min(wanted_bytes, available_bytes() - SPARE_BYTES) // len(PIECE)
     name = folder / "touched"
     with open(name, "wb", buffering=0) as on_disk, open(os.memfd_create("touched"), "wb", buffering=0) as in_memory:
         for file in (on_disk, in_memory):
-            for _ in range(pieces):
-                file.write(PIECE)
+            fill(file, wanted_bytes)
             file.truncate(0)
     name.unlink()
 
@@ -34,8 +37,7 @@ class Kept:
         self.name = folder / "kept"
         folder.mkdir(parents=True, exist_ok=True)
         self.file = open(self.name, "wb", buffering=0)
-        for _ in range(min(wanted_bytes, available_bytes() - SPARE_BYTES) // len(PIECE)):
-            self.file.write(PIECE)
+        fill(self.file, wanted_bytes)
         os.fsync(self.file.fileno())
 
     def release(self):

@@ -55,10 +55,7 @@ class Dedup(TieredTest):
         self.umount()
         self.fsck_deep()
         shutil.rmtree(self.volume)
-        self.volume = self.folder / "restored"
-        self.succeed("restore", self.url, self.volume, *restore_options)
-        self.mount()
-        self.assert_tree()
+        self.go_on_restored(*restore_options)
         # The restored volume goes on sharing.
         before = self.stored(self.server.bucket / self.prefix)
         self.copy("second", "fourth")

@@ -93,10 +93,7 @@ class Life(TieredTest):
         self.umount()
         shutil.rmtree(self.volume)
         shutil.rmtree(self.nas)
-        self.volume = self.folder / "restored"
-        self.succeed("restore", self.url, self.volume)
-        self.mount()
-        self.assert_tree()
+        self.go_on_restored()
         after = os.stat(self.mount_point / "large1")
         self.assertEqual((before.st_mode, before.st_mtime_ns, before.st_ino), (after.st_mode, after.st_mtime_ns, after.st_ino))
         self.assertEqual(os.getxattr(self.mount_point / "large1", "user.note"), b"kept")

@@ -88,10 +88,7 @@ class Recovery(TieredTest):
         # The bucket is enough for all that comes after.
         shutil.rmtree(self.volume)
         shutil.rmtree(self.nas)
-        self.volume = self.folder / "restored"
-        self.succeed("restore", url, self.volume)
-        self.mount()
-        self.assert_tree()
+        self.go_on_restored(url=url)
 
     def put_object(self, prefix, name, source):
         done = subprocess.run(["curl", "-sS", "--fail", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",

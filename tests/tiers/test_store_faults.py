@@ -47,10 +47,7 @@ class StoreFaults(ProxiedTest):
         self.umount()
         for name in names:
             self.assertGreater(self.proxy.injected.get(name, 0), 0, self.proxy.injected)
-        self.volume = self.folder / "restored"
-        self.succeed("restore", self.url, self.volume)
-        self.mount()
-        self.assert_tree()
+        self.go_on_restored()
         self.settle()
 
     def test_being_asked_to_slow_down(self):
@@ -146,11 +143,7 @@ class StoreFaults(ProxiedTest):
             self.assertEqual(self.proxy.injected, {"forgotten": 1})
             self.umount()  # with a root that has all of it, or the log
             self.proxy.heal()
-            restored = self.folder / f"restored {self.random.random()}"
-            self.succeed("restore", self.url, restored)
-            self.volume = restored
-            self.mount()
-            self.assert_tree()
+            self.go_on_restored(name=f"restored {self.random.random()}")
         self.settle()
 
     def test_metadata_that_a_store_loses_later_is_mended(self):
@@ -159,10 +152,7 @@ class StoreFaults(ProxiedTest):
         self.flush()
         self.assert_scrub_mends_metadata()
         self.umount()
-        self.volume = self.folder / "restored"
-        self.succeed("restore", self.url, self.volume)
-        self.mount()
-        self.assert_tree()
+        self.go_on_restored()
         self.settle()
 
     def test_fsck_notices_a_damaged_table(self):
@@ -185,10 +175,7 @@ class StoreFaults(ProxiedTest):
         self.assertNotEqual(self.metadata("sst")[-1], path)
         self.assertFalse(path.exists() and path.read_bytes() == whole)
         self.umount()
-        self.volume = self.folder / "restored"
-        self.succeed("restore", self.url, self.volume)
-        self.mount()
-        self.assert_tree()
+        self.go_on_restored()
         self.settle()
 
     def test_what_a_store_loses_later_is_mended(self):

@@ -98,6 +98,13 @@ class TieredTest(FirnTest):
         self.umount()
         self.fsck_deep()
 
+    def go_on_restored(self, *options, url=None, name="restored"):
+        """The volume, which must not be mounted, is from here on what a restore gives."""
+        self.volume = self.folder / name
+        self.succeed("restore", url or self.url, self.volume, *options)
+        self.mount()
+        self.assert_tree()
+
     def hot_bytes(self):
         return sum(path.stat().st_blocks * 512 for path in (self.volume / "hot").rglob("*") if path.is_file())
 

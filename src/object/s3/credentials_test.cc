@@ -2,10 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
-#include "io/test_environment.h"
 #include "object/s3/profile.h"
+#include "object/s3/test_chain.h"
 #include "object/testing/scripted_server.h"
 
 namespace firn::object::s3 {
@@ -15,22 +13,7 @@ using testing::Answer;
 using testing::answer;
 using testing::ScriptedServer;
 
-class CredentialsTest : public ::testing::Test {
- protected:
-  void write(const std::string& name, const std::string& text) { std::ofstream(environment->path(name)) << text; }
-  Environment with(std::map<std::string, std::string> variables) {
-    variables.emplace("AWS_SHARED_CREDENTIALS_FILE", environment->path("credentials"));
-    variables.emplace("AWS_CONFIG_FILE", environment->path("config"));
-    variables.emplace("AWS_EC2_METADATA_DISABLED", "true");
-    return {.variables = std::move(variables)};
-  }
-  Result<Credentials> find(const Environment& where) {
-    return environment->run(standard_chain(where, http, environment->pool())->get({}));
-  }
-
-  std::unique_ptr<io::TestEnvironment> environment = io::make_uring_environment();
-  HttpClient http{{}};
-};
+class CredentialsTest : public ChainTest {};
 
 TEST_F(CredentialsTest, TheEnvironmentComesFirst) {
   write("credentials", "[default]\naws_access_key_id = file\naws_secret_access_key = s\n");

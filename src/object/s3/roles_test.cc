@@ -1,13 +1,10 @@
 // Profiles that name roles: whom they lead to, what the token service is asked, and what is made of its answers.
 #include <gtest/gtest.h>
 
-#include <fstream>
-
-#include "io/test_environment.h"
-#include "object/s3/credentials.h"
 #include "object/s3/endpoint.h"
 #include "object/s3/shown_line.h"
 #include "object/s3/sts.h"
+#include "object/s3/test_chain.h"
 #include "object/testing/scripted_server.h"
 
 namespace firn::object::s3 {
@@ -37,18 +34,9 @@ Answer refusal(int status, const std::string& code, const std::string& message) 
                             "</Message></Error><RequestId>x</RequestId></ErrorResponse>");
 }
 
-class RolesTest : public ::testing::Test {
+class RolesTest : public ChainTest {
  protected:
-  void write(const std::string& name, const std::string& text) { std::ofstream(environment->path(name)) << text; }
-  Environment with(std::map<std::string, std::string> variables) {
-    variables.emplace("AWS_SHARED_CREDENTIALS_FILE", environment->path("credentials"));
-    variables.emplace("AWS_CONFIG_FILE", environment->path("config"));
-    variables.emplace("AWS_EC2_METADATA_DISABLED", "true");
-    return {.variables = std::move(variables)};
-  }
-  Result<Credentials> find(const Environment& where) {
-    return environment->run(standard_chain(where, http, environment->pool())->get({}));
-  }
+  using ChainTest::find;
   Result<Credentials> find(const std::string& profile, const ScriptedServer& sts) {
     return find(with({{"AWS_PROFILE", profile}, {"AWS_ENDPOINT_URL_STS", sts.url()}}));
   }
@@ -62,9 +50,6 @@ class RolesTest : public ::testing::Test {
       EXPECT_NE(refused.error().message().find(part), std::string::npos) << refused.error().message();
     EXPECT_EQ(refused.error().message().find("SECRET"), std::string::npos) << refused.error().message();
   }
-
-  std::unique_ptr<io::TestEnvironment> environment = io::make_uring_environment();
-  HttpClient http{{}};
 };
 
 TEST_F(RolesTest, AreAskedForWithTheSourceProfilesKeys) {

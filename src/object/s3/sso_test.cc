@@ -4,9 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
-#include "io/test_environment.h"
+#include "object/s3/test_chain.h"
 #include "object/testing/scripted_server.h"
 
 namespace firn::object::s3 {
@@ -21,11 +20,10 @@ constexpr const char* kKeys =
 constexpr const char* kOfSession = "0ad374308c5a4e22f723adf10145eafad7c4031c.json";
 constexpr const char* kOfUrl = "6ad0e7e61d1f47e491ea32c2031add41ef92e07d.json";
 
-class SsoTest : public ::testing::Test {
+class SsoTest : public ChainTest {
  protected:
   SsoTest() { std::filesystem::create_directories(environment->path(".aws/sso/cache")); }
 
-  void write(const std::string& name, const std::string& text) { std::ofstream(environment->path(name)) << text; }
   void sign_in(const std::string& file, const std::string& until = "2999-01-01T00:00:00Z") {
     write(".aws/sso/cache/" + file,
           R"({"startUrl":"https://start","accessToken":"SECRETTOKEN","expiresAt":")" + until + "\"}");
@@ -36,7 +34,7 @@ class SsoTest : public ::testing::Test {
                           {"AWS_EC2_METADATA_DISABLED", "true"},
                           {"AWS_ENDPOINT_URL_SSO", portal.url()}}};
   }
-  Result<Credentials> find() { return environment->run(standard_chain(where(), http, environment->pool())->get({})); }
+  Result<Credentials> find() { return ChainTest::find(where()); }
   std::string refused() {
     const auto found = find();
     if (found) return "it is not refused";
@@ -49,8 +47,6 @@ class SsoTest : public ::testing::Test {
   const std::string of_session = "[profile me]\nsso_session = my-sso\nsso_account_id = 123\nsso_role_name = A role\n";
   const std::string of_url =
       "[profile me]\nsso_start_url = https://start\nsso_region = eu-west-3\nsso_account_id = 123\nsso_role_name = R\n";
-  std::unique_ptr<io::TestEnvironment> environment = io::make_uring_environment();
-  HttpClient http{{}};
   ScriptedServer portal{{answer(200, kKeys)}};
 };
 
