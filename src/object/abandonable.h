@@ -39,10 +39,7 @@ io::Task<std::optional<std::invoke_result_t<Work>>> run_abandonable(io::Blocking
   });
   {
     const io::CancelToken::Scope passed_on(until.token, [shared] { shared->finished.cancel(); });
-    constexpr int64_t kForeverNs = int64_t{1} << 60;
-    const int64_t now_ns = io::Reactor::current()->clock().monotonic_ns();
-    const int64_t left_ns = until.deadline_ns == 0 ? kForeverNs : std::max<int64_t>(until.deadline_ns - now_ns, 0);
-    co_await io::sleep_for(left_ns, &shared->finished);
+    co_await io::sleep_for(io::left_ns(until), &shared->finished);
   }
   std::lock_guard lock(shared->mutex);
   shared->abandoned = true;

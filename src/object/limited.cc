@@ -41,7 +41,7 @@ class Turns {
   io::Task<Result<Turn>> take(io::Until* until) {
     const auto cancelled = [until] { return until->token != nullptr && until->token->cancelled(); };
     const int64_t arrived_ns = clock_ns();
-    const int64_t patience_ns = until->deadline_ns == 0 ? kForeverNs : until->deadline_ns - arrived_ns;
+    const int64_t patience_ns = until->deadline_ns == 0 ? io::kForeverNs : until->deadline_ns - arrived_ns;
     const auto mine = queue();
     const io::CancelToken::Scope passed_on(until->token, [mine] { mine->woken.cancel(); });
     int64_t moved_ns = arrived_ns;
@@ -65,7 +65,6 @@ class Turns {
   }
 
  private:
-  static constexpr int64_t kForeverNs = int64_t{1} << 60;
   struct Waiter {
     io::CancelToken woken;
     std::atomic<bool> has_turn = false;

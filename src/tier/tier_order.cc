@@ -11,8 +11,6 @@ namespace firn::tier {
 
 namespace {
 
-constexpr int64_t kForeverNs = int64_t{1} << 60;
-
 int64_t clock_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 
 // That the tier is away, as far as requests of other kinds know: that it is full, say, is no reason not to read.
@@ -72,7 +70,7 @@ io::Task<std::optional<size_t>> TierOrder::first_answer(uint32_t tiers, Ask ask,
       const int64_t heard_ns = std::max(newest.asked_ns, seen_[newest.tier].answered_ns.load());
       const int64_t left_ns = newest.result ? 0 : heard_ns + newest.wait_ns - clock_ns();
       if (is_last || left_ns > 0) {
-        co_await race.wait(is_last ? kForeverNs : left_ns);
+        co_await race.wait(is_last ? io::kForeverNs : left_ns);
         continue;
       }
       if (!newest.result) seen_[newest.tier].failed_ns = clock_ns();
@@ -83,7 +81,7 @@ io::Task<std::optional<size_t>> TierOrder::first_answer(uint32_t tiers, Ask ask,
     io::detach(run(race, one, ask, token));
   }
   for (Asked& one : race.asked) one.stop.cancel();
-  while (race.running > 0) co_await race.wait(kForeverNs);
+  while (race.running > 0) co_await race.wait(io::kForeverNs);
   for (Asked& one : race.asked)
     if (!*one.result && one.result->error().code() != Code::kInterrupted)
       failures.push_back({one.tier, std::move(*one.result).error()});

@@ -17,13 +17,8 @@ class SettlingTest : public testing::Test {
   SettlingTest() { EXPECT_TRUE(world_.mount()); }
 
   Volume& volume() { return world_.volume(); }
-  void make(const std::string& name, const std::string& content) {
-    auto opened = world_.run(volume().create(root_, kRootInode, name, {.mode = 0644}, {.flags = O_WRONLY}));
-    ASSERT_TRUE(opened);
-    EXPECT_TRUE(world_.run(volume().write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
-    EXPECT_TRUE(world_.run(volume().release(opened->handle)));
-  }
-  void flush() { EXPECT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr))); }
+  void make(const std::string& name, const std::string& content) { world_.make(name, content); }
+  tier::UploadSummary flush() { return world_.flush_tiers(); }
   void wait_s(int64_t seconds) {
     world_.run([](int64_t ns) -> io::Task<void> { co_await io::sleep_for(ns); }(seconds * 1'000'000'000));
   }

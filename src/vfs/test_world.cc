@@ -1,5 +1,7 @@
 #include "vfs/test_world.h"
 
+#include <fcntl.h>
+
 #include <limits>
 
 #include "io/sim/abandon.h"
@@ -132,6 +134,18 @@ void TestWorld::make_tiers() {
                 {},
                 [this] { return metadata_bytes; }});
 }
+
+Handle* TestWorld::create(const std::string& name, const std::string& content) {
+  Handle* handle = run(volume_->create(root(), kRootInode, name, {.mode = 0644}, {.flags = O_WRONLY})).value().handle;
+  CHECK(run(volume_->write(handle, 0, std::as_bytes(std::span(content)), {})).has_value());
+  return handle;
+}
+
+void TestWorld::make(const std::string& name, const std::string& content) {
+  CHECK(run(volume_->release(create(name, content))).has_value());
+}
+
+tier::UploadSummary TestWorld::flush_tiers() { return run(volume_->flush_tiers(nullptr, nullptr)).value(); }
 
 Result<void> TestWorld::unmount() {
   Result<void> stopped = run(volume_->stop());

@@ -82,6 +82,12 @@ class TestWorld {
   Place& far() { return *far_; }
   static meta::Credentials root() { return {}; }
 
+  // A new file in the root with this content, open for writing.
+  Handle* create(const std::string& name, const std::string& content);
+  // The same, closed.
+  void make(const std::string& name, const std::string& content);
+  tier::UploadSummary flush_tiers();
+
  private:
   bool in_bucket() const { return tiers_kind_ == Tiers::kBucket; }
   tier::Bucket bucket() { return {.store = *far_->store, .pool = *pool_, .random = random_}; }

@@ -20,12 +20,7 @@ class TiersPolicyTest : public testing::Test {
 
   Volume& volume() { return world_.volume(); }
   Attr stat(const std::string& name) { return world_.run(volume().lookup(root_, kRootInode, name)).value(); }
-  void make(const std::string& name, const std::string& content) {
-    auto opened = world_.run(volume().create(root_, kRootInode, name, {.mode = 0644}, {.flags = O_WRONLY}));
-    ASSERT_TRUE(opened);
-    EXPECT_TRUE(world_.run(volume().write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
-    EXPECT_TRUE(world_.run(volume().release(opened->handle)));
-  }
+  void make(const std::string& name, const std::string& content) { world_.make(name, content); }
   Result<std::string> read(const std::string& name) {
     auto opened = world_.run(volume().open(root_, stat(name).inode, {.flags = O_RDONLY}));
     EXPECT_TRUE(opened);
@@ -49,7 +44,7 @@ class TiersPolicyTest : public testing::Test {
     const auto freed = world_.run(volume().evict(stat(name).inode));
     return freed ? Code::kOk : freed.error().code();
   }
-  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr, nullptr)).value(); }
+  tier::UploadSummary flush() { return world_.flush_tiers(); }
   Residency residency(const std::string& name) { return world_.run(volume().residency(stat(name).inode)).value(); }
 
   const meta::Credentials root_;

@@ -40,12 +40,7 @@ class TiersTest : public testing::Test {
   void write(Handle* handle, uint64_t offset, const std::string& content) {
     EXPECT_TRUE(world_.run(volume().write(handle, offset, std::as_bytes(std::span(content)), {})));
   }
-  void make(const std::string& name, const std::string& content) {
-    auto opened = world_.run(volume().create(root_, kRootInode, name, {.mode = 0644}, {.flags = O_WRONLY}));
-    ASSERT_TRUE(opened);
-    write(opened->handle, 0, content);
-    close(opened->handle);
-  }
+  void make(const std::string& name, const std::string& content) { world_.make(name, content); }
   // Made, uploaded, and gone from the local disk.
   std::string make_cold(const std::string& name) {
     const std::string content = noise(kBytes, 1);
@@ -54,7 +49,7 @@ class TiersTest : public testing::Test {
     EXPECT_EQ(evict(name), Code::kOk);
     return content;
   }
-  tier::UploadSummary flush() { return world_.run(volume().flush_tiers(nullptr, nullptr)).value(); }
+  tier::UploadSummary flush() { return world_.flush_tiers(); }
   Code evict(const std::string& name) {
     const auto freed = world_.run(volume().evict(stat(name).inode));
     return freed ? Code::kOk : freed.error().code();
@@ -335,15 +330,12 @@ TEST(TiersInBucket, PatienceOfAnFsyncIsCountedFromTheFirstFailure) {
   TestWorld world(5, false, TestWorld::Tiers::kBucket);
   ASSERT_TRUE(world.mount());
   Volume& volume = world.volume();
-  const auto opened = world.run(volume.create({}, kRootInode, "f", {.mode = 0644}, {.flags = O_WRONLY}));
-  ASSERT_TRUE(opened);
-  const std::string content = noise(kBytes, 1);
-  ASSERT_TRUE(world.run(volume.write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
+  Handle* handle = world.create("f", noise(kBytes, 1));
   // The log, which is to say first what is uploaded, tries for five minutes before it tells of a failure.
   world.far().faulty.set_faults({.refused = 1, .min_latency_ns = 9 * kSecond});
   std::optional<Result<void>> synced;
   const auto begin = [&]() -> io::Task<void> {
-    io::detach(sync_then_tell(&volume, opened->handle, &synced));
+    io::detach(sync_then_tell(&volume, handle, &synced));
     co_await io::sleep_for(500 * kSecond);
   };
   world.run(begin());
@@ -352,7 +344,7 @@ TEST(TiersInBucket, PatienceOfAnFsyncIsCountedFromTheFirstFailure) {
   world.run(io::sleep_for(100 * kSecond));
   ASSERT_TRUE(synced);
   EXPECT_TRUE(*synced) << synced->error().to_string();
-  EXPECT_TRUE(world.run(volume.release(opened->handle)));
+  EXPECT_TRUE(world.run(volume.release(handle)));
 }
 
 TEST(TiersInBucket, AnFsyncThatWaitsForTheStoreStopsNoUploads) {
@@ -360,14 +352,11 @@ TEST(TiersInBucket, AnFsyncThatWaitsForTheStoreStopsNoUploads) {
   TestWorld world(4, false, TestWorld::Tiers::kBucket);
   ASSERT_TRUE(world.mount());
   Volume& volume = world.volume();
-  const auto opened = world.run(volume.create({}, kRootInode, "f", {.mode = 0644}, {.flags = O_WRONLY}));
-  ASSERT_TRUE(opened);
-  const std::string content = noise(kBytes, 1);
-  ASSERT_TRUE(world.run(volume.write(opened->handle, 0, std::as_bytes(std::span(content)), {})));
+  Handle* handle = world.create("f", noise(kBytes, 1));
   world.far().faulty.set_down(true);
   std::optional<Result<void>> synced;
   const auto begin = [&]() -> io::Task<void> {
-    io::detach(sync_then_tell(&volume, opened->handle, &synced));
+    io::detach(sync_then_tell(&volume, handle, &synced));
     co_await io::sleep_for(kSecond);
   };
   world.run(begin());
@@ -379,7 +368,7 @@ TEST(TiersInBucket, AnFsyncThatWaitsForTheStoreStopsNoUploads) {
   world.run(io::sleep_for(100 * kSecond));
   ASSERT_TRUE(synced);
   EXPECT_TRUE(*synced) << synced->error().to_string();
-  EXPECT_TRUE(world.run(volume.release(opened->handle)));
+  EXPECT_TRUE(world.run(volume.release(handle)));
 }
 
 }  // namespace

@@ -20,12 +20,10 @@ bool is_over(const Credentials& credentials) {
 
 // `ended` must outlive the task.
 io::Task<Result<void>> wait_for(io::CancelToken& ended, io::Until until) {
-  constexpr int64_t kForeverNs = int64_t{1} << 60;
   io::CancelToken wake;
   const io::CancelToken::Scope by_end(&ended, [&wake] { wake.cancel(); });
   const io::CancelToken::Scope by_caller(until.token, [&wake] { wake.cancel(); });
-  const int64_t now_ns = io::Reactor::current()->clock().monotonic_ns();
-  co_await io::sleep_for(until.deadline_ns == 0 ? kForeverNs : std::max<int64_t>(until.deadline_ns - now_ns, 0), &wake);
+  co_await io::sleep_for(io::left_ns(until), &wake);
   if (ended.cancelled()) co_return Result<void>();
   if (until.token != nullptr && until.token->cancelled()) co_return fail(Code::kInterrupted);
   co_return fail(Code::kTimedOut, "the S3 credentials are still being looked for");

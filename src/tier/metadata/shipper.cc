@@ -9,8 +9,6 @@ namespace firn::tier {
 
 namespace {
 
-constexpr int64_t kForeverNs = int64_t{1} << 60;
-
 int64_t monotonic_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 
 }  // namespace
@@ -82,7 +80,7 @@ int64_t MetadataShipper::time_to_act() {
     return std::max<int64_t>(0, oldest_ns_ + options_.flush_interval_ns - now);
   }
   // Until a root makes good what is missing from the log, nothing is complete.
-  return releasing_ && !waits_for_root_ ? 0 : kForeverNs;
+  return releasing_ && !waits_for_root_ ? 0 : io::kForeverNs;
 }
 
 io::Task<Result<void>> MetadataShipper::act() {
@@ -286,7 +284,7 @@ io::Task<Result<void>> MetadataShipper::release(int64_t within_ns) {
   }
   releasing_ = true;
   alarm_.ring();
-  co_await io::sleep_for(kForeverNs, &released_);
+  co_await io::sleep_for(io::kForeverNs, &released_);
   Result<void> result;
   if (!has_released_) {
     std::lock_guard lock(state_mutex_);

@@ -5,12 +5,6 @@
 
 namespace firn::tier {
 
-namespace {
-
-constexpr int64_t kForeverNs = int64_t{1} << 60;
-
-}  // namespace
-
 bool MetadataShipper::root_is_due() const {
   return waits_for_root_ || since_root_bytes_ >= options_.root_log_bytes ||
          since_root_objects_ >= options_.root_log_objects;
@@ -19,7 +13,7 @@ bool MetadataShipper::root_is_due() const {
 io::Task<void> MetadataShipper::run_roots(io::Gate::Entry) {
   for (int failures = 0; !ended();) {
     if (!root_is_due()) {
-      co_await root_alarm_.sleep(kForeverNs);
+      co_await root_alarm_.sleep(io::kForeverNs);
       continue;
     }
     const Result<uint64_t> done = co_await publish_here();
