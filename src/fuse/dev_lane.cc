@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
 #include <cerrno>
 #include <cstring>
@@ -22,6 +23,20 @@ constexpr size_t kSpareBytes = FUSE_MIN_READ_BUFFER;
 uint64_t user_data(io::Completion* completion) { return reinterpret_cast<uint64_t>(completion); }
 
 // Transient: the request was withdrawn, another reactor took it, or a signal came.
+// A header and the body after it, of which parts may lie elsewhere: not so many that the kernel would not take them at
+// once (IOV_MAX; LentBytes::kLeastBytes).
+ssize_t write_reply(int fd, std::span<const std::byte> reply, const io::LentBytes& lent) {
+  if (lent.empty()) return write(fd, reply.data(), reply.size());
+  std::vector<iovec> pieces;
+  const auto add = [&pieces](std::span<const std::byte> piece) {
+    pieces.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+  };
+  add(reply.first(sizeof(fuse_out_header)));
+  const auto body = reply.subspan(sizeof(fuse_out_header));
+  lent.visit(body, body.size(), add);
+  return writev(fd, pieces.data(), static_cast<int>(pieces.size()));
+}
+
 bool is_transient(int32_t result) {
   return result == -EAGAIN || result == -EINTR || result == -ENOENT || result == -ECANCELED || result == -ENOMEM;
 }
@@ -136,10 +151,11 @@ void DevLane::send(Exchange& exchange, int32_t error, uint32_t bytes) {
   header.len = static_cast<uint32_t>(sizeof header) + (error ? 0 : bytes);
   header.error = error;
   header.unique = request.unique;
+  if (error) exchange.lent.clear();
   std::byte* reply = buffer.memory.data() + kReplyOffset;
   std::memcpy(reply, &header, sizeof header);
   // ENOENT: the request was aborted meanwhile; ENODEV: unmounted. Nobody waits for these replies.
-  if (write(fd_.get(), reply, header.len) < 0 && errno == EINVAL) {
+  if (write_reply(fd_.get(), {reply, header.len}, exchange.lent) < 0 && errno == EINVAL) {
     log::error("fuse: the kernel refused a reply of {} bytes to opcode {}", header.len, request.opcode);
   }
   give_back(exchange);
@@ -149,6 +165,7 @@ void DevLane::discard(Exchange& exchange) { give_back(exchange); }
 
 void DevLane::give_back(Exchange& exchange) {
   const bool starved = !reading_ && !waiting_ && free_.empty() && buffers_.size() == kMaxDevBuffers;
+  exchange.lent.clear();
   free_.push_back(static_cast<Buffer*>(&exchange));
   if (starved) arm();
   if (!connected_) end_if_idle();

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "fuse/decode.h"
+#include "io/lent_bytes.h"
 #include "vfs/access_log.h"
 
 namespace firn::io {
@@ -23,7 +24,8 @@ class Exchange;
 class ReplySink {
  public:
   virtual ~ReplySink() = default;
-  // Sends the reply: `error` is 0 or a negative errno; with 0, the first `bytes` of exchange.reply are its body.
+  // Sends the reply: `error` is 0 or a negative errno; with 0, the first `bytes` of exchange.reply are its body,
+  // and what exchange.lent has for them, which it lets go.
   // The exchange may be reused for another request before this returns. On the sink's own reactor only.
   virtual void send(Exchange& exchange, int32_t error, uint32_t bytes) = 0;
   // The request wants no reply (FORGET): only frees the exchange.
@@ -57,6 +59,7 @@ class Exchange {
  public:
   Request request;
   std::span<std::byte> reply;  // room for the body
+  io::LentBytes lent;          // parts of it that need not be copied there
   ReplySink* sink = nullptr;
   io::Reactor* home = nullptr;                // whose thread sends the reply
   int64_t started_ns = 0;                     // 0: not measured

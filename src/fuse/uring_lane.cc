@@ -105,8 +105,10 @@ void UringLane::complete(Entry& entry, int32_t result) {
 
 void UringLane::send(Exchange& exchange, int32_t error, uint32_t bytes) {
   auto& entry = static_cast<Entry&>(exchange);
+  const io::LentBytes lent = std::exchange(exchange.lent, {});
   if (!connected_) [[unlikely]]
     return retire(entry);
+  if (!error) lent.copy_to(exchange.reply);
   fuse_out_header header{};
   header.error = error;
   header.unique = exchange.header().unique;

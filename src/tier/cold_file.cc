@@ -175,10 +175,12 @@ io::Task<Result<size_t>> ColdFile::read_backing(uint64_t offset, std::span<std::
   co_return fail(Code::kIo, "the backing of inode " + std::to_string(inode_.value) + " is too short");
 }
 
-io::Task<Result<size_t>> ColdFile::read_some(uint64_t offset, std::span<std::byte> target) {
+io::Task<Result<size_t>> ColdFile::read_some(uint64_t offset, Target target) {
   const uint64_t block = offset / block_bytes_;
-  const uint64_t wanted_end = divide_up(offset + target.size(), block_bytes_);
-  const auto up_to = [&](uint64_t end) { return target.first(std::min(target.size(), offset_of(end) - offset)); };
+  const uint64_t wanted_end = divide_up(offset + target.room.size(), block_bytes_);
+  const auto up_to = [&](uint64_t end) {
+    return target.room.first(std::min(target.room.size(), offset_of(end) - offset));
+  };
   Found found;
   FetchRef fetch;
   {
@@ -198,11 +200,15 @@ io::Task<Result<size_t>> ColdFile::read_some(uint64_t offset, std::span<std::byt
   }
   const std::span<std::byte> part = up_to(found.end);
   if (!found.bytes) co_return co_await read_backing(offset, part);
-  std::memcpy(part.data(), found.bytes->data() + (offset - offset_of(found.first)), part.size());
-  co_return part.size();
+  const auto bytes = found.bytes->span().subspan(offset - offset_of(found.first), part.size());
+  if (target.lent != nullptr && bytes.size() >= io::LentBytes::kLeastBytes)
+    target.lent->add({.offset = target.place, .bytes = bytes, .owner = std::move(found.bytes)});
+  else
+    std::memcpy(part.data(), bytes.data(), bytes.size());
+  co_return bytes.size();
 }
 
-io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> buffer) {
+io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> buffer, io::LentBytes* lent) {
   if (offset >= bytes_ || buffer.empty()) co_return size_t{0};
   const size_t count = std::min<uint64_t>(buffer.size(), bytes_ - offset);
   {
@@ -220,7 +226,7 @@ io::Task<Result<size_t>> ColdFile::read(uint64_t offset, std::span<std::byte> bu
     }
   }
   for (size_t done = 0; done < count;)
-    done += CO_TRY(co_await read_some(offset + done, buffer.subspan(done, count - done)));
+    done += CO_TRY(co_await read_some(offset + done, {buffer.subspan(done, count - done), done, lent}));
   co_return count;
 }
 

@@ -15,6 +15,7 @@
 
 #include "data/store.h"
 #include "io/cancel.h"
+#include "io/lent_bytes.h"
 #include "io/sync.h"
 #include "tier/block_set.h"
 #include "tier/hydrator.h"
@@ -58,8 +59,8 @@ class ColdFile {
   ColdFile(Hydrator& hydrator, InodeId inode, uint64_t bytes, data::ObjectRef backing, Options options);
   ~ColdFile();
 
-  // As io::File::read. What has no room on the local disk is served all the same.
-  io::Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer);
+  // As io::File::read. What has no room on the local disk is served all the same. `lent` may be null.
+  io::Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> buffer, io::LentBytes* lent = nullptr);
   // Everything onto the local disk, durably, and the record says so. On failure the file stays evicted, with what has
   // come back. `token` may be null.
   io::Task<Result<void>> make_resident(io::CancelToken* token);
@@ -114,8 +115,13 @@ class ColdFile {
   // kernel would copy it a second time, and is held until the reader has come to it.
   io::Task<bool> keep(Fetch& fetch);
   void finish_fetch(const FetchRef& fetch);
-  // Some of the bytes at `offset`, at least one; they lie in one chunk.
-  io::Task<Result<size_t>> read_some(uint64_t offset, std::span<std::byte> target);
+  // Some of the bytes at `offset`, at least one, to `target` or lent to stand at `place`; they lie in one chunk.
+  struct Target {
+    std::span<std::byte> room;
+    size_t place = 0;
+    io::LentBytes* lent = nullptr;
+  };
+  io::Task<Result<size_t>> read_some(uint64_t offset, Target target);
   io::Task<Result<size_t>> read_backing(uint64_t offset, std::span<std::byte> target);
   // Those from `next` on are begun meanwhile, and `next` is where to go on with that.
   io::Task<Result<void>> bring_to_disk(uint64_t chunk, uint64_t& next);

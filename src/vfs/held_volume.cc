@@ -105,9 +105,10 @@ io::Task<Result<void>> HeldVolume::release(Handle* handle) { return inner_->rele
 
 void HeldVolume::release_later(Handle* handle) { inner_->release_later(handle); }
 
-io::Task<Result<size_t>> HeldVolume::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) {
+io::Task<Result<size_t>> HeldVolume::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer,
+                                          io::LentBytes* lent) {
   if (!serving_.may()) CO_TRY(co_await wait());
-  co_return co_await inner_->read(handle, offset, buffer);
+  co_return co_await inner_->read(handle, offset, buffer, lent);
 }
 
 std::shared_ptr<io::File> HeldVolume::backing(Handle* handle) {

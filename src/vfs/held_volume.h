@@ -46,7 +46,9 @@ class HeldVolume final : public Volume {
                                           OpenOptions options) override;
   io::Task<Result<void>> release(Handle* handle) override;
   void release_later(Handle* handle) override;
-  io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
+  using Volume::read;
+  io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer,
+                                io::LentBytes* lent) override;
   std::shared_ptr<io::File> backing(Handle* handle) override;
   io::Task<Result<size_t>> write(Handle* handle, uint64_t offset, std::span<const std::byte> data,
                                  WriteOptions options) override;

@@ -15,6 +15,7 @@
 #include "data/store.h"
 #include "io/blocking_pool.h"
 #include "io/cancel.h"
+#include "io/lent_bytes.h"
 #include "io/task.h"
 #include "meta/service.h"
 #include "vfs/tiers.h"
@@ -189,7 +190,13 @@ class Volume {
   virtual void release_later(Handle* handle) = 0;
   static InodeId inode_of(const Handle* handle);
 
-  virtual io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) = 0;
+  // With `lent`, which may be null, what lies in memory is lent where it can be, instead of copied to its place in
+  // `buffer`; after a failure what was lent is of no use.
+  virtual io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer,
+                                        io::LentBytes* lent) = 0;
+  io::Task<Result<size_t>> read(Handle* handle, uint64_t offset, std::span<std::byte> buffer) {
+    return read(handle, offset, buffer, nullptr);
+  }
   // The file on the local disk that has all of the content now, for doors that send it without copying; null where only
   // read() will do: the content is with the metadata, in memory, or in colder tiers. It stays that while the handle is
   // open, and is not evicted; what others write, or cut off, is written and cut off there.

@@ -38,9 +38,9 @@ constexpr uint64_t kMaxCopy32 = std::numeric_limits<uint32_t>::max() & ~4095ULL;
 Operation read(Door& door, Exchange& exchange) {
   const auto in = exchange.request.op<fuse_read_in>();
   if (!in.fh) co_return Code::kBadHandle;
-  // Straight into the buffer from which the kernel takes the reply.
+  // Straight into the buffer from which the kernel takes the reply, or from where it lies.
   const auto buffer = exchange.reply.first(std::min<size_t>(in.size, exchange.reply.size()));
-  const size_t bytes = CO_TRY(co_await door.volume().read(handle_of(in.fh), in.offset, buffer));
+  const size_t bytes = CO_TRY(co_await door.volume().read(handle_of(in.fh), in.offset, buffer, &exchange.lent));
   door.count_read(bytes);
   co_return Outcome(bytes);
 }

@@ -86,7 +86,8 @@ io::Task<Result<void>> FakeVolume::release(vfs::Handle* handle) {
   co_return {};
 }
 
-io::Task<Result<size_t>> FakeVolume::read(vfs::Handle* handle, uint64_t offset, std::span<std::byte> buffer) {
+io::Task<Result<size_t>> FakeVolume::read(vfs::Handle* handle, uint64_t offset, std::span<std::byte> buffer,
+                                          io::LentBytes*) {
   const int fd = reinterpret_cast<OpenFile*>(handle)->node->data.get();
   const ssize_t bytes = pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset));
   if (bytes < 0) co_return fail(last_error());

@@ -55,7 +55,7 @@ class FakeVolume final : public vfs::Volume {
                                     vfs::OpenOptions options) override;
   Reply<void> release(vfs::Handle* handle) override;
   void release_later(vfs::Handle* handle) override { io::detach(forget_result(release(handle))); }
-  Reply<size_t> read(vfs::Handle* handle, uint64_t offset, std::span<std::byte> buffer) override;
+  Reply<size_t> read(vfs::Handle* handle, uint64_t offset, std::span<std::byte> buffer, io::LentBytes* lent) override;
   std::shared_ptr<io::File> backing(vfs::Handle*) override { return nullptr; }
   Reply<size_t> write(vfs::Handle* handle, uint64_t offset, std::span<const std::byte> data,
                       vfs::WriteOptions options) override;
