@@ -2,7 +2,6 @@
 #include "fuse/session.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
 #include <sys/ioctl.h>
@@ -14,76 +13,21 @@
 #include <sys/xattr.h>
 
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <thread>
 
-#include "fuse/testing/fake_volume.h"
+#include "fuse/test_session.h"
 
 namespace firn::fuse {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::FakeVolume;
 
-constexpr const char* kEnableUring = "/sys/module/fuse/parameters/enable_uring";
-
-struct Setup {
-  TransportKind transport;
-  bool passthrough;
-};
-
-class SessionTest : public ::testing::TestWithParam<Setup> {
- protected:
-  void SetUp() override {
-    ASSERT_EQ(geteuid(), 0U) << "this test mounts: run it as root";
-    if (GetParam().transport == TransportKind::kUring) std::ofstream(kEnableUring) << 1;
-    char name[] = "/tmp/firn-fuse-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    root_ = name;
-    volume_.passthrough = GetParam().passthrough;
-    auto pool = io::ReactorPool::create({});
-    ASSERT_TRUE(pool.has_value()) << pool.error().to_string();
-    reactors_ = *std::move(pool);
-    mount();
-  }
-
-  void TearDown() override {
-    if (session_) {
-      io::block_on(*reactors_, session_->stop(500'000'000));
-      session_.reset();
-    }
-    rmdir(root_.c_str());
-    EXPECT_FALSE(fs::exists(root_));
-  }
-
-  void mount() {
-    MountOptions options;
-    options.mount_point = root_;
-    options.transport = GetParam().transport;
-    auto session = io::block_on(*reactors_, Session::mount(options, {volume_, access_log_, *reactors_}));
-    ASSERT_TRUE(session.has_value()) << session.error().to_string();
-    session_ = *std::move(session);
-  }
-
-  std::string path(const std::string& name) const { return root_ + "/" + name; }
-  void put(const std::string& name, const std::string& text) { std::ofstream(path(name)) << text; }
-  std::string get(const std::string& name) {
-    std::ifstream file(path(name));
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  struct stat info_of(const std::string& name) {
-    struct stat info{};
-    EXPECT_EQ(lstat(path(name).c_str(), &info), 0) << name << ": " << strerror(errno);
-    return info;
-  }
-
-  std::string root_;
-  FakeVolume volume_;
-  vfs::AccessLog access_log_;
-  std::unique_ptr<io::ReactorPool> reactors_;
-  std::unique_ptr<Session> session_;
-};
+std::string pattern(size_t bytes) {
+  std::string content(bytes, 'x');
+  for (size_t i = 0; i < bytes; ++i) content[i] = static_cast<char>(i * 31 + (i >> 12));
+  return content;
+}
 
 TEST_P(SessionTest, UsesTheTransportThatWasAskedFor) {
   const SessionInfo info = session_->info();
@@ -103,14 +47,25 @@ TEST_P(SessionTest, WritesAndReadsBack) {
   put("small", "hello");
   EXPECT_EQ(get("small"), "hello");
   EXPECT_EQ(info_of("small").st_size, 5);
-  std::string big(5 << 20, 'x');
-  for (size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>(i * 31 + (i >> 12));
+  const std::string big = pattern(5 << 20);
   put("big", big);
   EXPECT_TRUE(get("big") == big);
   EXPECT_EQ(info_of("big").st_size, 5 << 20);
   std::ofstream(path("small"), std::ios::app) << " world";
   EXPECT_EQ(get("small"), "hello world");
   EXPECT_EQ(info_of("small").st_size, 11);
+}
+
+TEST_P(SessionTest, SendsWhatIsLent) {
+  const std::string content = pattern(3'000'001);
+  put("f", content);
+  const Fd file(open(path("f").c_str(), O_RDONLY | O_DIRECT));
+  for (const size_t at : {0U, 4096U, 1U << 20, 2'990'080U}) {
+    std::string part(1 << 20, '?');
+    part.resize(static_cast<size_t>(pread(file.get(), part.data(), part.size(), static_cast<off_t>(at))));
+    EXPECT_TRUE(part == content.substr(at, 1 << 20)) << at;
+  }
+  if (!GetParam().passthrough) EXPECT_GT(volume_.lent_parts, 0U);
 }
 
 TEST_P(SessionTest, MapsAFile) {

@@ -2,6 +2,7 @@
 // One mutex, no permissions (the kernel checks), no durability; it calls observers only when told to.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,8 @@ class FakeVolume final : public vfs::Volume {
   FakeVolume();
   ~FakeVolume() override;  // closes what a connection that was cut left open
 
-  bool passthrough = false;  // before the mount
+  bool passthrough = false;            // before the mount
+  std::atomic<size_t> lent_parts = 0;  // of large reads, some of which is lent
 
   // What a test wants to know.
   uint64_t pins(InodeId inode) const;
