@@ -36,7 +36,7 @@ std::unique_ptr<ObjectStore> retrying(std::unique_ptr<ObjectStore> inner, RetryO
 struct LimitOptions {
   uint64_t put_bytes_per_s = 0;  // 0: no limit
   uint64_t get_bytes_per_s = 0;
-  size_t requests_in_flight = 64;
+  size_t requests_in_flight = 64;  // some of them for requests that carry little (Turns)
 };
 
 // Requests wait for their turn: those with large bodies for one another, small ones only for small ones. Their deadline
