@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -73,7 +74,13 @@ class Health {
   void note(const Status& outcome, Timestamp now);
   Report report() const;
 
+  // So much of what was asked for has come, of whatever request.
+  void note_arrival(uint64_t bytes) { arrived_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // Of all requests so far: as it grows, the store is there. Of a store that does not tell, 0.
+  uint64_t arrived_bytes() const { return arrived_bytes_.load(std::memory_order_relaxed); }
+
  private:
+  std::atomic<uint64_t> arrived_bytes_ = 0;
   mutable std::mutex report_mutex_;  // guards report_
   Report report_;
 };

@@ -24,6 +24,9 @@ class SlowLineTest(TieredTest):
 
 
 class SlowLines(SlowLineTest):
+    def got_bytes(self):
+        return {store["name"]: store["got_bytes"] for store in self.status()["tiers"]["stores"]}
+
     def test_a_chunk_of_forty_seconds_arrives_in_one_piece_either_way(self):
         self.succeed("init", self.volume, "--tier", f"s3={self.url}")
         self.mount()
@@ -46,6 +49,31 @@ class SlowLines(SlowLineTest):
             self.assertGreater(carried, 4 * MEBIBYTE, name)
             self.assertLess(carried, 5 * MEBIBYTE, f"{name}: something went twice")
         self.assertEqual(self.status()["tiers"]["pending_files"], 0)
+        self.settle()
+
+
+    def test_a_near_tier_that_is_slow_is_read_from_alone(self):
+        """The near one is the bucket here, and a folder stands for one that costs money."""
+        self.succeed("init", self.volume, "--tier", f"near={self.url}", "--tier", f"far={self.nas}")
+        self.mount()
+        for i in range(4):
+            self.write(f"cold{i}", 4 * MEBIBYTE)
+        self.flush()
+        self.succeed("tier", "evict", self.volume)
+        before = self.got_bytes()
+        self.line.set_rate(8 * SLOW_BYTES_PER_S)  # together they take twenty seconds
+        try:
+            reads = [subprocess.Popen(["cat", self.mount_point / f"cold{i}"], stdout=subprocess.DEVNULL) for i in range(4)]
+            for read in reads:
+                self.addCleanup(read.wait)
+                self.addCleanup(read.kill)
+            for read in reads:
+                self.assertEqual(read.wait(timeout=2 * DEADLINE_S), 0)
+        finally:
+            self.line.set_rate(None)
+        got = {name: count - before[name] for name, count in self.got_bytes().items()}
+        self.assertGreaterEqual(got["near"], 16 * MEBIBYTE)
+        self.assertLess(got["far"], MEBIBYTE, "the next tier was asked for content, too")
         self.settle()
 
 

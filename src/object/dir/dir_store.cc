@@ -18,6 +18,7 @@ class DirStore final : public ObjectStore {
       : path_(std::move(options.path)),
         id_(std::move(options.id)),
         stall_timeout_ns_(options.stall_timeout_ns),
+        on_arrival_(std::move(options.on_arrival)),
         pool_(io::make_thread_pool(options.threads)) {}
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
@@ -33,7 +34,9 @@ class DirStore final : public ObjectStore {
 
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
     CO_TRY(check_key(key));
-    co_return co_await in_root(until, bytes, [=](dir::Root& root) { return root.get(key, offset, bytes); });
+    co_return co_await in_root(until, bytes, [=, on_arrival = on_arrival_](dir::Root& root) {
+      return root.get(key, offset, bytes, on_arrival);
+    });
   }
 
   io::Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
@@ -92,6 +95,7 @@ class DirStore final : public ObjectStore {
   const std::string path_;
   const std::string id_;
   const int64_t stall_timeout_ns_;
+  const std::function<void(uint64_t)> on_arrival_;
   std::atomic<int64_t> answered_ns_ = 0;  // to a watcher, when (monotonic)
   std::atomic<bool> swept_ = false;
   std::unique_ptr<io::BlockingPool> pool_;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -97,6 +98,23 @@ TEST_F(DirStoreTest, SweepsWhatDeadWritersLeft) {
   ASSERT_TRUE(put(*store, "k", "1"));
   EXPECT_FALSE(fs::exists(path + "/.tmp/old"));
   EXPECT_TRUE(fs::exists(path + "/.tmp/new"));
+}
+
+TEST_F(DirStoreTest, TellsWhatComesPartByPart) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  std::atomic<uint64_t> parts = 0, arrived = 0;
+  const auto on_arrival = [&](uint64_t bytes) {
+    ++parts;
+    arrived += bytes;
+  };
+  const auto store = open_dir_store({.path = path, .on_arrival = on_arrival});
+  std::string content;
+  for (uint64_t i = 0; i < 300'000; ++i) content += std::to_string(i);
+  ASSERT_TRUE(put(*store, "k", content));
+  const uint64_t offset = 1001, bytes = (1 << 20) + 7;
+  EXPECT_EQ(environment->run(store->get("k", offset, bytes, {}))->bytes, content.substr(offset, bytes));
+  EXPECT_EQ(arrived, bytes);
+  EXPECT_GE(parts, 5u);
 }
 
 TEST_F(DirStoreTest, AFolderIsNoObject) {
