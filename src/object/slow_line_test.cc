@@ -173,5 +173,48 @@ TEST(Limited, WhatIsSmallMayHaveAllTurns) {
   world.run(small_alone(&world));
 }
 
+// As retrying() asks: with what the body takes in the deadline.
+Task<void> get_behind_others(ObjectStore* store, io::Gate::Entry) {
+  const int64_t begun_ns = io::Reactor::current()->clock().monotonic_ns();
+  const auto got = co_await store->get("k", 0, 4 * kMebibyte, io::within(1000 * kSecondNs));
+  EXPECT_EQ(got.error(), Code::kTimedOut);
+  EXPECT_LE(io::Reactor::current()->clock().monotonic_ns() - begun_ns, 60 * kSecondNs);
+}
+Task<void> behind_what_hangs(World* world) {
+  class Hung final : public ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    Task<Result<Fetched>> get(std::string, uint64_t, uint64_t, io::Until until) override {
+      co_await io::sleep_for(kStallNs, until.token);
+      co_return fail(Code::kTimedOut);
+    }
+  } hung(world->mem);
+  const auto store =
+      limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(hung)), {.requests_in_flight = 2});
+  io::Gate gate;
+  for (int i = 0; i < 20; ++i) io::detach(get_behind_others(store.get(), gate.enter()));
+  co_await gate.close();
+}
+TEST(Limited, WaitsForATurnNoLongerThanForAnAnswer) {
+  World world;
+  world.run(behind_what_hangs(&world));
+}
+
+// Nine minutes each, one after the other: none ends while the others wait, but it moves.
+Task<void> behind_what_moves(World* world) {
+  SlowLine line(world->mem, 128 << 10);
+  const auto store =
+      retrying(limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(line)), {.requests_in_flight = 1}),
+               {}, world->random);
+  io::Gate gate;
+  for (int i = 0; i < 4; ++i) io::detach(put_blob(store.get(), "blob" + std::to_string(i), gate.enter()));
+  co_await gate.close();
+  EXPECT_EQ(line.attempts, 4);
+}
+TEST(Limited, WaitsForWhatMovesThoughItDoesNotEnd) {
+  World world;
+  world.run(behind_what_moves(&world));
+}
+
 }  // namespace
 }  // namespace firn::object

@@ -19,24 +19,25 @@ Turns::Turns(size_t count) : most_{count, most_heavy(count)}, most_of_all_(most_
 io::Task<Result<Turns::Turn>> Turns::take(Weight weight, io::Until* until) {
   const auto cancelled = [until] { return until->token != nullptr && until->token->cancelled(); };
   const int64_t arrived_ns = clock_ns();
-  const int64_t patience_ns = until->deadline_ns == 0 ? io::kForeverNs : until->deadline_ns - arrived_ns;
+  // The deadline has what the body takes in it, which is no reason to wait for longer.
+  const int64_t patience_ns =
+      until->deadline_ns == 0 ? io::kForeverNs : std::min(until->deadline_ns - arrived_ns, kPatienceNs);
   const WaiterRef mine = queue(weight);
   const io::CancelToken::Scope passed_on(until->token, [mine] { mine->woken.cancel(); });
-  int64_t moved_ns = arrived_ns;
+  int64_t heard_ns = arrived_ns;
   while (!mine->has_turn.load() && !cancelled()) {
-    const int64_t left_ns = moved_ns + patience_ns - clock_ns();
-    const int64_t success_ns = success_ns_.load();
-    if (left_ns <= 0 && success_ns <= moved_ns) break;
-    if (left_ns <= 0)
-      moved_ns = success_ns;
-    else
+    if (const int64_t left_ns = heard_ns + patience_ns - clock_ns(); left_ns > 0) {
       co_await io::sleep_for(left_ns, &mine->woken);
+      continue;
+    }
+    const int64_t before_ns = std::exchange(heard_ns, moved_ns());
+    if (heard_ns <= before_ns) break;
   }
   if (!has_turn_or_leaves(weight, mine)) {
     if (cancelled()) co_return fail(Code::kInterrupted);
     co_return fail(Code::kTimedOut, "none of the requests before this one was answered");
   }
-  Turn turn(this, weight);
+  Turn turn = begin_turn(weight);
   if (cancelled()) co_return fail(Code::kInterrupted);
   if (until->deadline_ns != 0) until->deadline_ns += clock_ns() - arrived_ns;
   co_return turn;
@@ -56,10 +57,18 @@ bool Turns::has_turn_or_leaves(Weight weight, const WaiterRef& waiter) {
   return waiter->has_turn;
 }
 
-void Turns::end_turn(Weight weight) {
+Turns::Turn Turns::begin_turn(Weight weight) {
+  const int64_t now_ns = clock_ns();
+  std::lock_guard lock(mutex_);
+  begun_ns_.insert(now_ns);
+  return Turn(this, weight, now_ns);
+}
+
+void Turns::end_turn(Weight weight, int64_t begun_ns) {
   WaiterRef next;
   {
     std::lock_guard lock(mutex_);
+    begun_ns_.erase(begun_ns_.find(begun_ns));
     --taken_[static_cast<size_t>(weight)];
     next = give_turn();
   }
@@ -67,6 +76,13 @@ void Turns::end_turn(Weight weight) {
 }
 
 void Turns::note_success() { success_ns_ = clock_ns(); }
+
+int64_t Turns::moved_ns() {
+  const int64_t now_ns = clock_ns();
+  std::lock_guard lock(mutex_);
+  const bool lasts = !begun_ns_.empty() && now_ns - *begun_ns_.begin() > kPatienceNs;
+  return lasts ? now_ns : success_ns_.load();
+}
 
 Turns::WaiterRef Turns::give_turn() {
   if (taken_[0] + taken_[1] == most_of_all_) return nullptr;

@@ -41,9 +41,9 @@ struct LimitOptions {
 };
 
 // Requests wait for their turn: those with large bodies for one another, small ones only for small ones. Their deadline
-// is put off by the wait (which ends by it when no request before them is answered any more), and by twice what their
-// bytes take at that rate. A store that can send at a rate does so by its own options (HttpOptions); from any other a
-// body comes, or goes, in one burst, and the next one waits the longer.
+// is put off by the wait (which ends by it, or after 30 s, when no request before them moves any more), and by twice
+// what their bytes take at that rate. A store that can send at a rate does so by its own options (HttpOptions); from
+// any other a body comes, or goes, in one burst, and the next one waits the longer.
 std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOptions options);
 
 // Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Each request is a line of

@@ -10,8 +10,6 @@ namespace firn::object {
 
 namespace {
 
-constexpr uint64_t kLargeBytes = 256 << 10;
-
 class DirStore final : public ObjectStore {
  public:
   explicit DirStore(DirStoreOptions options)
@@ -56,14 +54,14 @@ class DirStore final : public ObjectStore {
   io::Task<void> close() override { co_return; }
 
  private:
-  // `call`: Root& -> Result<T>; owns all that it touches. With a large body it may take long on a slow line: then it is
-  // hung when the folder answers to nothing else either.
+  // `call`: Root& -> Result<T>; owns all that it touches. With a body it may take long on a slow line: then it is hung
+  // when the folder answers to nothing else either. Without one its deadline is early.
   template <class Call>
   io::Task<std::invoke_result_t<Call, dir::Root&>> in_root(io::Until until, uint64_t body_bytes, Call call) {
     io::CancelToken ended;
     const io::CancelToken::Scope passed_on(until.token, [&ended] { ended.cancel(); });
     io::Gate gate;
-    if (body_bytes >= kLargeBytes) io::detach(watch(&ended, gate.enter()));
+    if (body_bytes > 0) io::detach(watch(&ended, gate.enter()));
     auto outcome = co_await run_abandonable(
         *pool_, {.deadline_ns = until.deadline_ns, .token = &ended},
         [path = path_, id = id_, call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {

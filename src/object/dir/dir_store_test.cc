@@ -150,9 +150,10 @@ TEST_F(DirStoreTest, NoticesAShareThatHangsWhateverTheDeadline) {
   ASSERT_EQ(::mkfifo(marker.c_str(), 0600), 0);
   io::UniqueFd writer;
   const auto store = open_dir_store({.path = path, .stall_timeout_ns = 500'000'000});
-  const std::string large(1 << 20, 'x');
-  EXPECT_EQ(put(*store, "k", large).error(), Code::kTimedOut);
-  EXPECT_EQ(environment->run(store->get("k", 0, large.size(), {})).error(), Code::kTimedOut);
+  for (const uint64_t bytes : {1u << 20, 4096u, 1u}) {
+    EXPECT_EQ(put(*store, "k", std::string(bytes, 'x')).error(), Code::kTimedOut);
+    EXPECT_EQ(environment->run(store->get("k", 0, bytes, {})).error(), Code::kTimedOut);
+  }
   writer = io::UniqueFd(::open(marker.c_str(), O_WRONLY | O_NONBLOCK));  // lets those go who wait there
   EXPECT_TRUE(static_cast<bool>(writer));
 }
