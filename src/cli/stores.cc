@@ -20,12 +20,13 @@ std::string chosen(const Place& place, const char* option, const std::string& se
 }
 
 Result<std::unique_ptr<ObjectStore>> open_bucket(const Place& place, const S3Settings& settings, io::BlockingPool& pool,
-                                                 const object::s3::Environment& process, BucketOptions bucket) {
+                                                 const object::s3::Environment& process, PlaceOptions bucket) {
   const object::s3::Environment environment = environment_of(place, settings, process);
   object::S3Options options = TRY(bucket_of(place, settings, environment));
   options.http.put_bytes_per_s = bucket.put_bytes_per_s;
   options.http.get_bytes_per_s = bucket.get_bytes_per_s;
   options.http.kept_connections = static_cast<long>(bucket.requests_in_flight);
+  options.http.on_arrival = std::move(bucket.on_arrival);
   options.on_further_request = std::move(bucket.on_further_request);
   return object::open_s3_store(std::move(options), environment, pool);
 }
@@ -80,9 +81,9 @@ object::s3::Environment environment_of(const Place& place, const S3Settings& set
 
 Result<std::unique_ptr<ObjectStore>> open_place(const Place& place, const S3Settings& settings,
                                                 const std::string& marker_id, io::BlockingPool& pool,
-                                                const object::s3::Environment& environment, BucketOptions options) {
+                                                const object::s3::Environment& environment, PlaceOptions options) {
   if (place.kind == Place::Kind::kBucket) return open_bucket(place, settings, pool, environment, std::move(options));
-  return object::open_dir_store({.path = place.where, .id = marker_id});
+  return object::open_dir_store({.path = place.where, .id = marker_id, .on_arrival = std::move(options.on_arrival)});
 }
 
 Result<std::vector<Place>> places_of(const TierSettings& settings, const meta::VolumeSettings& record) {
@@ -111,12 +112,13 @@ Result<std::unique_ptr<Stores>> Stores::open(const TierSettings& tiers, const S3
   std::vector<Place> places = TRY(places_of(tiers, record));
   TRY(bounds_of(tiers, names_of(places)));
   for (Place& place : places) {
-    BucketOptions options{.put_bytes_per_s = tiers.put_bytes_per_s,
-                          .get_bytes_per_s = tiers.get_bytes_per_s,
-                          .requests_in_flight = requests,
-                          .on_further_request = object::further_requests(place.name, parts.registry)};
-    auto store = TRY(open_place(place, s3, to_hex(record.id), parts.pool, parts.environment, std::move(options)));
     auto health = std::make_unique<object::Health>();
+    PlaceOptions options{.put_bytes_per_s = tiers.put_bytes_per_s,
+                         .get_bytes_per_s = tiers.get_bytes_per_s,
+                         .requests_in_flight = requests,
+                         .on_further_request = object::further_requests(place.name, parts.registry),
+                         .on_arrival = [health = health.get()](uint64_t bytes) { health->note_arrival(bytes); }};
+    auto store = TRY(open_place(place, s3, to_hex(record.id), parts.pool, parts.environment, std::move(options)));
     store = object::watched(object::measured(std::move(store), place.name, parts.registry), *health);
     if (place.kind == Place::Kind::kBucket) store = guarded_bucket(std::move(store), record.id);
     store = object::limited(std::move(store), {.put_bytes_per_s = tiers.put_bytes_per_s,

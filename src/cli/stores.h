@@ -26,11 +26,12 @@ object::s3::Environment environment_of(const Place& place, const S3Settings& set
 Result<object::S3Options> bucket_of(const Place& place, const S3Settings& settings,
                                     const object::s3::Environment& environment);
 
-// What only a bucket keeps to.
-struct BucketOptions {
+// All but the last, only a bucket keeps to.
+struct PlaceOptions {
   uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;          // of one request's body; 0: no limit
   size_t requests_in_flight = 64;                             // so many connections stay open
   std::function<void(object::Kind)> on_further_request = {};  // S3Options
+  std::function<void(uint64_t bytes)> on_arrival = {};        // of what is got, part by part, on any thread
 };
 
 // The bare store of one place: no retries, and no limit but the rates. `marker_id`: of the folder's marker; empty: any.
@@ -38,7 +39,7 @@ struct BucketOptions {
 Result<std::unique_ptr<object::ObjectStore>> open_place(const Place& place, const S3Settings& settings,
                                                         const std::string& marker_id, io::BlockingPool& pool,
                                                         const object::s3::Environment& environment,
-                                                        BucketOptions options = {});
+                                                        PlaceOptions options = {});
 
 // The places of a volume's tiers in their order: those of firn.toml, or where it names none, the record's. kInvalid:
 // firn.toml has other names, or another order, than the volume was made with.

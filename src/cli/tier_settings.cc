@@ -92,7 +92,8 @@ void append_common(TierSettings& s, config::Schema& schema) {
        {"tiers.busy_put_rate", Size{&s.busy_put_bytes_per_s, 0, kTiB},
         "Bytes a second to which uploads are held while programs write fast, or an eighth of what they write, if that "
         "is more; 0: they are never held back."},
-       {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024}, "Requests under way to each tier."},
+       {"tiers.requests", Integer{&s.requests_in_flight, 1, 1024},
+        "Requests under way to each tier; an eighth, at least one, is for small ones alone (1: one beside it)."},
        {"tiers.blobs_in_flight", Integer{&s.blobs_in_flight, 1, 64},
         "Objects that are sent at once. Each takes up to 64 MiB of memory."},
        {"tiers.chunks_in_flight", Integer{&s.chunks_in_flight, 1, 256},

@@ -1,6 +1,8 @@
 // A line that is slow by itself: what is on its way arrives, and nothing goes twice.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/sim/sim_reactor.h"
 #include "io/sync.h"
 #include "io/test_environment.h"
@@ -37,23 +39,32 @@ class SlowLine final : public ForwardingStore {
   }
 
   int attempts = 0;
-  int breaks = 0;  // so many transfers break off at their end
+  int breaks = 0;         // so many transfers break off at their end
+  size_t most_large = 0;  // that were under way at once
 
  private:
   // By turns, a piece each.
   Task<Result<void>> carry(uint64_t bytes, io::Until until) {
     constexpr uint64_t kPieceBytes = 64 << 10;
     ++attempts;
+    const bool is_large = bytes > 4 * kPieceBytes;
+    large_ += is_large;
+    most_large = std::max(most_large, large_);
     for (uint64_t done = 0; done < bytes; done += kPieceBytes) {
       const io::Mutex::Guard turn = co_await line_.lock();
-      if (io::Reactor::current()->clock().monotonic_ns() >= until.deadline_ns) co_return fail(Code::kTimedOut);
+      if (io::Reactor::current()->clock().monotonic_ns() >= until.deadline_ns) {
+        large_ -= is_large;
+        co_return fail(Code::kTimedOut);
+      }
       co_await io::sleep_for(static_cast<int64_t>(kPieceBytes * uint64_t{kSecondNs} / bytes_per_s_));
     }
+    large_ -= is_large;
     if (breaks-- > 0) co_return fail(Code::kUnavailable);
     co_return Result<void>();
   }
 
   const uint64_t bytes_per_s_;
+  size_t large_ = 0;  // under way
   io::Mutex line_;
 };
 
@@ -97,6 +108,112 @@ Task<void> breaks_late(World* world) {
 TEST(Retrying, WhatMovedIsNoReasonToGiveUp) {
   World world;
   world.run(breaks_late(&world));
+}
+
+// Blobs that take longer than anybody waits have all the turns that they may have; what asks for the lease, and the
+// log, still get one.
+struct Crowd {
+  size_t requests_in_flight, most_large;
+};
+Task<void> behind_blobs(World* world, Crowd crowd) {
+  SlowLine line(world->mem, 256 << 10);
+  const auto store = retrying(limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(line)),
+                                      {.requests_in_flight = crowd.requests_in_flight}),
+                              {}, world->random);
+  io::Gate gate;
+  for (size_t i = 0; i <= crowd.requests_in_flight; ++i)
+    io::detach(put_blob(store.get(), "blob" + std::to_string(i), gate.enter()));
+  for (int i = 0; i < 5; ++i) {
+    co_await io::sleep_for(kSecondNs);
+    const auto found = co_await store->head("fence", io::within(15 * kSecondNs));
+    EXPECT_EQ(found.error(), Code::kNotFound) << found.error().to_string();
+    const auto got = co_await store->get("fence", 0, 100, io::within(15 * kSecondNs));
+    EXPECT_EQ(got.error(), Code::kNotFound) << got.error().to_string();
+    const auto put = co_await store->put("log", Content("changes"), {}, io::within(15 * kSecondNs));
+    EXPECT_TRUE(put) << put.error().to_string();
+  }
+  co_await gate.close();
+  EXPECT_EQ(line.most_large, crowd.most_large);
+}
+TEST(Limited, KeepsTurnsForWhatIsSmall) {
+  for (const Crowd crowd : {Crowd{1, 1}, Crowd{2, 1}, Crowd{4, 3}, Crowd{16, 14}}) {
+    SCOPED_TRACE(crowd.requests_in_flight);
+    World world;
+    world.run(behind_blobs(&world, crowd));
+  }
+}
+
+Task<void> head_and_count(ObjectStore* store, size_t* answered, io::Gate::Entry) {
+  EXPECT_EQ((co_await store->head("fence", {})).error(), Code::kNotFound);
+  ++*answered;
+}
+// What is small has all of the turns, and no more, when there is nothing else.
+Task<void> small_alone(World* world) {
+  class OneSecond final : public ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
+      co_await io::sleep_for(kSecondNs);
+      co_return co_await ForwardingStore::head(std::move(key), until);
+    }
+  } second(world->mem);
+  for (const size_t count : {1u, 2u, 16u}) {
+    const auto store =
+        limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(second)), {.requests_in_flight = count});
+    io::Gate gate;
+    size_t answered = 0;
+    for (size_t i = 0; i < 3 * count; ++i) io::detach(head_and_count(store.get(), &answered, gate.enter()));
+    co_await io::sleep_for(kSecondNs * 3 / 2);
+    EXPECT_EQ(answered, count);
+    co_await gate.close();
+  }
+}
+TEST(Limited, WhatIsSmallMayHaveAllTurns) {
+  World world;
+  world.run(small_alone(&world));
+}
+
+// As retrying() asks: with what the body takes in the deadline.
+Task<void> get_behind_others(ObjectStore* store, io::Gate::Entry) {
+  const int64_t begun_ns = io::Reactor::current()->clock().monotonic_ns();
+  const auto got = co_await store->get("k", 0, 4 * kMebibyte, io::within(1000 * kSecondNs));
+  EXPECT_EQ(got.error(), Code::kTimedOut);
+  EXPECT_LE(io::Reactor::current()->clock().monotonic_ns() - begun_ns, 60 * kSecondNs);
+}
+Task<void> behind_what_hangs(World* world) {
+  class Hung final : public ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    Task<Result<Fetched>> get(std::string, uint64_t, uint64_t, io::Until until) override {
+      co_await io::sleep_for(kStallNs, until.token);
+      co_return fail(Code::kTimedOut);
+    }
+  } hung(world->mem);
+  const auto store =
+      limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(hung)), {.requests_in_flight = 2});
+  io::Gate gate;
+  for (int i = 0; i < 20; ++i) io::detach(get_behind_others(store.get(), gate.enter()));
+  co_await gate.close();
+}
+TEST(Limited, WaitsForATurnNoLongerThanForAnAnswer) {
+  World world;
+  world.run(behind_what_hangs(&world));
+}
+
+// Nine minutes each, one after the other: none ends while the others wait, but it moves.
+Task<void> behind_what_moves(World* world) {
+  SlowLine line(world->mem, 128 << 10);
+  const auto store =
+      retrying(limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(line)), {.requests_in_flight = 1}),
+               {}, world->random);
+  io::Gate gate;
+  for (int i = 0; i < 4; ++i) io::detach(put_blob(store.get(), "blob" + std::to_string(i), gate.enter()));
+  co_await gate.close();
+  EXPECT_EQ(line.attempts, 4);
+}
+TEST(Limited, WaitsForWhatMovesThoughItDoesNotEnd) {
+  World world;
+  world.run(behind_what_moves(&world));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,13 +37,13 @@ std::unique_ptr<ObjectStore> retrying(std::unique_ptr<ObjectStore> inner, RetryO
 struct LimitOptions {
   uint64_t put_bytes_per_s = 0;  // 0: no limit
   uint64_t get_bytes_per_s = 0;
-  size_t requests_in_flight = 64;
+  size_t requests_in_flight = 64;  // some of them for requests that carry little (Turns)
 };
 
 // Requests wait for their turn: those with large bodies for one another, small ones only for small ones. Their deadline
-// is put off by the wait (which ends by it when no request before them is answered any more), and by twice what their
-// bytes take at that rate. A store that can send at a rate does so by its own options (HttpOptions); from any other a
-// body comes, or goes, in one burst, and the next one waits the longer.
+// is put off by the wait (which ends by it, or after 30 s, when no request before them moves any more), and by twice
+// what their bytes take at that rate. A store that can send at a rate does so by its own options (HttpOptions); from
+// any other a body comes, or goes, in one burst, and the next one waits the longer.
 std::unique_ptr<ObjectStore> limited(std::unique_ptr<ObjectStore> inner, LimitOptions options);
 
 // Counts requests, failures, bytes and latency under firn_object_*{store=`name`, kind=...}. Each request is a line of
@@ -73,7 +74,13 @@ class Health {
   void note(const Status& outcome, Timestamp now);
   Report report() const;
 
+  // So much of what was asked for has come, of whatever request.
+  void note_arrival(uint64_t bytes) { arrived_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // Of all requests so far: as it grows, the store is there. Of a store that does not tell, 0.
+  uint64_t arrived_bytes() const { return arrived_bytes_.load(std::memory_order_relaxed); }
+
  private:
+  std::atomic<uint64_t> arrived_bytes_ = 0;
   mutable std::mutex report_mutex_;  // guards report_
   Report report_;
 };

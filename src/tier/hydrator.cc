@@ -61,6 +61,10 @@ bool Hydrator::is_small_file(const Wanted& wanted) const {
   return chunk.index.value == 0 && chunk.bytes < options_.chunk_bytes && chunk.frame_bytes <= kSmallFrameBytes;
 }
 
+uint64_t Hydrator::stored_bytes(const Wanted& wanted) {
+  return wanted.map ? wanted.map->place_of(wanted.map->covering(wanted.range)).bytes : wanted.chunk.frame_bytes;
+}
+
 io::Task<Result<ChunkPart>> Hydrator::open(std::string_view frame, const Wanted& wanted) {
   const auto decode = [&]() -> Result<ChunkPart> {
     return ChunkPart{.bytes = TRY(open_recorded(frame, wanted.inode, wanted.chunk, options_.key))};
@@ -168,7 +172,8 @@ io::Task<Result<ChunkPart>> Hydrator::fetch_nearest(const Wanted& wanted, uint32
   std::array<ChunkPart, kMaxTiers> found;
   std::vector<TierOrder::Failure> failures;
   const std::optional<size_t> from = co_await order_.first_answer(
-      tiers, [&](size_t i, io::CancelToken* stop) { return fetch_into(found[i], i, wanted, stop); }, failures, token);
+      tiers, stored_bytes(wanted),
+      [&](size_t i, io::CancelToken* stop) { return fetch_into(found[i], i, wanted, stop); }, failures, token);
   if (!from && token != nullptr && token->cancelled()) co_return fail(Code::kInterrupted, "the read was cancelled");
   if (!from && failures.empty() && tiers != 0) co_return fail(Code::kInterrupted, "the stores are being closed");
   Status failure(Code::kCorrupt, "no tier has the chunk");

@@ -101,6 +101,8 @@ class Hydrator {
   size_t permits_for(uint64_t bytes) const;
   // Whether it is a whole file, and short: such lie next to one another.
   bool is_small_file(const Wanted& wanted) const;
+  // That are asked of a tier for it.
+  static uint64_t stored_bytes(const Wanted& wanted);
   io::Task<Result<ChunkPart>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
                                              std::vector<Damage>& damages, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_nearest(const Wanted& wanted, uint32_t tiers, std::vector<Damage>& damages,

@@ -25,10 +25,11 @@ bool says_away(const object::Health* health) {
 
 // One call's requests, all of it on one reactor.
 struct TierOrder::Asked {
-  Asked(const Turn& turn, int64_t now_ns) : tier(turn.tier), wait_ns(turn.wait_ns), asked_ns(now_ns) {}
+  Asked(const Turn& turn, int64_t now_ns) : tier(turn.tier), wait_ns(turn.wait_ns), heard_ns(now_ns) {}
   const size_t tier;
   const int64_t wait_ns;
-  const int64_t asked_ns;
+  int64_t heard_ns;            // when it was asked, or when it was seen that bytes had come
+  uint64_t arrived_bytes = 0;  // from the tier, then
   io::CancelToken stop;
   std::optional<Result<void>> result;
 };
@@ -58,17 +59,16 @@ io::Task<void> TierOrder::run(Race& race, Asked& one, Ask& ask, io::CancelToken*
   if (race.one_ended != nullptr) race.one_ended->cancel();
 }
 
-io::Task<std::optional<size_t>> TierOrder::first_answer(uint32_t tiers, Ask ask, std::vector<Failure>& failures,
-                                                        io::CancelToken* token) {
-  const std::vector<Turn> order = order_of(tiers);
+io::Task<std::optional<size_t>> TierOrder::first_answer(uint32_t tiers, uint64_t bytes, Ask ask,
+                                                        std::vector<Failure>& failures, io::CancelToken* token) {
+  const std::vector<Turn> order = order_of(tiers, bytes);
   Race race;
   for (size_t next = 0; !race.winner;) {
     const bool is_last = next == order.size() || (token != nullptr && token->cancelled());
     if (race.running == 0 && is_last) break;
     if (race.running > 0) {
       Asked& newest = race.asked.back();
-      const int64_t heard_ns = std::max(newest.asked_ns, seen_[newest.tier].answered_ns.load());
-      const int64_t left_ns = newest.result ? 0 : heard_ns + newest.wait_ns - clock_ns();
+      const int64_t left_ns = newest.result ? 0 : heard_ns(newest) + newest.wait_ns - clock_ns();
       if (is_last || left_ns > 0) {
         co_await race.wait(is_last ? io::kForeverNs : left_ns);
         continue;
@@ -76,6 +76,7 @@ io::Task<std::optional<size_t>> TierOrder::first_answer(uint32_t tiers, Ask ask,
       if (!newest.result) seen_[newest.tier].failed_ns = clock_ns();
     }
     Asked& one = race.asked.emplace_back(order[next], clock_ns());
+    (void)heard_ns(one);  // what came before does not count
     ++next;
     ++race.running;
     io::detach(run(race, one, ask, token));
@@ -88,16 +89,29 @@ io::Task<std::optional<size_t>> TierOrder::first_answer(uint32_t tiers, Ask ask,
   co_return race.winner;
 }
 
-std::vector<TierOrder::Turn> TierOrder::order_of(uint32_t tiers) {
+// Bytes that come are the tier's, whoever asked for them: where many share a slow line, each waits for long.
+int64_t TierOrder::heard_ns(Asked& one) const {
+  const object::Health* health = tiers_[one.tier].health;
+  const uint64_t arrived_bytes = health == nullptr ? 0 : health->arrived_bytes();
+  if (arrived_bytes != one.arrived_bytes) {
+    one.arrived_bytes = arrived_bytes;
+    one.heard_ns = clock_ns();
+  }
+  return std::max(one.heard_ns, seen_[one.tier].answered_ns.load());
+}
+
+std::vector<TierOrder::Turn> TierOrder::order_of(uint32_t tiers, uint64_t bytes) {
+  const double slow_s = static_cast<double>(bytes) / static_cast<double>(options_.slow_bytes_per_s);
+  const int64_t hedge_ns = options_.hedge_ns + static_cast<int64_t>(slow_s * 1e9);
   std::vector<Turn> order, last;
   for (size_t i = 0; i < tiers_.size(); ++i) {
     if ((tiers >> i & 1) == 0) continue;
     if (!is_failing(i))
-      order.push_back({i, options_.hedge_ns});
+      order.push_back({i, hedge_ns});
     else if (takes_trial(i))
       order.push_back({i, options_.trial_ns});
     else
-      last.push_back({i, options_.hedge_ns});
+      last.push_back({i, hedge_ns});
   }
   order.insert(order.end(), last.begin(), last.end());
   return order;

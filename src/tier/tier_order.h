@@ -14,9 +14,10 @@
 namespace firn::tier {
 
 struct TierOrderOptions {
-  // A tier from which nothing at all has come for so long while it was asked is waited for no longer: the next one is
-  // asked as well.
+  // A tier from which nothing at all has come for so long while it was asked, and for what the bytes take at that rate,
+  // is waited for no longer: the next one is asked as well. What has come is looked at each time so long has passed.
   int64_t hedge_ns = 2'000'000'000;
+  uint64_t slow_bytes_per_s = 1 << 20;
   // One that failed, or was not waited for, is asked last for so long; then one request is for finding out whether it
   // answers again, and the next tier is asked after trial_ns.
   int64_t leave_alone_ns = 10'000'000'000;
@@ -34,9 +35,9 @@ class TierOrder {
   };
   // kInterrupted once its token is cancelled, and soon.
   using Ask = std::function<io::Task<Result<void>>(size_t tier, io::CancelToken* token)>;
-  // Asks those of `tiers` (bits), nearest first, until one has succeeded: which. The others have ended then, too.
-  // Nullopt: none did. `failures` gets those that failed by themselves, in order. `token` may be null.
-  io::Task<std::optional<size_t>> first_answer(uint32_t tiers, Ask ask, std::vector<Failure>& failures,
+  // Asks those of `tiers` (bits) for `bytes`, nearest first, until one has succeeded: which. The others have ended
+  // then, too. Nullopt: none did. `failures` gets those that failed by themselves, in order. `token` may be null.
+  io::Task<std::optional<size_t>> first_answer(uint32_t tiers, uint64_t bytes, Ask ask, std::vector<Failure>& failures,
                                                io::CancelToken* token);
 
  private:
@@ -53,7 +54,8 @@ class TierOrder {
   struct Asked;
   struct Race;
 
-  std::vector<Turn> order_of(uint32_t tiers);
+  std::vector<Turn> order_of(uint32_t tiers, uint64_t bytes);
+  int64_t heard_ns(Asked& one) const;
   bool is_failing(size_t tier) const;
   bool takes_trial(size_t tier);
   void note(size_t tier, Code outcome);

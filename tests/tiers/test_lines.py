@@ -5,20 +5,27 @@ import subprocess
 import time
 import unittest
 
+from bucket_volume import BucketTest
 from firn_cli import DEADLINE_S, FIRN
 from slow_line import SlowLine
 from tiered import TieredTest
 
 MEBIBYTE = 1 << 20
+LEASE_S = 5  # tiers.lease
 SLOW_BYTES_PER_S = 110_000  # about a Mbit/s
 
 
-class SlowLines(TieredTest):
+class SlowLineTest(TieredTest):
     def setUp(self):
         super().setUp()
         self.line = SlowLine(self.server.port)
         self.addCleanup(self.line.stop)
         self.environment = {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.line.port}"}
+
+
+class SlowLines(SlowLineTest):
+    def got_bytes(self):
+        return {store["name"]: store["got_bytes"] for store in self.status()["tiers"]["stores"]}
 
     def test_a_chunk_of_forty_seconds_arrives_in_one_piece_either_way(self):
         self.succeed("init", self.volume, "--tier", f"s3={self.url}")
@@ -42,6 +49,65 @@ class SlowLines(TieredTest):
             self.assertGreater(carried, 4 * MEBIBYTE, name)
             self.assertLess(carried, 5 * MEBIBYTE, f"{name}: something went twice")
         self.assertEqual(self.status()["tiers"]["pending_files"], 0)
+        self.settle()
+
+
+    def test_a_near_tier_that_is_slow_is_read_from_alone(self):
+        """The near one is the bucket here, and a folder stands for one that costs money."""
+        self.succeed("init", self.volume, "--tier", f"near={self.url}", "--tier", f"far={self.nas}")
+        self.mount()
+        for i in range(4):
+            self.write(f"cold{i}", 4 * MEBIBYTE)
+        self.flush()
+        self.succeed("tier", "evict", self.volume)
+        before = self.got_bytes()
+        self.line.set_rate(8 * SLOW_BYTES_PER_S)  # together they take twenty seconds
+        try:
+            reads = [subprocess.Popen(["cat", self.mount_point / f"cold{i}"], stdout=subprocess.DEVNULL) for i in range(4)]
+            for read in reads:
+                self.addCleanup(read.wait)
+                self.addCleanup(read.kill)
+            for read in reads:
+                self.assertEqual(read.wait(timeout=2 * DEADLINE_S), 0)
+        finally:
+            self.line.set_rate(None)
+        got = {name: count - before[name] for name, count in self.got_bytes().items()}
+        self.assertGreaterEqual(got["near"], 16 * MEBIBYTE)
+        self.assertLess(got["far"], MEBIBYTE, "the next tier was asked for content, too")
+        self.settle()
+
+
+class SlowBucket(SlowLineTest, BucketTest):
+    def test_what_is_small_does_not_wait_for_the_only_request_that_there_may_be(self):
+        self.make()
+        self.write("small", 1_000)
+        self.umount()
+        settings = self.volume / "firn.toml"
+        settings.write_text(settings.read_text().replace("#requests = 64", "requests = 1"))
+        self.assertIn("\nrequests = 1\n", settings.read_text())
+        self.mount()
+        self.expected["large"] = self.random.randbytes(16 * MEBIBYTE)
+        (self.mount_point / "large").write_bytes(self.expected["large"])
+        sent = self.line.up.carried
+        self.line.set_rate(SLOW_BYTES_PER_S)  # it takes two minutes and a half
+        try:
+            flush = subprocess.Popen([FIRN, "tier", "flush", self.volume], env=self.environment,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(flush.wait)
+            self.addCleanup(flush.kill)
+            self.wait_until(lambda: self.line.up.carried > sent + MEBIBYTE, "the upload does not begin")
+            for _ in range(2):  # each is an object of the log
+                thread, outcome = self.fsync_elsewhere("small")
+                thread.join(DEADLINE_S)
+                self.assertFalse(thread.is_alive(), "fsync waits for the upload")
+                self.assertIsNone(outcome["error"])
+                self.expected["small"] += b"more"
+            time.sleep(2 * LEASE_S)
+            self.assertEqual(self.run_program("stat", self.mount_point / "small").returncode, 0)  # asks for the lease
+            self.assertIsNone(flush.poll(), "the upload is what all this went past")
+        finally:
+            self.line.set_rate(None)
+        self.assertNotIn("requests wait", (self.volume / "firn.log").read_text())
         self.settle()
 
 

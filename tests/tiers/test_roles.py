@@ -143,21 +143,26 @@ class Roles(ProxiedTest):
         self.assert_works()
         self.settle()
 
-    def sign_in(self, token, until):
-        """As `aws sso login` does."""
+    def sign_in(self, token, until, **more):
+        """As `aws sso login` does. The file."""
         cache = self.folder / "home/.aws/sso/cache"
         cache.mkdir(parents=True, exist_ok=True)
         file = cache / (hashlib.sha1(b"my-sso").hexdigest() + ".json")
         file.write_text(json.dumps({"startUrl": "https://start", "region": "eu-west-3", "accessToken": token,
-                                    "expiresAt": until}))
+                                    "expiresAt": until, **more}))
         self.secrets.append(token)
+        return file
 
-    def test_a_role_for_who_has_signed_in(self):
-        role = ("123456789012", "storage")
-        self.environment.update(HOME=str(self.folder / "home"), AWS_ENDPOINT_URL_SSO=self.service.url)
+    def write_sign_on(self, role):
+        self.environment.update(HOME=str(self.folder / "home"), AWS_ENDPOINT_URL_SSO=self.service.url,
+                                AWS_ENDPOINT_URL_SSO_OIDC=self.service.url)
         self.write_config("[profile role]", "sso_session = my-sso", f"sso_account_id = {role[0]}",
                           f"sso_role_name = {role[1]}", "[sso-session my-sso]", "sso_region = eu-west-3",
                           "sso_start_url = https://start")
+
+    def test_a_role_for_who_has_signed_in(self):
+        role = ("123456789012", "storage")
+        self.write_sign_on(role)
         self.refuse_init("aws sso login --profile role", "No such file")
         self.sign_in("the-first-sign-in", "2001-01-01T00:00:00Z")
         self.refuse_init("aws sso login --profile role", "has expired")
@@ -175,6 +180,27 @@ class Roles(ProxiedTest):
         self.assert_no_secrets()
         self.sign_in("the-second-sign-in", "2999-01-01T00:00:00Z")
         self.wait_until_drained()
+        self.settle()
+
+    def test_a_sign_in_is_renewed(self):
+        role = ("123456789012", "storage")
+        self.write_sign_on(role)
+        self.give_token("first-session-token", role)
+        client = {"clientId": "the-client", "clientSecret": "the-secret-of-the-client",
+                  "registrationExpiresAt": "2999-01-01T00:00:00Z"}
+        file = self.sign_in("the-first-sign-in", "2001-01-01T00:00:00Z", refreshToken="the-first-refresh", **client)
+        self.secrets += ["the-secret-of-the-client", "the-first-refresh", "the-next-refresh", "the-renewed-sign-in"]
+        self.service.signed_in = {"the-renewed-sign-in": role}
+        self.refuse_init("aws sso login --profile role", "400: invalid_grant", ".removed.")
+        self.service.renewals = {("the-client", "the-secret-of-the-client", "the-first-refresh"):
+                                 ("the-renewed-sign-in", "the-next-refresh")}
+        self.make()
+        self.assert_works()
+        kept = json.loads(file.read_text())
+        self.assertEqual((kept["accessToken"], kept["refreshToken"]), ("the-renewed-sign-in", "the-next-refresh"))
+        self.assertEqual(kept["startUrl"], "https://start")
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.assert_no_secrets()
         self.settle()
 
     def test_profiles_that_are_wrong(self):

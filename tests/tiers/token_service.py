@@ -25,6 +25,7 @@ class TokenService:
         self.roles = {}      # ARN: the access key, secret and session token that it has
         self.identity = None  # the token of whom another one vouches for
         self.signed_in = {}  # token of a sign-in: account and role, as keys of `roles`
+        self.renewals = {}   # client's id and secret, refresh token: the token and the refresh token that follow
         self.refusal = None  # for everybody
         self.asked = []      # the parameters of each request that was granted
         handler = type("Handler", (_Handler,), {"service": self})
@@ -109,9 +110,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, "application/json",
                       json.dumps({"roleCredentials": {**keys, "expiration": int((time.time() + LASTS_S) * 1000)}}))
 
+    def renew(self, asked):
+        known = (asked["clientId"], asked["clientSecret"], asked["refreshToken"])
+        if asked["grantType"] != "refresh_token" or known not in self.service.renewals:
+            self.send(400, "application/json", json.dumps({"error": "invalid_grant", "error_description": str(asked)}))
+            return
+        token, refresh = self.service.renewals.pop(known)
+        self.send(200, "application/json", json.dumps({"accessToken": token, "refreshToken": refresh,
+                                                       "tokenType": "Bearer", "expiresIn": LASTS_S}))
+
     def do_POST(self):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers["content-length"]))
+        if self.path == "/token":
+            self.renew(json.loads(body))
+            return
         asked = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
         actions = {"AssumeRole": self.service.assume_role,
                    "AssumeRoleWithWebIdentity": self.service.assume_role_with_web_identity}

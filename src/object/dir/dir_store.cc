@@ -10,14 +10,13 @@ namespace firn::object {
 
 namespace {
 
-constexpr uint64_t kLargeBytes = 256 << 10;
-
 class DirStore final : public ObjectStore {
  public:
   explicit DirStore(DirStoreOptions options)
       : path_(std::move(options.path)),
         id_(std::move(options.id)),
         stall_timeout_ns_(options.stall_timeout_ns),
+        on_arrival_(std::move(options.on_arrival)),
         pool_(io::make_thread_pool(options.threads)) {}
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
@@ -33,7 +32,9 @@ class DirStore final : public ObjectStore {
 
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
     CO_TRY(check_key(key));
-    co_return co_await in_root(until, bytes, [=](dir::Root& root) { return root.get(key, offset, bytes); });
+    co_return co_await in_root(until, bytes, [=, on_arrival = on_arrival_](dir::Root& root) {
+      return root.get(key, offset, bytes, on_arrival);
+    });
   }
 
   io::Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
@@ -53,14 +54,14 @@ class DirStore final : public ObjectStore {
   io::Task<void> close() override { co_return; }
 
  private:
-  // `call`: Root& -> Result<T>; owns all that it touches. With a large body it may take long on a slow line: then it is
-  // hung when the folder answers to nothing else either.
+  // `call`: Root& -> Result<T>; owns all that it touches. With a body it may take long on a slow line: then it is hung
+  // when the folder answers to nothing else either. Without one its deadline is early.
   template <class Call>
   io::Task<std::invoke_result_t<Call, dir::Root&>> in_root(io::Until until, uint64_t body_bytes, Call call) {
     io::CancelToken ended;
     const io::CancelToken::Scope passed_on(until.token, [&ended] { ended.cancel(); });
     io::Gate gate;
-    if (body_bytes >= kLargeBytes) io::detach(watch(&ended, gate.enter()));
+    if (body_bytes > 0) io::detach(watch(&ended, gate.enter()));
     auto outcome = co_await run_abandonable(
         *pool_, {.deadline_ns = until.deadline_ns, .token = &ended},
         [path = path_, id = id_, call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {
@@ -92,6 +93,7 @@ class DirStore final : public ObjectStore {
   const std::string path_;
   const std::string id_;
   const int64_t stall_timeout_ns_;
+  const std::function<void(uint64_t)> on_arrival_;
   std::atomic<int64_t> answered_ns_ = 0;  // to a watcher, when (monotonic)
   std::atomic<bool> swept_ = false;
   std::unique_ptr<io::BlockingPool> pool_;

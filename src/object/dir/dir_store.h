@@ -1,6 +1,7 @@
 // An object store in a folder: a NAS share, a second disk. See README.md for what keeps a crash from harming it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,7 +13,9 @@ struct DirStoreOptions {
   std::string path;                     // absolute
   std::string id;                       // of the marker that must be there; empty: any
   unsigned threads = 8;                 // calls in flight; a share that hangs keeps them for as long as it does
-  int64_t stall_timeout_ns = kStallNs;  // with a large body under way it must answer to a small question in that time
+  int64_t stall_timeout_ns = kStallNs;  // with a body under way it must answer to a small question in that time
+  // Told, on threads of the store's own, of each part of an object as it is read: so many bytes. May be empty.
+  std::function<void(uint64_t bytes)> on_arrival = {};
 };
 
 // Makes the folder (its parent must be there) and its marker; blocks. kExists: it is in use for something else.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -99,6 +100,23 @@ TEST_F(DirStoreTest, SweepsWhatDeadWritersLeft) {
   EXPECT_TRUE(fs::exists(path + "/.tmp/new"));
 }
 
+TEST_F(DirStoreTest, TellsWhatComesPartByPart) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  std::atomic<uint64_t> parts = 0, arrived = 0;
+  const auto on_arrival = [&](uint64_t bytes) {
+    ++parts;
+    arrived += bytes;
+  };
+  const auto store = open_dir_store({.path = path, .on_arrival = on_arrival});
+  std::string content;
+  for (uint64_t i = 0; i < 300'000; ++i) content += std::to_string(i);
+  ASSERT_TRUE(put(*store, "k", content));
+  const uint64_t offset = 1001, bytes = (1 << 20) + 7;
+  EXPECT_EQ(environment->run(store->get("k", offset, bytes, {}))->bytes, content.substr(offset, bytes));
+  EXPECT_EQ(arrived, bytes);
+  EXPECT_GE(parts, 5u);
+}
+
 TEST_F(DirStoreTest, AFolderIsNoObject) {
   ASSERT_TRUE(create_dir_store(path, "id1").ok());
   const auto store = open_dir_store({.path = path});
@@ -132,9 +150,10 @@ TEST_F(DirStoreTest, NoticesAShareThatHangsWhateverTheDeadline) {
   ASSERT_EQ(::mkfifo(marker.c_str(), 0600), 0);
   io::UniqueFd writer;
   const auto store = open_dir_store({.path = path, .stall_timeout_ns = 500'000'000});
-  const std::string large(1 << 20, 'x');
-  EXPECT_EQ(put(*store, "k", large).error(), Code::kTimedOut);
-  EXPECT_EQ(environment->run(store->get("k", 0, large.size(), {})).error(), Code::kTimedOut);
+  for (const uint64_t bytes : {1u << 20, 4096u, 1u}) {
+    EXPECT_EQ(put(*store, "k", std::string(bytes, 'x')).error(), Code::kTimedOut);
+    EXPECT_EQ(environment->run(store->get("k", 0, bytes, {})).error(), Code::kTimedOut);
+  }
   writer = io::UniqueFd(::open(marker.c_str(), O_WRONLY | O_NONBLOCK));  // lets those go who wait there
   EXPECT_TRUE(static_cast<bool>(writer));
 }

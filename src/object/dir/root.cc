@@ -20,6 +20,7 @@ namespace {
 
 constexpr const char* kTemporary = ".tmp";
 constexpr time_t kDaySeconds = 24 * 60 * 60;
+constexpr uint64_t kPartBytes = 256 << 10;  // read at a time
 
 Status failure(int error, const std::string& what) {
   Status status = Status::from_errno(error, what);
@@ -184,7 +185,8 @@ Status Root::put(const std::string& key, const Content& content, bool if_absent)
   return sync_folder(fd_.get(), parent_of(key));
 }
 
-Result<Fetched> Root::get(const std::string& key, uint64_t offset, uint64_t bytes) {
+Result<Fetched> Root::get(const std::string& key, uint64_t offset, uint64_t bytes,
+                          const std::function<void(uint64_t bytes)>& on_arrival) {
   const io::UniqueFd file(::openat(fd_.get(), key.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(failure(errno, "the object " + key));
   struct stat stat{};
@@ -192,15 +194,20 @@ Result<Fetched> Root::get(const std::string& key, uint64_t offset, uint64_t byte
   Fetched fetched{.object_bytes = static_cast<uint64_t>(stat.st_size)};
   if (offset >= fetched.object_bytes) return fetched;
   const size_t wanted = std::min(bytes, fetched.object_bytes - offset);
+  // The system is asked for it as a whole, and tells part by part that it comes.
+  if (wanted > kPartBytes)
+    (void)::posix_fadvise(file.get(), static_cast<off_t>(offset), static_cast<off_t>(wanted), POSIX_FADV_WILLNEED);
   size_t have = 0;
   int error = 0;
   fetched.bytes.resize_and_overwrite(wanted, [&](char* buffer, size_t) {
     while (have < wanted) {
-      const ssize_t got = ::pread(file.get(), buffer + have, wanted - have, static_cast<off_t>(offset + have));
+      const size_t part = std::min(wanted - have, kPartBytes);
+      const ssize_t got = ::pread(file.get(), buffer + have, part, static_cast<off_t>(offset + have));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) error = errno;
       if (got <= 0) break;
       have += static_cast<size_t>(got);
+      if (on_arrival) on_arrival(static_cast<uint64_t>(got));
     }
     return have;
   });

@@ -1,6 +1,7 @@
 // The folder of a dir store, seen through its marker: all calls block, and act on the folder that was opened.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "io/unique_fd.h"
@@ -23,7 +24,9 @@ class Root {
   static Status destroy(const std::string& path, const std::string& id);
 
   Status put(const std::string& key, const Content& content, bool if_absent);
-  Result<Fetched> get(const std::string& key, uint64_t offset, uint64_t bytes);
+  // `on_arrival`, unless it is empty, is told of each part as it comes.
+  Result<Fetched> get(const std::string& key, uint64_t offset, uint64_t bytes,
+                      const std::function<void(uint64_t bytes)>& on_arrival);
   Result<ObjectInfo> head(const std::string& key);
   Status remove(const std::string& key);
   // Removes what writers that died a day ago or earlier left half written.

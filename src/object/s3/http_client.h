@@ -1,6 +1,7 @@
 // An HTTP client on libcurl: one thread drives all transfers, callers are coroutines.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ struct HttpOptions {
   // That are kept open. There may be more at once, as many as there are requests: libcurl lets a request that waits for
   // a connection wait for ever, whatever its deadline, so none waits there. Whoever calls bounds them (limited()).
   long kept_connections = 64;
+  // Told of each part of an answer's body as it comes: so many bytes. On the client's thread, and must not block. May
+  // be empty.
+  std::function<void(uint64_t bytes)> on_arrival = {};
 };
 
 struct HttpRequest {

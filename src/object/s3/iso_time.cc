@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <string_view>
 
 namespace firn::object::s3 {
@@ -36,6 +37,14 @@ std::optional<int64_t> parse_iso_time(const std::string& text) {
   const std::chrono::sys_seconds time = std::chrono::sys_days(date) + std::chrono::hours(hour) +
                                         std::chrono::minutes(minute) + std::chrono::seconds(second);
   return time.time_since_epoch().count() - *offset;
+}
+
+std::string iso_time(int64_t time_s) {
+  const auto time = static_cast<time_t>(time_s);
+  tm parts{};
+  ::gmtime_r(&time, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 }  // namespace firn::object::s3

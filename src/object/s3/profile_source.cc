@@ -130,7 +130,7 @@ class Search {
 
   io::Task<Result<Credentials>> of_sign_in(Profile profile, io::Until until) {
     SsoRole role = CO_TRY(sso_role(profile, files_, environment_));
-    co_return co_await ask_sso(http_, std::move(role), environment_, until);
+    co_return co_await ask_sso(http_, pool_, std::move(role), environment_, until);
   }
 
   // Who asks for the profile's role.

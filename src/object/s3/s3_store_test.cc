@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -189,6 +190,16 @@ TEST_F(S3StoreTest, NoticesAStall) {
     EXPECT_EQ(got.error(), Code::kTimedOut);
     EXPECT_NE(got.error().message().find("nothing was sent or received"), std::string::npos) << got.error().message();
   }
+}
+
+TEST_F(S3StoreTest, TellsWhatComesThoughItDoesNotEnd) {
+  ScriptedServer server({{.bytes = "HTTP/1.1 206 OK\r\nContent-Length: 100\r\n\r\nsome", .hang = true}});
+  S3Options options = s3_options("s3://bucket/p", keys(server.url())).value();
+  std::atomic<uint64_t> arrived = 0;
+  options.http.on_arrival = [&](uint64_t bytes) { arrived += bytes; };
+  const auto store = open_s3_store(options, keys(server.url()), environment->pool());
+  EXPECT_EQ(environment->run(get(store.get(), kSecondNs)).error(), Code::kTimedOut);
+  EXPECT_EQ(arrived, 4u);
 }
 
 io::Task<void> cancel_soon(io::CancelToken* token) {

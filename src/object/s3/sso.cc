@@ -2,18 +2,16 @@
 
 #include <openssl/evp.h>
 
-#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
 #include "base/hex.h"
-#include "base/time.h"
 #include "object/s3/endpoint.h"
 #include "object/s3/form.h"
-#include "object/s3/iso_time.h"
+#include "object/s3/json_text.h"
 #include "object/s3/shown_line.h"
-#include "object/s3/small_file.h"
+#include "object/s3/sso_token.h"
 
 namespace firn::object::s3 {
 
@@ -31,23 +29,11 @@ std::string sha1_hex(const std::string& text) {
   return to_hex({reinterpret_cast<const char*>(digest.data()), bytes});
 }
 
-// A member of an object; "" where it is no text.
-std::string text_of(const nlohmann::json& json, const char* key) {
-  return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
-}
-
-std::string sign_in(const SsoRole& role) { return "run: aws sso login --profile " + role.profile; }
-
-// As a header it must be one word.
-bool is_word(const std::string& text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
 Status refused(const HttpResponse& answer, const SsoRole& role, const std::string& what, const std::string& token) {
   const auto json = nlohmann::json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   std::string why = "HTTP status " + std::to_string(answer.status);
-  if (const std::string line = shown_line(text_of(json, "message"), {token}); !line.empty()) why += ": " + line;
-  if (answer.status == 401) why += "; the sign-in has ended: " + sign_in(role);
+  if (const std::string line = shown_line(json_text(json, "message"), {token}); !line.empty()) why += ": " + line;
+  if (answer.status == 401) why += "; the sign-in has ended: run: aws sso login --profile " + role.profile;
   const bool passing = answer.status >= 500 || answer.status == 429;
   return Status(passing ? Code::kUnavailable : Code::kAccessDenied, what + ": " + why);
 }
@@ -85,25 +71,12 @@ Result<SsoRole> sso_role(const Profile& profile, const SharedFiles& files, const
   return role;
 }
 
-Result<std::string> parse_sso_token(const std::string& text, int64_t now_s) {
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  std::string token = text_of(json, "accessToken");
-  if (!is_word(token)) return fail(Code::kAccessDenied, "has no accessToken");
-  std::string expires = text_of(json, "expiresAt");
-  if (expires.ends_with("UTC")) expires.replace(expires.size() - 3, 3, "Z");  // as older tools write it
-  const std::optional<int64_t> expires_s = parse_iso_time(expires);
-  if (!expires_s) return fail(Code::kAccessDenied, "has no time as expiresAt");
-  if (*expires_s <= now_s)
-    return fail(Code::kAccessDenied, "the sign-in has expired, at " + shown_line(text_of(json, "expiresAt")));
-  return token;
-}
-
 Result<Credentials> parse_sso_answer(const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   const auto role = json.is_object() ? json.value("roleCredentials", nlohmann::json()) : nlohmann::json();
-  Credentials found{.access_key_id = text_of(role, "accessKeyId"),
-                    .secret_access_key = text_of(role, "secretAccessKey"),
-                    .session_token = text_of(role, "sessionToken")};
+  Credentials found{.access_key_id = json_text(role, "accessKeyId"),
+                    .secret_access_key = json_text(role, "secretAccessKey"),
+                    .session_token = json_text(role, "sessionToken")};
   if (found.access_key_id.empty() || found.secret_access_key.empty())
     return fail(Code::kUnavailable, "the answer has no accessKeyId and secretAccessKey");
   if (!role.contains("expiration") || !role["expiration"].is_number_integer())
@@ -112,14 +85,11 @@ Result<Credentials> parse_sso_answer(const std::string& text) {
   return found;
 }
 
-io::Task<Result<Credentials>> ask_sso(HttpClient& http, SsoRole role, Environment environment, io::Until until) {
+io::Task<Result<Credentials>> ask_sso(HttpClient& http, io::BlockingPool& pool, SsoRole role, Environment environment,
+                                      io::Until until) {
   const std::string what = "single sign-on of the profile " + role.profile;
-  const Result<std::string> file = read_small_file(role.token_file);
-  if (!file) co_return fail(Code::kAccessDenied, what + ": " + file.error().message() + "; " + sign_in(role));
-  const Result<std::string> token = parse_sso_token(*file, system_clock().now().seconds);
-  if (!token)
-    co_return fail(Code::kAccessDenied, what + ": " + role.token_file + ": " + token.error().message() +
-                                            "; firn does not renew it: " + sign_in(role));
+  const Result<std::string> token = co_await sso_access_token(http, pool, role, environment, until);
+  if (!token) co_return fail(token.error().code(), what + ": " + token.error().message());
   std::string url = CO_TRY(configured_endpoint("sso", environment));
   if (url.empty()) url = amazon_endpoint("portal.sso", role.region);
   const std::string query = form_encoded({{"role_name", role.role_name}, {"account_id", role.account_id}});

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "io/blocking_pool.h"
 #include "object/s3/credentials.h"
 #include "object/s3/http_client.h"
 #include "object/s3/profile.h"
@@ -22,16 +23,14 @@ struct SsoRole {
 // contradict one another.
 Result<SsoRole> sso_role(const Profile& profile, const SharedFiles& files, const Environment& environment);
 
-// What is in such a file. kAccessDenied: no token, or one that has expired by `now_s`; the message says how to sign in,
-// and has nothing of the token.
-Result<std::string> parse_sso_token(const std::string& text, int64_t now_s);
-
 // What the portal answers with status 200. kUnavailable: something else than credentials; the message does not repeat
 // it.
 Result<Credentials> parse_sso_answer(const std::string& text);
 
-// Reads the token, a small local file, and asks the portal: AWS_ENDPOINT_URL_SSO and others (endpoint.h), or Amazon's.
-// The token is not renewed. kAccessDenied: it has expired, or the role is refused. `http` must outlive the task.
-io::Task<Result<Credentials>> ask_sso(HttpClient& http, SsoRole role, Environment environment, io::Until until);
+// Asks the portal, with the token of who has signed in (sso_token.h): AWS_ENDPOINT_URL_SSO and others (endpoint.h), or
+// Amazon's. kAccessDenied: there is no such token, or it has expired and is not renewed, or the role is refused. `http`
+// and `pool` must outlive the task.
+io::Task<Result<Credentials>> ask_sso(HttpClient& http, io::BlockingPool& pool, SsoRole role, Environment environment,
+                                      io::Until until);
 
 }  // namespace firn::object::s3

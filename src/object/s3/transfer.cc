@@ -168,6 +168,7 @@ size_t Transfer::on_body(char* data, size_t size, size_t count, void* self) {
   }
   transfer.passed_ += size * count;
   transfer.response_.body.append(data, size * count);
+  if (transfer.options_.on_arrival) transfer.options_.on_arrival(size * count);
   return size * count;
 }
 
