@@ -149,10 +149,15 @@ io::Task<void> MetadataShipper::run_heartbeat(io::Gate::Entry) {
 
 // Fails only when there is to be no other attempt.
 io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string payload) {
-  const LogWriter::Prepared object = co_await log_.prepare(kind, std::move(payload));
+  LogWriter::Prepared object = co_await log_.prepare(kind, payload);
   const int64_t begun = monotonic_ns();
   for (int failures = 1;; ++failures) {
-    const Result<void> done = co_await log_.put(object, &token_);
+    Result<void> done = co_await log_.put(object, &token_);
+    // At once: whoever puts strays goes on, and a new place is no sign that the bucket fails.
+    while (!done && done.error() == Code::kStale && !ended()) {
+      object = co_await log_.prepare(kind, payload);
+      done = co_await log_.put(object, &token_);
+    }
     note(done);
     if (done) break;
     if (ended()) co_return done;

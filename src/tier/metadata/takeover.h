@@ -5,6 +5,8 @@
 //
 //  1. A writer puts a log object only right after one whose epoch is not above its own, and only where there is none.
 //     So epochs ascend along the log, and what a writer put before the fence is before it for everybody.
+//     (Where the store has forgotten the log's last objects, the fence comes before the former writer's next place, and
+//     what it puts there until it learns of its successor is a stray: log_end.h.)
 //  2. A fenced writer's next place in the log is, for ever, the fence of whoever came next: fences outlive the log
 //     around them (RetentionOptions::fence_ns). However long it slept, its next PUT fails. No clock is part of that.
 //     (Only an opener, which has no place yet, could find names free again that had been taken and removed. It looks
