@@ -156,8 +156,9 @@ io::Task<Result<tier::MetadataReport>> Shipping::scrub(uint64_t bytes_per_s,
     if (damage.table.number != 0) tables.push_back(damage.table);
     root_is_gone |= damage.object == tier::root_key(report.root) && damage.what == Code::kNotFound;
   }
-  const Result<uint64_t> root = co_await running->replace(std::move(tables), root_is_gone);
-  if (!root) log::error("metadata in the bucket is damaged and cannot be sent again: {}", root.error().to_string());
+  const Result<uint64_t> root = co_await running->replace(std::move(tables), root_is_gone, token);
+  if (!root && !(token != nullptr && token->cancelled()))
+    log::error("metadata in the bucket is damaged and cannot be sent again: {}", root.error().to_string());
   bool mended = false;
   if (root) {
     check.root_hint = *root;

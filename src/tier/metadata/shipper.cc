@@ -284,7 +284,7 @@ io::Task<Result<void>> MetadataShipper::release(int64_t within_ns) {
   io::detach(give_up_after(within_ns, gate_.enter()));
   // The next opening would replay all of it.
   if (since_root_objects_ > options_.root_log_objects / 4 || since_root_bytes_ > options_.root_log_bytes / 4) {
-    const Result<uint64_t> root = co_await publish_here();
+    const Result<uint64_t> root = co_await publish_here(&token_);
     if (!root && !ended()) log::warning("metadata: no root at the end: {}", root.error().to_string());
   }
   releasing_ = true;

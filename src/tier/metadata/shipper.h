@@ -102,8 +102,9 @@ class MetadataShipper {
   // Makes a root of what the engine holds now, so that restoring need not replay a long log. Returns its number.
   io::Task<Result<uint64_t>> publish_root();
   // Of what a check has found: the tables that are damaged are sent again, with a new root, which needs nothing of the
-  // log before it. `root`: the newest one was gone, too. Returns the new root's number.
-  io::Task<Result<uint64_t>> replace(std::vector<TableRef> damaged, bool root);
+  // log before it. `root`: the newest one was gone, too. Returns the new root's number. Fails at once when `token` (may
+  // be null) is cancelled, also while another root is on its way.
+  io::Task<Result<uint64_t>> replace(std::vector<TableRef> damaged, bool root, io::CancelToken* token);
   // Removes what no root that is kept needs, as is done after every root. Returns how many objects.
   io::Task<Result<uint64_t>> collect();
 
@@ -146,8 +147,11 @@ class MetadataShipper {
   io::Task<Result<void>> put_until_done(LogKind kind, std::string payload);
   io::Task<void> run_roots(io::Gate::Entry entry);
   bool root_is_due() const;
-  io::Task<Result<uint64_t>> publish_here();
-  io::Task<Result<uint64_t>> replace_here(std::vector<TableRef> damaged, bool root);
+  // `token`: cancelled with token_, or before.
+  io::Task<Result<uint64_t>> publish_here(io::CancelToken* token);
+  struct Replacing;
+  io::Task<void> run_replace(std::shared_ptr<Replacing> replacing, io::Gate::Entry entry);
+  io::Task<Result<uint64_t>> replace_here(Replacing& what);
   io::Task<Result<uint64_t>> collect_here();
   io::Task<Result<void>> wait_logged(kv::Version version, uint64_t breaks);
   io::Task<void> pause(int failures);
