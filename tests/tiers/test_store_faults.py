@@ -314,6 +314,30 @@ class StoreFaults(ProxiedTest):
         self.wait_until_drained()
         self.settle()
 
+    def test_a_flush_that_waits_for_a_root_ends_and_names_the_cause(self):
+        self.make()
+        self.write("small", 100)
+        self.flush()
+        self.umount()
+        taken_over = []
+
+        def choose(method, path):  # the root that says who the writer is gets through
+            if method != "PUT" or "/root/" not in path:
+                return None
+            taken_over.append(path)
+            return "forgotten" if path != taken_over[0] else None
+
+        self.proxy.inject(choose)
+        self.mount()
+        self.write("small", 200)
+        begun = time.monotonic()
+        self.refuse("tier", "flush", self.volume, words=["metadata, tier s3", "does not have it"])
+        self.assertLess(time.monotonic() - begun, 60)
+        self.assertIn("does not have it", "\n".join(self.status()["reasons"]))
+        self.proxy.heal()
+        self.wait_until_drained()
+        self.settle()
+
     def test_init_and_restore_name_the_cause(self):
         init = ("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
         good = self.environment

@@ -87,6 +87,32 @@ TEST(LocalVolume, AfterALongOutageARootMakesGoodWhatWasDropped) {
   EXPECT_EQ(followed(), local.state());
 }
 
+// The log goes on, and says that commits are missing from it: only a root makes good for them.
+TEST(LocalVolume, WhoeverWaitsForARootThatCannotBePutIsTold) {
+  BucketWorld world(24);
+  Local local(world);
+  local.put("a", "1");
+  ASSERT_TRUE(local.start({.ack_timeout_ns = 10 * kSecond}).ok());
+  local.way->faulty->set_faults(
+      {.forgotten = 1, .may_forget = [](std::string_view key) { return key.starts_with("root/"); }});
+  for (int i = 0; i < 3; ++i) {
+    local.put("a", std::to_string(i));
+    const int64_t begun = world.now();
+    const Result<void> shipped = local.ship();
+    EXPECT_LE(world.now() - begun, 25 * kSecond);
+    ASSERT_FALSE(shipped);
+    EXPECT_EQ(shipped.error(), Code::kIo);
+    EXPECT_NE(shipped.error().message().find("does not have it"), std::string::npos) << shipped.error().message();
+    EXPECT_EQ(local.shipper->status().last_failure, Code::kIo);
+    world.wait(30 * kSecond);
+  }
+  local.way->faulty->set_faults({});
+  world.wait(20 * kSecond);
+  EXPECT_TRUE(local.ship());
+  EXPECT_TRUE(local.shipper->status().last_failure.ok());
+  EXPECT_EQ(restored_state(world), local.state());
+}
+
 TEST(LocalVolume, ACopyThatWasRestoredElsewhereIsNotOverwritten) {
   BucketWorld world(23);
   Local here(world), there(world);

@@ -267,7 +267,7 @@ ShipStatus MetadataShipper::status() const {
           .fenced = !log_.fenced().ok(),
           .lease_valid = lease_valid(),
           .readers = pins_.live(),
-          .last_failure = last_failure_};
+          .last_failure = last_failure_.ok() ? root_failure_ : last_failure_};
 }
 
 // ---- the end

@@ -48,8 +48,8 @@ struct ShipOptions {
   // For how long after a request that found this the writer lease() holds. To be that of TakeOverOptions, or shorter.
   int64_t lease_ns = 5'000'000'000;
   int64_t heartbeat_ns = 60'000'000'000;
-  // After a failure: waits that double. Those who wait for commits are told once it has failed for ack_timeout_ns; the
-  // commits stay queued.
+  // After a failure: waits that double. Those who wait for commits are told once it has failed for ack_timeout_ns, the
+  // log or the root that they wait for, and at every failure from then on; the commits stay queued.
   int64_t first_retry_ns = 200'000'000;
   int64_t longest_retry_ns = 10'000'000'000;
   int64_t ack_timeout_ns = 300'000'000'000;
@@ -78,7 +78,7 @@ struct ShipStatus {
   bool fenced = false;
   bool lease_valid = false;
   uint64_t readers = 0;  // elsewhere, as of the last look at their pins
-  Status last_failure;   // of the newest request of its kind that failed; ok after one that succeeded
+  Status last_failure;   // of the log, or else of roots; ok once each has succeeded again
 };
 
 // start() binds it to the current reactor, on which its tasks run. Calls may come from any reactor.
@@ -161,6 +161,7 @@ class MetadataShipper {
   void wake_waiters(Status failure);
   void end(Status why);
   void note(Result<void> done);
+  void note_root(const Result<uint64_t>& done);
   bool ended() const { return token_.cancelled() || !log_.fenced().ok(); }
 
   const Bucket bucket_;
@@ -195,7 +196,7 @@ class MetadataShipper {
   uint64_t root_number_ = 0;
   int64_t root_seconds_ = 0;
   bool root_awaited_ = false;
-  Status last_failure_, ended_;
+  Status last_failure_, root_failure_, ended_;
   std::shared_ptr<Progress> progress_ = std::make_shared<Progress>();
 };
 

@@ -11,18 +11,31 @@ bool MetadataShipper::root_is_due() const {
 }
 
 io::Task<void> MetadataShipper::run_roots(io::Gate::Entry) {
+  int64_t failing_since_ns = 0;
   for (int failures = 0; !ended();) {
     if (!root_is_due()) {
       co_await root_alarm_.sleep(io::kForeverNs);
       continue;
     }
+    const int64_t begun = home_->clock().monotonic_ns();
     const Result<uint64_t> done = co_await publish_here(&token_);
-    if (!done) note(fail(done.error()));
+    note_root(done);
+    if (!done && failures == 0) failing_since_ns = begun;
     failures = done ? 0 : failures + 1;
+    // That the log has to break off first is no failure of the bucket's.
+    const bool tells = !done && waits_for_root_ && done.error() != Code::kBusy;
+    if (tells && home_->clock().monotonic_ns() - failing_since_ns >= options_.ack_timeout_ns)
+      wake_waiters(done.error());
     if (!done && !ended()) co_await pause(failures);
     // That garbage stays for a while matters to nobody.
     if (done && !ended()) (void)co_await collect_here();
   }
+}
+
+void MetadataShipper::note_root(const Result<uint64_t>& done) {
+  if (!done && !ended()) log::debug("metadata: no root: {}", done.error().to_string());
+  std::lock_guard lock(state_mutex_);
+  root_failure_ = done ? Status() : done.error();
 }
 
 // A root says: these tables, then the log from first_log on. That gives the state at the log's end, if
