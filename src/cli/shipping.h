@@ -64,7 +64,7 @@ class Shipping {
     bool attached = false;
     Status failure;  // why it is not attached
     tier::ShipStatus status;
-    uint64_t damaged_objects = 0;   // that scrubs have found in the bucket's metadata since the start,
+    uint64_t damaged_objects = 0;   // that were found in the bucket's metadata since the start,
     uint64_t repaired_objects = 0;  // of those
   };
   Report report() const;

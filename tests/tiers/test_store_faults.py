@@ -155,6 +155,27 @@ class StoreFaults(ProxiedTest):
         self.go_on_restored()
         self.settle()
 
+    def test_a_newest_root_that_is_damaged_at_the_start_is_made_good(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.umount()
+        path = self.metadata("root")[-1]
+        flip(path)
+        self.refuse("restore", self.url, self.folder / "refused", words=[path.name, "checksum"])
+        self.mount()
+        self.write("after", 100)
+        self.flush()
+        metadata = self.status()["tiers"]["metadata"]
+        self.assertEqual((metadata["attached"], metadata["damaged_objects"]), (True, 1))
+        self.assertRegex("\n".join(self.status()["reasons"]), "1 objects of the metadata .* damaged or gone")
+        self.assertIn(path.name, (self.volume / "firn.log").read_text())
+        self.succeed("scrub", self.volume)
+        self.assertEqual(self.status()["health"], "ok")
+        self.umount()
+        self.go_on_restored()
+        self.settle()
+
     def test_fsck_notices_a_damaged_table(self):
         self.make()
         self.write_tree()

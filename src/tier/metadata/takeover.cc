@@ -69,10 +69,23 @@ class TakeOver {
     return {};
   }
 
+  // The newest root, or the one before it.
+  io::Task<Result<FoundRoot>> read_former(uint64_t newest) {
+    Result<FoundRoot> found = co_await read_root(bucket_, newest, token_);
+    held_.damaged_root = found ? Status() : found.error();
+    if (found || found.error() != Code::kCorrupt || !options_.passes_damaged_root || newest == 1) co_return found;
+    // Another writer's could be one of another database.
+    const Result<std::optional<Envelope>> damaged = co_await read_envelope(bucket_, root_key(newest), token_);
+    if (!damaged || !*damaged) co_return found;
+    Result<FoundRoot> before = co_await read_root(bucket_, newest - 1, token_);
+    if (!before || before->envelope.writer != (*damaged)->writer) co_return found;
+    co_return before;
+  }
+
   // False: somebody else was faster.
   io::Task<Result<bool>> put_root(uint64_t newest) {
     former_ = {};
-    if (newest != 0) former_ = CO_TRY(co_await read_root(bucket_, newest, token_));
+    if (newest != 0) former_ = CO_TRY(co_await read_former(newest));
     const FoundRoot& former = former_;
     CO_TRY(check(former));
     held_.epoch = former.envelope.epoch + 1;
@@ -87,6 +100,7 @@ class TakeOver {
       if (next.root.sweeps.size() > kMaxSweeps) next.root.sweeps.erase(next.root.sweeps.begin());
     }
     next.root.tables_made = 0;
+    if (newest != former.number) next.root.signposts.push_back(newest);
     const std::string payload = encode_root(next.root);
     next.envelope = header(ObjectType::kRoot, LogKind::kNone, next.number, payload.size());
     const std::string name = root_key(next.number);
