@@ -83,13 +83,19 @@ void Shipping::note(Status failure) {
 
 io::Task<Result<void>> Shipping::try_attach() {
   tier::Writership held = CO_TRY(co_await tier::take_over(
-      options_.bucket, {.volume = options_.volume_id, .database = options_.database, .from_others = false},
+      options_.bucket,
+      {.volume = options_.volume_id, .database = options_.database, .from_others = false, .passes_damaged_root = true},
       &stopping_));
+  const Status damaged_root = held.damaged_root;
   auto shipper = make_shipper(std::move(held), kTellNs);
   shipper->start(*engine_->shipping(), tier::StartFrom::kDatabase);
+  if (!damaged_root.ok())
+    log::error("the newest root of the metadata in the bucket is damaged; a new one is sent, with everything: {}",
+               damaged_root.to_string());
   std::lock_guard lock(mutex_);
   shipper_ = std::move(shipper);
   failure_ = Status();
+  if (!damaged_root.ok()) ++damaged_objects_;  // until a scrub finds nothing
   co_return Result<void>();
 }
 
@@ -99,7 +105,9 @@ io::Task<void> Shipping::attach(io::Gate::Entry) {
     if (!attached && !stopping_.cancelled()) note(attached.error());
     tried_.set();
     if (attached || stopping_.cancelled()) co_return;
-    if (attached.error() == Code::kNotPermitted || attached.error() == Code::kCorrupt) co_return;
+    if (attached.error() == Code::kNotPermitted) co_return;
+    // Where it is not the line, somebody may mend it.
+    if (attached.error() == Code::kCorrupt) wait_ns = kLongestRetryNs;
     if (!co_await io::sleep_for(wait_ns, &stopping_)) co_return;
   }
 }
@@ -156,8 +164,9 @@ io::Task<Result<tier::MetadataReport>> Shipping::scrub(uint64_t bytes_per_s,
     if (damage.table.number != 0) tables.push_back(damage.table);
     root_is_gone |= damage.object == tier::root_key(report.root) && damage.what == Code::kNotFound;
   }
-  const Result<uint64_t> root = co_await running->replace(std::move(tables), root_is_gone);
-  if (!root) log::error("metadata in the bucket is damaged and cannot be sent again: {}", root.error().to_string());
+  const Result<uint64_t> root = co_await running->replace(std::move(tables), root_is_gone, token);
+  if (!root && !(token != nullptr && token->cancelled()))
+    log::error("metadata in the bucket is damaged and cannot be sent again: {}", root.error().to_string());
   bool mended = false;
   if (root) {
     check.root_hint = *root;

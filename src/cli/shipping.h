@@ -54,7 +54,7 @@ class Shipping {
   // fetch something.
   io::Task<Result<Timestamp>> removable_until(bool ship_first);
   // Reads the metadata in the bucket, at a rate (0: as fast as it goes). What is damaged there, or gone, is sent again
-  // from here. Fails when the bucket does not answer.
+  // from here. Fails when the bucket does not answer. Once `token` is cancelled it returns soon, with what it found.
   io::Task<Result<tier::MetadataReport>> scrub(uint64_t bytes_per_s, std::function<void(uint64_t bytes)> progress,
                                                io::CancelToken* token);
   // Not ok: another daemon has taken the volume over in the bucket. Nothing may be put there or removed any more.
@@ -64,7 +64,7 @@ class Shipping {
     bool attached = false;
     Status failure;  // why it is not attached
     tier::ShipStatus status;
-    uint64_t damaged_objects = 0;   // that scrubs have found in the bucket's metadata since the start,
+    uint64_t damaged_objects = 0;   // that were found in the bucket's metadata since the start,
     uint64_t repaired_objects = 0;  // of those
   };
   Report report() const;

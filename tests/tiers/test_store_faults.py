@@ -155,6 +155,27 @@ class StoreFaults(ProxiedTest):
         self.go_on_restored()
         self.settle()
 
+    def test_a_newest_root_that_is_damaged_at_the_start_is_made_good(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        self.umount()
+        path = self.metadata("root")[-1]
+        flip(path)
+        self.refuse("restore", self.url, self.folder / "refused", words=[path.name, "checksum"])
+        self.mount()
+        self.write("after", 100)
+        self.flush()
+        metadata = self.status()["tiers"]["metadata"]
+        self.assertEqual((metadata["attached"], metadata["damaged_objects"]), (True, 1))
+        self.assertRegex("\n".join(self.status()["reasons"]), "1 objects of the metadata .* damaged or gone")
+        self.assertIn(path.name, (self.volume / "firn.log").read_text())
+        self.succeed("scrub", self.volume)
+        self.assertEqual(self.status()["health"], "ok")
+        self.umount()
+        self.go_on_restored()
+        self.settle()
+
     def test_fsck_notices_a_damaged_table(self):
         self.make()
         self.write_tree()
@@ -310,6 +331,30 @@ class StoreFaults(ProxiedTest):
         self.now_and_then(("expired",), 1)
         self.write("small", 100)
         self.refuse("tier", "flush", self.volume, words=["metadata, tier s3", "ExpiredToken"])
+        self.proxy.heal()
+        self.wait_until_drained()
+        self.settle()
+
+    def test_a_flush_that_waits_for_a_root_ends_and_names_the_cause(self):
+        self.make()
+        self.write("small", 100)
+        self.flush()
+        self.umount()
+        taken_over = []
+
+        def choose(method, path):  # the root that says who the writer is gets through
+            if method != "PUT" or "/root/" not in path:
+                return None
+            taken_over.append(path)
+            return "forgotten" if path != taken_over[0] else None
+
+        self.proxy.inject(choose)
+        self.mount()
+        self.write("small", 200)
+        begun = time.monotonic()
+        self.refuse("tier", "flush", self.volume, words=["metadata, tier s3", "does not have it"])
+        self.assertLess(time.monotonic() - begun, 60)
+        self.assertIn("does not have it", "\n".join(self.status()["reasons"]))
         self.proxy.heal()
         self.wait_until_drained()
         self.settle()

@@ -144,21 +144,4 @@ bool is_signpost(uint64_t number, uint64_t newest) {
   return (newest >> shift) << shift == number;
 }
 
-io::Task<Result<uint64_t>> log_end(Bucket bucket, uint64_t first, io::CancelToken* token) {
-  // Invariant: everything before `low` is there; `high` is not.
-  uint64_t low = first, high = first;
-  for (uint64_t step = 1; CO_TRY(co_await object_exists(bucket, log_key(high), token)); step *= 2) {
-    low = high + 1;
-    high = low + step;
-  }
-  while (low < high) {
-    const uint64_t middle = low + (high - low) / 2;
-    if (CO_TRY(co_await object_exists(bucket, log_key(middle), token)))
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  co_return low;
-}
-
 }  // namespace firn::tier

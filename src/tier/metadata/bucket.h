@@ -63,7 +63,4 @@ io::Task<Result<uint64_t>> newest_root(Bucket bucket, uint64_t at_least, io::Can
 // Whether a root's number is one that newest_root() asks for while `newest` is the newest.
 bool is_signpost(uint64_t number, uint64_t newest);
 
-// The first number from `first` on that no log object has. Those before it, from `first` on, must all be there.
-io::Task<Result<uint64_t>> log_end(Bucket bucket, uint64_t first, io::CancelToken* token);
-
 }  // namespace firn::tier

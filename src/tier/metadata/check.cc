@@ -1,6 +1,9 @@
 #include "tier/metadata/check.h"
 
+#include <algorithm>
+
 #include "tier/blob_check.h"
+#include "tier/metadata/log_end.h"
 #include "tier/metadata/table_fetch.h"
 
 namespace firn::tier {
@@ -9,7 +12,6 @@ namespace {
 
 constexpr int kMaxRoots = 4;          // that come while one is being read
 constexpr uint64_t kMaxLogs = 65536;  // a writer may go on faster than it is read
-constexpr uint64_t kPlacesAfter = 8;  // that are asked for behind the log's end
 
 class Check {
  public:
@@ -41,7 +43,7 @@ class Check {
       if (!read) CO_TRY(note(table_key(table.epoch, table.number), read.error(), table));
       ++report_.tables;
     }
-    co_return co_await check_log(found->root.first_log);
+    co_return co_await check_log({.place = found->root.first_log, .epoch = found->root.log_epoch});
   }
 
   io::Task<Result<void>> read_table(const TableRef& table) {
@@ -49,26 +51,28 @@ class Check {
         bucket_, table, options_.request_bytes, [this](std::string plain) { return spend(plain.size()); }, token_);
   }
 
-  io::Task<Result<void>> check_log(uint64_t first) {
-    for (uint64_t place = first; place - first < kMaxLogs; ++place) {
-      Result<OpenedObject> read = co_await read_log(bucket_, place, token_);
+  // `end`: at the root's first_log.
+  io::Task<Result<void>> check_log(LogEnd end) {
+    for (uint64_t left = kMaxLogs; left > 0; --left) {
+      Result<OpenedObject> read = co_await read_log(bucket_, end.place, token_);
       if (!read && read.error() == Code::kNotFound) {
-        if (!CO_TRY(co_await any_after(place))) break;
-        read = co_await read_log(bucket_, place, token_);  // it may have been put in between
+        if (!CO_TRY(co_await any_after(end))) break;
+        read = co_await read_log(bucket_, end.place, token_);  // it may have been put in between
       }
-      if (!read) CO_TRY(note(log_key(place), read.error()));
+      if (!read) CO_TRY(note(log_key(end.place), read.error()));
+      if (!read) ++end.place;
       if (!read) continue;
       ++report_.logs;
       CO_TRY(co_await spend(read->plain.size()));
-      if (read->envelope.kind == LogKind::kBreak) break;
+      if (read->envelope.kind == LogKind::kBreak && !end.is_stray(read->envelope)) break;
+      end.pass(read->envelope);
     }
     co_return Result<void>();
   }
 
-  io::Task<Result<bool>> any_after(uint64_t place) {
-    for (uint64_t later = place + 1; later <= place + kPlacesAfter; ++later)
-      if (CO_TRY(co_await object_exists(bucket_, log_key(later), token_))) co_return true;
-    co_return false;
+  io::Task<Result<bool>> any_after(LogEnd end) {
+    const LogHeaders behind = CO_TRY(co_await read_log_headers(bucket_, end.place + 1, kPlacesBehind, token_));
+    co_return std::ranges::any_of(behind, [&](const auto& later) { return later && !end.is_stray(*later); });
   }
 
   io::Task<Result<void>> spend(uint64_t bytes) {

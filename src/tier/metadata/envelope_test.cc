@@ -169,6 +169,7 @@ TEST(MetadataRoot, ComesBack) {
   EXPECT_EQ(checksum64(encode_root(full_root())), 9770625981450836272u);
   Root newer = full_root();
   newer.lease_ms = 6000;
+  newer.log_epoch = 3;
   newer.first_pin = 9;
   newer.first_kept_pin = 7;
   EXPECT_EQ(decode_root(encode_root(newer)).value(), newer);

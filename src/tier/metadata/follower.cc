@@ -113,6 +113,7 @@ io::Task<Result<void>> MetadataFollower::read_newest(io::CancelToken* token) {
     Result<Restored> restored = co_await restore_metadata(bucket_, make_target_(), std::move(options), token);
     if (restored) {
       position_ = restored->position;
+      position_.is_old = true;
       engine_->replace(std::move(restored->engine));
       break;
     }
@@ -131,12 +132,25 @@ io::Task<Result<void>> MetadataFollower::poll(io::CancelToken* token) {
         co_await replay_log(bucket_, *engine, position_, options_.logs_in_flight, options_.on_applied, token);
     // The log may have been removed.
     if (!applied && applied.error().code() == Code::kUnavailable) co_return co_await look_for_root(token);
+    if (!applied && applied.error() == Code::kStale) co_return co_await start_over(token);
     if (!applied) co_return fail(applied.error());
     const int64_t now = io::Reactor::current()->clock().monotonic_ns();
     if (*applied > 0) next_check_ns_ = now + options_.root_check_ns;
     if (now < next_check_ns_ && !position_.at_break) co_return Result<void>();
   }
   co_return co_await look_for_root(token);
+}
+
+// All of it is read for that; where it turns out to be damaged, not again for a while.
+io::Task<Result<void>> MetadataFollower::start_over(io::CancelToken* token) {
+  const int64_t now = io::Reactor::current()->clock().monotonic_ns();
+  if (now < next_start_ns_) co_return fail(damage_);
+  const Result<void> done = co_await read_newest(token);
+  if (!done && done.error() == Code::kCorrupt) {
+    next_start_ns_ = now + options_.root_check_ns;
+    damage_ = done.error();
+  }
+  co_return done;
 }
 
 // Nothing stands at our place in the log: either nothing has been put there yet, or it has been removed, or there was a
@@ -146,6 +160,9 @@ io::Task<Result<void>> MetadataFollower::look_for_root(io::CancelToken* token) {
   if (newest != position_.root) {
     const FoundRoot found = CO_TRY(co_await read_root(bucket_, newest, token));
     if (found.root.first_log > position_.next_log) co_return co_await read_newest(token);
+    // Its writer's fence is not behind us: it is still to come, or stands in a place whose object we have applied, and
+    // which the store has forgotten since.
+    if (found.envelope.epoch > position_.epoch && position_.epoch != 0) co_return co_await read_newest(token);
     position_.root = newest;
     position_.root_seconds = found.root.seconds;
   }

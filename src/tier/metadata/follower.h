@@ -45,6 +45,7 @@ class MetadataFollower {
   class Engine;
   io::Task<Result<void>> read_newest(io::CancelToken* token);
   io::Task<Result<void>> look_for_root(io::CancelToken* token);
+  io::Task<Result<void>> start_over(io::CancelToken* token);
 
   const Bucket bucket_;
   const MakeTarget make_target_;
@@ -52,6 +53,8 @@ class MetadataFollower {
   std::unique_ptr<Engine> engine_;
   Position position_;
   int64_t next_check_ns_ = 0;
+  int64_t next_start_ns_ = 0;  // start_over() has failed with `damage_`
+  Status damage_;
 };
 
 }  // namespace firn::tier

@@ -54,6 +54,53 @@ TEST(BucketVolume, ATakeOverThatTheStoreForgetsIsNone) {
   EXPECT_EQ(restored_state(world), (State{{"a", "1"}}));
 }
 
+// A daemon that ends, or a person who gives up, waits for nothing that a slow line holds up: the tables, the root, or
+// another root that is on its way.
+TEST(BucketVolume, ReplacingWhatIsDamagedIsInterrupted) {
+  const auto publish = [](MetadataShipper& shipper, io::Gate::Entry) -> Task<void> {
+    (void)co_await shipper.publish_root();
+  };
+  const auto begin = [&](MetadataShipper& shipper, io::Gate& gate) -> Task<void> {
+    io::detach(publish(shipper, gate.enter()));
+    co_return;
+  };
+  const auto cancel_later = [](io::CancelToken* token, int64_t nanoseconds) -> Task<void> {
+    co_await io::sleep_for(nanoseconds);
+    token->cancel();
+  };
+  const auto replace = [&](MetadataShipper& shipper, std::vector<TableRef> tables, io::CancelToken* token,
+                           int64_t after_ns) -> Task<Result<uint64_t>> {
+    io::detach(cancel_later(token, after_ns));
+    co_return co_await shipper.replace(std::move(tables), false, token);
+  };
+  for (const bool beside_another : {false, true}) {
+    for (int64_t after_ms = 10; after_ms < 9000; after_ms += 400) {
+      SCOPED_TRACE(after_ms);
+      BucketWorld world(44);
+      Session session(world);
+      ASSERT_TRUE(session.open().ok());
+      ASSERT_TRUE(session.put("a", "1").ok());
+      const uint64_t first = world.run(session.shipper->publish_root()).value();
+      const std::vector<TableRef> tables = world.run(read_root(session.way.bucket, first, nullptr)).value().root.tables;
+      ASSERT_FALSE(tables.empty());
+      session.way.faulty->set_faults({.min_latency_ns = 3 * kSecond, .max_latency_ns = 3 * kSecond});
+      io::Gate gate;
+      if (beside_another) world.run(begin(*session.shipper, gate));
+      io::CancelToken token;
+      const int64_t begun = world.now();
+      EXPECT_FALSE(world.run(replace(*session.shipper, tables, &token, after_ms * 1'000'000)));
+      EXPECT_EQ((world.now() - begun) / 1'000'000, after_ms);
+      session.way.faulty->set_faults({});
+      world.run(gate.close());
+      const Result<uint64_t> replaced = world.run(session.shipper->replace(tables, false, nullptr));
+      ASSERT_TRUE(replaced) << replaced.error().to_string();
+      for (const TableRef& table : world.run(read_root(session.way.bucket, *replaced, nullptr)).value().root.tables)
+        EXPECT_EQ(std::ranges::find(tables, table), tables.end());
+      EXPECT_EQ(restored_state(world), (State{{"a", "1"}}));
+    }
+  }
+}
+
 // Readers of the log take no more than kMaxLogBytes at once: what they could not read must not be acknowledged.
 TEST(BucketVolume, TheLargestCommitIsReadAgain) {
   BucketWorld world(41);

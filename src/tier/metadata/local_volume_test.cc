@@ -87,6 +87,32 @@ TEST(LocalVolume, AfterALongOutageARootMakesGoodWhatWasDropped) {
   EXPECT_EQ(followed(), local.state());
 }
 
+// The log goes on, and says that commits are missing from it: only a root makes good for them.
+TEST(LocalVolume, WhoeverWaitsForARootThatCannotBePutIsTold) {
+  BucketWorld world(24);
+  Local local(world);
+  local.put("a", "1");
+  ASSERT_TRUE(local.start({.ack_timeout_ns = 10 * kSecond}).ok());
+  local.way->faulty->set_faults(
+      {.forgotten = 1, .may_forget = [](std::string_view key) { return key.starts_with("root/"); }});
+  for (int i = 0; i < 3; ++i) {
+    local.put("a", std::to_string(i));
+    const int64_t begun = world.now();
+    const Result<void> shipped = local.ship();
+    EXPECT_LE(world.now() - begun, 25 * kSecond);
+    ASSERT_FALSE(shipped);
+    EXPECT_EQ(shipped.error(), Code::kIo);
+    EXPECT_NE(shipped.error().message().find("does not have it"), std::string::npos) << shipped.error().message();
+    EXPECT_EQ(local.shipper->status().last_failure, Code::kIo);
+    world.wait(30 * kSecond);
+  }
+  local.way->faulty->set_faults({});
+  world.wait(20 * kSecond);
+  EXPECT_TRUE(local.ship());
+  EXPECT_TRUE(local.shipper->status().last_failure.ok());
+  EXPECT_EQ(restored_state(world), local.state());
+}
+
 TEST(LocalVolume, ACopyThatWasRestoredElsewhereIsNotOverwritten) {
   BucketWorld world(23);
   Local here(world), there(world);
@@ -105,6 +131,76 @@ TEST(LocalVolume, ACopyThatWasRestoredElsewhereIsNotOverwritten) {
   there.put("c", "3");
   ASSERT_TRUE(there.ship());
   EXPECT_EQ(restored_state(world), there.state());
+}
+
+// One bit of the newest root.
+uint64_t hurt_newest_root(BucketWorld& world, bool its_header) {
+  const Way way(world);
+  const uint64_t newest = world.run(newest_root(way.bucket, 0, nullptr)).value();
+  const std::string name = root_key(newest);
+  std::string content = world.run(object::get_all(*world.mem, name, 1 << 20, {})).value();
+  content[its_header ? 20 : content.size() - 5] ^= 4;
+  world.mem->overwrite(name, content);
+  return newest;
+}
+
+TEST(LocalVolume, ANewestRootThatIsDamagedIsFollowedByAWholeOne) {
+  BucketWorld world(25);
+  Local local(world);
+  const ShipOptions options{.retention = {.keep_roots = 1, .grace_ns = 10 * kSecond}};
+  for (int round = 0; round < 6; ++round) {
+    ASSERT_TRUE(local.start(options, /*from_others=*/false).ok());
+    EXPECT_EQ(local.damaged_root.code(), round == 0 ? Code::kOk : Code::kCorrupt);
+    for (int i = 0; i < 4; ++i) {
+      local.put("k" + std::to_string(i), std::string(300, static_cast<char>('a' + round)));
+      if (round % 2 == 0) ASSERT_TRUE(world.run(local.shipper->publish_root()));
+    }
+    ASSERT_TRUE(local.ship());
+    EXPECT_EQ(restored_state(world), local.state());
+    world.wait(30 * kSecond);
+    ASSERT_TRUE(world.run(local.shipper->publish_root()));
+    ASSERT_TRUE(world.run(local.shipper->collect()));
+    EXPECT_EQ(restored_state(world), local.state());
+    EXPECT_LE(count(world, "sst/"), 12u);  // what the damaged one named as well does not stay for ever
+    local.stop();
+    local.put("unseen", std::to_string(round));
+    hurt_newest_root(world, false);
+  }
+}
+
+TEST(LocalVolume, ANewestRootThatIsDamagedMayBeAnothersAndIsThenNotPassedOver) {
+  const auto serve = [](Local& local) {
+    local.put("a", "1");
+    ASSERT_TRUE(local.start().ok());
+    ASSERT_TRUE(local.ship());
+    local.stop();
+  };
+  {
+    BucketWorld world(26);  // it does not say whose it is
+    Local here(world);
+    serve(here);
+    hurt_newest_root(world, true);
+    EXPECT_EQ(here.start({}, false), Code::kCorrupt);
+  }
+  {
+    BucketWorld world(27);  // its writer's first: nothing says which database that had
+    Local here(world);
+    serve(here);
+    Way way(world);
+    ASSERT_TRUE(world.run(take_over(way.bucket, {.volume = testing::kVolume})));
+    hurt_newest_root(world, false);
+    EXPECT_EQ(here.start({}, false), Code::kCorrupt);
+  }
+  {
+    BucketWorld world(28);  // another copy's
+    Local here(world), there(world);
+    serve(here);
+    serve(there);
+    const uint64_t newest = hurt_newest_root(world, false);
+    EXPECT_EQ(here.start({}, false), Code::kNotPermitted);
+    EXPECT_EQ(world.run(newest_root(here.way->bucket, 0, nullptr)).value(), newest);
+    EXPECT_TRUE(there.start({}, false).ok());
+  }
 }
 
 TEST(Follower, SeesCommitsAndSurvivesCollectedLogs) {

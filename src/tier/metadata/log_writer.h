@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "tier/metadata/bucket.h"
 #include "tier/metadata/takeover.h"
@@ -34,9 +35,10 @@ class LogWriter {
     object::Content content;
     int64_t made_ns = 0;  // by Clock::elapsed_ns()
   };
-  // An object for the place next(). Compresses beside the reactor what is large.
-  io::Task<Prepared> prepare(LogKind kind, std::string payload);
-  // A failure leaves open whether it is there; put the same one again. kNotPermitted: fenced.
+  // An object for the place next(). Compresses beside the reactor what is large. `payload` must outlive the task.
+  io::Task<Prepared> prepare(LogKind kind, std::string_view payload);
+  // A failure leaves open whether it is there; put the same one again. kNotPermitted: fenced. kStale: a former writer's
+  // stray (log_end.h) has its place, and it never will be there; prepare another one.
   io::Task<Result<void>> put(Prepared object, io::CancelToken* token);
   // Asks whether somebody has taken over; renews the lease if not. Two requests at once. kNotPermitted: fenced. May run
   // beside a put.
@@ -51,7 +53,7 @@ class LogWriter {
 
   uint64_t epoch() const { return epoch_; }
   const Bytes16& writer() const { return writer_; }
-  // The first place that is not known to hold an object of this writer.
+  // The first place that is not known to hold an object of this writer, or a stray.
   uint64_t next() const { return next_.load(std::memory_order_acquire); }
   // Not ok once fenced.
   Status fenced() const;
@@ -64,11 +66,15 @@ class LogWriter {
  private:
   using KeyOf = std::string(uint64_t number);
   // Whether somebody else's object is the first at or after `place` that is not this writer's: then it is fenced.
+  // Strays are passed over: in the log, a successor's epoch is not below this writer's.
   io::Task<Result<void>> look_at(KeyOf* key_of, uint64_t place, io::CancelToken* token);
   io::Task<Result<void>> look_for_fence(io::CancelToken* token) { return look_at(log_key, next(), token); }
   io::Task<Result<void>> look_for_root(io::CancelToken* token) {
     return look_at(root_key, newest_root_.load(std::memory_order_acquire) + 1, token);
   }
+  bool is_stray(const Envelope& at) const { return at.type == ObjectType::kLog && at.epoch < epoch_; }
+  // Over the stray in that place and those behind it, to the first place without one. Moves next() with it.
+  io::Task<Result<uint64_t>> pass_strays(uint64_t stray, io::CancelToken* token);
   void renew_lease(int64_t sent_ns);
 
   const Bucket bucket_;

@@ -129,6 +129,7 @@ io::Task<Result<void>> Publisher::put(std::vector<TableRef> tables, std::string 
     Root next = next_root(tables);
     next.manifest = manifest;
     next.first_log = first_log;
+    next.log_epoch = log_.epoch();  // for that is behind this writer's fence
     if (CO_TRY(co_await put_once(std::move(next), token))) co_return Result<void>();
   }
   co_return fail(Code::kInternal, "roots of this writer appear that it never put");

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "tier/metadata/concurrently.h"
+#include "tier/metadata/log_end.h"
 #include "tier/metadata/table_fetch.h"
 
 namespace firn::tier {
@@ -13,6 +15,15 @@ namespace {
 // What is missing may have been removed while we read: then there is a newer root.
 std::unexpected<Status> moved_on(const std::string& name) {
   return fail(Code::kUnavailable, "the object " + name + " is not there (any more)");
+}
+
+// A log object is missing and a later one is there: either it has been removed, which leaves fences behind, and there
+// is a root that does without it; or it is lost.
+io::Task<Status> judge_hole(Bucket bucket, uint64_t number, io::CancelToken* token) {
+  const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
+  const FoundRoot found = CO_TRY(co_await read_root(bucket, newest, token));
+  if (found.root.first_log > number) co_return moved_on(log_key(number)).error();
+  co_return Status(Code::kCorrupt, "the log has a hole: " + log_key(number) + " is missing and a later one is there");
 }
 
 class Restore {
@@ -35,21 +46,38 @@ class Restore {
     Restored restored;
     failpoint("restore.after_tables");
     restored.engine = CO_TRY(co_await target_.finish(root.manifest));
-    restored.position = {
-        .root = newest, .next_log = root.first_log, .epoch = 0, .root_seconds = root.seconds, .at_break = false};
-    CO_TRY(co_await replay_log(
+    restored.position = {.root = newest,
+                         .next_log = root.first_log,
+                         .epoch = root.log_epoch,
+                         .root_seconds = root.seconds,
+                         .at_break = false};
+    const Result<uint64_t> replayed = co_await replay_log(
         bucket_, *restored.engine, restored.position, options_.logs_in_flight,
         [this](std::string_view) {
           ++progress_.logs_done;
           report();
         },
-        token_));
+        token_);
+    if (!replayed && replayed.error() == Code::kStale) co_return fail(Code::kCorrupt, replayed.error().message());
+    CO_TRY(replayed);
+    if (!restored.position.at_break) CO_TRY(co_await look_behind(restored.position));
     failpoint("restore.after_replay");
     CO_TRY(co_await restored.engine->sync(restored.engine->last_version()));
     co_return restored;
   }
 
  private:
+  // Where the log seems to end there may be a hole.
+  io::Task<Result<void>> look_behind(const Position& position) {
+    const LogHeaders there = CO_TRY(co_await read_log_headers(bucket_, position.next_log, 1 + kPlacesBehind, token_));
+    const LogEnd end{.place = position.next_log, .epoch = position.epoch};
+    // What has come since we looked comes after all that had been acknowledged before.
+    if (there.front() || std::ranges::none_of(there, [&](const auto& at) { return at && !end.is_stray(*at); }))
+      co_return Result<void>();
+    if (CO_TRY(co_await object_exists(bucket_, log_key(end.place), token_))) co_return Result<void>();
+    co_return fail(co_await judge_hole(bucket_, end.place, token_));
+  }
+
   io::Task<Result<void>> fetch(const TableRef& table) {
     const Result<void> fetched = co_await fetch_table(
         bucket_, table, options_.request_bytes,
@@ -79,19 +107,18 @@ class Restore {
   RestoreProgress progress_;
 };
 
-// A log object is missing and a later one is there: either it has been removed, which leaves fences behind, and there
-// is a root that does without it; or it is lost.
-io::Task<Status> judge_hole(Bucket bucket, uint64_t number, io::CancelToken* token) {
-  const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
-  const FoundRoot found = CO_TRY(co_await read_root(bucket, newest, token));
-  if (found.root.first_log > number) co_return moved_on(log_key(number)).error();
-  co_return Status(Code::kCorrupt, "the log has a hole: " + log_key(number) + " is missing and a later one is there");
+// The first object of an epoch is its fence. (Nobody's fence has an epoch that its opener did not come to the end of:
+// that is no reason to doubt what comes from one reading, and a small one to start over.)
+bool misses_fence(const Position& position, const Envelope& next) {
+  if (position.epoch == 0 || next.epoch == position.epoch) return false;
+  return next.kind != LogKind::kFence || (position.is_old && next.epoch > position.epoch + 1);
 }
 
 using Window = std::vector<std::optional<OpenedObject>>;
 
-// The next log objects side by side, as many as there are.
-io::Task<Result<Window>> read_window(Bucket bucket, uint64_t first, size_t count, io::CancelToken* token) {
+// The next log objects side by side, as many as there are. `epoch`: in force before them.
+io::Task<Result<Window>> read_window(Bucket bucket, uint64_t first, uint64_t epoch, size_t count,
+                                     io::CancelToken* token) {
   Window window(count);
   const auto read = [&](size_t index) -> io::Task<Result<void>> {
     return [](Bucket from, uint64_t number, std::optional<OpenedObject>& to,
@@ -105,7 +132,12 @@ io::Task<Result<Window>> read_window(Bucket bucket, uint64_t first, size_t count
   CO_TRY(co_await concurrently(count, count, read));
   const auto present = [](const std::optional<OpenedObject>& object) { return object.has_value(); };
   const auto hole = std::ranges::find_if_not(window, present);
-  if (std::any_of(hole, window.end(), present)) {
+  for (auto one = window.begin(); one != hole; ++one) epoch = std::max(epoch, (*one)->envelope.epoch);
+  // Whoever puts strays is beyond the log's end.
+  const auto in_force = [epoch](const std::optional<OpenedObject>& object) {
+    return object && object->envelope.epoch >= epoch;
+  };
+  if (std::any_of(hole, window.end(), in_force)) {
     // They may have been put in between the requests.
     const uint64_t number = first + static_cast<uint64_t>(hole - window.begin());
     auto again = co_await read_log(bucket, number, token);
@@ -123,13 +155,22 @@ io::Task<Result<uint64_t>> replay_log(Bucket bucket, kv::Engine& engine, Positio
                                       std::function<void(std::string_view payload)> on_batches,
                                       io::CancelToken* token) {
   // The first request is by itself: mostly there is nothing, or one.
-  uint64_t applied = 0;
+  uint64_t applied = 0, strays = 0;
   for (size_t count = 1;; count = std::max<size_t>(in_flight, 1)) {
-    const Window window = CO_TRY(co_await read_window(bucket, position.next_log, count, token));
+    const Window window = CO_TRY(co_await read_window(bucket, position.next_log, position.epoch, count, token));
     for (const std::optional<OpenedObject>& object : window) {
       const Envelope& envelope = object->envelope;
-      if (envelope.epoch < position.epoch)
-        co_return fail(Code::kCorrupt, log_key(position.next_log) + " is of an older epoch than what is before it");
+      if (envelope.epoch < position.epoch) {
+        if (strays++ == 0)
+          log::warning(
+              "metadata: {} is of a daemon that had been taken over and did not know; it is passed over, as "
+              "are others behind it",
+              log_key(position.next_log));
+        ++position.next_log;
+        continue;
+      }
+      if (misses_fence(position, envelope))
+        co_return fail(Code::kStale, log_key(position.next_log) + " is of a writer whose fence is not before it");
       if (envelope.kind == LogKind::kBreak) {
         position.at_break = true;
         co_return applied;

@@ -28,9 +28,11 @@ struct RestoreOptions {
 struct Position {
   uint64_t root = 0;
   uint64_t next_log = 1;
-  uint64_t epoch = 0;  // of the last log object; 0: none yet. (A root's may be above it: its writer has yet to fence.)
+  uint64_t epoch = 0;  // in force (log_end.h); 0: not known. (A root's may be above it: its writer has yet to fence.)
   int64_t root_seconds = 0;
   bool at_break = false;  // the log goes on only from a later root
+  // What the engine holds was read a while ago: the store may have forgotten since what that was.
+  bool is_old = false;
 };
 
 struct Restored {
@@ -45,9 +47,11 @@ struct Restored {
 io::Task<Result<Restored>> restore_metadata(Bucket bucket, std::unique_ptr<kv::RestoreTarget> target,
                                             RestoreOptions options, io::CancelToken* token = nullptr);
 
-// Applies what the log has from `position` on, and moves it. kUnavailable also when the log there has been removed:
-// there is a newer root then. Returns how many objects. `on_batches`, if it is not empty, sees each object's payload
-// (log_payload.h) after it was applied.
+// Applies what the log has from `position` on, but for strays (log_end.h), and moves it. kUnavailable also when the log
+// there has been removed: there is a newer root then. kStale: a writer has taken over from before `position`, or may
+// have, so that what was applied last is not the volume's; start over from the newest root. Returns how many objects
+// were applied.
+// `on_batches`, if it is not empty, sees each object's payload (log_payload.h) after it was applied.
 io::Task<Result<uint64_t>> replay_log(Bucket bucket, kv::Engine& engine, Position& position, size_t in_flight,
                                       std::function<void(std::string_view payload)> on_batches, io::CancelToken* token);
 

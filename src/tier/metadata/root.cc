@@ -71,6 +71,7 @@ std::string encode_root(const Root& root) {
   m.set_database(root.database.data(), root.database.size());
   m.set_seconds(root.seconds);
   m.set_first_log(root.first_log);
+  if (root.log_epoch != 0) m.set_log_epoch(root.log_epoch);
   m.set_manifest(root.manifest);
   for (const TableRef& table : root.tables) {
     auto* to = m.add_tables();
@@ -98,6 +99,7 @@ Result<Root> decode_root(std::string_view bytes) {
   Root root{.volume = m.volume(),
             .seconds = m.seconds(),
             .first_log = m.first_log(),
+            .log_epoch = m.log_epoch(),
             .manifest = m.manifest(),
             .tables_made = m.tables_made(),
             .first_kept_log = m.first_kept_log(),

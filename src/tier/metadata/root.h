@@ -30,7 +30,8 @@ struct Root {
   Bytes16 database{};  // the local database that it was taken from
   int64_t seconds = 0;
   uint64_t first_log = 1;
-  std::string manifest;  // of the checkpoint; empty: an empty database
+  uint64_t log_epoch = 0;  // in force at first_log (log_end.h); 0: not known
+  std::string manifest;    // of the checkpoint; empty: an empty database
   std::vector<TableRef> tables;
   uint64_t tables_made = 0;
 

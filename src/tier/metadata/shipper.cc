@@ -149,10 +149,15 @@ io::Task<void> MetadataShipper::run_heartbeat(io::Gate::Entry) {
 
 // Fails only when there is to be no other attempt.
 io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string payload) {
-  const LogWriter::Prepared object = co_await log_.prepare(kind, std::move(payload));
+  LogWriter::Prepared object = co_await log_.prepare(kind, payload);
   const int64_t begun = monotonic_ns();
   for (int failures = 1;; ++failures) {
-    const Result<void> done = co_await log_.put(object, &token_);
+    Result<void> done = co_await log_.put(object, &token_);
+    // At once: whoever puts strays goes on, and a new place is no sign that the bucket fails.
+    while (!done && done.error() == Code::kStale && !ended()) {
+      object = co_await log_.prepare(kind, payload);
+      done = co_await log_.put(object, &token_);
+    }
     note(done);
     if (done) break;
     if (ended()) co_return done;
@@ -262,7 +267,7 @@ ShipStatus MetadataShipper::status() const {
           .fenced = !log_.fenced().ok(),
           .lease_valid = lease_valid(),
           .readers = pins_.live(),
-          .last_failure = last_failure_};
+          .last_failure = last_failure_.ok() ? root_failure_ : last_failure_};
 }
 
 // ---- the end
@@ -279,7 +284,7 @@ io::Task<Result<void>> MetadataShipper::release(int64_t within_ns) {
   io::detach(give_up_after(within_ns, gate_.enter()));
   // The next opening would replay all of it.
   if (since_root_objects_ > options_.root_log_objects / 4 || since_root_bytes_ > options_.root_log_bytes / 4) {
-    const Result<uint64_t> root = co_await publish_here();
+    const Result<uint64_t> root = co_await publish_here(&token_);
     if (!root && !ended()) log::warning("metadata: no root at the end: {}", root.error().to_string());
   }
   releasing_ = true;

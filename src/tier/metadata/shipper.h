@@ -48,8 +48,8 @@ struct ShipOptions {
   // For how long after a request that found this the writer lease() holds. To be that of TakeOverOptions, or shorter.
   int64_t lease_ns = 5'000'000'000;
   int64_t heartbeat_ns = 60'000'000'000;
-  // After a failure: waits that double. Those who wait for commits are told once it has failed for ack_timeout_ns; the
-  // commits stay queued.
+  // After a failure: waits that double. Those who wait for commits are told once it has failed for ack_timeout_ns, the
+  // log or the root that they wait for, and at every failure from then on; the commits stay queued.
   int64_t first_retry_ns = 200'000'000;
   int64_t longest_retry_ns = 10'000'000'000;
   int64_t ack_timeout_ns = 300'000'000'000;
@@ -78,7 +78,7 @@ struct ShipStatus {
   bool fenced = false;
   bool lease_valid = false;
   uint64_t readers = 0;  // elsewhere, as of the last look at their pins
-  Status last_failure;   // of the newest request of its kind that failed; ok after one that succeeded
+  Status last_failure;   // of the log, or else of roots; ok once each has succeeded again
 };
 
 // start() binds it to the current reactor, on which its tasks run. Calls may come from any reactor.
@@ -102,8 +102,9 @@ class MetadataShipper {
   // Makes a root of what the engine holds now, so that restoring need not replay a long log. Returns its number.
   io::Task<Result<uint64_t>> publish_root();
   // Of what a check has found: the tables that are damaged are sent again, with a new root, which needs nothing of the
-  // log before it. `root`: the newest one was gone, too. Returns the new root's number.
-  io::Task<Result<uint64_t>> replace(std::vector<TableRef> damaged, bool root);
+  // log before it. `root`: the newest one was gone, too. Returns the new root's number. Fails at once when `token` (may
+  // be null) is cancelled, also while another root is on its way.
+  io::Task<Result<uint64_t>> replace(std::vector<TableRef> damaged, bool root, io::CancelToken* token);
   // Removes what no root that is kept needs, as is done after every root. Returns how many objects.
   io::Task<Result<uint64_t>> collect();
 
@@ -146,8 +147,11 @@ class MetadataShipper {
   io::Task<Result<void>> put_until_done(LogKind kind, std::string payload);
   io::Task<void> run_roots(io::Gate::Entry entry);
   bool root_is_due() const;
-  io::Task<Result<uint64_t>> publish_here();
-  io::Task<Result<uint64_t>> replace_here(std::vector<TableRef> damaged, bool root);
+  // `token`: cancelled with token_, or before.
+  io::Task<Result<uint64_t>> publish_here(io::CancelToken* token);
+  struct Replacing;
+  io::Task<void> run_replace(std::shared_ptr<Replacing> replacing, io::Gate::Entry entry);
+  io::Task<Result<uint64_t>> replace_here(Replacing& what);
   io::Task<Result<uint64_t>> collect_here();
   io::Task<Result<void>> wait_logged(kv::Version version, uint64_t breaks);
   io::Task<void> pause(int failures);
@@ -157,6 +161,7 @@ class MetadataShipper {
   void wake_waiters(Status failure);
   void end(Status why);
   void note(Result<void> done);
+  void note_root(const Result<uint64_t>& done);
   bool ended() const { return token_.cancelled() || !log_.fenced().ok(); }
 
   const Bucket bucket_;
@@ -191,7 +196,7 @@ class MetadataShipper {
   uint64_t root_number_ = 0;
   int64_t root_seconds_ = 0;
   bool root_awaited_ = false;
-  Status last_failure_, ended_;
+  Status last_failure_, root_failure_, ended_;
   std::shared_ptr<Progress> progress_ = std::make_shared<Progress>();
 };
 

@@ -1,11 +1,10 @@
 #include "tier/metadata/takeover.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "base/failpoint.h"
 #include "base/hex.h"
-#include "tier/metadata/concurrently.h"
+#include "tier/metadata/log_end.h"
 
 namespace firn::tier {
 
@@ -70,10 +69,24 @@ class TakeOver {
     return {};
   }
 
+  // The newest root, or the one before it.
+  io::Task<Result<FoundRoot>> read_former(uint64_t newest) {
+    Result<FoundRoot> found = co_await read_root(bucket_, newest, token_);
+    held_.damaged_root = found ? Status() : found.error();
+    if (found || found.error() != Code::kCorrupt || !options_.passes_damaged_root || newest == 1) co_return found;
+    // Another writer's could be one of another database.
+    const Result<std::optional<Envelope>> damaged = co_await read_envelope(bucket_, root_key(newest), token_);
+    if (!damaged || !*damaged) co_return found;
+    Result<FoundRoot> before = co_await read_root(bucket_, newest - 1, token_);
+    if (!before || before->envelope.writer != (*damaged)->writer) co_return found;
+    co_return before;
+  }
+
   // False: somebody else was faster.
   io::Task<Result<bool>> put_root(uint64_t newest) {
-    FoundRoot former;
-    if (newest != 0) former = CO_TRY(co_await read_root(bucket_, newest, token_));
+    former_ = {};
+    if (newest != 0) former_ = CO_TRY(co_await read_former(newest));
+    const FoundRoot& former = former_;
     CO_TRY(check(former));
     held_.epoch = former.envelope.epoch + 1;
     FoundRoot next{.number = newest + 1, .root = succeed(former, wall_seconds())};
@@ -87,6 +100,7 @@ class TakeOver {
       if (next.root.sweeps.size() > kMaxSweeps) next.root.sweeps.erase(next.root.sweeps.begin());
     }
     next.root.tables_made = 0;
+    if (newest != former.number) next.root.signposts.push_back(newest);
     const std::string payload = encode_root(next.root);
     next.envelope = header(ObjectType::kRoot, LogKind::kNone, next.number, payload.size());
     const std::string name = root_key(next.number);
@@ -100,56 +114,41 @@ class TakeOver {
   }
 
   io::Task<Result<void>> put_fence() {
-    const uint64_t first = held_.root.root.first_log;
-    uint64_t place = CO_TRY(co_await log_end(bucket_, first, token_));
-    if (place > first) CO_TRY(co_await look_at(place - 1));
+    LogEnd end = CO_TRY(co_await find_log_end(bucket_, former_, token_));
     for (int race = 0; race < kMaxFenceRaces; ++race) {
-      const Envelope fence = header(ObjectType::kLog, LogKind::kFence, place, 0);
-      const std::string name = log_key(place);
+      if (end.epoch > held_.epoch) co_return fail(taken_over(bucket_, {.epoch = end.epoch, .writer = end.writer}));
+      const Envelope fence = header(ObjectType::kLog, LogKind::kFence, end.place, 0);
+      const std::string name = log_key(end.place);
       held_.lease_from_ns = elapsed_ns();
       object::Content content = make_object(fence, name, {}, Codec::kStored, bucket_.key);
       if (!CO_TRY(co_await claim_and_look(bucket_, name, std::move(content), fence, token_))) {
-        held_.fence = place;
+        held_.fence = end.place;
+        held_.clean = end.released;
         if (!held_.clean && former_lease_ns_ > 0)
           held_.others_until_ns = elapsed_ns() + former_lease_ns_ + former_lease_ns_ / kClockRates;
         co_return Result<void>();
       }
-      place = CO_TRY(co_await catch_up(place));
+      CO_TRY(co_await catch_up(end));
     }
     co_return fail(Code::kBusy, "the volume's writer goes on and on");
   }
 
-  // The log's end, by asking for many places after `taken` at once: one after another would never come up with a writer
-  // that goes on. Who comes first to that end is not certain for all that; a writer that always does is stopped by its
-  // next root, whose place ours has.
-  io::Task<Result<uint64_t>> catch_up(uint64_t taken) {
+  // To the log's end, whose place is taken by now, by asking for many places at once: one after another would never
+  // come up with a writer that goes on. Who comes first to that end is not certain for all that; a writer that always
+  // does is stopped by its next root, whose place ours has.
+  io::Task<Result<void>> catch_up(LogEnd& end) {
+    const uint64_t taken = end.place;
     for (size_t at_once = kPlacesAtOnce;; at_once = std::min(2 * at_once, kMostPlacesAtOnce)) {
-      std::vector<std::optional<Envelope>> there(at_once);
-      CO_TRY(co_await concurrently(at_once, at_once, [&](size_t i) { return look(taken + i, &there[i]); }));
-      const auto count =
-          static_cast<size_t>(std::ranges::find(there, false, &std::optional<Envelope>::has_value) - there.begin());
-      if (count == 0) co_return fail(Code::kUnavailable, "the log is being removed under us");
-      CO_TRY(judge(*there[count - 1]));
-      if (count < at_once) co_return taken + count;
-      taken += count - 1;
+      const LogHeaders there = CO_TRY(co_await read_log_headers(bucket_, end.place, at_once, token_));
+      const auto free = std::ranges::find(there, false, &std::optional<Envelope>::has_value);
+      for (auto one = there.begin(); one != free; ++one) {
+        if ((*one)->epoch > held_.epoch) co_return fail(taken_over(bucket_, **one));
+        end.pass(**one);
+      }
+      if (free == there.end()) continue;
+      if (end.place == taken) co_return fail(Code::kUnavailable, "the log is being removed under us");
+      co_return Result<void>();
     }
-  }
-  io::Task<Result<void>> look(uint64_t place, std::optional<Envelope>* there) {
-    *there = CO_TRY(co_await read_envelope(bucket_, log_key(place), token_));
-    co_return Result<void>();
-  }
-
-  // At the log's last object: invariant 1.
-  io::Task<Result<void>> look_at(uint64_t last) {
-    const std::optional<Envelope> there = CO_TRY(co_await read_envelope(bucket_, log_key(last), token_));
-    if (!there) co_return fail(Code::kUnavailable, "the log is being removed under us");
-    CO_TRY(judge(*there));
-    co_return Result<void>();
-  }
-  Status judge(const Envelope& last) {
-    if (last.epoch > held_.epoch) return taken_over(bucket_, last);
-    held_.clean = last.kind == LogKind::kRelease;
-    return {};
   }
 
   Envelope header(ObjectType type, LogKind kind, uint64_t number, uint64_t bytes) {
@@ -166,6 +165,7 @@ class TakeOver {
   const Bucket& bucket_;
   const TakeOverOptions& options_;
   io::CancelToken* const token_;
+  FoundRoot former_;
   int64_t former_lease_ns_ = 0;
   Writership held_;
 };
@@ -191,10 +191,7 @@ io::Task<Result<bool>> is_released(Bucket bucket, io::CancelToken* token) {
   const uint64_t newest = CO_TRY(co_await newest_root(bucket, 0, token));
   if (newest == 0) co_return true;
   const FoundRoot root = CO_TRY(co_await read_root(bucket, newest, token));
-  const uint64_t end = CO_TRY(co_await log_end(bucket, root.root.first_log, token));
-  if (end == root.root.first_log) co_return false;
-  const std::optional<Envelope> last = CO_TRY(co_await read_envelope(bucket, log_key(end - 1), token));
-  co_return last && last->kind == LogKind::kRelease;
+  co_return CO_TRY(co_await find_log_end(bucket, root, token)).released;
 }
 
 io::Task<Result<Writership>> take_over(Bucket bucket, TakeOverOptions options, io::CancelToken* token) {

@@ -5,6 +5,8 @@
 //
 //  1. A writer puts a log object only right after one whose epoch is not above its own, and only where there is none.
 //     So epochs ascend along the log, and what a writer put before the fence is before it for everybody.
+//     (Where the store has forgotten the log's last objects, the fence comes before the former writer's next place, and
+//     what it puts there until it learns of its successor is a stray: log_end.h.)
 //  2. A fenced writer's next place in the log is, for ever, the fence of whoever came next: fences outlive the log
 //     around them (RetentionOptions::fence_ns). However long it slept, its next PUT fails. No clock is part of that.
 //     (Only an opener, which has no place yet, could find names free again that had been taken and removed. It looks
@@ -28,6 +30,11 @@ struct TakeOverOptions {
   // Go on although the newest root was taken from another local database, whose writer is then fenced. Without it that
   // is kNotPermitted: for volumes whose truth is the local database, where two of them mean that one was restored.
   bool from_others = true;
+  // The caller's database holds everything that the volume does, and it puts a root of that at once; nobody follows the
+  // volume. Then a newest root that is damaged is passed over, where the one before it is of the same writer: that says
+  // who this was, and what there is to remove. (Not in volumes whose truth is the bucket: what the log has after the
+  // earlier root need not make the same state, for there may be a break, and which readers' pins count is not known.)
+  bool passes_damaged_root = false;
   // For how long after its last request this writer may answer from memory: its successors wait for that. 0: they need
   // not, for it does without a lease.
   int64_t lease_ns = 0;
@@ -43,6 +50,7 @@ struct Writership {
   FoundRoot root;             // this writer's first
   uint64_t fence = 0;         // the place of its fence in the log, which begins at root.root.first_log
   bool clean = false;         // the writer before it released the volume
+  Status damaged_root;        // not ok: the newest root was, and has been passed over
   int64_t lease_from_ns = 0;  // when the fence was sent, by Clock::elapsed_ns()
   // Until then a former writer that has not heard of all this may answer from memory, by the same clock. 0: none does.
   int64_t others_until_ns = 0;

@@ -115,13 +115,16 @@ class Local {
 
   std::unique_ptr<kv::Engine> engine = kv::make_mem_engine();
   std::unique_ptr<Way> way;
+  Status damaged_root;  // that start() passed over
   std::unique_ptr<MetadataShipper> shipper;
 
  private:
   Task<Status> do_start(ShipOptions options, bool from_others) {
     way = std::make_unique<Way>(world_);
-    Writership held =
-        CO_TRY(co_await take_over(way->bucket, {.volume = kVolume, .database = database_, .from_others = from_others}));
+    Writership held = CO_TRY(co_await take_over(
+        way->bucket,
+        {.volume = kVolume, .database = database_, .from_others = from_others, .passes_damaged_root = !from_others}));
+    damaged_root = held.damaged_root;
     options.drop_when_full = true;
     options.keep_lease = false;
     options.database = database_;
