@@ -131,6 +131,8 @@ class UploadPass {
   io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
   // What these tiers missed while they were away is copied to them. False: not to all of them.
   io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);
+  // From whichever tier has it whole.
+  io::Task<Result<std::string>> read_anywhere(const meta::Blob& blob);
   io::Task<Result<std::string>> read_blob(const meta::Blob& blob, const Tier& tier);
   // Who repairs it gets it from elsewhere, or has the chunks sent again.
   io::Task<void> report_damage(const meta::Blob& blob, size_t tier, Status what);

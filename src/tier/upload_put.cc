@@ -7,6 +7,7 @@
 #include "tier/blob/verify.h"
 #include "tier/blob_check.h"
 #include "tier/metadata/concurrently.h"
+#include "tier/nearest_holder.h"
 #include "tier/upload_pass.h"
 
 namespace firn::tier {
@@ -124,26 +125,41 @@ io::Task<void> UploadPass::report_damage(const meta::Blob& blob, size_t tier, St
   options_.on_damage({parts_.tiers[tier].name, InodeId(), {.blob = blob.name}, std::move(what)});
 }
 
+io::Task<Result<std::string>> UploadPass::read_anywhere(const meta::Blob& blob) {
+  const std::string key = key_of(blob_id_of_name(blob.name));
+  Status failure(Code::kCorrupt, "no tier has it");
+  for (uint32_t left = blob.tiers & all_of(parts_.tiers); left != 0;) {
+    std::vector<TierOrder::Failure> failures;
+    const auto holder = co_await nearest_holder(hydrator_.order(), parts_.tiers, left, key, failures, token_);
+    if (holder) {
+      Result<std::string> bytes = co_await read_blob(blob, parts_.tiers[*holder]);
+      if (bytes) co_return bytes;
+      failures.push_back({*holder, std::move(bytes).error()});
+    } else if (failures.empty()) {
+      co_return fail(Code::kInterrupted, "the upload was stopped");
+    }
+    for (TierOrder::Failure& one : failures) {
+      left &= ~(uint32_t{1} << one.tier);
+      if (is_damage(one.what.code())) co_await report_damage(blob, one.tier, one.what);
+      failure = std::move(one.what).with_context("tier " + parts_.tiers[one.tier].name);
+    }
+  }
+  co_return fail(std::move(failure));
+}
+
 io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
   if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
-  Status failure(Code::kCorrupt, "no tier has it");
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((blob.tiers >> i & 1) == 0) continue;
-    Result<std::string> bytes = co_await read_blob(blob, parts_.tiers[i]);
-    if (!bytes) {
-      if (is_damage(bytes.error().code())) co_await report_damage(blob, i, bytes.error());
-      failure = std::move(bytes).error().with_context("tier " + parts_.tiers[i].name);
-      continue;
-    }
-    const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
-    if (arrived == 0) co_return false;
-    failpoint("upload.after_copy");
-    if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
-    ++summary_.copied_blobs;
-    co_return arrived == lacking;
+  Result<std::string> bytes = co_await read_anywhere(blob);
+  if (!bytes) {
+    note_failure(bytes.error());
+    co_return false;
   }
-  note_failure(failure);
-  co_return false;
+  const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
+  if (arrived == 0) co_return false;
+  failpoint("upload.after_copy");
+  if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
+  ++summary_.copied_blobs;
+  co_return arrived == lacking;
 }
 
 }  // namespace firn::tier
