@@ -56,6 +56,10 @@ class CollectPass {
   io::Task<Result<void>> repack(const meta::Blob& blob, std::vector<LiveFrame> frames);
   // From `begin`, as many as are worth one request: the end of those, and of their bytes.
   static std::pair<size_t, uint64_t> run_of(std::span<const LiveFrame> frames, size_t begin);
+  // From the nearest tier that answers; empty: none does.
+  io::Task<std::string> read_run(const meta::Blob& blob, Extent place);
+  // The reference must outlive the task.
+  io::Task<Result<void>> get_run(std::string& run, size_t tier, std::string key, Extent place, io::CancelToken* token);
   io::Task<Result<void>> repack_run(const meta::Blob& blob, std::span<const LiveFrame> frames, uint64_t end_offset);
 
   void note_failure(Status failure);

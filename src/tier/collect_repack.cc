@@ -1,6 +1,6 @@
 // The collector's other half: what is still needed of mostly dead blobs moves into new ones, which leaves them dead.
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <ranges>
 #include <tuple>
 
@@ -33,9 +33,6 @@ uint64_t least_live_bytes(const meta::BlobCount& count) { return count.reference
 double least_live_fraction(const meta::BlobCount& count) {
   return live_fraction(count.blob, count.references - count.shared_references, least_live_bytes(count));
 }
-
-// The nearest tier that has it.
-size_t first_of(uint32_t tiers) { return static_cast<size_t>(std::countr_zero(tiers)); }
 
 uint64_t end_of(const meta::Chunk& chunk) { return chunk.offset + chunk.frame_bytes; }
 
@@ -155,18 +152,33 @@ std::pair<size_t, uint64_t> CollectPass::run_of(std::span<const LiveFrame> frame
   return {end, end_offset};
 }
 
+io::Task<Result<void>> CollectPass::get_run(std::string& run, size_t tier, std::string key, Extent place,
+                                            io::CancelToken* token) {
+  run = CO_TRY(co_await parts_.tiers[tier].store.get(std::move(key), place.offset, place.bytes,
+                                                     io::within(options_.get_ns, token)))
+            .bytes;
+  co_return Result<void>();
+}
+
+io::Task<std::string> CollectPass::read_run(const meta::Blob& blob, Extent place) {
+  const std::string key = key_of(blob_id_of_name(blob.name));
+  std::array<std::string, kMaxTiers> runs;
+  std::vector<TierOrder::Failure> failures;
+  const std::optional<size_t> from = co_await hydrator_.order().first_answer(
+      blob.tiers & all_of(parts_.tiers), place.bytes,
+      [&](size_t i, io::CancelToken* stop) { return get_run(runs[i], i, key, place, stop); }, failures, token_);
+  co_return from ? std::move(runs[*from]) : std::string();
+}
+
 io::Task<Result<void>> CollectPass::repack_run(const meta::Blob& blob, std::span<const LiveFrame> frames,
                                                uint64_t end_offset) {
-  const uint32_t tiers = blob.tiers & all_of(parts_.tiers);
-  const BlobId id = blob_id_of_name(blob.name);
   const uint64_t begin = frames.front().front().chunk.offset;
-  const auto got = co_await parts_.tiers[first_of(tiers)].store.get(key_of(id), begin, end_offset - begin,
-                                                                    io::within(options_.get_ns, token_));
-  const std::string_view run = got ? std::string_view(got->bytes) : std::string_view();
+  const std::string run = co_await read_run(blob, {.offset = begin, .bytes = end_offset - begin});
   for (const LiveFrame& frame : frames) {
     const InodeId inode = frame.front().inode;
     const meta::Chunk& chunk = frame.front().chunk;
-    const std::string_view bytes = run.substr(std::min<uint64_t>(chunk.offset - begin, run.size()), chunk.frame_bytes);
+    const uint64_t at = std::min<uint64_t>(chunk.offset - begin, run.size());
+    const std::string_view bytes = std::string_view(run).substr(at, chunk.frame_bytes);
     Result<std::string> plain = co_await parts_.pool.run([&]() -> Result<std::string> {
       return std::string(TRY(open_recorded(bytes, inode, chunk, options_.key)).view());
     });

@@ -84,6 +84,8 @@ class Hydrator {
 
   // What has come back of files that are not open, in blocks of the caller's. evict() and mark_resident() forget it.
   ReturnedBlocks& returned() { return returned_; }
+  // Who reads what is no chunk from any tier asks in the same order.
+  TierOrder& order() { return order_; }
   // When blobs were last read from.
   const BlobUses& uses() const { return uses_; }
   BlobReadaheadStatistics readahead_statistics() const { return readahead_.statistics(); }

@@ -1,6 +1,7 @@
 #include "tier/scrubber.h"
 
 #include "io/reactor.h"
+#include "tier/nearest_holder.h"
 
 namespace firn::tier {
 
@@ -113,22 +114,36 @@ void Scrubber::report_damage(const meta::Blob& blob, size_t tier, const BlobFind
 }
 
 io::Task<Result<void>> Scrubber::put_again(const meta::Blob& blob, size_t tier, io::CancelToken* token) {
+  const uint32_t bit = uint32_t{1} << tier;
+  std::string bytes = CO_TRY(co_await read_sound(blob, blob.tiers & all_of(parts_.tiers) & ~bit, token));
+  const BlobId id = blob_id_of_name(blob.name);
+  object::ObjectStore& store = parts_.tiers[tier].store;
+  CO_TRY(co_await store.put(key_of(id), object::Content(std::move(bytes)), {}, io::within(options_.put_ns, token)));
+  // Should the collector have removed the blob meanwhile, it is to remove it again.
+  CO_TRY(co_await parts_.tiering.confirm_blob(blob.name, bit));
+  // A store that has lost or damaged it once is not taken at its word.
+  const BlobFindings again = CO_TRY(co_await check(blob, tier, nullptr, token));
+  if (again.sound()) co_return Result<void>();
+  co_return fail(Code::kIo, "tier " + parts_.tiers[tier].name + " does not keep what is put there again");
+}
+
+io::Task<Result<std::string>> Scrubber::read_sound(const meta::Blob& blob, uint32_t tiers, io::CancelToken* token) {
+  const std::string key = key_of(blob_id_of_name(blob.name));
   Status failure(Code::kCorrupt, "no tier has the whole blob");
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if (i == tier || (blob.tiers >> i & 1) == 0) continue;
+  for (uint32_t left = tiers; left != 0;) {
+    std::vector<TierOrder::Failure> failures;
+    const auto holder = co_await nearest_holder(hydrator_.order(), parts_.tiers, left, key, failures, token);
+    if (!holder && failures.empty()) co_return fail(Code::kInterrupted);
+    for (TierOrder::Failure& one : failures) {
+      left &= ~(uint32_t{1} << one.tier);
+      if (!is_damage(one.what.code())) failure = std::move(one.what);
+    }
+    if (!holder) continue;
+    left &= ~(uint32_t{1} << *holder);
     std::string bytes;
-    const Result<BlobFindings> source = co_await check(blob, i, &bytes, token);
+    const Result<BlobFindings> source = co_await check(blob, *holder, &bytes, token);
+    if (source && source->sound()) co_return bytes;
     if (!source) failure = source.error();
-    if (!source || !source->sound()) continue;
-    const BlobId id = blob_id_of_name(blob.name);
-    object::ObjectStore& store = parts_.tiers[tier].store;
-    CO_TRY(co_await store.put(key_of(id), object::Content(std::move(bytes)), {}, io::within(options_.put_ns, token)));
-    // Should the collector have removed the blob meanwhile, it is to remove it again.
-    CO_TRY(co_await parts_.tiering.confirm_blob(blob.name, uint32_t{1} << tier));
-    // A store that has lost or damaged it once is not taken at its word.
-    const BlobFindings again = CO_TRY(co_await check(blob, tier, nullptr, token));
-    if (again.sound()) co_return Result<void>();
-    co_return fail(Code::kIo, "tier " + parts_.tiers[tier].name + " does not keep what is put there again");
   }
   co_return fail(std::move(failure));
 }

@@ -108,6 +108,8 @@ class Scrubber {
   // The object in `tier` is a verified copy of another tier's now, and was read back. kCorrupt: no other has a sound
   // one.
   io::Task<Result<void>> put_again(const meta::Blob& blob, size_t tier, io::CancelToken* token);
+  // A verified copy, from one of `tiers` (bits). kCorrupt: as above.
+  io::Task<Result<std::string>> read_sound(const meta::Blob& blob, uint32_t tiers, io::CancelToken* token);
   io::Task<Result<BlobFindings>> check(const meta::Blob& blob, size_t tier, std::string* keep, io::CancelToken* token);
 
   // Chunks of blobs that no tier has whole.

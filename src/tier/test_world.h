@@ -33,6 +33,7 @@ struct WorldOptions {
   uint64_t chunk_bytes = 4096;
   bool dedup = false;
   size_t files_per_pass = 4096;
+  int64_t late_ns = UploadOptions().late_ns;
 };
 
 class World {
@@ -57,6 +58,10 @@ class World {
   bool exists(const std::string& name) { return run(meta->lookup({}, kRootInode, name)).has_value(); }
   // One pass.
   UploadSummary upload() { return run(uploader->pass(nullptr)).value(); }
+  // What late tiers lack.
+  void catch_up() {
+    for (size_t tier = 0; tier < tiers().size(); ++tier) (void)run(uploader->catch_up(tier, nullptr));
+  }
   Result<void> evict(const std::string& name) { return run(do_evict(name)); }
   io::Task<Result<void>> do_evict(std::string name);
   Result<void> restore(const std::string& name) { return run(do_restore(name)); }

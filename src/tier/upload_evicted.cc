@@ -48,7 +48,7 @@ io::Task<Result<void>> UploadPass::add_evicted_chunks(size_t file, const Journal
     }
     const meta::Chunk* const known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     if (known == nullptr) co_return fail(Code::kInterrupted, "the file has changed");
-    const Reach reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
+    const Reach reach = CO_TRY(co_await bring_to(file, known->blob));
     note_reach(file, reach);
     if (reach != Reach::kElsewhere) continue;
     std::string chunk = CO_TRY(co_await hydrator_.fetch(inode, *known, token_));

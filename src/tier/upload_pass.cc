@@ -38,7 +38,8 @@ Status of_file(const Status& why, InodeId inode) {
 
 io::Task<Result<UploadSummary>> UploadPass::run() {
   forget_old_live_files();
-  out_of_reach_ = memory_.round.out_of_reach;
+  late_ = memory_.late.tiers();
+  out_of_reach_ = memory_.round.out_of_reach | late_;
   summary_.first_failure = memory_.round.first_failure;
   Result<void> done;
   const std::vector<InodeId> inodes = CO_TRY(co_await list());
@@ -65,7 +66,7 @@ void UploadPass::end_pass() {
     memory_.round = {};
     return;
   }
-  memory_.round = {.done = last_, .out_of_reach = out_of_reach_, .first_failure = summary_.first_failure};
+  memory_.round = {.done = last_, .out_of_reach = out_of_reach_ & ~late_, .first_failure = summary_.first_failure};
 }
 
 io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
@@ -122,7 +123,7 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
     co_return Result<void>();
   }
   // Nobody writes it, and it has been read as it is.
-  if (!content.live && memory_.waiting.waits(inode, content.generation, out_of_reach_)) {
+  if (!content.live && waits(inode, content.generation)) {
     ++summary_.failed;
     co_return Result<void>();
   }
@@ -178,22 +179,6 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
   co_return Result<void>();
 }
 
-io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(uint32_t skip, std::string name) {
-  meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(name));
-  const uint32_t lacking = wanted_of(parts_.tiers, skip) & ~(blob.tiers | blob.left);
-  if (lacking == 0) co_return Reach::kAll;
-  if ((lacking & ~out_of_reach_) == 0) co_return Reach::kAway;
-  // Not the blob as it is: what else is in it may have to stay out of that tier.
-  if ((lacking & blob.skip) != 0) co_return Reach::kElsewhere;
-  if (uncopied_.contains(name)) co_return Reach::kLagging;
-  co_await in_flight_.acquire();  // it is one more blob in memory
-  const bool copied = co_await copy_blob(std::move(blob), lacking);
-  in_flight_.release();
-  if (!copied) uncopied_.insert(std::move(name));
-  if (copied) co_return Reach::kAll;
-  co_return (lacking & ~out_of_reach_) == 0 ? Reach::kAway : Reach::kLagging;
-}
-
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
   RecordedChunks recorded(parts_.tiering, files_[file].inode);
@@ -207,7 +192,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     Reach reach = Reach::kElsewhere;
     if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk))
-      reach = CO_TRY(co_await bring_to(files_[file].skip, known->blob));
+      reach = CO_TRY(co_await bring_to(file, known->blob));
     note_reach(file, reach);
     if (reach != Reach::kElsewhere) {
       ++summary_.unchanged;
@@ -258,12 +243,6 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
   co_return Result<void>();
 }
 
-void UploadPass::note_reach(size_t file, Reach reach) {
-  if (reach != Reach::kAway && reach != Reach::kLagging) return;
-  files_[file].failed = true;
-  files_[file].only_waits &= reach == Reach::kAway;
-}
-
 // Waits while too many are on their way: that is what bounds memory.
 io::Task<void> UploadPass::send() {
   if (!packing_) co_return;
@@ -280,9 +259,10 @@ io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::
   if (done) done = co_await record(*packing);
   if (!done) note_failure(done.error());
   // Where a tier lacks the blob, its chunks are recorded all the same: it gets the blob from those that have it.
-  if (!done || packing->lagging)
+  if (!done || packing->lacking != 0)
     for (const Part& part : packing->parts) {
       files_[part.file].failed = true;
+      files_[part.file].lacking |= packing->lacking;
       files_[part.file].only_waits &= done.has_value();
     }
   in_flight_.release();
@@ -327,7 +307,8 @@ io::Task<Result<bool>> UploadPass::commit_whole(File& file, bool lagging) {
 io::Task<Result<void>> UploadPass::finish_failed(File& file) {
   ++summary_.failed;
   if (!file.read || !file.only_waits) co_return Result<void>();
-  memory_.waiting.note(file.inode, file.generation, wanted_of(parts_.tiers, file.skip) & out_of_reach_);
+  if ((file.lacking & late_) != 0) ++summary_.late;
+  memory_.waiting.note(file.inode, {file.generation, file.lacking, memory_.late.mark()});
   const bool last_answers = (out_of_reach_ >> (parts_.tiers.size() - 1) & 1) == 0;
   const bool changed = !file.records.chunks.empty() || file.recorded_bytes != file.bytes;
   if (!file.hot || !last_answers || !changed) co_return Result<void>();
@@ -366,14 +347,6 @@ io::Task<Result<void>> UploadPass::finish() {
     failpoint("upload.after_complete");
   }
   co_return Result<void>();
-}
-
-void UploadPass::give_up(size_t tier, Status failure) {
-  const bool known = (out_of_reach_ >> tier & 1) != 0;
-  out_of_reach_ |= uint32_t{1} << tier;
-  given_up_[tier].cancel();
-  if (known) return;
-  note_failure(std::move(failure).with_context("tier " + parts_.tiers[tier].name));
 }
 
 void UploadPass::note_refused(const File& file, const Status& why) {

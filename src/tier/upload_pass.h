@@ -61,6 +61,7 @@ class UploadPass {
     bool read = false;       // every chunk is on its way, or need not go
     bool failed = false;     // something of it did not arrive everywhere
     bool only_waits = true;  // that is all for tiers that are away
+    uint32_t lacking = 0;    // these
     bool outdated = false;   // it has changed, and only_current says that it is not recorded
   };
   // Chunks of a file in one blob.
@@ -73,14 +74,25 @@ class UploadPass {
     uint32_t skip;  // as all of its files
     std::vector<Part> parts = {};
     uint64_t bytes = 0;    // of its chunks
-    bool lagging = false;  // some tiers have it, and some lack it
+    uint32_t lacking = 0;  // where some tiers have it: those that do not
     void add(size_t file, meta::Chunk chunk, std::string content);
   };
-  // On its way to tiers.
+  struct Outgoing {
+    uint32_t tiers = 0;  // that are to get it
+    std::string name;
+    object::Content content;
+    bool is_elsewhere = false;  // another tier has it already
+  };
+  // On its way to tiers. The tokens tell those who wait for it.
   struct BlobPut {
     std::string key;
     object::Content content;
-    bool several = false;  // tiers
+    bool several = false;  // tiers are to have it
+    int64_t began_ns = 0;
+    size_t running = 0;  // requests
+    uint32_t arrived = 0;
+    io::CancelToken one_has_it, all_ended;
+    io::CancelToken too_late;  // ends those that run
   };
   // Whether the tiers that are to have a chunk have it.
   enum class Reach : uint8_t {
@@ -94,9 +106,11 @@ class UploadPass {
   io::Task<Result<void>> add_file(InodeId inode);
   io::Task<Result<void>> add_settled(const meta::Attr& attr);
   // Of a chunk that need not be sent for its content: what is missing is copied, where that is possible.
-  io::Task<Result<Reach>> bring_to(uint32_t skip, std::string blob);
+  io::Task<Result<Reach>> bring_to(size_t file, std::string blob);
   void note_reach(size_t file, Reach reach);
   void forget_old_live_files();
+  // Whether nothing can be done for what has this content of a file.
+  bool waits(InodeId inode, uint64_t generation);
   // Whether a file that is open for writing is to be uploaded as it is now.
   bool live_is_due(InodeId inode);
   io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
@@ -123,17 +137,16 @@ class UploadPass {
   // ---- upload_put.cc: put_to_tiers() to copy_blob() ----
   io::Task<void> put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry entry);
   io::Task<Result<void>> put_to_tiers(Packing& packing);
-  // Puts the blob to those of `tiers` that are within reach: those that have it now.
-  io::Task<uint32_t> put_to(uint32_t tiers, std::string name, object::Content content);
-  // The references must outlive the task.
-  io::Task<Result<void>> put_to_one(size_t tier, const BlobPut& put, uint32_t& arrived);
-  io::Task<Result<void>> expect_there(size_t tier, std::string key, uint64_t bytes, io::CancelToken* token);
+  // Puts the blob to those of its tiers that are within reach: those that have it now.
+  io::Task<uint32_t> put_to(Outgoing blob);
+  std::vector<size_t> asked_for(uint32_t tiers) const;
+  // The reference must outlive the task.
+  io::Task<Result<void>> put_to_one(size_t tier, BlobPut& put);
+  io::Task<Result<void>> send_to_one(size_t tier, BlobPut& put);
+  io::Task<Result<void>> end_late(BlobPut& put);
   io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
   // What these tiers missed while they were away is copied to them. False: not to all of them.
   io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);
-  io::Task<Result<std::string>> read_blob(const meta::Blob& blob, const Tier& tier);
-  // Who repairs it gets it from elsewhere, or has the chunks sent again.
-  io::Task<void> report_damage(const meta::Blob& blob, size_t tier, Status what);
   io::Task<Result<void>> record(const Packing& packing);
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
@@ -144,6 +157,9 @@ class UploadPass {
   io::Task<Result<void>> finish_failed(File& file);
   // The tier did not answer: it is not asked again in this round.
   void give_up(size_t tier, Status failure);
+  // It moves, but the others have waited for it long enough: Uploader::catch_up() is for what it lacks.
+  void note_late(size_t tier);
+  void leave_to_late(uint32_t lacking, const std::string& blob);
   void note_failure(const Status& failure);
   void note_refused(const File& file, const Status& why);
   void note_handled(uint64_t bytes) { memory_.handled_bytes.fetch_add(bytes, std::memory_order_relaxed); }
@@ -163,7 +179,8 @@ class UploadPass {
   io::Gate gate_;
   uint32_t in_reach_ = 0;                            // tiers that have answered when they were asked whether they do
   std::array<io::CancelToken, kMaxTiers> given_up_;  // in this pass: who is at one of them ends
-  uint32_t out_of_reach_ = 0;                        // tiers that did not answer: not asked again in this round
+  uint32_t out_of_reach_ = 0;                        // tiers that did not answer: not asked again in this round; and
+  uint32_t late_ = 0;                                // of these, those that answer, but late
   std::unordered_set<std::string> uncopied_;  // blobs that could not be brought to where they lack: nor tried again
   UploadRound::Place last_;                   // of what this pass is to deal with
   std::deque<File> files_;                    // put_blob() holds references while it grows

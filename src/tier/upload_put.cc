@@ -4,8 +4,7 @@
 #include "base/failpoint.h"
 #include "base/metrics.h"
 #include "io/reactor.h"
-#include "tier/blob/verify.h"
-#include "tier/blob_check.h"
+#include "tier/blob_copy.h"
 #include "tier/metadata/concurrently.h"
 #include "tier/upload_pass.h"
 
@@ -37,57 +36,83 @@ io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
   const uint32_t wanted = wanted_of(parts_.tiers, packing.skip);
   Clock& clock = io::Reactor::current()->clock();
   const int64_t began_ns = clock.monotonic_ns();
-  const uint32_t arrived = co_await put_to(wanted, name, content);
+  const uint32_t arrived = co_await put_to({.tiers = wanted, .name = name, .content = content});
   count_upload(arrived != 0, clock.monotonic_ns() - began_ns);
   failpoint("upload.after_put");
+  if (arrived == 0 && summary_.first_failure.ok())
+    co_return fail(Code::kTimedOut, "the tiers that are to have it are late");
   if (arrived == 0) co_return fail(summary_.first_failure);
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   ++summary_.blobs;
   summary_.blob_bytes += content.bytes();
-  packing.lagging = arrived != wanted;
+  packing.lacking = wanted & ~arrived;
+  leave_to_late(packing.lacking, name);
   co_return Result<void>();
 }
 
 // Side by side: what one tier is late with keeps no other from its blob.
-io::Task<uint32_t> UploadPass::put_to(uint32_t tiers, std::string name, object::Content content) {
-  std::vector<size_t> asked;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i)
-    if (((tiers & ~out_of_reach_) >> i & 1) != 0) asked.push_back(i);
-  const BlobPut put{.key = key_of(blob_id_of_name(name)), .content = std::move(content), .several = asked.size() > 1};
-  uint32_t arrived = 0;
-  (void)co_await concurrently(asked.size(), kMaxTiers, [&](size_t i) { return put_to_one(asked[i], put, arrived); });
-  co_return arrived;
+io::Task<uint32_t> UploadPass::put_to(Outgoing blob) {
+  const std::vector<size_t> asked = asked_for(blob.tiers);
+  BlobPut put{.key = key_of(blob_id_of_name(blob.name)),
+              .content = std::move(blob.content),
+              .several = asked.size() > 1 || blob.is_elsewhere,
+              .began_ns = io::Reactor::current()->clock().monotonic_ns(),
+              .running = asked.size()};
+  if (blob.is_elsewhere) put.one_has_it.cancel();
+  if (asked.empty()) co_return 0;
+  (void)co_await concurrently(asked.size() + 1, kMaxTiers + 1,
+                              [&](size_t i) { return i < asked.size() ? put_to_one(asked[i], put) : end_late(put); });
+  co_return put.arrived;
 }
 
-io::Task<Result<void>> UploadPass::put_to_one(size_t tier, const BlobPut& put, uint32_t& arrived) {
-  io::CancelToken stop;
-  const io::CancelToken::Scope passed_on(token_, [&stop] { stop.cancel(); });
-  const io::CancelToken::Scope given_up(&given_up_[tier], [&stop] { stop.cancel(); });
-  const uint32_t bit = uint32_t{1} << tier;
-  // Others are not to wait for one that has been failing: it is asked for something small first.
-  const object::Health* const health = parts_.tiers[tier].health;
-  if (put.several && health != nullptr && health->report().failing && co_await within_reach(bit, put.key) == 0)
-    co_return Result<void>();
-  const int64_t deadline_ns = put.several ? std::min(options_.put_ns, options_.put_beside_ns) : options_.put_ns;
-  Result<void> done = co_await parts_.tiers[tier].store.put(put.key, put.content, {}, io::within(deadline_ns, &stop));
-  if (done) done = co_await expect_there(tier, put.key, put.content.bytes(), &stop);
-  if (!done) {
-    give_up(tier, std::move(done).error());
-    co_return Result<void>();
+// What goes to late tiers alone nobody else can give them.
+std::vector<size_t> UploadPass::asked_for(uint32_t tiers) const {
+  const uint32_t in_reach = (tiers & ~late_) != 0 ? tiers & ~out_of_reach_ : tiers;
+  std::vector<size_t> asked;
+  for (size_t i = 0; i < parts_.tiers.size(); ++i)
+    if ((in_reach >> i & 1) != 0) asked.push_back(i);
+  return asked;
+}
+
+io::Task<Result<void>> UploadPass::put_to_one(size_t tier, BlobPut& put) {
+  const Result<void> done = co_await send_to_one(tier, put);
+  if (done) {
+    put.arrived |= uint32_t{1} << tier;
+    put.one_has_it.cancel();
+    if (put.several && std::popcount(put.arrived) == 1) failpoint("upload.between_tiers");
+  } else if (put.too_late.cancelled() && done.error() == Code::kInterrupted && !cancelled()) {
+    note_late(tier);
+  } else {
+    give_up(tier, done.error());
   }
-  arrived |= bit;
-  if (put.several && std::popcount(arrived) == 1) failpoint("upload.between_tiers");
+  if (--put.running == 0) {
+    put.all_ended.cancel();
+    put.one_has_it.cancel();  // or none ever will
+  }
   co_return Result<void>();
 }
 
-// Soon the local disk may have it no more: that a store says that it has stored it is not enough.
-io::Task<Result<void>> UploadPass::expect_there(size_t tier, std::string key, uint64_t bytes, io::CancelToken* token) {
-  const Result<object::ObjectInfo> there =
-      co_await parts_.tiers[tier].store.head(std::move(key), io::within(options_.put_ns, token));
-  if (there && there->bytes == bytes) co_return Result<void>();
-  if (there || there.error() == Code::kNotFound)
-    co_return fail(Code::kIo, "it answered that it had stored an object, and does not have it");
-  co_return fail(there.error());
+io::Task<Result<void>> UploadPass::send_to_one(size_t tier, BlobPut& put) {
+  io::CancelToken stop;
+  const io::CancelToken::Scope passed_on(token_, [&stop] { stop.cancel(); });
+  const io::CancelToken::Scope given_up(&given_up_[tier], [&stop] { stop.cancel(); });
+  const io::CancelToken::Scope too_late(&put.too_late, [&stop] { stop.cancel(); });
+  // Others are not to wait for one that has been failing: it is asked for something small first.
+  const object::Health* const health = parts_.tiers[tier].health;
+  const uint32_t bit = uint32_t{1} << tier;
+  if (put.several && health != nullptr && health->report().failing && co_await within_reach(bit, put.key) == 0)
+    co_return fail(Code::kUnavailable, "it does not answer");
+  const int64_t deadline_ns = put.several ? std::min(options_.put_ns, options_.put_beside_ns) : options_.put_ns;
+  co_return co_await put_surely(parts_.tiers[tier].store, put.key, put.content, deadline_ns, &stop);
+}
+
+io::Task<Result<void>> UploadPass::end_late(BlobPut& put) {
+  Clock& clock = io::Reactor::current()->clock();
+  (void)co_await io::sleep_for(io::kForeverNs, &put.one_has_it);
+  const int64_t took_ns = clock.monotonic_ns() - put.began_ns;
+  const int64_t patience_ns = std::max(options_.late_ns, options_.late_factor * took_ns);
+  if (co_await io::sleep_for(patience_ns, &put.all_ended)) put.too_late.cancel();
+  co_return Result<void>();
 }
 
 // Those of `tiers` that answer: a blob is not to be fetched for one that does not.
@@ -105,45 +130,22 @@ io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
   co_return tiers & ~out_of_reach_;
 }
 
-io::Task<Result<std::string>> UploadPass::read_blob(const meta::Blob& blob, const Tier& tier) {
-  const BlobId id = blob_id_of_name(blob.name);
-  std::string bytes =
-      CO_TRY(co_await object::get_all(tier.store, key_of(id), kMaxBlobBytes, io::within(options_.put_ns, token_)));
-  // Damage is not to be copied.
-  const Status sound = co_await parts_.pool.run([&] { return verify_stored(bytes, id); });
-  if (!sound.ok() || bytes.size() != blob.bytes)
-    co_return fail(Code::kCorrupt, "what another tier lacks is damaged there");
-  co_return bytes;
-}
-
-io::Task<void> UploadPass::report_damage(const meta::Blob& blob, size_t tier, Status what) {
-  if (!options_.on_damage) co_return;
-  // The collector may have come in between, or the tier have made room.
-  const Result<meta::Blob> now = co_await parts_.tiering.get_blob(blob.name);
-  if (!now || now->dead_since || (now->left >> tier & 1) != 0) co_return;
-  options_.on_damage({parts_.tiers[tier].name, InodeId(), {.blob = blob.name}, std::move(what)});
-}
-
 io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
   if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
-  Status failure(Code::kCorrupt, "no tier has it");
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((blob.tiers >> i & 1) == 0) continue;
-    Result<std::string> bytes = co_await read_blob(blob, parts_.tiers[i]);
-    if (!bytes) {
-      if (is_damage(bytes.error().code())) co_await report_damage(blob, i, bytes.error());
-      failure = std::move(bytes).error().with_context("tier " + parts_.tiers[i].name);
-      continue;
-    }
-    const uint32_t arrived = co_await put_to(lacking, blob.name, object::Content(*std::move(bytes)));
-    if (arrived == 0) co_return false;
-    failpoint("upload.after_copy");
-    if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
-    ++summary_.copied_blobs;
-    co_return arrived == lacking;
+  BlobReader reader(parts_, options_, hydrator_.order());
+  Result<std::string> bytes = co_await reader.read(blob, token_);
+  if (!bytes) {
+    note_failure(bytes.error());
+    co_return false;
   }
-  note_failure(failure);
-  co_return false;
+  object::Content content(*std::move(bytes));
+  const uint32_t arrived =
+      co_await put_to({.tiers = lacking, .name = blob.name, .content = std::move(content), .is_elsewhere = true});
+  if (arrived == 0) co_return false;
+  failpoint("upload.after_copy");
+  if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
+  ++summary_.copied_blobs;
+  co_return arrived == lacking;
 }
 
 }  // namespace firn::tier

@@ -63,7 +63,7 @@ io::Task<Result<bool>> UploadPass::share(size_t file, ChunkIndex index, const st
 }
 
 io::Task<Result<bool>> UploadPass::share_stored(size_t file, meta::Chunk chunk, const std::string& content) {
-  Result<Reach> reach = co_await bring_to(files_[file].skip, chunk.blob);
+  Result<Reach> reach = co_await bring_to(file, chunk.blob);
   if (!reach && reach.error() == Code::kNotFound) co_return false;  // the collector was faster
   const Reach there = CO_TRY(std::move(reach));
   if (there == Reach::kElsewhere) co_return false;

@@ -15,6 +15,7 @@
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
 #include "tier/hydrator.h"
+#include "tier/late_tiers.h"
 #include "tier/packing_order.h"
 #include "tier/tier.h"
 #include "tier/upload_round.h"
@@ -35,6 +36,10 @@ struct UploadOptions {
   int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included (object::retrying())
   // The same where another tier gets the blob, too, and so a later one can be given what it missed.
   int64_t put_beside_ns = 60'000'000'000;
+  // A tier that moves is late so long after the first one has the blob, or late_factor times as long as that took, if
+  // this is more. Longer than it takes to find out that one does not move.
+  int64_t late_ns = 90'000'000'000;
+  int late_factor = 4;
   int64_t reach_ns = 20'000'000'000;  // to find out whether a tier that failed answers again
   // A chunk whose content some frame in a colder tier has already is not sent again, but recorded to be there.
   bool dedup = false;
@@ -49,6 +54,7 @@ struct UploadSummary {
   uint64_t postponed = 0;   // that changed meanwhile, or are open for writing
   uint64_t outdated = 0;    // of these, those of which nothing was recorded
   uint64_t failed = 0;
+  uint64_t late = 0;         // of these, those that wait for tiers which are late (Uploader::late())
   uint64_t chunks = 0;       // that were sent
   uint64_t unchanged = 0;    // that colder tiers had already
   uint64_t chunk_bytes = 0;  // of those sent
@@ -92,6 +98,7 @@ class Uploader {
     PackingOrder order;
     UploadRound round;
     WaitingFiles waiting;
+    LateTiers late;
     // Generations of which more chunks have changed than one transaction can record: they are not sent again and again.
     std::unordered_map<InodeId, uint64_t> refused;
   };
@@ -100,14 +107,20 @@ class Uploader {
   // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again.
   // Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many files of one
   // policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of its chunks: a
-  // tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent again. What
-  // fails stays pending. The result fails only when the metadata cannot be read or written. `token` may be null.
+  // tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent again. A tier
+  // that is late where others have a blob is left to catch_up(), and not asked while that goes on. What fails stays
+  // pending. The result fails only when the metadata cannot be read or written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token, UploadLimits limits = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
   // recorded. kConflict: it was changed and its record has a newer generation, or a blob that its chunks were to be in
   // was given up meanwhile. kStale: it is gone.
   io::Task<Result<UploadSummary>> upload(InodeId inode, io::CancelToken* token);
+  // Brings to one of late().tiers() what it lacks, one blob after another, each for as long as it moves, until the tier
+  // is late no more: how many. Beside passes, one call for each tier. When it fails the tier is late no more either,
+  // and the next pass finds out what it lacks. `token` may be null.
+  io::Task<Result<uint64_t>> catch_up(size_t tier, io::CancelToken* token);
+  const LateTiers& late() const { return memory_.late; }
   // The next pass begins with what has waited longest, and asks every tier. Between passes.
   void begin_round() { memory_.round = {}; }
   // Who makes files tells it where.
@@ -116,6 +129,8 @@ class Uploader {
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 
  private:
+  io::Task<Result<void>> bring_late(size_t tier, std::string name, io::CancelToken* token);
+
   const Parts parts_;
   const UploadOptions options_;
   Memory memory_;

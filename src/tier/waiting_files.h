@@ -12,23 +12,23 @@ class WaitingFiles {
  public:
   static constexpr size_t kMaxFiles = 1 << 18;  // others are read again
 
-  // All of that generation is in every tier that it is to be in, but for `tiers`.
-  void note(InodeId inode, uint64_t generation, uint32_t tiers) {
-    if (files_.size() < kMaxFiles || files_.contains(inode)) files_[inode] = {generation, tiers};
-  }
-  void forget(InodeId inode) { files_.erase(inode); }
-  // Whether nothing can be done for it while these tiers do not answer.
-  bool waits(InodeId inode, uint64_t generation, uint32_t out_of_reach) const {
-    const auto found = files_.find(inode);
-    return found != files_.end() && found->second.generation == generation &&
-           (found->second.tiers & ~out_of_reach) == 0;
-  }
-
- private:
   struct Waiting {
     uint64_t generation = 0;
     uint32_t tiers = 0;
+    uint64_t late_mark = 0;  // LateTiers::mark() then: what those of them that are late are to get of it is before it
   };
+  // All of that generation is in every tier that it is to be in, but for `tiers`.
+  void note(InodeId inode, Waiting file) {
+    if (files_.size() < kMaxFiles || files_.contains(inode)) files_[inode] = file;
+  }
+  void forget(InodeId inode) { files_.erase(inode); }
+  // Null: that generation of it does not wait. Valid until the next call.
+  const Waiting* find(InodeId inode, uint64_t generation) const {
+    const auto found = files_.find(inode);
+    return found != files_.end() && found->second.generation == generation ? &found->second : nullptr;
+  }
+
+ private:
   std::unordered_map<InodeId, Waiting> files_;
 };
 

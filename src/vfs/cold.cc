@@ -18,6 +18,9 @@ void VolumeImpl::start_settling() {
   io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
     co_await self->settling_->evict_loop(&self->stopping_);
   }(this, gate_.enter()));
+  io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
+    co_await self->settling_->catch_up_loop(&self->stopping_);
+  }(this, gate_.enter()));
 }
 
 std::shared_ptr<tier::ColdFile> VolumeImpl::cold_of(Node& node) {

@@ -130,6 +130,52 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
   }
 }
 
+io::Task<void> Settling::catch_up_loop(io::CancelToken* token) {
+  io::Gate gate;
+  while (co_await io::sleep_for(kLookNs, token)) {
+    const uint32_t late = parts_.tiers.uploader.late().tiers();
+    for (size_t tier = 0; tier < parts_.tiers.names.size(); ++tier)
+      if ((late >> tier & 1) != 0 && permitted().ok() && !catching_up_[tier].exchange(true))
+        io::detach(catch_up(tier, token, gate.enter()));
+  }
+  co_await gate.close();
+  catch_up_ended_ = true;
+}
+
+io::Task<void> Settling::catch_up(size_t tier, io::CancelToken* token, io::Gate::Entry) {
+  const std::string& name = parts_.tiers.names[tier];
+  log::info("tier {} is late: it gets what it lacks beside the others", name);
+  const Result<uint64_t> done = co_await parts_.tiers.uploader.catch_up(tier, token);
+  catching_up_[tier] = false;
+  if (done) {
+    log::info("tier {} has caught up: it got {} blobs", name, *done);
+    co_return;
+  }
+  if (token->cancelled()) co_return;
+  log::warning("a late tier does not catch up, and is asked anew: {}", done.error().to_string());
+  std::lock_guard lock(mutex_);
+  ++catch_ups_failed_;
+  catch_up_failure_ = done.error();
+}
+
+io::Task<Result<void>> Settling::caught_up(io::CancelToken* token) {
+  const tier::LateTiers& late = parts_.tiers.uploader.late();
+  const uint64_t mark = late.mark();
+  uint64_t failed_before;
+  {
+    std::lock_guard lock(mutex_);
+    failed_before = catch_ups_failed_;
+  }
+  while (late.lacking(late.tiers(), mark) != 0) {
+    if (catch_up_ended_ || !co_await io::sleep_for(kLookNs, token))
+      co_return fail(Code::kInterrupted, "it was stopped");
+    if (const Status allowed = permitted(); !allowed.ok()) co_return fail(allowed);
+  }
+  std::lock_guard lock(mutex_);
+  if (catch_ups_failed_ != failed_before) co_return fail(catch_up_failure_);
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
   if (const Status allowed = permitted(); !allowed.ok()) co_return fail(allowed);
   const tier::UploadSummary done = CO_TRY(co_await parts_.tiers.uploader.upload(inode, token));
@@ -143,10 +189,10 @@ io::Task<Result<void>> Settling::upload(InodeId inode, io::CancelToken* token) {
 io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::CancelToken* token) {
   const UploadThrottle::Hurry hurry(throttle_);
   tier::UploadSummary all;
-  uint64_t files_of_round = 0;
+  uint64_t files_of_round = 0, late_of_round = 0;
   for (Round round = Round::kBegins;;) {
     const tier::UploadSummary one = CO_TRY(co_await pass(round, only, token));
-    if (round == Round::kBegins) all.postponed = all.failed = files_of_round = 0;
+    if (round == Round::kBegins) all.postponed = all.failed = files_of_round = late_of_round = 0;
     all.files += one.files;
     all.chunks += one.chunks;
     all.chunk_bytes += one.chunk_bytes;
@@ -158,9 +204,15 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::C
     all.failed += one.failed;
     all.first_failure = one.first_failure;
     files_of_round += one.files;
+    late_of_round += one.late;
     round = one.more ? Round::kGoesOn : Round::kBegins;
     if (one.more) continue;
-    if (files_of_round == 0 || !one.first_failure.ok()) break;
+    if (!one.first_failure.ok() || files_of_round + late_of_round == 0) break;
+    if (late_of_round == 0) continue;
+    if (const Result<void> arrived = co_await caught_up(token); !arrived) {
+      all.first_failure = arrived.error();
+      break;
+    }
   }
   // That files did not arrive is the better reason.
   if (!parts_.tiers.ship_metadata || !all.first_failure.ok()) co_return all;

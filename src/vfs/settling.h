@@ -2,6 +2,7 @@
 // fills, those that are used least are evicted.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <mutex>
 
@@ -61,6 +62,8 @@ class Settling {
   // Until `token` is cancelled.
   io::Task<void> upload_loop(io::CancelToken* token);
   io::Task<void> evict_loop(io::CancelToken* token);
+  // Brings to tiers that are late what they lack, beside uploads and beside one another.
+  io::Task<void> catch_up_loop(io::CancelToken* token);
 
   // Uploads one file as it is now. As Uploader::upload().
   io::Task<Result<void>> upload(InodeId inode, io::CancelToken* token);
@@ -74,6 +77,9 @@ class Settling {
   enum class Round : uint8_t { kGoesOn, kBegins };
   io::Task<Result<tier::UploadSummary>> pass(Round round, const FileSet* only, io::CancelToken* token);
   Status permitted() const { return parts_.tiers.permitted ? parts_.tiers.permitted() : Status(); }
+  io::Task<void> catch_up(size_t tier, io::CancelToken* token, io::Gate::Entry);
+  // Until late tiers have what they lack now; fails when one of them did.
+  io::Task<Result<void>> caught_up(io::CancelToken* token);
   io::Task<void> look_at_pending();
   // Where something was closed since; upload_loop's.
   io::Task<void> look_at_pending_again();
@@ -116,8 +122,13 @@ class Settling {
   UploadThrottle throttle_;
   bool needs_room_ = false;  // above the high watermark; evict_loop's
 
-  mutable std::mutex mutex_;  // guards what statistics() tells
-  TierStatistics told_;
+  std::array<std::atomic<bool>, tier::kMaxTiers> catching_up_{};
+  std::atomic<bool> catch_up_ended_ = false;  // catch_up_loop has
+
+  mutable std::mutex mutex_;  // guards what follows
+  TierStatistics told_;       // by statistics()
+  uint64_t catch_ups_failed_ = 0;
+  Status catch_up_failure_;  // of the last one
 };
 
 }  // namespace firn::vfs

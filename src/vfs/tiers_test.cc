@@ -187,6 +187,25 @@ TEST_F(TiersTest, AFileOpenForLongIsUploadedToo) {
   EXPECT_TRUE(read("log") == content);
 }
 
+// Neither synced nor closed: held in memory, or in a scratch file, until it has grown and the background sync sees it.
+TEST_F(TiersTest, AFileThatIsNeverSyncedIsUploadedWhileItIsOpen) {
+  for (const bool in_memory : {false, true}) {
+    TestWorld world(2, in_memory, TestWorld::Tiers::kTwo);
+    ASSERT_TRUE(world.mount());
+    const std::string content = noise(kBytes, 4);
+    Handle* handle = world.create("log", content.substr(0, 100));
+    const auto wait_s = [&world](int64_t seconds) {
+      world.run([](int64_t ns) -> io::Task<void> { co_await io::sleep_for(ns); }(seconds * 1'000'000'000));
+    };
+    wait_s(10);
+    const auto rest = std::as_bytes(std::span(content)).subspan(100);
+    ASSERT_TRUE(world.run(world.volume().write(handle, 100, rest, {})));
+    wait_s(3600);
+    EXPECT_GT(world.volume().tier_statistics().uploaded_bytes, kBytes) << in_memory;
+    EXPECT_TRUE(world.run(world.volume().release(handle)));
+  }
+}
+
 TEST_F(TiersTest, SmallFilesStayWithTheMetadata) {
   make("small", "abc");
   EXPECT_EQ(flush().files, 0u);

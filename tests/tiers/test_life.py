@@ -73,7 +73,6 @@ class Life(TieredTest):
         with open(self.mount_point / "open", "wb", buffering=0) as file:
             for count in range(1, 3):
                 file.write(self.random.randbytes(5 << 20))
-                os.fsync(file.fileno())
                 self.wait_until(lambda: len(self.blobs()) >= count, lambda: f"{self.status()['tiers']}", patience_s=60)
             self.assertEqual(self.status()["tiers"]["pending_files"], 1)
             self.expected["open"] = (self.mount_point / "open").read_bytes()

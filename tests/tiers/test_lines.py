@@ -51,7 +51,6 @@ class SlowLines(SlowLineTest):
         self.assertEqual(self.status()["tiers"]["pending_files"], 0)
         self.settle()
 
-
     def test_a_near_tier_that_is_slow_is_read_from_alone(self):
         """The near one is the bucket here, and a folder stands for one that costs money."""
         self.succeed("init", self.volume, "--tier", f"near={self.url}", "--tier", f"far={self.nas}")
@@ -75,6 +74,33 @@ class SlowLines(SlowLineTest):
         self.assertGreaterEqual(got["near"], 16 * MEBIBYTE)
         self.assertLess(got["far"], MEBIBYTE, "the next tier was asked for content, too")
         self.settle()
+
+    def test_a_bucket_that_is_late_keeps_nothing_from_the_near_tier(self):
+        """For a minute and a half both are waited for; then the bucket gets the rest beside what else there is."""
+        self.make()
+        self.write("first", MEBIBYTE)
+        self.flush()
+        self.line.set_rate(SLOW_BYTES_PER_S // 4)
+        self.write("large", 6 * MEBIBYTE)  # four minutes of such a line
+        flush = subprocess.Popen([FIRN, "tier", "flush", self.volume], env=self.environment, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(flush.kill)
+        try:
+            self.wait_until(lambda: self.in_tiers("large") == 1 + 2, "what the near tier has does not count", patience_s=120)
+            begin = time.monotonic()
+            self.write("second", MEBIBYTE)
+            self.wait_until(lambda: self.in_tiers("second") == 1 + 2, "others wait for the bucket", patience_s=60)
+            self.assertIsNone(flush.poll(), "the bucket has not got it yet")
+            self.assertLess(time.monotonic() - begin, 60)
+        finally:
+            self.line.set_rate(None)
+        said, _ = flush.communicate(timeout=DEADLINE_S)
+        self.assertEqual(flush.returncode, 0, said)
+        self.assertEqual(self.in_tiers("large"), 1 + 2 + 4)
+        self.settle()
+
+    def in_tiers(self, name):
+        return int(os.getxattr(self.mount_point / name, "user.firn.tiers"))
 
 
 class SlowBucket(SlowLineTest, BucketTest):

@@ -1,0 +1,34 @@
+// Whole blobs on their way from one tier to others.
+#pragma once
+
+#include <string>
+
+#include "tier/uploader.h"
+
+namespace firn::tier {
+
+// Reads blobs for tiers that lack them. What it refers to must outlive it.
+class BlobReader {
+ public:
+  BlobReader(const Uploader::Parts& parts, const UploadOptions& options, TierOrder& order)
+      : parts_(parts), options_(options), order_(order) {}
+
+  // All of it, verified, from whichever tier has it whole; damage that is met is told. kCorrupt: none has.
+  io::Task<Result<std::string>> read(meta::Blob blob, io::CancelToken* token);
+
+ private:
+  io::Task<Result<std::string>> read_from(const meta::Blob& blob, const Tier& tier, io::CancelToken* token);
+  // Who repairs it gets it from elsewhere, or has the chunks sent again.
+  io::Task<void> report_damage(const meta::Blob& blob, size_t tier, Status what);
+
+  const Uploader::Parts& parts_;
+  const UploadOptions& options_;
+  TierOrder& order_;
+};
+
+// Puts it, and asks whether it is there: soon the local disk may have it no more, and that a store says that it has
+// stored it is not enough. Both have `deadline_ns`, which is for what does not move (object::retrying()).
+io::Task<Result<void>> put_surely(object::ObjectStore& store, std::string key, object::Content content,
+                                  int64_t deadline_ns, io::CancelToken* token);
+
+}  // namespace firn::tier
