@@ -94,7 +94,7 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   failpoint("bring_back.after_resident");
   co_await drop_cold(node);
   if (node.open && node.open->object) CO_TRY(co_await rebase(node));
-  settling_->note_hot(static_cast<int64_t>(attr.allocated_bytes));
+  settling_->note_hot(node.inode, static_cast<int64_t>(attr.allocated_bytes));
   attr = CO_TRY(co_await meta_.getattr(node.inode));
   co_return Result<void>();
 }
@@ -136,7 +136,7 @@ io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
   const uint64_t before = CO_TRY(co_await object->file().stat()).allocated_bytes;
   const AccessLevel level = settling_->accesses().level_of(inode, attr.content.access_level);
   CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object, level));
-  if (!attr.content.evicted) settling_->note_evicted(before);
+  if (!attr.content.evicted) settling_->note_evicted(inode, before);
   note_change(*node);
   co_return before;
 }
@@ -272,7 +272,7 @@ io::Task<uint64_t> VolumeImpl::open_bytes() {
 
 void VolumeImpl::note_recorded(const Attr& before, uint64_t allocated_bytes) {
   if (!settling_ || !before.content.settled || before.content.evicted) return;
-  settling_->note_hot(static_cast<int64_t>(allocated_bytes) - static_cast<int64_t>(before.allocated_bytes));
+  settling_->note_hot(before.inode, static_cast<int64_t>(allocated_bytes) - static_cast<int64_t>(before.allocated_bytes));
 }
 
 // What is open and has changed: the uploader reads the records, and finds the size there.

@@ -184,7 +184,7 @@ HotUse Settling::use_of_setting(uint64_t used) const {
 
 io::Task<Settling::Use> Settling::use() const {
   // In this order: what settles in between is counted once, or not yet, but not twice.
-  const auto hot = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_.load(), 0));
+  const uint64_t hot = local_.whole_bytes();
   const uint64_t open_bytes = options_.hot_max_bytes ? co_await parts_.open_bytes() : 0;
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
@@ -211,10 +211,14 @@ double Settling::score_of(const meta::Attr& attr) const {
 io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
   std::priority_queue<Candidate> lowest;  // the highest score on top
   uint64_t gathered = 0, hot = 0;
+  bool all = false;
+  local_.begin_walk();
   for (InodeId after;;) {
     const auto page = co_await parts_.meta.list_inodes(after, kPage);
-    if (!page || !page->last || token->cancelled()) break;
+    all = page && !page->last;
+    if (!page || all || token->cancelled()) break;
     after = page->last;
+    local_.walked(after);
     for (const meta::Attr& attr : page->inodes) {
       const meta::Content& content = attr.content;
       if (!content.settled || content.evicted) continue;
@@ -230,7 +234,7 @@ io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
     }
     co_await io::yield();
   }
-  hot_bytes_ = static_cast<int64_t>(hot);
+  if (all) local_.end_walk(hot);
   std::vector<Candidate> order;
   for (; !lowest.empty(); lowest.pop()) order.push_back(lowest.top());
   uint64_t freed = 0, files = 0;
@@ -316,7 +320,7 @@ TierStatistics Settling::statistics() const {
   std::lock_guard lock(mutex_);
   TierStatistics told = told_;
   told.hydrated_bytes = hydrated_bytes_;
-  told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
+  told.hot_bytes = local_.whole_bytes();
   told.hot_limit_bytes = hot_limit_;
   told.hot_max_bytes = options_.hot_max_bytes;
   told.metadata_bytes = metadata;

@@ -10,6 +10,7 @@
 #include "io/sync.h"
 #include "meta/service.h"
 #include "vfs/access_counts.h"
+#include "vfs/local_use.h"
 #include "vfs/room.h"
 #include "vfs/tiers.h"
 #include "vfs/upload_throttle.h"
@@ -39,17 +40,17 @@ class Settling {
     closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     ever_closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
-  // So much more, or less, is on the local disk.
-  void note_hot(int64_t bytes) {
-    hot_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  // So much more, or less, of the file is on the local disk.
+  void note_hot(InodeId inode, int64_t bytes) {
+    local_.note_whole(inode, bytes);
     if (bytes > 0) (void)room_.note(static_cast<uint64_t>(bytes));
   }
   // A file has left it. Whoever waits for room is told at once.
-  void note_evicted(uint64_t bytes) {
-    note_hot(-static_cast<int64_t>(bytes));
+  void note_evicted(InodeId inode, uint64_t bytes) {
+    note_hot(inode, -static_cast<int64_t>(bytes));
     if (room_.state() != RoomState::kFree) room_alarm_.ring();
   }
-  void set_hot(uint64_t bytes) { hot_bytes_ = static_cast<int64_t>(bytes); }
+  void set_hot(uint64_t bytes) { local_.set_whole(bytes); }
   void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   // How often files were opened: of what is read the most, the last goes.
   AccessCounts& accesses() { return accesses_; }
@@ -103,7 +104,7 @@ class Settling {
   bool in_round_ = false;  // the last pass has left files to the next; under uploading_
   std::atomic<bool> busy_ = false;
   std::atomic<uint64_t> closed_bytes_ = 0, ever_closed_bytes_ = 0, hydrated_bytes_ = 0;
-  std::atomic<int64_t> hot_bytes_ = 0;
+  LocalUse local_;
   std::atomic<uint64_t> hot_limit_ = 0;
   std::atomic<bool> has_room_ = true;
   std::atomic<bool> more_can_go_ = false;  // since nothing could, something has become evictable

@@ -134,7 +134,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<meta::Renamed>> rename_version(const Credentials& who, InodeId parent, std::string_view name,
                                                  InodeId new_parent, std::string_view new_name,
                                                  meta::RenameOptions options);
-  void remove_later(const meta::Content& content, uint64_t allocated_bytes);
+  void remove_later(const Attr& removed);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
   bool unsaved(InodeId inode);
