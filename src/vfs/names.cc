@@ -86,6 +86,7 @@ void VolumeImpl::remove_later(const Attr& removed) {
   if (!content.backing) return;
   if (settling_ && content.settled && !content.evicted)
     settling_->note_hot(removed.inode, -static_cast<int64_t>(removed.allocated_bytes));
+  if (settling_ && content.evicted) settling_->note_emptied(content.backing);
   std::lock_guard removals(removals_mutex_);
   removals_.push_back(content.backing);
 }

@@ -22,6 +22,8 @@ constexpr size_t kMaxCandidates = 1 << 16;  // of one round of eviction
 // Never all of the disk: the metadata, and what is being written, need room too.
 constexpr uint64_t kReservePercent = 5;
 constexpr uint64_t kHardReservePercent = 1;  // and this no writer may take
+// Of what there may be, what came back of files that are being read, and cannot be evicted: writers need room as well.
+constexpr uint64_t kOpenPartsPercent = 50;
 
 struct Candidate {
   double score = 0;
@@ -182,9 +184,10 @@ HotUse Settling::use_of_setting(uint64_t used) const {
   return {.used = used, .limit = limit, .hard = std::max(limit, hard)};
 }
 
-io::Task<Settling::Use> Settling::use() const {
+io::Task<Settling::Use> Settling::use() {
+  co_await local_.look_at_open();
   // In this order: what settles in between is counted once, or not yet, but not twice.
-  const uint64_t hot = local_.whole_bytes();
+  const uint64_t hot = local_.whole_bytes() + local_.part_bytes();
   const uint64_t open_bytes = options_.hot_max_bytes ? co_await parts_.open_bytes() : 0;
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
@@ -209,6 +212,7 @@ double Settling::score_of(const meta::Attr& attr) const {
 
 // One walk over the inodes finds those to evict, and counts what is on the disk anew.
 io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
+  if (local_.lacks_parts()) co_await count_parts(token);
   std::priority_queue<Candidate> lowest;  // the highest score on top
   uint64_t gathered = 0, hot = 0;
   bool all = false;
@@ -221,12 +225,13 @@ io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
     local_.walked(after);
     for (const meta::Attr& attr : page->inodes) {
       const meta::Content& content = attr.content;
-      if (!content.settled || content.evicted) continue;
-      hot += attr.allocated_bytes;
-      if (attr.policy.stays_hot()) continue;
+      if (!content.settled) continue;
+      const uint64_t here = content.evicted ? local_.closed_part(content.backing) : attr.allocated_bytes;
+      if (!content.evicted) hot += here;
+      if (attr.policy.stays_hot() || (content.evicted && here == 0)) continue;
       if (content.live || content.uploaded_generation != content.generation || content.generation == 0) continue;
-      lowest.push({score_of(attr), attr.inode, attr.allocated_bytes});
-      gathered += attr.allocated_bytes;
+      lowest.push({score_of(attr), attr.inode, here});
+      gathered += here;
       while (!lowest.empty() && (lowest.size() > kMaxCandidates || gathered - lowest.top().bytes >= bytes)) {
         gathered -= lowest.top().bytes;
         lowest.pop();
@@ -278,14 +283,16 @@ io::Task<void> Settling::look(io::CancelToken* token) {
   if (!must_free) stuck_ = false;
   // Where nothing can go, there is no use in looking for it every second.
   const bool more = more_can_go_.exchange(false);
-  if (must_free && (more || parts_.clock.monotonic_ns() >= no_attempt_before_ns_)) {
+  if (must_free && parts_.evict && (more || parts_.clock.monotonic_ns() >= no_attempt_before_ns_)) {
     stuck_ = !co_await free_some(to_free(now.evicting), token);
     no_attempt_before_ns_ = stuck_ ? parts_.clock.monotonic_ns() + kRestNs : 0;
     seen.noted = room_.begin_look();
     now = co_await use();
   }
   hot_limit_ = now.evicting.limit;
-  has_room_ = now.evicting.used < now.evicting.limit;
+  // Of what nobody reads, there would be something to evict.
+  has_room_ = now.evicting.used < now.evicting.limit && !stuck_;
+  most_open_parts_ = now.evicting.limit / 100 * kOpenPartsPercent;
   seen.use = now.writing;
   seen.stuck = stuck_;
   seen.now_ns = parts_.clock.monotonic_ns();
@@ -320,7 +327,7 @@ TierStatistics Settling::statistics() const {
   std::lock_guard lock(mutex_);
   TierStatistics told = told_;
   told.hydrated_bytes = hydrated_bytes_;
-  told.hot_bytes = local_.whole_bytes();
+  told.hot_bytes = local_.whole_bytes() + local_.part_bytes();
   told.hot_limit_bytes = hot_limit_;
   told.hot_max_bytes = options_.hot_max_bytes;
   told.metadata_bytes = metadata;

@@ -25,7 +25,8 @@ class Settling {
     meta::Service& meta;
     data::Store& data;
     Clock& clock;
-    // Evicts a file that nobody has open: how many bytes of the local disk it freed. kBusy: not now.
+    // Evicts a file that nobody has open: how many bytes of the local disk it freed. kBusy: not now. Does not wait for
+    // who is at the file, and may be waiting for room. Empty: nothing may be evicted.
     std::function<io::Task<Result<uint64_t>>(InodeId)> evict;
     // Before an upload looks at the records: what is open and changed is written to them.
     std::function<io::Task<void>()> before_upload;
@@ -52,16 +53,27 @@ class Settling {
   }
   void set_hot(uint64_t bytes) { local_.set_whole(bytes); }
   void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // So much of an evicted file came, and goes to its backing if it may.
+  void note_returned(BackingId backing, uint64_t bytes);
+  // Nobody reads it any more: what came back may go again.
+  io::Task<void> close_part(BackingId backing);
+  // All of it has come back, and the record says so.
+  void note_whole(InodeId inode, BackingId backing, uint64_t bytes);
+  // It is empty again, or removed.
+  void note_emptied(BackingId backing);
+  LocalUse& local() { return local_; }
   // How often files were opened: of what is read the most, the last goes.
   AccessCounts& accesses() { return accesses_; }
   // What writers are to ask.
   Room& room() { return room_; }
   // Whether what comes back may stay on the local disk.
-  bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
+  bool may_keep(BackingId backing) const;
 
   // Until `token` is cancelled.
   io::Task<void> upload_loop(io::CancelToken* token);
   io::Task<void> evict_loop(io::CancelToken* token);
+  // Counts what came back of evicted files and is not known, as after a start: no record says it.
+  io::Task<void> count_parts(io::CancelToken* token);
 
   // Uploads one file as it is now. As Uploader::upload().
   io::Task<Result<void>> upload(InodeId inode, io::CancelToken* token);
@@ -83,7 +95,7 @@ class Settling {
     HotUse evicting;  // what eviction goes by,
     HotUse writing;   // and what writers do
   };
-  io::Task<Use> use() const;
+  io::Task<Use> use();
   // Something is uploaded, or soon will be.
   bool uploads() const { return busy_ || closed_bytes_ > 0; }
   uint64_t to_free(const HotUse& use) const;
@@ -107,6 +119,7 @@ class Settling {
   LocalUse local_;
   std::atomic<uint64_t> hot_limit_ = 0;
   std::atomic<bool> has_room_ = true;
+  std::atomic<uint64_t> most_open_parts_ = ~uint64_t{0};
   std::atomic<bool> more_can_go_ = false;  // since nothing could, something has become evictable
   uint64_t counted_at_bytes_ = 0;          // ever_closed_bytes_ when pending files were counted; upload_loop's
   int64_t no_count_before_ns_ = 0;         // likewise
