@@ -44,6 +44,7 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::Ob
                               .journal = std::move(journal),
                               .still_so = followed_ ? check_of_version(attr) : nullptr,
                               .may_keep = [this, backing] { return settling_->may_keep(backing); },
+                              .make_room = [this](uint64_t bytes) { return settling_->make_room(bytes, &stopping_); },
                               .arrived =
                                   [this, backing](uint64_t bytes) {
                                     settling_->note_returned(backing, bytes);

@@ -277,6 +277,7 @@ void Settling::tell_room(const Room::Seen& seen) {
 
 io::Task<void> Settling::look(io::CancelToken* token) {
   constexpr int64_t kRestNs = 15'000'000'000;
+  ++looks_begun_;
   Room::Seen seen{.noted = room_.begin_look()};
   Use now = co_await use();
   const bool must_free = to_free(now.evicting) > 0;
@@ -298,6 +299,7 @@ io::Task<void> Settling::look(io::CancelToken* token) {
   seen.now_ns = parts_.clock.monotonic_ns();
   tell_room(seen);
   needs_room_ = now.evicting.above(options_.high_percent) > 0;
+  ++looks_ended_;
 }
 
 io::Task<void> Settling::look_at_writers() {

@@ -69,6 +69,9 @@ class Settling {
   // Whether what comes back may stay on the local disk.
   bool may_keep(BackingId backing) const;
 
+  // Returns when there is room for so much more of a file of which all is wanted. kNoSpace: nothing can be evicted.
+  io::Task<Result<void>> make_room(uint64_t bytes, io::CancelToken* token);
+
   // Until `token` is cancelled.
   io::Task<void> upload_loop(io::CancelToken* token);
   io::Task<void> evict_loop(io::CancelToken* token);
@@ -127,6 +130,7 @@ class Settling {
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
   io::Alarm room_alarm_;  // rung for a look at the disk
+  std::atomic<uint64_t> looks_begun_ = 0, looks_ended_ = 0;
   UploadThrottle throttle_;
   bool needs_room_ = false;  // above the high watermark; evict_loop's
 

@@ -9,15 +9,28 @@ constexpr size_t kPage = 512;
 }
 
 bool Settling::may_keep(BackingId backing) const {
-  if (!has_room_ || !room_.has_left()) return false;
-  return local_.is_wanted_whole(backing) || local_.open_part_bytes() < most_open_parts_;
+  const bool has_room = has_room_ && room_.has_left();
+  if (local_.is_wanted_whole(backing)) return has_room || parts_.evict;  // make_room() has seen to it
+  return has_room && local_.open_part_bytes() < most_open_parts_;
+}
+
+// As one who writes, but what has become evictable since the last look goes before he is refused.
+io::Task<Result<void>> Settling::make_room(uint64_t bytes, io::CancelToken* token) {
+  constexpr int64_t kPauseNs = 10'000'000;
+  if (!parts_.evict || room_.note(bytes)) co_return Result<void>();
+  const uint64_t begun = looks_begun_;
+  const int64_t until_ns = parts_.clock.monotonic_ns() + Room::kLongestWaitNs;
+  room_alarm_.ring();
+  while (looks_ended_ <= begun && parts_.clock.monotonic_ns() < until_ns)
+    if (!co_await io::sleep_for(kPauseNs, token)) co_return fail(Code::kInterrupted);
+  co_return co_await room_.admit(bytes, token);
 }
 
 void Settling::note_returned(BackingId backing, uint64_t bytes) {
   note_hydrated(bytes);
   if (!may_keep(backing)) return;
   local_.note_part(backing, bytes);
-  (void)room_.note(bytes);
+  if (!local_.is_wanted_whole(backing)) (void)room_.note(bytes);  // else make_room() has
 }
 
 io::Task<void> Settling::close_part(BackingId backing) {
