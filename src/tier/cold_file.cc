@@ -251,10 +251,22 @@ io::Task<Result<void>> ColdFile::bring_to_disk(uint64_t chunk, uint64_t& next) {
 }
 
 io::Task<Result<void>> ColdFile::make_resident(io::CancelToken* token) {
+  BlockSet before;
+  {
+    std::lock_guard lock(mutex_);
+    before = here_;
+  }
   uint64_t next = 0;
   for (uint64_t chunk = 0; chunk < chunk_count_; ++chunk) {
     if (token != nullptr && token->cancelled()) co_return fail(Code::kInterrupted);
-    CO_TRY(co_await bring_to_disk(chunk, next));
+    const uint64_t first = first_of(chunk), end = end_of(chunk);
+    if (options_.make_room && !before.has_all(first, end))
+      CO_TRY(co_await options_.make_room(offset_of(end) - offset_of(first)));
+    Result<void> brought = co_await bring_to_disk(chunk, next);
+    // What a reader had begun may have found no room before there was some.
+    if (!brought && brought.error() == Code::kNoSpace && options_.make_room)
+      brought = co_await bring_to_disk(chunk, next);
+    CO_TRY(std::move(brought));
   }
   if (!complete()) co_return fail(Code::kIo, "not all of the file came back");
   // It may have been longer: a change of it that a power cut took back.

@@ -52,7 +52,10 @@ class ColdFile {
     Journal journal;                      // lies over what is fetched
     // Asked after every fetch, whether the file still is what it was: its failure is the fetch's. May be empty.
     std::function<io::Task<Result<void>>()> still_so;
-    std::function<bool()> may_keep;         // whether the local disk has room for what comes back; empty: it has
+    std::function<bool()> may_keep;  // whether the local disk has room for what comes back; empty: it has
+    // Before so much more comes for make_resident(), and must be kept: returns when there is room; its failure is that
+    // of the call. May be empty.
+    std::function<io::Task<Result<void>>(uint64_t)> make_room;
     std::function<void(uint64_t)> arrived;  // so many bytes came back; may be empty
   };
 

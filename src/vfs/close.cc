@@ -254,7 +254,7 @@ io::Task<Result<void>> VolumeImpl::settle(Node& node, const io::FileStat& stat) 
     if (node.made_in != InodeId())
       options_.tiers->uploader.order().note(node.inode, node.made_in, std::move(node.made_as));
     node.made_in = InodeId();
-    settling_->note_hot(static_cast<int64_t>(stat.allocated_bytes));
+    settling_->note_hot(node.inode, static_cast<int64_t>(stat.allocated_bytes));
     settling_->note_closed(stat.allocated_bytes);
   }
   std::lock_guard lock(node.state_mutex);

@@ -11,12 +11,17 @@ void VolumeImpl::start_settling() {
   if (followed_)
     io::detach(
         [](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> { co_await self->follow_loop(); }(this, gate_.enter()));
-  if (!settling_ || options_.read_only) return;
-  io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
-    co_await self->settling_->upload_loop(&self->stopping_);
-  }(this, gate_.enter()));
+  if (!settling_ || followed_) return;
+  // Where nothing may be evicted, it says what may stay.
   io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
     co_await self->settling_->evict_loop(&self->stopping_);
+  }(this, gate_.enter()));
+  io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
+    co_await self->settling_->count_parts(&self->stopping_);
+  }(this, gate_.enter()));
+  if (options_.read_only) return;
+  io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
+    co_await self->settling_->upload_loop(&self->stopping_);
   }(this, gate_.enter()));
   io::detach([](VolumeImpl* self, io::Gate::Entry) -> io::Task<void> {
     co_await self->settling_->catch_up_loop(&self->stopping_);
@@ -30,6 +35,8 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::cold_of(Node& node) {
 
 std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::ObjectRef object, tier::Journal journal) {
   const TierOptions& tiers = options_.tiers->options;
+  const BackingId backing = object->id();
+  if (!followed_) settling_->local().open_part(object);
   return std::make_shared<tier::ColdFile>(
       options_.tiers->hydrator, attr.inode, attr.size, std::move(object),
       tier::ColdFile::Options{.chunk_bytes = tiers.chunk_bytes,
@@ -39,10 +46,11 @@ std::shared_ptr<tier::ColdFile> VolumeImpl::make_cold(const Attr& attr, data::Ob
                               .chunks_in_flight = tiers.chunks_in_flight,
                               .journal = std::move(journal),
                               .still_so = followed_ ? check_of_version(attr) : nullptr,
-                              .may_keep = [this] { return settling_->has_room(); },
+                              .may_keep = [this, backing] { return settling_->may_keep(backing); },
+                              .make_room = [this](uint64_t bytes) { return settling_->make_room(bytes, &stopping_); },
                               .arrived =
-                                  [this](uint64_t bytes) {
-                                    settling_->note_hydrated(bytes);
+                                  [this, backing](uint64_t bytes) {
+                                    settling_->note_returned(backing, bytes);
                                     if (followed_) followed_->note_arrived(bytes);
                                   }});
 }
@@ -79,6 +87,7 @@ io::Task<void> VolumeImpl::drop_cold(Node& node) {
   const std::shared_ptr<tier::ColdFile> cold = cold_of(node);
   if (!cold) co_return;
   co_await cold->close();
+  co_await settling_->close_part(node.open->object->id());
   std::lock_guard lock(node.state_mutex);
   node.open->cold.reset();
 }
@@ -87,17 +96,24 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   std::shared_ptr<tier::ColdFile> cold = cold_of(node);
   const bool own = cold == nullptr;
+  data::ObjectRef object = own ? CO_TRY(co_await backing_of_cold(node, attr)) : node.open->object;
+  const BackingId backing = object->id();
   if (own) {
     tier::Journal journal = CO_TRY(co_await journal_of(attr));
-    cold = make_cold(attr, CO_TRY(co_await backing_of_cold(node, attr)), std::move(journal));
+    cold = make_cold(attr, std::move(object), std::move(journal));
   }
+  settling_->local().want_whole(backing, true);
   Result<void> back = co_await cold->make_resident(token);
-  if (own) co_await cold->close();
+  settling_->local().want_whole(backing, false);
+  if (own) {
+    co_await cold->close();
+    co_await settling_->close_part(backing);
+  }
   CO_TRY(std::move(back));
   failpoint("bring_back.after_resident");
   co_await drop_cold(node);
   if (node.open && node.open->object) CO_TRY(co_await rebase(node));
-  settling_->note_hot(static_cast<int64_t>(attr.allocated_bytes));
+  settling_->note_whole(node.inode, backing, attr.allocated_bytes);
   attr = CO_TRY(co_await meta_.getattr(node.inode));
   co_return Result<void>();
 }
@@ -107,6 +123,7 @@ io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   co_await drop_cold(node);
   const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
+  if (settling_) settling_->note_emptied(object->id());
   note_rewritten(node);
   failpoint("forget.after_empty");
   meta::ContentUpdate update;
@@ -126,21 +143,36 @@ io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
 
 io::Task<Result<uint64_t>> VolumeImpl::evict(InodeId inode) {
   if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
-  NodeRef node = nodes_.acquire(inode);
+  const NodeRef node = nodes_.acquire(inode);
   auto lock = co_await node->mutex.lock();
+  co_return co_await evict_held(*node);
+}
+
+io::Task<Result<uint64_t>> VolumeImpl::try_evict(InodeId inode) {
+  const NodeRef node = nodes_.acquire(inode);
+  const auto lock = node->mutex.try_lock();
+  if (!lock) co_return fail(Code::kBusy, "somebody is at the file");
+  co_return co_await evict_held(*node);
+}
+
+io::Task<Result<uint64_t>> VolumeImpl::evict_held(Node& node) {
+  const InodeId inode = node.inode;
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
   if (attr.type != meta::FileType::kRegular || !attr.content.settled) co_return uint64_t{0};
   if (!attr.content.backing) co_return uint64_t{0};
   if (attr.policy.stays_hot()) co_return fail(Code::kBusy, "the file's policy keeps it on the local disk");
-  if (node->open) co_return fail(Code::kBusy, "the file is open");
+  if (node.open) co_return fail(Code::kBusy, "the file is open");
   const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
   // A mapping made by passthrough outlives its descriptor; it would see zeros.
   if (object->file().open_elsewhere() != false) co_return fail(Code::kBusy, "the file is still mapped");
   const uint64_t before = CO_TRY(co_await object->file().stat()).allocated_bytes;
   const AccessLevel level = settling_->accesses().level_of(inode, attr.content.access_level);
   CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object, level));
-  if (!attr.content.evicted) settling_->note_evicted(before);
-  note_change(*node);
+  if (attr.content.evicted)
+    settling_->note_emptied(attr.content.backing);
+  else
+    settling_->note_evicted(inode, before);
+  note_change(node);
   co_return before;
 }
 
@@ -275,7 +307,8 @@ io::Task<uint64_t> VolumeImpl::open_bytes() {
 
 void VolumeImpl::note_recorded(const Attr& before, uint64_t allocated_bytes) {
   if (!settling_ || !before.content.settled || before.content.evicted) return;
-  settling_->note_hot(static_cast<int64_t>(allocated_bytes) - static_cast<int64_t>(before.allocated_bytes));
+  settling_->note_hot(before.inode,
+                      static_cast<int64_t>(allocated_bytes) - static_cast<int64_t>(before.allocated_bytes));
 }
 
 // What is open and has changed: the uploader reads the records, and finds the size there.

@@ -76,14 +76,17 @@ io::Task<Result<void>> VolumeImpl::unlink_held(const Credentials& who, InodeId p
     std::lock_guard state(node->state_mutex);
     node->tombstone = std::make_unique<Attr>(removed.attr);
   }
-  remove_later(removed.attr.content, removed.attr.allocated_bytes);
+  remove_later(removed.attr);
   co_return Result<void>();
 }
 
 // Not at once: were the log lost, the file would be back without its content.
-void VolumeImpl::remove_later(const meta::Content& content, uint64_t allocated_bytes) {
+void VolumeImpl::remove_later(const Attr& removed) {
+  const meta::Content& content = removed.content;
   if (!content.backing) return;
-  if (settling_ && content.settled && !content.evicted) settling_->note_hot(-static_cast<int64_t>(allocated_bytes));
+  if (settling_ && content.settled && !content.evicted)
+    settling_->note_hot(removed.inode, -static_cast<int64_t>(removed.allocated_bytes));
+  if (settling_ && content.evicted) settling_->note_emptied(content.backing);
   std::lock_guard removals(removals_mutex_);
   removals_.push_back(content.backing);
 }
@@ -180,7 +183,7 @@ io::Task<void> VolumeImpl::reclaim(NodeRef node) {
   if (!gone) co_return;  // stays on the orphan list: the sweep tries again
   node->orphan = false;
   --orphans_waiting_;
-  if (*gone) remove_later((*gone)->content, (*gone)->allocated_bytes);
+  if (*gone) remove_later(**gone);
 }
 
 }  // namespace firn::vfs

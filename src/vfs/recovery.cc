@@ -21,8 +21,8 @@ io::Task<Result<void>> VolumeImpl::start() {
   if (!options_.read_only) {
     io::detach([](VolumeImpl* self, io::Gate::Entry entry) -> io::Task<void> { co_await self->background(); }(
                                                                this, gate_.enter()));
-    start_settling();
   }
+  start_settling();
   co_return Result<void>();
 }
 

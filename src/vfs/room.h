@@ -53,6 +53,8 @@ class Room {
     const uint64_t unseen = unseen_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     return unseen < left_.load(std::memory_order_relaxed);
   }
+  // Whether what may as well not be written has a place below the limit.
+  bool has_left() const { return unseen_.load(std::memory_order_relaxed) < left_.load(std::memory_order_relaxed); }
   // Returns when what was noted may be written. kNoSpace: it may not.
   io::Task<Result<void>> admit(uint64_t bytes, io::CancelToken* token);
 

@@ -273,5 +273,50 @@ TEST_F(FullVolume, WhatIsOpenedOftenStays) {
   EXPECT_GT(stat("f7").content.access_level, stat("f7").mtime.seconds);
 }
 
+TEST_F(FullVolume, OpeningAnEvictedFileForWritingWaitsForWhatCanBeEvicted) {
+  ASSERT_EQ(write("cold"), Code::kOk);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  ASSERT_TRUE(world_.run(volume().evict(stat("cold").inode)));
+  set_down(true);
+  for (; statistics().room.state != RoomState::kSlowed; ++next_) {
+    ASSERT_EQ(write("f" + std::to_string(next_)), Code::kOk);
+    pass(2);
+  }
+  set_down(false);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  const auto opened = world_.run(volume().open(root_, stat("cold").inode, {.flags = O_RDWR}));
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_TRUE(world_.run(volume().release(opened->handle)));
+  expect_all();
+}
+
+TEST_F(FullVolume, OpeningAnEvictedFileForWritingFailsWhereNothingCanBeEvicted) {
+  ASSERT_EQ(write("cold"), Code::kOk);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  ASSERT_TRUE(world_.run(volume().evict(stat("cold").inode)));
+  set_down(true);
+  EXPECT_EQ(fill(), Code::kNoSpace);
+  set_down(false);
+  EXPECT_EQ(world_.run(volume().warm(stat("cold").inode, nullptr)).error(), Code::kNoSpace);
+  EXPECT_EQ(world_.run(volume().open(root_, stat("cold").inode, {.flags = O_RDWR})).error(), Code::kNoSpace);
+  expect_all();
+}
+
+TEST_F(FullVolume, WhatIsBroughtBackKeepsToTheBoundMeanwhile) {
+  written_["large"] = noise(30 * kFile, 5);
+  world_.make("large", written_["large"]);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  ASSERT_TRUE(world_.run(volume().evict(stat("large").inode)));
+  for (; next_ < 30; ++next_) ASSERT_EQ(write("f" + std::to_string(next_)), Code::kOk);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  pass(3);
+  EXPECT_EQ(resident(), 30u);
+  ASSERT_TRUE(world_.run(volume().warm(stat("large").inode, nullptr)));
+  const uint64_t ahead = world_.tier_options.chunks_in_flight * TestWorld::kChunkBytes;
+  EXPECT_LE(resident() * kFile + 29 * kFile, kHotMax + kHotMax / 10 + ahead);
+  EXPECT_TRUE(world_.run(volume().residency(stat("large").inode)).value().hot);
+  expect_all();
+}
+
 }  // namespace
 }  // namespace firn::vfs

@@ -22,6 +22,8 @@ constexpr size_t kMaxCandidates = 1 << 16;  // of one round of eviction
 // Never all of the disk: the metadata, and what is being written, need room too.
 constexpr uint64_t kReservePercent = 5;
 constexpr uint64_t kHardReservePercent = 1;  // and this no writer may take
+// Of what there may be, what came back of files that are being read, and cannot be evicted: writers need room as well.
+constexpr uint64_t kOpenPartsPercent = 50;
 
 struct Candidate {
   double score = 0;
@@ -234,9 +236,10 @@ HotUse Settling::use_of_setting(uint64_t used) const {
   return {.used = used, .limit = limit, .hard = std::max(limit, hard)};
 }
 
-io::Task<Settling::Use> Settling::use() const {
+io::Task<Settling::Use> Settling::use() {
+  co_await local_.look_at_open();
   // In this order: what settles in between is counted once, or not yet, but not twice.
-  const auto hot = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_.load(), 0));
+  const uint64_t hot = local_.whole_bytes() + local_.part_bytes();
   const uint64_t open_bytes = options_.hot_max_bytes ? co_await parts_.open_bytes() : 0;
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
@@ -261,20 +264,26 @@ double Settling::score_of(const meta::Attr& attr) const {
 
 // One walk over the inodes finds those to evict, and counts what is on the disk anew.
 io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
+  if (local_.lacks_parts()) co_await count_parts(token);
   std::priority_queue<Candidate> lowest;  // the highest score on top
   uint64_t gathered = 0, hot = 0;
+  bool all = false;
+  local_.begin_walk();
   for (InodeId after;;) {
     const auto page = co_await parts_.meta.list_inodes(after, kPage);
-    if (!page || !page->last || token->cancelled()) break;
+    all = page && !page->last;
+    if (!page || all || token->cancelled()) break;
     after = page->last;
+    local_.walked(after);
     for (const meta::Attr& attr : page->inodes) {
       const meta::Content& content = attr.content;
-      if (!content.settled || content.evicted) continue;
-      hot += attr.allocated_bytes;
-      if (attr.policy.stays_hot()) continue;
+      if (!content.settled) continue;
+      const uint64_t here = content.evicted ? local_.closed_part(content.backing) : attr.allocated_bytes;
+      if (!content.evicted) hot += here;
+      if (attr.policy.stays_hot() || (content.evicted && here == 0)) continue;
       if (content.live || content.uploaded_generation != content.generation || content.generation == 0) continue;
-      lowest.push({score_of(attr), attr.inode, attr.allocated_bytes});
-      gathered += attr.allocated_bytes;
+      lowest.push({score_of(attr), attr.inode, here});
+      gathered += here;
       while (!lowest.empty() && (lowest.size() > kMaxCandidates || gathered - lowest.top().bytes >= bytes)) {
         gathered -= lowest.top().bytes;
         lowest.pop();
@@ -282,7 +291,7 @@ io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
     }
     co_await io::yield();
   }
-  hot_bytes_ = static_cast<int64_t>(hot);
+  if (all) local_.end_walk(hot);
   std::vector<Candidate> order;
   for (; !lowest.empty(); lowest.pop()) order.push_back(lowest.top());
   uint64_t freed = 0, files = 0;
@@ -320,25 +329,29 @@ void Settling::tell_room(const Room::Seen& seen) {
 
 io::Task<void> Settling::look(io::CancelToken* token) {
   constexpr int64_t kRestNs = 15'000'000'000;
+  ++looks_begun_;
   Room::Seen seen{.noted = room_.begin_look()};
   Use now = co_await use();
   const bool must_free = to_free(now.evicting) > 0;
   if (!must_free) stuck_ = false;
   // Where nothing can go, there is no use in looking for it every second.
   const bool more = more_can_go_.exchange(false);
-  if (must_free && (more || parts_.clock.monotonic_ns() >= no_attempt_before_ns_)) {
+  if (must_free && parts_.evict && (more || parts_.clock.monotonic_ns() >= no_attempt_before_ns_)) {
     stuck_ = !co_await free_some(to_free(now.evicting), token);
     no_attempt_before_ns_ = stuck_ ? parts_.clock.monotonic_ns() + kRestNs : 0;
     seen.noted = room_.begin_look();
     now = co_await use();
   }
   hot_limit_ = now.evicting.limit;
-  has_room_ = now.evicting.used < now.evicting.limit;
+  // Of what nobody reads, there would be something to evict.
+  has_room_ = now.evicting.used < now.evicting.limit && !stuck_;
+  most_open_parts_ = now.evicting.limit / 100 * kOpenPartsPercent;
   seen.use = now.writing;
   seen.stuck = stuck_;
   seen.now_ns = parts_.clock.monotonic_ns();
   tell_room(seen);
   needs_room_ = now.evicting.above(options_.high_percent) > 0;
+  ++looks_ended_;
 }
 
 io::Task<void> Settling::look_at_writers() {
@@ -368,7 +381,7 @@ TierStatistics Settling::statistics() const {
   std::lock_guard lock(mutex_);
   TierStatistics told = told_;
   told.hydrated_bytes = hydrated_bytes_;
-  told.hot_bytes = static_cast<uint64_t>(std::max<int64_t>(hot_bytes_, 0));
+  told.hot_bytes = local_.whole_bytes() + local_.part_bytes();
   told.hot_limit_bytes = hot_limit_;
   told.hot_max_bytes = options_.hot_max_bytes;
   told.metadata_bytes = metadata;

@@ -11,6 +11,7 @@
 #include "io/sync.h"
 #include "meta/service.h"
 #include "vfs/access_counts.h"
+#include "vfs/local_use.h"
 #include "vfs/room.h"
 #include "vfs/tiers.h"
 #include "vfs/upload_throttle.h"
@@ -25,7 +26,8 @@ class Settling {
     meta::Service& meta;
     data::Store& data;
     Clock& clock;
-    // Evicts a file that nobody has open: how many bytes of the local disk it freed. kBusy: not now.
+    // Evicts a file that nobody has open: how many bytes of the local disk it freed. kBusy: not now. Does not wait for
+    // who is at the file, and may be waiting for room. Empty: nothing may be evicted.
     std::function<io::Task<Result<uint64_t>>(InodeId)> evict;
     // Before an upload looks at the records: what is open and changed is written to them.
     std::function<io::Task<void>()> before_upload;
@@ -40,30 +42,44 @@ class Settling {
     closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     ever_closed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
-  // So much more, or less, is on the local disk.
-  void note_hot(int64_t bytes) {
-    hot_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  // So much more, or less, of the file is on the local disk.
+  void note_hot(InodeId inode, int64_t bytes) {
+    local_.note_whole(inode, bytes);
     if (bytes > 0) (void)room_.note(static_cast<uint64_t>(bytes));
   }
   // A file has left it. Whoever waits for room is told at once.
-  void note_evicted(uint64_t bytes) {
-    note_hot(-static_cast<int64_t>(bytes));
+  void note_evicted(InodeId inode, uint64_t bytes) {
+    note_hot(inode, -static_cast<int64_t>(bytes));
     if (room_.state() != RoomState::kFree) room_alarm_.ring();
   }
-  void set_hot(uint64_t bytes) { hot_bytes_ = static_cast<int64_t>(bytes); }
+  void set_hot(uint64_t bytes) { local_.set_whole(bytes); }
   void note_hydrated(uint64_t bytes) { hydrated_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // So much of an evicted file came, and goes to its backing if it may.
+  void note_returned(BackingId backing, uint64_t bytes);
+  // Nobody reads it any more: what came back may go again.
+  io::Task<void> close_part(BackingId backing);
+  // All of it has come back, and the record says so.
+  void note_whole(InodeId inode, BackingId backing, uint64_t bytes);
+  // It is empty again, or removed.
+  void note_emptied(BackingId backing);
+  LocalUse& local() { return local_; }
   // How often files were opened: of what is read the most, the last goes.
   AccessCounts& accesses() { return accesses_; }
   // What writers are to ask.
   Room& room() { return room_; }
   // Whether what comes back may stay on the local disk.
-  bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
+  bool may_keep(BackingId backing) const;
+
+  // Returns when there is room for so much more of a file of which all is wanted. kNoSpace: nothing can be evicted.
+  io::Task<Result<void>> make_room(uint64_t bytes, io::CancelToken* token);
 
   // Until `token` is cancelled.
   io::Task<void> upload_loop(io::CancelToken* token);
   io::Task<void> evict_loop(io::CancelToken* token);
   // Brings to tiers that are late what they lack, beside uploads and beside one another.
   io::Task<void> catch_up_loop(io::CancelToken* token);
+  // Counts what came back of evicted files and is not known, as after a start: no record says it.
+  io::Task<void> count_parts(io::CancelToken* token);
 
   // Uploads one file as it is now. As Uploader::upload().
   io::Task<Result<void>> upload(InodeId inode, io::CancelToken* token);
@@ -88,7 +104,7 @@ class Settling {
     HotUse evicting;  // what eviction goes by,
     HotUse writing;   // and what writers do
   };
-  io::Task<Use> use() const;
+  io::Task<Use> use();
   // Something is uploaded, or soon will be.
   bool uploads() const { return busy_ || closed_bytes_ > 0; }
   uint64_t to_free(const HotUse& use) const;
@@ -109,9 +125,10 @@ class Settling {
   bool in_round_ = false;  // the last pass has left files to the next; under uploading_
   std::atomic<bool> busy_ = false;
   std::atomic<uint64_t> closed_bytes_ = 0, ever_closed_bytes_ = 0, hydrated_bytes_ = 0;
-  std::atomic<int64_t> hot_bytes_ = 0;
+  LocalUse local_;
   std::atomic<uint64_t> hot_limit_ = 0;
   std::atomic<bool> has_room_ = true;
+  std::atomic<uint64_t> most_open_parts_ = ~uint64_t{0};
   std::atomic<bool> more_can_go_ = false;  // since nothing could, something has become evictable
   uint64_t counted_at_bytes_ = 0;          // ever_closed_bytes_ when pending files were counted; upload_loop's
   int64_t no_count_before_ns_ = 0;         // likewise
@@ -119,6 +136,7 @@ class Settling {
   int64_t no_attempt_before_ns_ = 0;       // likewise
   Room room_;
   io::Alarm room_alarm_;  // rung for a look at the disk
+  std::atomic<uint64_t> looks_begun_ = 0, looks_ended_ = 0;
   UploadThrottle throttle_;
   bool needs_room_ = false;  // above the high watermark; evict_loop's
 

@@ -2,6 +2,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "object/testing/noise.h"
 #include "vfs/test_world.h"
 
@@ -66,6 +69,133 @@ TEST_F(SettlingTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {
   world_.disk().set_reserved(10 * used - used - used / 100);
   wait_s(60);
   EXPECT_FALSE(is_hot("a") && is_hot("b"));
+}
+
+// ---- what came back of evicted files ----
+
+class ReturnedParts : public SettlingTest {
+ protected:
+  static constexpr uint64_t kSlack = kBytes / 2;  // what a second of reading may add
+
+  void remount(uint64_t hot_max) {
+    ASSERT_TRUE(world_.unmount());
+    world_.set_hot_max(hot_max);
+    ASSERT_TRUE(world_.mount());
+  }
+  void make_cold(int files) {
+    for (int i = 0; i < files; ++i) {
+      const std::string name = "f" + std::to_string(i);
+      content_[name] = noise(kBytes, static_cast<uint64_t>(i));
+      make(name, content_[name]);
+    }
+    flush();
+    for (const auto& [name, content] : content_) ASSERT_TRUE(world_.run(volume().evict(inode(name))));
+    ASSERT_EQ(on_disk(), 0u);
+  }
+  Attr stat(const std::string& name) { return world_.run(volume().lookup(root_, kRootInode, name)).value(); }
+  InodeId inode(const std::string& name) { return stat(name).inode; }
+  Handle* open(const std::string& name, int flags) {
+    return world_.run(volume().open(root_, inode(name), {.flags = flags})).value().handle;
+  }
+  void close(Handle* handle) { EXPECT_TRUE(world_.run(volume().release(handle))); }
+  void read(Handle* handle, const std::string& name, uint64_t offset, size_t bytes) {
+    std::string got(bytes, '?');
+    ASSERT_TRUE(world_.run(volume().read(handle, offset, std::as_writable_bytes(std::span(got)))));
+    EXPECT_TRUE(got == content_[name].substr(offset, bytes)) << name << " at " << offset;
+  }
+  void read_half(const std::string& name) {
+    Handle* handle = open(name, O_RDONLY);
+    read(handle, name, 0, kBytes / 2);
+    close(handle);
+  }
+  // What the files take of the local disk.
+  uint64_t on_disk() {
+    uint64_t bytes = 0;
+    for (const auto& [name, content] : content_)
+      bytes += world_.run(world_.store().stat(stat(name).content.backing)).value().allocated_bytes;
+    return bytes;
+  }
+
+  std::map<std::string, std::string> content_;
+};
+
+TEST_F(ReturnedParts, OfManyFilesKeepToTheBound) {
+  constexpr uint64_t kHotMax = 3 * kBytes;
+  make_cold(20);
+  remount(kHotMax);
+  for (const auto& [name, content] : content_) {
+    read_half(name);
+    wait_s(2);
+    EXPECT_LE(on_disk(), kHotMax + kSlack) << name;
+  }
+  EXPECT_GT(on_disk(), kHotMax / 2);
+  EXPECT_EQ(volume().tier_statistics().hot_bytes, on_disk());
+  EXPECT_GT(volume().tier_statistics().evicted_bytes, 0u);
+  EXPECT_EQ(volume().tier_statistics().room.state, RoomState::kFree);
+  for (const auto& [name, content] : content_) read_half(name);
+}
+
+TEST_F(ReturnedParts, AreKnownAfterARestart) {
+  make_cold(8);
+  for (const auto& [name, content] : content_) read_half(name);
+  EXPECT_GE(on_disk(), 8 * (kBytes / 2));
+  EXPECT_EQ(volume().tier_statistics().hot_bytes, on_disk());
+  remount(2 * kBytes);
+  wait_s(5);
+  EXPECT_LE(on_disk(), 2 * kBytes);
+  EXPECT_EQ(volume().tier_statistics().hot_bytes, on_disk());
+  for (const auto& [name, content] : content_) read_half(name);
+}
+
+TEST_F(ReturnedParts, GoWithTheirFiles) {
+  make_cold(3);
+  for (const auto& [name, content] : content_) read_half(name);
+  close(open("f0", O_WRONLY | O_TRUNC));
+  content_["f0"].clear();
+  ASSERT_TRUE(world_.run(volume().unlink(root_, kRootInode, "f1")));
+  content_.erase("f1");
+  wait_s(60);
+  EXPECT_EQ(volume().tier_statistics().hot_bytes, on_disk());
+  // Once it is whole, it counts as others do.
+  ASSERT_TRUE(world_.run(volume().warm(inode("f2"), nullptr)));
+  EXPECT_TRUE(is_hot("f2"));
+  wait_s(2);
+  EXPECT_EQ(volume().tier_statistics().hot_bytes, on_disk());
+}
+
+// Nothing of a file can go while it is read: there is room beside it all the same.
+TEST_F(ReturnedParts, OfAnOpenFileLeaveRoom) {
+  constexpr uint64_t kHotMax = kBytes / 2;
+  make_cold(1);
+  remount(kHotMax);
+  wait_s(2);
+  Handle* reader = open("f0", O_RDONLY);
+  for (uint64_t offset = 0; offset < kBytes; offset += 1000) {
+    read(reader, "f0", offset, std::min<uint64_t>(1000, kBytes - offset));
+    wait_s(1);
+    EXPECT_LE(on_disk(), kHotMax * 3 / 4) << offset;
+  }
+  EXPECT_GT(on_disk(), 0u);
+  EXPECT_EQ(volume().tier_statistics().hot_bytes, on_disk());
+  EXPECT_EQ(volume().tier_statistics().room.state, RoomState::kFree);
+  close(reader);
+}
+
+TEST_F(ReturnedParts, KeepToTheBoundWhereNothingMayBeEvicted) {
+  constexpr uint64_t kHotMax = 3 * kBytes;
+  make_cold(20);
+  world_.read_only = true;
+  remount(kHotMax);
+  wait_s(2);
+  for (const auto& [name, content] : content_) {
+    read_half(name);
+    wait_s(1);
+    EXPECT_LE(on_disk(), kHotMax + kSlack) << name;
+  }
+  EXPECT_EQ(volume().tier_statistics().evicted_files, 0u);
+  ASSERT_TRUE(world_.unmount());
+  world_.read_only = false;
+  ASSERT_TRUE(world_.mount());
 }
 
 }  // namespace

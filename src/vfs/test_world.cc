@@ -99,6 +99,7 @@ io::Task<Result<void>> TestWorld::open() {
                          .inline_max_bytes = kInlineMax,
                          .boot_session = session.number,
                          .clean = session.clean,
+                         .read_only = read_only,
                          .memory_min_available_bytes = holds_in_memory_ ? 0 : std::numeric_limits<uint64_t>::max(),
                          .tiers = tiers_.get(),
                          .durable_in_tiers = in_bucket(),

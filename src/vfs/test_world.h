@@ -68,6 +68,9 @@ class TestWorld {
   TierOptions tier_options{
       .chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
 
+  // Before mount(): nothing is changed by it.
+  bool read_only = false;
+
   // Before mount(): when the volume may answer.
   std::optional<Serving> serving;
 

@@ -13,7 +13,7 @@ VolumeImpl::VolumeImpl(VolumeOptions options) : options_(options), meta_(options
       .meta = meta_,
       .data = data_,
       .clock = options.clock,
-      .evict = [this](InodeId inode) { return evict(inode); },
+      .evict = options.read_only ? nullptr : std::function([this](InodeId inode) { return try_evict(inode); }),
       .before_upload = [this] { return record_for_upload(); },
       .open_bytes = [this] { return open_bytes(); },
   });

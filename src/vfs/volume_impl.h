@@ -134,7 +134,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<meta::Renamed>> rename_version(const Credentials& who, InodeId parent, std::string_view name,
                                                  InodeId new_parent, std::string_view new_name,
                                                  meta::RenameOptions options);
-  void remove_later(const meta::Content& content, uint64_t allocated_bytes);
+  void remove_later(const Attr& removed);
   io::Task<void> reclaim(NodeRef node);
   io::Task<Result<void>> flush_before_replacing(const Attr& moved);
   bool unsaved(InodeId inode);
@@ -234,6 +234,10 @@ class VolumeImpl final : public Volume {
   io::Task<Result<data::ObjectRef>> backing_of_cold(Node& node, const Attr& attr);
   std::shared_ptr<tier::ColdFile> make_cold(const Attr& attr, data::ObjectRef object, tier::Journal journal);
   io::Task<void> drop_cold(Node& node);
+  // With Node::mutex held.
+  io::Task<Result<uint64_t>> evict_held(Node& node);
+  // As evict(); kBusy where somebody is at the file.
+  io::Task<Result<uint64_t>> try_evict(InodeId inode);
   static std::shared_ptr<tier::ColdFile> cold_of(Node& node);
   // Before an upload looks: what is closed is made durable, what is open is recorded as it is now.
   io::Task<void> record_for_upload();
