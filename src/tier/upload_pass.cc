@@ -237,7 +237,9 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
   if (!packing_) {
     packing_ = std::make_unique<Packing>(
         BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key, options_.block_bytes), skip);
-    underway_.emplace(name_of(packing_->writer.id()), packing_.get());
+    const std::string name = name_of(packing_->writer.id());
+    packing_->held = BlobsUnderWay::Hold(memory_.under_way, name);
+    underway_.emplace(name, packing_.get());
   }
   BlobWriter& writer = packing_->writer;
   const FrameId id{files_[file].inode, index, files_[file].generation};
@@ -272,6 +274,7 @@ io::Task<void> UploadPass::send() {
 }
 
 io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry) {
+  const BlobsUnderWay::Hold held = std::move(packing->held);
   const std::string name = name_of(packing->writer.id());
   Result<void> done = co_await put_to_tiers(*packing);
   note_handled(packing->bytes);
@@ -292,6 +295,7 @@ io::Task<Result<void>> UploadPass::record(const Packing& packing) {
   for (const Part& part : packing.parts) {
     File& file = files_[part.file];
     if (file.replaces) {
+      hold(file, name_of(packing.writer.id()));
       file.records.append(part.records);
       continue;
     }
@@ -343,6 +347,7 @@ io::Task<Result<void>> UploadPass::finish_failed(File& file) {
 
 io::Task<Result<void>> UploadPass::finish() {
   for (File& file : files_) {
+    const auto held = std::move(file.held);
     if (file.failed || !file.read) {
       CO_TRY(co_await finish_failed(file));
       continue;

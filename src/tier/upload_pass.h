@@ -57,11 +57,12 @@ class UploadPass {
     bool replaces = false;
     std::optional<uint64_t> recorded_bytes = {};  // of that version
     bool hot = false;                             // its content is on the local disk
-    Records records;         // of that, those that were sent; and of any file, those in frames that were there already
-    bool read = false;       // every chunk is on its way, or need not go
-    bool failed = false;     // something of it did not arrive everywhere
-    bool only_waits = true;  // that is all for tiers that are away
-    bool outdated = false;   // it has changed, and only_current says that it is not recorded
+    Records records;  // of that, those that were sent; and of any file, those in frames that were there already
+    std::unordered_map<std::string, BlobsUnderWay::Hold> held = {};  // the blobs of these records
+    bool read = false;                                               // every chunk is on its way, or need not go
+    bool failed = false;                                             // something of it did not arrive everywhere
+    bool only_waits = true;                                          // that is all for tiers that are away
+    bool outdated = false;  // it has changed, and only_current says that it is not recorded
   };
   // Chunks of a file in one blob.
   struct Part {
@@ -70,7 +71,8 @@ class UploadPass {
   };
   struct Packing {
     BlobWriter writer;
-    uint32_t skip;  // as all of its files
+    uint32_t skip;                  // as all of its files
+    BlobsUnderWay::Hold held = {};  // until its chunks are recorded
     std::vector<Part> parts = {};
     uint64_t bytes = 0;    // of its chunks
     bool lagging = false;  // some tiers have it, and some lack it
@@ -110,6 +112,8 @@ class UploadPass {
   // it. The references must outlive the task.
   io::Task<Result<bool>> share(size_t file, ChunkIndex index, const std::string& content, std::string_view bytes);
   io::Task<Result<bool>> share_stored(size_t file, meta::Chunk chunk, const std::string& content);
+  // Until the file's records are committed, or given up.
+  void hold(File& file, const std::string& blob);
   io::Task<Result<void>> record_some(size_t file);
   void note_frame(const std::string& content, InodeId inode, meta::Chunk chunk);
 

@@ -62,7 +62,14 @@ io::Task<Result<bool>> UploadPass::share(size_t file, ChunkIndex index, const st
   co_return true;
 }
 
+void UploadPass::hold(File& file, const std::string& blob) {
+  if (!file.held.contains(blob)) file.held.emplace(blob, BlobsUnderWay::Hold(memory_.under_way, blob));
+}
+
 io::Task<Result<bool>> UploadPass::share_stored(size_t file, meta::Chunk chunk, const std::string& content) {
+  hold(files_[file], chunk.blob);
+  const Result<meta::Blob> blob = co_await parts_.tiering.get_blob(chunk.blob);
+  if (blob && (blob->dead_since || blob->damaged)) co_return false;  // since its frame was found
   Result<Reach> reach = co_await bring_to(files_[file].skip, chunk.blob);
   if (!reach && reach.error() == Code::kNotFound) co_return false;  // the collector was faster
   const Reach there = CO_TRY(std::move(reach));
@@ -79,6 +86,7 @@ io::Task<Result<void>> UploadPass::record_some(size_t file) {
   if (to.replaces || to.failed || to.records.chunks.size() < kRecordsAtOnce) co_return Result<void>();
   Records records = std::exchange(to.records, {});
   (void)CO_TRY(co_await commit(to, {.chunks = std::move(records.chunks), .contents = std::move(records.contents)}));
+  to.held.clear();
   co_return Result<void>();
 }
 

@@ -14,6 +14,7 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
+#include "tier/blobs_under_way.h"
 #include "tier/hydrator.h"
 #include "tier/packing_order.h"
 #include "tier/tier.h"
@@ -92,6 +93,7 @@ class Uploader {
     PackingOrder order;
     UploadRound round;
     WaitingFiles waiting;
+    BlobsUnderWay under_way;
     // Generations of which more chunks have changed than one transaction can record: they are not sent again and again.
     std::unordered_map<InodeId, uint64_t> refused;
   };
@@ -112,6 +114,8 @@ class Uploader {
   void begin_round() { memory_.round = {}; }
   // Who makes files tells it where.
   PackingOrder& order() { return memory_.order; }
+  // What a collector beside it passes over.
+  const BlobsUnderWay& under_way() const { return memory_.under_way; }
   // How far passes are: grows while they run.
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 
