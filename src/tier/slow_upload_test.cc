@@ -70,5 +70,75 @@ void replace_slowly(uint64_t seed) {
 
 TEST(SlowUpload, AVersionThatReplacesAnotherLastsLongerThanTheGrace) { firn::testing::for_seeds(4, replace_slowly); }
 
+io::Task<void> wait_until_ended(Beside* beside) {
+  while (!beside->ended) (void)co_await io::sleep_for(kSecond);
+}
+
+std::string small_name(int i) { return "small" + std::to_string(i); }
+
+// New files, and new versions of old ones, and a file that a pass is at for minutes after it has sent them.
+struct ManyAndOne {
+  static constexpr int kSmall = 20;
+
+  explicit ManyAndOne(World& world) : world_(world) {
+    for (int i = 0; i < kSmall; i += 2) world.write(small_name(i), "the former version");
+    world.upload();
+    for (int i = 0; i < kSmall; ++i) world.write(small_name(i), content(i));
+    world.write("large", large);
+    io::detach_on(*world.reactor, upload_slowly(&beside));
+    world.pass_time(150 * kSecond);
+    EXPECT_FALSE(beside.ended);
+  }
+  static std::string content(int i) { return noise(100'000, static_cast<uint64_t>(i)); }
+  void end() {
+    world_.run(wait_until_ended(&beside));
+    ASSERT_TRUE(beside.uploaded);
+  }
+
+  World& world_;
+  const std::string large = noise(200 * kMiB, 99);
+  Beside beside{world_, 0, kMiB, SeededRandom(1), false, {}};
+};
+
+TEST(SlowUpload, WhatHasArrivedWaitsForNoOtherFile) {
+  World world({.seed = 1, .chunk_bytes = kMiB});
+  ManyAndOne files(world);
+  EXPECT_EQ(world.pending(), 1u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i) EXPECT_TRUE(world.evict(small_name(i))) << i;
+  files.end();
+  EXPECT_EQ(files.beside.uploaded->files, ManyAndOne::kSmall + 1u);
+  EXPECT_EQ(files.beside.uploaded->failed, 0u);
+  EXPECT_EQ(world.pending(), 0u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i) world.expect_to_come_back(small_name(i), ManyAndOne::content(i));
+  world.expect_to_come_back("large", files.large);
+}
+
+// Of what a pass had sent when its process died, nothing is sent again.
+TEST(SlowUpload, ACrashCostsNoMoreThanWhatIsUnderWay) {
+  World world({.seed = 2, .chunk_bytes = kMiB});
+  ManyAndOne files(world);
+  world.restart(/*power_cut=*/false);
+  EXPECT_EQ(world.pending(), 1u);
+  const UploadSummary done = world.upload();
+  EXPECT_EQ(done.files, 1u);
+  EXPECT_LT(done.chunks, 200u);
+  world.expect_to_come_back("large", files.large);
+}
+
+// A tier is away: what the last one has of them is what a restore gives, before the pass ends.
+TEST(SlowUpload, ANewVersionIsRecordedWhenTheLastTierHasIt) {
+  World world({.seed = 3, .chunk_bytes = kMiB});
+  world.near->faulty.set_down(true);
+  ManyAndOne files(world);
+  EXPECT_EQ(world.pending(), ManyAndOne::kSmall + 1u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i)
+    EXPECT_EQ(world.stat(small_name(i)).content.uploaded_size, ManyAndOne::content(i).size()) << i;
+  files.end();
+  world.near->faulty.set_down(false);
+  world.upload();
+  EXPECT_EQ(world.pending(), 0u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i) world.expect_to_come_back(small_name(i), ManyAndOne::content(i));
+}
+
 }  // namespace
 }  // namespace firn::tier

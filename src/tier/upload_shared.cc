@@ -30,9 +30,11 @@ UploadPass::Records UploadPass::Records::slice(size_t from, size_t count) const 
           .contents = {contents.begin() + begin, contents.begin() + end}};
 }
 
-void UploadPass::Packing::add(size_t file, meta::Chunk chunk, std::string content) {
-  if (parts.empty() || parts.back().file != file) parts.push_back({.file = file, .records = {}});
+bool UploadPass::Packing::add(size_t file, meta::Chunk chunk, std::string content) {
+  const bool begins = parts.empty() || parts.back().file != file;
+  if (begins) parts.push_back({.file = file, .records = {}});
   parts.back().records.add(std::move(chunk), std::move(content));
+  return begins;
 }
 
 void UploadPass::note_frame(const std::string& content, InodeId inode, meta::Chunk chunk) {
@@ -53,7 +55,7 @@ io::Task<Result<bool>> UploadPass::share(size_t file, ChunkIndex index, const st
   // for.
   const std::string hash = is_of_this_pass ? content : "";
   if (const auto packing = underway_.find(chunk->blob); packing != underway_.end()) {
-    packing->second->add(file, *std::move(chunk), hash);
+    pack(*packing->second, file, *std::move(chunk), hash);
   } else if (!CO_TRY(co_await share_stored(file, *std::move(chunk), hash))) {
     co_return false;
   }

@@ -101,9 +101,10 @@ class Uploader {
   // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is
   // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again.
   // Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many files of one
-  // policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of its chunks: a
-  // tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent again. What
-  // fails stays pending. The result fails only when the metadata cannot be read or written. `token` may be null.
+  // policy to a blob. A file counts as uploaded as soon as every tier that its policy does not skip has all of its
+  // chunks, whatever else the pass is at: a tier that missed a blob is given it, and a chunk in a blob that does not go
+  // to such a tier is sent again. What fails stays pending. The result fails only when the metadata cannot be read or
+  // written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token, UploadLimits limits = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
