@@ -116,6 +116,7 @@ io::Task<Result<std::string>> Maintenance::collect(Collecting what, http::WorkPr
   options.grace_ns = what.grace_ns;
   // Where another machine may have served the volume before, its last puts may still be on their way.
   if (settings_.tiers.durability != "object") options.putting_since = began_;
+  options.under_way = &tiers.parts().uploader.under_way();
   options.dry_run = what.dry_run;
   options.codec = codec_of(settings_.tiers);
   options.key = tiers.key();

@@ -89,6 +89,11 @@ io::Task<Result<void>> CollectPass::judge_dead(meta::Blob blob) {
     }
     co_return Result<void>();
   }
+  // What was announced before the count and is under way no more has references by now, or never will.
+  if (options_.under_way != nullptr && options_.under_way->contains(blob.name)) {
+    ++summary_.waiting;
+    co_return Result<void>();
+  }
   const bool everywhere = (wanted_of(parts_.tiers, blob.skip) & ~(blob.tiers | blob.left)) == 0;
   const bool in_flight = !everywhere && !(blob.since < options_.putting_since);
   bool retired =

@@ -20,9 +20,11 @@ constexpr int64_t kMinute = 60LL * 1'000'000'000;
 
 using Contents = std::map<std::string, std::string>;
 
+// Half of the collectors do not know what the uploader is at: it must notice when that is taken from it.
 CollectOptions hasty(const World& world, int64_t grace_ns) {
   return {.grace_ns = grace_ns,
           .in_flight_ns = kMinute,
+          .under_way = world.options.seed % 2 == 0 ? &world.uploader->under_way() : nullptr,
           .repack_below = 0.7,
           .repack_min_bytes = 1,
           .dedup = world.options.dedup,
@@ -231,7 +233,7 @@ io::Task<void> live(Life* life) {
   life->ended = true;
 }
 
-// With a short grace, or none: then even what an uploader has in flight is taken from it, and it must notice.
+// With a short grace, or none.
 io::Task<void> live_with_collector(Life* life, int64_t grace_ns) {
   io::detach(live(life));
   while (!life->ended) {

@@ -12,7 +12,6 @@ namespace firn::tier {
 
 namespace {
 
-constexpr size_t kPage = 256;              // records read at once
 constexpr size_t kChunksPerCommit = 1024;  // a transaction is held in memory
 
 io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t bytes) {
@@ -44,7 +43,7 @@ io::Task<Result<UploadSummary>> UploadPass::run() {
   Result<void> done;
   const std::vector<InodeId> inodes = CO_TRY(co_await list());
   for (const InodeId inode : inodes) {
-    if (cancelled()) break;
+    if (cancelled() || !finished_) break;
     if (nobody_answers()) {
       ++summary_.failed;
       continue;
@@ -55,7 +54,7 @@ io::Task<Result<UploadSummary>> UploadPass::run() {
   co_await send();
   co_await gate_.close();
   CO_TRY(std::move(done));
-  CO_TRY(co_await finish());
+  CO_TRY(std::move(finished_));
   end_pass();
   co_return summary_;
 }
@@ -72,38 +71,12 @@ void UploadPass::end_pass() {
 io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
   const meta::Attr attr = CO_TRY(co_await parts_.meta.getattr(inode));
   if (!attr.content.settled || attr.content.evicted) co_return summary_;
-  CO_TRY(co_await add_settled(attr));
+  Result<void> done = co_await add_settled(attr);
   co_await send();
   co_await gate_.close();
-  CO_TRY(co_await finish());
+  CO_TRY(std::move(done));
+  CO_TRY(std::move(finished_));
   co_return summary_;
-}
-
-// What has waited longest first, with its directory, and with the other files of its policy: they share blobs.
-io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
-  NextInRound next(memory_.round, options_.files_per_pass);
-  for (InodeId after;;) {
-    const std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
-    for (const meta::Pending& one : page)
-      if (limits_.only == nullptr || limits_.only->contains(one.inode)) next.add(one);
-    if (page.size() < kPage) break;
-    after = page.back().inode;
-  }
-  summary_.more = next.more();
-  std::vector<meta::Pending> all = next.take();
-  if (!all.empty()) last_ = UploadRound::place_of(all.back());
-  memory_.order.sort(all);
-  std::vector<std::pair<uint32_t, std::vector<InodeId>>> by_policy;  // a handful
-  for (const meta::Pending& one : all) {
-    const Result<meta::Attr> attr = co_await parts_.meta.getattr(one.inode);
-    const uint32_t skip = attr ? attr->policy.skip : 0;
-    auto same = std::ranges::find(by_policy, skip, &std::pair<uint32_t, std::vector<InodeId>>::first);
-    if (same == by_policy.end()) same = by_policy.insert(same, {skip, {}});
-    same->second.push_back(one.inode);
-  }
-  std::vector<InodeId> inodes;
-  for (const auto& [skip, files] : by_policy) inodes.insert(inodes.end(), files.begin(), files.end());
-  co_return inodes;
 }
 
 io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
@@ -115,8 +88,7 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   if (!content.live) memory_.live_files.erase(inode);
   if (content.evicted) co_return co_await add_evicted(*attr);
   if (attr->policy.skips_every_tier() && attr->nlink > 0) {
-    files_.push_back({.inode = inode, .generation = content.generation, .leaves = true, .read = true});
-    co_return Result<void>();
+    co_return co_await add_read({.inode = inode, .generation = content.generation, .leaves = true});
   }
   if (not_now || attr->nlink == 0) {
     ++summary_.postponed;
@@ -137,8 +109,13 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   }
   if (content.settled) co_return co_await add_settled(*attr);
   // Inline now: finish() drops its chunks.
-  files_.push_back({.inode = inode, .generation = content.generation, .skip = attr->policy.skip, .read = true});
-  co_return Result<void>();
+  co_return co_await add_read({.inode = inode, .generation = content.generation, .skip = attr->policy.skip});
+}
+
+io::Task<Result<void>> UploadPass::add_read(File file) {
+  files_.push_back(std::move(file));
+  files_.back().read = true;
+  co_return co_await count_down(files_.back());
 }
 
 io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
@@ -176,7 +153,7 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
     files_[file].only_waits = false;
     note_failure(added.error());
   }
-  co_return Result<void>();
+  co_return co_await count_down(files_[file]);
 }
 
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
@@ -222,7 +199,9 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
   if (!packing_) {
     packing_ = std::make_unique<Packing>(
         BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key, options_.block_bytes), skip);
-    underway_.emplace(name_of(packing_->writer.id()), packing_.get());
+    const std::string name = name_of(packing_->writer.id());
+    packing_->held = BlobsUnderWay::Hold(memory_.under_way, name);
+    underway_.emplace(name, packing_.get());
   }
   BlobWriter& writer = packing_->writer;
   const FrameId id{files_[file].inode, index, files_[file].generation};
@@ -236,11 +215,15 @@ io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std:
                     .frame_bytes = ref.bytes,
                     .blocks = ref.blocks};
   if (!content.empty()) note_frame(content, files_[file].inode, chunk);
-  packing_->add(file, std::move(chunk), std::move(content));
+  pack(*packing_, file, std::move(chunk), std::move(content));
   packing_->bytes += bytes.size();
   ++summary_.chunks;
   summary_.chunk_bytes += bytes.size();
   co_return Result<void>();
+}
+
+void UploadPass::pack(Packing& packing, size_t file, meta::Chunk chunk, std::string content) {
+  if (packing.add(file, std::move(chunk), std::move(content))) ++files_[file].outstanding;
 }
 
 // Waits while too many are on their way: that is what bounds memory.
@@ -251,6 +234,7 @@ io::Task<void> UploadPass::send() {
 }
 
 io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::Entry) {
+  const BlobsUnderWay::Hold held = std::move(packing->held);
   const std::string name = name_of(packing->writer.id());
   Result<void> done = co_await put_to_tiers(*packing);
   note_handled(packing->bytes);
@@ -266,12 +250,17 @@ io::Task<void> UploadPass::put_blob(std::unique_ptr<Packing> packing, io::Gate::
       files_[part.file].only_waits &= done.has_value();
     }
   in_flight_.release();
+  for (const Part& part : packing->parts) {
+    Result<void> finished = co_await count_down(files_[part.file]);
+    if (!finished && finished_) finished_ = std::move(finished);
+  }
 }
 
 io::Task<Result<void>> UploadPass::record(const Packing& packing) {
   for (const Part& part : packing.parts) {
     File& file = files_[part.file];
     if (file.replaces) {
+      hold(file, name_of(packing.writer.id()));
       file.records.append(part.records);
       continue;
     }
@@ -322,30 +311,33 @@ io::Task<Result<void>> UploadPass::finish_failed(File& file) {
   co_return Result<void>();
 }
 
-io::Task<Result<void>> UploadPass::finish() {
-  for (File& file : files_) {
-    if (file.failed || !file.read) {
-      CO_TRY(co_await finish_failed(file));
-      continue;
-    }
-    failpoint("upload.before_complete");
-    const Result<bool> current = co_await commit_whole(file, /*lagging=*/false);
-    if (!current && is_of_the_file(current.error())) {
-      note_refused(file, current.error());
-      ++summary_.failed;
-      continue;
-    }
-    if (CO_TRY(Result<bool>(current))) {
-      ++summary_.files;
-      summary_.file_bytes += file.bytes;
-      memory_.order.forget(file.inode);
-      memory_.waiting.forget(file.inode);
-    } else if (!file.leaves) {
-      ++summary_.postponed;
-    }
-    if (file.outdated) ++summary_.outdated;
-    failpoint("upload.after_complete");
+io::Task<Result<void>> UploadPass::count_down(File& file) {
+  if (--file.outstanding > 0) co_return Result<void>();
+  Result<void> done = co_await finish(file);
+  file.records = {};
+  file.held.clear();
+  co_return done;
+}
+
+io::Task<Result<void>> UploadPass::finish(File& file) {
+  if (file.failed || !file.read) co_return co_await finish_failed(file);
+  failpoint("upload.before_complete");
+  const Result<bool> current = co_await commit_whole(file, /*lagging=*/false);
+  if (!current && is_of_the_file(current.error())) {
+    note_refused(file, current.error());
+    ++summary_.failed;
+    co_return Result<void>();
   }
+  if (CO_TRY(Result<bool>(current))) {
+    ++summary_.files;
+    summary_.file_bytes += file.bytes;
+    memory_.order.forget(file.inode);
+    memory_.waiting.forget(file.inode);
+  } else if (!file.leaves) {
+    ++summary_.postponed;
+  }
+  if (file.outdated) ++summary_.outdated;
+  failpoint("upload.after_complete");
   co_return Result<void>();
 }
 

@@ -57,7 +57,9 @@ class UploadPass {
     bool replaces = false;
     std::optional<uint64_t> recorded_bytes = {};  // of that version
     bool hot = false;                             // its content is on the local disk
-    Records records;         // of that, those that were sent; and of any file, those in frames that were there already
+    Records records;  // of that, those that were sent; and of any file, those in frames that were there already
+    std::unordered_map<std::string, BlobsUnderWay::Hold> held = {};  // the blobs of these records
+    size_t outstanding = 1;  // its being read, and its parts in blobs: what is not done of that
     bool read = false;       // every chunk is on its way, or need not go
     bool failed = false;     // something of it did not arrive everywhere
     bool only_waits = true;  // that is all for tiers that are away
@@ -71,11 +73,13 @@ class UploadPass {
   };
   struct Packing {
     BlobWriter writer;
-    uint32_t skip;  // as all of its files
+    uint32_t skip;                  // as all of its files
+    BlobsUnderWay::Hold held = {};  // until its chunks are recorded
     std::vector<Part> parts = {};
     uint64_t bytes = 0;    // of its chunks
     uint32_t lacking = 0;  // where some tiers have it: those that do not
-    void add(size_t file, meta::Chunk chunk, std::string content);
+    // Whether a part begins with it.
+    bool add(size_t file, meta::Chunk chunk, std::string content);
   };
   struct Outgoing {
     uint32_t tiers = 0;  // that are to get it
@@ -102,7 +106,7 @@ class UploadPass {
     kElsewhere,  // its blob does not go to all of them: the files that it was made of were kept out of some
   };
 
-  io::Task<Result<std::vector<InodeId>>> list();
+  io::Task<Result<std::vector<InodeId>>> list();  // upload_round.cc
   io::Task<Result<void>> add_file(InodeId inode);
   io::Task<Result<void>> add_settled(const meta::Attr& attr);
   // Of a chunk that need not be sent for its content: what is missing is copied, where that is possible.
@@ -114,16 +118,21 @@ class UploadPass {
   // Whether a file that is open for writing is to be uploaded as it is now.
   bool live_is_due(InodeId inode);
   io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
+  // Of a file that needs no reading.
+  io::Task<Result<void>> add_read(File file);
   io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
   // Waits until so much more may be read.
   io::Task<Result<void>> spend(uint64_t bytes);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
+  void pack(Packing& packing, size_t file, meta::Chunk chunk, std::string content);
 
   // ---- upload_shared.cc ----
   // Whether a frame that is there, or on its way there, has what the chunk holds: then the chunk is to be recorded in
   // it. The references must outlive the task.
   io::Task<Result<bool>> share(size_t file, ChunkIndex index, const std::string& content, std::string_view bytes);
   io::Task<Result<bool>> share_stored(size_t file, meta::Chunk chunk, const std::string& content);
+  // Until the file's records are committed, or given up.
+  void hold(File& file, const std::string& blob);
   io::Task<Result<void>> record_some(size_t file);
   void note_frame(const std::string& content, InodeId inode, meta::Chunk chunk);
 
@@ -152,7 +161,9 @@ class UploadPass {
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
   // All of a version is there; `lagging` as meta::Upload has it.
   io::Task<Result<bool>> commit_whole(File& file, bool lagging);
-  io::Task<Result<void>> finish();
+  // One of those that are outstanding is done. With the last one the file is: it does not wait for others of the pass.
+  io::Task<Result<void>> count_down(File& file);
+  io::Task<Result<void>> finish(File& file);
   // Of a file that some tiers lack something of: the version that the last tier has whole is what a restore is to give.
   io::Task<Result<void>> finish_failed(File& file);
   // The tier did not answer: it is not asked again in this round.
@@ -187,6 +198,7 @@ class UploadPass {
   std::unique_ptr<Packing> packing_;
   std::unordered_map<std::string, Packing*> underway_;  // by name: blobs that are being filled, or put
   FramesOfPass frames_;
+  Result<void> finished_;  // fails when some file could not be finished, for the metadata cannot be written
   UploadSummary summary_;
 };
 

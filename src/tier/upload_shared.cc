@@ -30,9 +30,11 @@ UploadPass::Records UploadPass::Records::slice(size_t from, size_t count) const 
           .contents = {contents.begin() + begin, contents.begin() + end}};
 }
 
-void UploadPass::Packing::add(size_t file, meta::Chunk chunk, std::string content) {
-  if (parts.empty() || parts.back().file != file) parts.push_back({.file = file, .records = {}});
+bool UploadPass::Packing::add(size_t file, meta::Chunk chunk, std::string content) {
+  const bool begins = parts.empty() || parts.back().file != file;
+  if (begins) parts.push_back({.file = file, .records = {}});
   parts.back().records.add(std::move(chunk), std::move(content));
+  return begins;
 }
 
 void UploadPass::note_frame(const std::string& content, InodeId inode, meta::Chunk chunk) {
@@ -53,7 +55,7 @@ io::Task<Result<bool>> UploadPass::share(size_t file, ChunkIndex index, const st
   // for.
   const std::string hash = is_of_this_pass ? content : "";
   if (const auto packing = underway_.find(chunk->blob); packing != underway_.end()) {
-    packing->second->add(file, *std::move(chunk), hash);
+    pack(*packing->second, file, *std::move(chunk), hash);
   } else if (!CO_TRY(co_await share_stored(file, *std::move(chunk), hash))) {
     co_return false;
   }
@@ -62,7 +64,14 @@ io::Task<Result<bool>> UploadPass::share(size_t file, ChunkIndex index, const st
   co_return true;
 }
 
+void UploadPass::hold(File& file, const std::string& blob) {
+  if (!file.held.contains(blob)) file.held.emplace(blob, BlobsUnderWay::Hold(memory_.under_way, blob));
+}
+
 io::Task<Result<bool>> UploadPass::share_stored(size_t file, meta::Chunk chunk, const std::string& content) {
+  hold(files_[file], chunk.blob);
+  const Result<meta::Blob> blob = co_await parts_.tiering.get_blob(chunk.blob);
+  if (blob && (blob->dead_since || blob->damaged)) co_return false;  // since its frame was found
   Result<Reach> reach = co_await bring_to(file, chunk.blob);
   if (!reach && reach.error() == Code::kNotFound) co_return false;  // the collector was faster
   const Reach there = CO_TRY(std::move(reach));
@@ -79,6 +88,7 @@ io::Task<Result<void>> UploadPass::record_some(size_t file) {
   if (to.replaces || to.failed || to.records.chunks.size() < kRecordsAtOnce) co_return Result<void>();
   Records records = std::exchange(to.records, {});
   (void)CO_TRY(co_await commit(to, {.chunks = std::move(records.chunks), .contents = std::move(records.contents)}));
+  to.held.clear();
   co_return Result<void>();
 }
 

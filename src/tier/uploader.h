@@ -14,6 +14,7 @@
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
 #include "tier/blob/sealing.h"
+#include "tier/blobs_under_way.h"
 #include "tier/hydrator.h"
 #include "tier/late_tiers.h"
 #include "tier/packing_order.h"
@@ -99,6 +100,7 @@ class Uploader {
     UploadRound round;
     WaitingFiles waiting;
     LateTiers late;
+    BlobsUnderWay under_way;
     // Generations of which more chunks have changed than one transaction can record: they are not sent again and again.
     std::unordered_map<InodeId, uint64_t> refused;
   };
@@ -106,10 +108,11 @@ class Uploader {
   // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is
   // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again.
   // Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many files of one
-  // policy to a blob. A file counts as uploaded once every tier that its policy does not skip has all of its chunks: a
-  // tier that missed a blob is given it, and a chunk in a blob that does not go to such a tier is sent again. A tier
-  // that is late where others have a blob is left to catch_up(), and not asked while that goes on. What fails stays
-  // pending. The result fails only when the metadata cannot be read or written. `token` may be null.
+  // policy to a blob. A file counts as uploaded as soon as every tier that its policy does not skip has all of its
+  // chunks, whatever else the pass is at: a tier that missed a blob is given it, and a chunk in a blob that does not go
+  // to such a tier is sent again. A tier that is late where others have a blob is left to catch_up(), and not asked
+  // while that goes on. What fails stays pending. The result fails only when the metadata cannot be read or written.
+  // `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token, UploadLimits limits = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and
@@ -125,6 +128,8 @@ class Uploader {
   void begin_round() { memory_.round = {}; }
   // Who makes files tells it where.
   PackingOrder& order() { return memory_.order; }
+  // What a collector beside it passes over.
+  const BlobsUnderWay& under_way() const { return memory_.under_way; }
   // How far passes are: grows while they run.
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 

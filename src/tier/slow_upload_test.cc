@@ -1,0 +1,144 @@
+// Uploads that take long: the collector, and other files of the same pass, beside them. On simulated time.
+#include <gtest/gtest.h>
+
+#include "base/testing/seeds.h"
+#include "io/test_environment.h"
+#include "object/testing/noise.h"
+#include "tier/collector.h"
+#include "tier/test_world.h"
+
+namespace firn::tier {
+namespace {
+
+using object::testing::noise;
+using testing::World;
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr int64_t kSecond = 1'000'000'000;
+
+struct Beside {
+  World& world;
+  int64_t grace_ns = 0;
+  uint64_t bytes_per_s = 0;
+  SeededRandom choose;
+  bool ended = false;
+  Result<UploadSummary> uploaded = UploadSummary();
+};
+
+io::Task<void> upload_slowly(Beside* beside) {
+  beside->uploaded =
+      co_await beside->world.uploader->pass(nullptr, {.rate_now = [beside] { return beside->bytes_per_s; }});
+  beside->ended = true;
+}
+
+Collector make_collector(World& world, int64_t grace_ns) {
+  return Collector(
+      {*world.meta, *world.meta, *world.pool, *world.random, world.tiers()},
+      {.grace_ns = grace_ns, .in_flight_ns = grace_ns, .under_way = &world.uploader->under_way(), .repack_below = 0});
+}
+
+io::Task<void> collect_meanwhile(Beside* beside) {
+  io::detach(upload_slowly(beside));
+  while (!beside->ended) {
+    Collector collector = make_collector(beside->world, beside->grace_ns);
+    CO_REQUIRE(co_await collector.pass(nullptr));
+    (void)co_await io::sleep_for(static_cast<int64_t>(beside->choose.below(3 * kSecond)));
+  }
+}
+
+// A version that replaces another is recorded as a whole, when all of it is there. What it consists of is garbage only
+// if that never comes.
+void replace_slowly(uint64_t seed) {
+  World world({.seed = seed, .faults = {.max_latency_ns = kSecond / 2}, .chunk_bytes = kMiB});
+  SeededRandom choose(seed * 13);
+  world.write("f", "the former version");
+  world.upload();
+  const std::string content = noise(68 * kMiB + choose.below(64 * kMiB), seed);
+  world.write("f", content);
+  const auto grace_ns = static_cast<int64_t>(choose.below(2) * choose.below(2 * kSecond));
+  Beside beside{world, grace_ns, kMiB, SeededRandom(seed), false, {}};
+  world.run(collect_meanwhile(&beside));
+  ASSERT_TRUE(beside.uploaded) << beside.uploaded.error().to_string();
+  EXPECT_EQ(beside.uploaded->files, 1u) << beside.uploaded->first_failure.to_string();
+  EXPECT_EQ(world.pending(), 0u);
+  world.expect_to_come_back("f", content);
+  // The former version's blob goes, and nothing else.
+  world.pass_time(3 * kSecond);
+  EXPECT_EQ(world.run(make_collector(world, 0).pass(nullptr)).value().waiting, 0u);
+  EXPECT_EQ(world.objects(), world.needed_objects());
+}
+
+TEST(SlowUpload, AVersionThatReplacesAnotherLastsLongerThanTheGrace) { firn::testing::for_seeds(4, replace_slowly); }
+
+io::Task<void> wait_until_ended(Beside* beside) {
+  while (!beside->ended) (void)co_await io::sleep_for(kSecond);
+}
+
+std::string small_name(int i) { return "small" + std::to_string(i); }
+
+// New files, and new versions of old ones, and a file that a pass is at for minutes after it has sent them.
+struct ManyAndOne {
+  static constexpr int kSmall = 20;
+
+  explicit ManyAndOne(World& world) : world_(world) {
+    for (int i = 0; i < kSmall; i += 2) world.write(small_name(i), "the former version");
+    world.upload();
+    for (int i = 0; i < kSmall; ++i) world.write(small_name(i), content(i));
+    world.write("large", large);
+    io::detach_on(*world.reactor, upload_slowly(&beside));
+    world.pass_time(150 * kSecond);
+    EXPECT_FALSE(beside.ended);
+  }
+  static std::string content(int i) { return noise(100'000, static_cast<uint64_t>(i)); }
+  void end() {
+    world_.run(wait_until_ended(&beside));
+    ASSERT_TRUE(beside.uploaded);
+  }
+
+  World& world_;
+  const std::string large = noise(200 * kMiB, 99);
+  Beside beside{world_, 0, kMiB, SeededRandom(1), false, {}};
+};
+
+TEST(SlowUpload, WhatHasArrivedWaitsForNoOtherFile) {
+  World world({.seed = 1, .chunk_bytes = kMiB});
+  ManyAndOne files(world);
+  EXPECT_EQ(world.pending(), 1u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i) EXPECT_TRUE(world.evict(small_name(i))) << i;
+  files.end();
+  EXPECT_EQ(files.beside.uploaded->files, ManyAndOne::kSmall + 1u);
+  EXPECT_EQ(files.beside.uploaded->failed, 0u);
+  EXPECT_EQ(world.pending(), 0u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i) world.expect_to_come_back(small_name(i), ManyAndOne::content(i));
+  world.expect_to_come_back("large", files.large);
+}
+
+// Of what a pass had sent when its process died, nothing is sent again.
+TEST(SlowUpload, ACrashCostsNoMoreThanWhatIsUnderWay) {
+  World world({.seed = 2, .chunk_bytes = kMiB});
+  ManyAndOne files(world);
+  world.restart(/*power_cut=*/false);
+  EXPECT_EQ(world.pending(), 1u);
+  const UploadSummary done = world.upload();
+  EXPECT_EQ(done.files, 1u);
+  EXPECT_LT(done.chunks, 200u);
+  world.expect_to_come_back("large", files.large);
+}
+
+// A tier is away: what the last one has of them is what a restore gives, before the pass ends.
+TEST(SlowUpload, ANewVersionIsRecordedWhenTheLastTierHasIt) {
+  World world({.seed = 3, .chunk_bytes = kMiB});
+  world.near->faulty.set_down(true);
+  ManyAndOne files(world);
+  EXPECT_EQ(world.pending(), ManyAndOne::kSmall + 1u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i)
+    EXPECT_EQ(world.stat(small_name(i)).content.uploaded_size, ManyAndOne::content(i).size()) << i;
+  files.end();
+  world.near->faulty.set_down(false);
+  world.upload();
+  EXPECT_EQ(world.pending(), 0u);
+  for (int i = 0; i < ManyAndOne::kSmall; ++i) world.expect_to_come_back(small_name(i), ManyAndOne::content(i));
+}
+
+}  // namespace
+}  // namespace firn::tier
