@@ -249,6 +249,7 @@ void live_through(uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   World world(of_seed(seed, {.refused = 0.1,
                              .answer_lost = 0.05,
+                             .forgotten = 0.05,
                              .corrupted = 0.02,
                              .truncated = 0.05,
                              .late = seed % 2 == 0 ? 0.1 : 0,

@@ -2,6 +2,7 @@
 
 #include "base/failpoint.h"
 #include "io/reactor.h"
+#include "tier/blob_copy.h"
 #include "tier/recorded_chunk.h"
 
 namespace firn::tier {
@@ -75,7 +76,7 @@ io::Task<Result<void>> Repacker::put(Packing& packing) {
   for (size_t i = 0; i < parts_.tiers.size(); ++i) {
     if ((packing.tiers >> i & 1) == 0) continue;
     if (arrived != 0) failpoint("repack.between_tiers");
-    Result<void> put = co_await parts_.tiers[i].store.put(key, content, {}, io::within(options_.put_ns, token_));
+    Result<void> put = co_await put_surely(parts_.tiers[i].store, key, content, options_.put_ns, token_);
     if (put) arrived |= uint32_t{1} << i;
     if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
   }
