@@ -1,5 +1,4 @@
 // Uploader: what tiers that are late are still to get. They have the patience of a slow line: what moves goes on.
-#include "base/failpoint.h"
 #include "io/reactor.h"
 #include "tier/blob_check.h"
 #include "tier/blob_copy.h"
@@ -34,7 +33,6 @@ io::Task<Result<void>> Uploader::bring_late(size_t tier, std::string name, io::C
   object::Content content(CO_TRY(std::move(bytes)));
   CO_TRY(co_await put_surely(parts_.tiers[tier].store, key_of(blob_id_of_name(name)), std::move(content),
                              options_.put_beside_ns, token));
-  failpoint("upload.after_copy");
   const Result<void> confirmed = co_await parts_.tiering.confirm_blob(std::move(name), bit);
   // Retired meanwhile: the collector removes it there, too.
   if (!confirmed && confirmed.error() != Code::kStale) co_return confirmed;
