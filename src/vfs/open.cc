@@ -151,10 +151,11 @@ io::Task<Result<Opened>> VolumeImpl::open(const Credentials& who, InodeId inode,
   auto lock = co_await node->mutex.lock();
   Attr attr = CO_TRY(co_await meta_.getattr(inode));
   CO_TRY(co_await check_open(who, attr, options.flags));
-  co_return co_await open_locked(who, std::move(node), attr, options);
+  co_return co_await open_locked(who, node, attr, options);
 }
 
-io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef node, Attr attr, OpenOptions options) {
+io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef& node, Attr attr,
+                                                 OpenOptions options) {
   const bool truncate = (options.flags & O_TRUNC) != 0;
   if (wants_write(options.flags) || truncate) {
     CO_TRY(co_await ensure_writable(*node, attr, truncate, options));

@@ -227,6 +227,17 @@ TEST_F(TiersTest, AStoreThatIsAwayIsAnErrorAndNothingElse) {
   close(handle);
 }
 
+TEST_F(TiersTest, AnOpenForWritingThatFailsLeavesNothingBehind) {
+  const std::string content = make_cold("f");
+  world_.near().faulty.set_down(true);
+  world_.far().faulty.set_down(true);
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(world_.run(volume().open(root_, stat("f").inode, {.flags = O_RDWR})));
+  EXPECT_EQ(evict("f"), Code::kOk);
+  world_.far().faulty.set_down(false);
+  close(open("f", O_RDWR));
+  EXPECT_EQ(read("f"), content);
+}
+
 TEST_F(TiersTest, CopiesFromWhatIsAway) {
   const std::string content = make_cold("f");
   make("g", "");

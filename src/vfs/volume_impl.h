@@ -152,7 +152,9 @@ class VolumeImpl final : public Volume {
   };
   io::Task<Result<Lent>> lend();
   io::Task<Result<void>> check_open(const Credentials& who, const Attr& attr, int flags);
-  io::Task<Result<Opened>> open_locked(const Credentials& who, NodeRef node, Attr attr, OpenOptions options);
+  // With Node::mutex held. On success the handle takes `node`; else it stays the caller's, who is to let go of the
+  // mutex.
+  io::Task<Result<Opened>> open_locked(const Credentials& who, NodeRef& node, Attr attr, OpenOptions options);
   io::Task<Result<void>> ensure_writable(Node& node, Attr& attr, bool truncate, OpenOptions options);
   io::Task<Result<void>> lend_for(Node& node, Attr& attr, bool truncate);
   io::Task<Result<void>> make_live(Node& node, Attr& attr, bool truncate);
