@@ -140,5 +140,48 @@ TEST(SlowUpload, ANewVersionIsRecordedWhenTheLastTierHasIt) {
   for (int i = 0; i < ManyAndOne::kSmall; ++i) world.expect_to_come_back(small_name(i), ManyAndOne::content(i));
 }
 
+// Writes `bytes` at `offset`, beyond what is there.
+io::Task<void> write_far_out(World* world, std::string name, uint64_t offset, std::string bytes) {
+  InodeId inode;
+  const auto object = co_await world->open(name, &inode);
+  CO_REQUIRE(object);
+  CO_REQUIRE(co_await (*object)->file().write(offset, std::as_bytes(std::span(bytes))));
+  CO_REQUIRE(co_await world->data->settle(*object));
+  meta::ContentUpdate update;
+  update.size = offset + bytes.size();
+  update.content = (co_await world->meta->getattr(inode))->content;
+  update.mtime = world->reactor->clock().now();
+  CO_REQUIRE(co_await world->meta->update_content(inode, update));
+}
+
+// As an image of a disk: what was never written is neither read nor waited for.
+TEST(SlowUpload, HolesTakeNoTime) {
+  constexpr uint64_t kChunks = 1000;
+  World world({.seed = 4});
+  const uint64_t chunk_bytes = world.options.chunk_bytes;
+  const auto upload = [&world, chunk_bytes] {
+    Beside beside{world, 0, chunk_bytes, SeededRandom(1), false, {}};  // a chunk each second
+    const int64_t began_ns = world.reactor->clock().monotonic_ns();
+    world.run(upload_slowly(&beside));
+    EXPECT_LT(world.reactor->clock().monotonic_ns() - began_ns, 10 * kSecond);
+    EXPECT_EQ(world.pending(), 0u);
+    return *beside.uploaded;
+  };
+  std::string content = noise(chunk_bytes + 10, 1);
+  world.write("f", content);
+  const std::string end = noise(100, 2);
+  world.run(write_far_out(&world, "f", kChunks * chunk_bytes - 50, end));
+  EXPECT_EQ(upload().chunks, kChunks + 1);
+  content.resize(kChunks * chunk_bytes - 50);
+  content += end;
+  const std::string middle = noise(2 * chunk_bytes, 3);
+  world.run(write_far_out(&world, "f", (kChunks + 500) * chunk_bytes, middle));
+  const UploadSummary done = upload();
+  EXPECT_EQ(done.unchanged, kChunks);  // the last one has become longer
+  EXPECT_EQ(done.chunks, 502u);
+  content.resize((kChunks + 500) * chunk_bytes);
+  world.expect_to_come_back("f", content + middle);
+}
+
 }  // namespace
 }  // namespace firn::tier

@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "io/reactor.h"
 #include "kv/kv.h"
+#include "tier/data_ahead.h"
 #include "tier/recorded_chunks.h"
 
 namespace firn::tier {
@@ -159,23 +160,29 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
 io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
   RecordedChunks recorded(parts_.tiering, files_[file].inode);
+  DataAhead data(object->file());
   for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
     // Nothing is read and compressed that has nowhere to go.
     if (nobody_answers()) co_return fail(Code::kUnavailable, "no tier answers");
     const uint64_t offset = index * options_.chunk_bytes;
     const size_t size = std::min(options_.chunk_bytes, bytes - offset);
-    CO_TRY(co_await spend(size));
-    std::string chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
+    const bool is_hole = co_await data.is_hole(offset, size);
+    CO_TRY(co_await spend(is_hole ? 0 : size));
+    std::string chunk;
+    if (!is_hole) chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
+    const uint64_t checksum = is_hole ? data.hole_checksum(size) : checksum64(chunk);
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     Reach reach = Reach::kElsewhere;
-    if (known != nullptr && known->bytes == size && known->checksum == checksum64(chunk))
+    if (known != nullptr && known->bytes == size && known->checksum == checksum)
       reach = CO_TRY(co_await bring_to(file, known->blob));
     note_reach(file, reach);
     if (reach != Reach::kElsewhere) {
       ++summary_.unchanged;
       note_handled(size);
+      if (is_hole) co_await io::stand_back();  // nothing else of it may have waited
       continue;
     }
+    if (is_hole) chunk.assign(size, '\0');
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
   }
   co_return Result<void>();
