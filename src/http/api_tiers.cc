@@ -160,6 +160,7 @@ io::Task<Result<std::string>> flush_below(vfs::Volume& volume, std::string path,
 }
 
 constexpr size_t kMostPending = 10'000;  // in one answer
+constexpr uint64_t kMaxInode = (uint64_t{1} << 63) - 1;
 
 struct PendingPage {
   std::vector<vfs::PendingFile> files;
@@ -201,6 +202,7 @@ io::Task<Result<PendingPage>> pending_page(vfs::Volume& volume, const Request& r
   const uint64_t limit = CO_TRY(number_parameter(request, "limit", 1000));
   if (limit == 0 || limit > kMostPending) co_return fail(Code::kInvalid, "\"limit\" must be from 1 to 10000");
   const InodeId after{CO_TRY(number_parameter(request, "after", 0))};
+  if (after.value > kMaxInode) co_return fail(Code::kInvalid, "\"after\" is not the \"next\" of an answer");
   const std::string_view order = request.parameter("order").value_or("inode");
   if (order == "inode") co_return co_await pending_by_inode(volume, after, static_cast<size_t>(limit));
   if (order != "age") co_return fail(Code::kInvalid, "\"order\" must be inode or age");
