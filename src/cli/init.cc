@@ -160,6 +160,19 @@ std::vector<std::string> tiers_on_same_disk(const NewVolume& volume) {
   return names;
 }
 
+// A share is mounted elsewhere than `/`: what is there now is likely the folder where it is to be mounted.
+void warn_of_missing_mounts(const NewVolume& volume) {
+  struct stat root{}, there{};
+  if (stat("/", &root) != 0) return;
+  for (const Place& place : volume.places)
+    if (place.kind == Place::Kind::kFolder && stat(place.where.c_str(), &there) == 0 && there.st_dev == root.st_dev)
+      fmt::print(stderr,
+                 "warning: the tier {}, {}, is on the file system of /: if a share is to be mounted there, it is not. "
+                 "What goes to the tier fills this machine's disk. Remove VOLUME and that folder, mount the share, and "
+                 "run init again\n",
+                 place.name, place.where);
+}
+
 void tell(const InitOptions& given, const NewVolume& volume) {
   const std::vector<std::string> same_disk = tiers_on_same_disk(volume);
   if (given.json)
@@ -224,6 +237,7 @@ Result<int> init(const InitOptions& given) {
   fill_record(volume);
   if (in_bucket) volume.record.name = given.volume;
   volume.record.id = TRY(make_volume(volume));
+  warn_of_missing_mounts(volume);
   tell(given, volume);
   return kExitOk;
 }

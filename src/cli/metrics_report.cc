@@ -167,6 +167,8 @@ void sample_stores(RunningTiers& tiers, Samples& out) {
   for (size_t i = 0; i < infos.size(); ++i) {
     const metrics::Labels labels = {{"tier", infos[i].name}};
     out.gauge("firn_tier_up", "0 while the last request to the tier failed.", infos[i].health.failing ? 0 : 1, labels);
+    out.gauge("firn_tier_full", "1 while the last put to the tier failed for want of room.",
+              infos[i].health.full ? 1 : 0, labels);
     if (limits[i].bounds.max_bytes > 0)
       out.gauge("firn_tier_limit_bytes", "How much the tier may hold.", number(limits[i].bounds.max_bytes), labels);
     if (limits[i].known) out.gauge("firn_tier_held_bytes", "How much it holds.", number(limits[i].held_bytes), labels);

@@ -8,14 +8,8 @@
 
 namespace firn::cli {
 
-namespace {
-
-uint64_t puts_of(const TierInfo& info) { return info.requests.requests[static_cast<size_t>(object::Kind::kPut)]; }
-
-}  // namespace
-
 TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds)
-    : stores_(stores), bounds_(std::move(bounds)), evictor_(std::move(parts), {}) {
+    : stores_(stores), bounds_(std::move(bounds)), evictor_(std::move(parts), {}), full_puts_(bounds_.size()) {
   for (const TierBounds& one : bounds_) reports_.push_back({.bounds = one});
 }
 
@@ -24,13 +18,10 @@ std::vector<tier::TierRoom> TierLimits::rooms() const {
   const std::vector<TierInfo> infos = stores_.info();
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < infos.size(); ++i) {
-    const object::Health::Report& health = infos[i].health;
-    const bool asked_since = puts_before_.empty() || puts_of(infos[i]) != puts_before_[i];
-    const bool full = asked_since && health.failing && health.last_failure == Code::kNoSpace;
     rooms.push_back({.max_bytes = bounds_[i].max_bytes,
                      .high_percent = bounds_[i].high_percent,
                      .low_percent = bounds_[i].low_percent,
-                     .full = full});
+                     .full = infos[i].health.full_puts != full_puts_[i]});
   }
   return rooms;
 }
@@ -42,9 +33,9 @@ std::vector<uint64_t> TierLimits::put_bytes() const {
   return bytes;
 }
 
-std::vector<uint64_t> TierLimits::puts() const {
+std::vector<uint64_t> TierLimits::full_puts() const {
   std::vector<uint64_t> counts;
-  for (const TierInfo& info : stores_.info()) counts.push_back(puts_of(info));
+  for (const TierInfo& info : stores_.info()) counts.push_back(info.health.full_puts);
   return counts;
 }
 
@@ -59,10 +50,9 @@ bool TierLimits::due() const {
 
 io::Task<Result<void>> TierLimits::pass(io::CancelToken* token) {
   std::vector<uint64_t> seen = put_bytes();
-  std::vector<uint64_t> puts_now = puts();
   const tier::TierEvictSummary done = CO_TRY(co_await evictor_.pass(rooms(), token));
   std::lock_guard lock(mutex_);
-  puts_before_ = std::move(puts_now);
+  full_puts_ = full_puts();  // of those that failed during the pass, too: what is tried again says whether it is enough
   // What failed is tried again.
   seen_put_bytes_ = done.failed == 0 ? std::move(seen) : std::vector<uint64_t>();
   const tier::Tiers tiers = stores_.tiers();

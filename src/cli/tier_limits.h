@@ -34,15 +34,14 @@ class TierLimits {
  private:
   std::vector<tier::TierRoom> rooms() const;
   std::vector<uint64_t> put_bytes() const;
-  std::vector<uint64_t> puts() const;
+  std::vector<uint64_t> full_puts() const;
 
   const Stores& stores_;
   const std::vector<TierBounds> bounds_;
   tier::TierEvictor evictor_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Report> reports_;
-  // Of those that are full: how many puts there had been when room was last made. What another one says counts again.
-  std::vector<uint64_t> puts_before_;
+  std::vector<uint64_t> full_puts_;       // by tier, of Health::Report, when room was last made
   std::vector<uint64_t> seen_put_bytes_;  // when the last pass began; empty: there was none
 };
 

@@ -29,6 +29,7 @@ json describe(const TierInfo& tier, const TierLimits::Report& limit) {
                {"url", without_secrets(tier.url)},
                {"store", without_secrets(tier.store)},
                {"failing", tier.health.failing},
+               {"full", tier.health.full},
                {"put_bytes", put_bytes},
                {"got_bytes", got_bytes},
                {"requests", requests}};
@@ -51,7 +52,9 @@ std::string why_stuck(const std::vector<TierInfo>& tiers, const vfs::TierStatist
   };
   std::string away;
   for (const TierInfo& tier : tiers)
-    if (tier.health.failing)
+    if (tier.health.full)
+      away += fmt::format("{}tier {} is full", away.empty() ? "" : ", ", tier.name);
+    else if (tier.health.failing)
       away += fmt::format("{}tier {} has been unreachable for {}", away.empty() ? "" : ", ", tier.name,
                           age(tier.health.failing_since));
   if (!away.empty() || state.pending_files == 0) return away.empty() ? "what is there is open or mapped" : away;
@@ -83,14 +86,16 @@ void row(std::string_view name, const std::string& value) { fmt::print("  {:<12}
 
 json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLimits::Report>& limits,
                     const vfs::TierStatistics& state, Timestamp now, const tier::RepairQueue& repairs, json& reasons) {
+  const bool waits = state.pending_files > 0;
   json stores = json::array();
   for (size_t i = 0; i < tiers.size(); ++i) {
     const TierInfo& tier = tiers[i];
     stores.push_back(describe(tier, limits[i]));
-    if (tier.health.failing)
+    if (tier.health.full && waits)
+      reasons.push_back(fmt::format("tier {} is full: puts to it fail for want of room", tier.name));
+    else if (tier.health.failing)
       reasons.push_back(fmt::format("tier {}: {}", tier.name, tier.health.last_failure.to_string()));
   }
-  const bool waits = state.pending_files > 0;
   const int64_t age_s = waits ? std::max<int64_t>(now.seconds - state.oldest_pending.seconds, 0) : 0;
   if (state.room.state == vfs::RoomState::kSlowed || state.room.state == vfs::RoomState::kFull)
     reasons.push_back(fmt::format("the local disk holds {} of {} and nothing can be evicted: {}; {}",
@@ -200,6 +205,11 @@ std::string metadata_text(const json& tiers) {
                      most > 0 ? fmt::format(", of {} in all", human_size(most)) : "");
 }
 
+std::string state_of(const json& store) {
+  if (store.value("full", false)) return "full: the last put failed for want of room";
+  return store.value("failing", false) ? "failing: " + store.value("last_failure", "") : "well";
+}
+
 void print_hot(const json& tiers) {
   const uint64_t limit = tiers.value("hot_limit_bytes", uint64_t{0});
   const std::string bound = limit == 0 ? ""
@@ -218,8 +228,7 @@ void print_tiers(const json& tiers) {
     row("tier " + store.value("name", ""),
         fmt::format("{}: {} sent, {} fetched{}; {}", store.value("store", ""),
                     human_size(store.value("put_bytes", uint64_t{0})),
-                    human_size(store.value("got_bytes", uint64_t{0})), held_of(store),
-                    store.value("failing", false) ? "failing: " + store.value("last_failure", "") : "well"));
+                    human_size(store.value("got_bytes", uint64_t{0})), held_of(store), state_of(store)));
   }
   row("pending", number("pending_files") == 0
                      ? "nothing"

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <tuple>
 
 #include "http/api.h"
 #include "http/json.h"
@@ -156,6 +159,57 @@ io::Task<Result<std::string>> flush_below(vfs::Volume& volume, std::string path,
                         summary.files, summary.blob_bytes, summary.blobs, summary.shared_bytes, summary.postponed);
 }
 
+constexpr size_t kMostPending = 10'000;  // in one answer
+constexpr uint64_t kMaxInode = (uint64_t{1} << 63) - 1;
+
+struct PendingPage {
+  std::vector<vfs::PendingFile> files;
+  std::optional<InodeId> next;  // what the following page begins after
+};
+
+io::Task<Result<PendingPage>> pending_by_inode(vfs::Volume& volume, InodeId after, size_t limit) {
+  PendingPage page;
+  page.files = CO_TRY(co_await volume.list_pending(after, limit));
+  if (page.files.size() == limit) page.next = page.files.back().inode;
+  co_return page;
+}
+
+// Looks at all that waits, and holds no more than `limit` of them.
+io::Task<Result<PendingPage>> pending_by_age(vfs::Volume& volume, size_t limit) {
+  const auto older = [](const vfs::PendingFile& one, const vfs::PendingFile& other) {
+    return std::tie(one.since, one.inode) < std::tie(other.since, other.inode);
+  };
+  PendingPage oldest;  // its files are a heap with the youngest in front
+  for (InodeId after;;) {
+    const auto page = CO_TRY(co_await volume.list_pending(after, kPage));
+    for (const vfs::PendingFile& file : page) {
+      oldest.files.push_back(file);
+      std::ranges::push_heap(oldest.files, older);
+      if (oldest.files.size() <= limit) continue;
+      std::ranges::pop_heap(oldest.files, older);
+      oldest.files.pop_back();
+    }
+    if (page.size() < kPage) break;
+    after = page.back().inode;
+    co_await io::stand_back();
+  }
+  std::ranges::sort_heap(oldest.files, older);
+  co_return oldest;
+}
+
+// By the query's "limit", "order" and "after".
+io::Task<Result<PendingPage>> pending_page(vfs::Volume& volume, const Request& request) {
+  const uint64_t limit = CO_TRY(number_parameter(request, "limit", 1000));
+  if (limit == 0 || limit > kMostPending) co_return fail(Code::kInvalid, "\"limit\" must be from 1 to 10000");
+  const InodeId after{CO_TRY(number_parameter(request, "after", 0))};
+  if (after.value > kMaxInode) co_return fail(Code::kInvalid, "\"after\" is not the \"next\" of an answer");
+  const std::string_view order = request.parameter("order").value_or("inode");
+  if (order == "inode") co_return co_await pending_by_inode(volume, after, static_cast<size_t>(limit));
+  if (order != "age") co_return fail(Code::kInvalid, "\"order\" must be inode or age");
+  if (after != InodeId()) co_return fail(Code::kInvalid, "\"after\" goes with the order of inodes");
+  co_return co_await pending_by_age(volume, static_cast<size_t>(limit));
+}
+
 // An entry of a folder. One that was removed since it was listed has a name and no more.
 io::Task<Result<nlohmann::json>> tiers_of(vfs::Volume& volume, const vfs::Listed& entry) {
   nlohmann::json line = nlohmann::json::object();
@@ -200,10 +254,7 @@ io::Task<Result<void>> Api::list_tiers(Exchange& exchange, std::string) {
 }
 
 io::Task<Result<void>> Api::list_pending(Exchange& exchange, std::string) {
-  constexpr uint64_t kMost = 10'000;
-  const uint64_t limit = CO_TRY(number_parameter(exchange.request(), "limit", 1000));
-  if (limit == 0 || limit > kMost) co_return fail(Code::kInvalid, "\"limit\" must be from 1 to 10000");
-  const auto files = CO_TRY(co_await options_.volume.list_pending(InodeId(), static_cast<size_t>(limit)));
+  const auto [files, next] = CO_TRY(co_await pending_page(options_.volume, exchange.request()));
   std::map<InodeId, std::string> paths;
   for (const vfs::PendingFile& file : files) paths.emplace(file.inode, "");
   CO_TRY(co_await find_paths(options_.volume, paths));
@@ -213,7 +264,8 @@ io::Task<Result<void>> Api::list_pending(Exchange& exchange, std::string) {
     put_name(list.back(), paths.at(file.inode));
   }
   const vfs::TierStatistics now = options_.volume.tier_statistics();
-  nlohmann::json body = {{"pending", std::move(list)}, {"uploading", now.uploading}};
+  nlohmann::json body = {{"pending", std::move(list)}, {"uploading", now.uploading}, {"next", nullptr}};
+  if (next) body["next"] = next->value;
   if (!now.last_failure.ok()) body["failure"] = now.last_failure.to_string();
   co_return co_await exchange.respond(json_response(body));
 }

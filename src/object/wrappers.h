@@ -69,9 +69,12 @@ class Health {
     Timestamp failed_at;      // of that one
     Timestamp failing_since;  // of the first since the last success
     Timestamp answered_at;    // of the last success; 0: none yet
+    // Full is not away: other requests are answered meanwhile, and say nothing about room.
+    bool full = false;       // the last put failed with kNoSpace
+    uint64_t full_puts = 0;  // that failed so, since the process began
   };
   // Answers that there is no such object, or one already, are answers; a caller's own end tells nothing.
-  void note(const Status& outcome, Timestamp now);
+  void note(Kind kind, const Status& outcome, Timestamp now);
   Report report() const;
 
   // So much of what was asked for has come, of whatever request.

@@ -308,6 +308,22 @@ Task<void> watch(ObjectStore* store, FaultyStore* faulty, Health* health) {
   EXPECT_FALSE(health->report().failing);
   EXPECT_EQ(health->report().last_failure, Code::kUnavailable) << "it is remembered";
 }
+TEST(Watched, AFullStoreIsFullWhateverElseItAnswers) {
+  Health health;
+  const Status full(Code::kNoSpace, "a full disk"), none;
+  health.note(Kind::kPut, full, {});
+  health.note(Kind::kGet, none, {});
+  health.note(Kind::kHead, Status(Code::kNotFound), {});
+  health.note(Kind::kRemove, none, {});
+  health.note(Kind::kPut, Status(Code::kInterrupted), {});
+  EXPECT_FALSE(health.report().failing);
+  EXPECT_TRUE(health.report().full);
+  health.note(Kind::kPut, full, {});
+  EXPECT_EQ(health.report().full_puts, 2u);
+  health.note(Kind::kPut, none, {});
+  EXPECT_FALSE(health.report().full);
+  EXPECT_EQ(health.report().full_puts, 2u) << "that it was full is remembered";
+}
 TEST(Watched, KnowsWhetherTheStoreAnswers) {
   World world({});
   Health health;

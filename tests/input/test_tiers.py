@@ -68,6 +68,18 @@ class Init(TierTest):
         self.assertEqual((self.nas / "volume").read_bytes(), self.bucket_object().read_bytes())
         self.assert_mounts()
 
+    def test_a_share_that_is_not_mounted_is_warned_of(self):
+        on_root = os.stat(self.folder).st_dev == os.stat("/").st_dev
+        done = self.firn("init", self.volume, *self.tier_nas())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual("warning: the tier nas" in done.stderr, on_root, done.stderr)
+
+    @needs_root
+    def test_a_share_that_is_mounted_is_not_warned_of(self):
+        disk = self.small_disk(64)
+        done = self.firn("init", self.volume, "--tier", f"nas={disk}/nas")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_relative_folder(self):
         done = self.firn("init", self.volume, "--tier", "nas=here/../nas", cwd=self.folder)
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,4 +1,5 @@
 """Stores that are away, a daemon that is killed at any moment, and two volumes on one bucket."""
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ class Faults(TieredTest):
             self.assertTrue(any("s3" in reason or "coldest" in reason for reason in status["reasons"]), status["reasons"])
             self.assertGreater(status["tiers"]["pending_files"], 0)
             self.assertIn("large0", self.succeed("wal", self.volume))
+            self.assert_wal_lists_all()
         finally:
             self.server.start()
         self.wait_until_drained()
@@ -32,6 +34,32 @@ class Faults(TieredTest):
         self.assert_tree()
         (self.folder / "away").rename(self.nas)
         self.settle()
+
+    def ask(self, target):
+        done = self.run_program("curl", "-sS", "--max-time", "20", "--unix-socket", self.volume / "firn.sock",
+                                f"http://localhost{target}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def assert_wal_lists_all(self):
+        pending = lambda *options: json.loads(self.succeed("wal", self.volume, "--json", *options))["pending"]
+        everything, by_age = pending("--all"), pending()
+        self.assertEqual(len(everything), self.status()["tiers"]["pending_files"])
+        inodes = [file["inode"] for file in everything]
+        self.assertEqual(inodes, sorted(inodes))
+        self.assertEqual(sorted(inodes), sorted(file["inode"] for file in by_age))
+        ages = [file["since"] for file in by_age]
+        self.assertEqual(ages, sorted(ages))
+        self.assertEqual(pending("--limit", "1"), by_age[:1])
+        self.assertIn("there may be more", self.succeed("wal", self.volume, "--limit", "1"))
+        # Pages meet without a gap.
+        listed, after = [], 0
+        while after is not None:
+            page = self.ask(f"/v1/admin/wal?limit=7&after={after}")
+            listed += [file["inode"] for file in page["pending"]]
+            after = page["next"]
+        self.assertEqual(listed, inodes)
+        self.assertEqual(self.ask("/v1/admin/wal?order=age&after=7")["status"], 400)
 
     def test_a_share_that_is_unmounted_is_not_written_under(self):
         share = self.folder / "share"

@@ -1,8 +1,10 @@
 """A folder with a bucket behind it that has a limit, or is full: what the bucket has leaves it, and nothing is lost."""
+import contextlib
 import itertools
 import os
 import re
 import subprocess
+import threading
 import time
 import unittest
 
@@ -107,15 +109,43 @@ class Limits(Limited):
         self.nas = disk / "firn"
         self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
         self.mount()
-        for number in range(20):
-            self.write(f"f{number}", MIB)
-            self.firn("tier", "flush", self.volume)  # it fails when the folder is full
-        self.wait_until_drained()
+        self.write("read", MIB)
+        self.flush()
+        with self.reader("read"):
+            for number in range(20):
+                self.write(f"f{number}", MIB)
+                self.firn("tier", "flush", self.volume)  # it fails when the folder is full
+            self.wait_until_drained()
         self.assertEqual(len({path.name for path in self.blobs()} - self.near().keys()) > 0, True)
         self.succeed("tier", "evict", self.volume)
         self.assert_tree()
         self.umount()
         self.fsck_deep()
+
+    @contextlib.contextmanager
+    def reader(self, name):
+        """The folder is asked for a file all the time, and answers."""
+        stop, read = threading.Event(), []
+
+        def work():
+            while not stop.is_set():
+                self.firn("tier", "evict", self.mount_point / name)
+                with open(self.mount_point / name, "rb", buffering=0) as file:
+                    for offset in range(0, MIB, 64 << 10):
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                        os.pread(file.fileno(), 4096, offset)
+                        read.append(offset)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertGreater(len(read), 0)
 
     def test_limits_that_make_no_sense(self):
         self.make_limited("1GiB")
