@@ -22,7 +22,6 @@ io::Task<void> MetadataShipper::run_roots(io::Gate::Entry) {
     note_root(done);
     if (!done && failures == 0) failing_since_ns = begun;
     failures = done ? 0 : failures + 1;
-    // That the log has to break off first is no failure of the bucket's.
     const bool tells = !done && waits_for_root_ && done.error() != Code::kBusy;
     if (tells && home_->clock().monotonic_ns() - failing_since_ns >= options_.ack_timeout_ns)
       wake_waiters(done.error());
@@ -34,6 +33,8 @@ io::Task<void> MetadataShipper::run_roots(io::Gate::Entry) {
 
 void MetadataShipper::note_root(const Result<uint64_t>& done) {
   if (!done && !ended()) log::debug("metadata: no root: {}", done.error().to_string());
+  // That the log has to break off first is no failure of the bucket's.
+  if (!done && done.error() == Code::kBusy) return;
   std::lock_guard lock(state_mutex_);
   root_failure_ = done ? Status() : done.error();
 }
