@@ -75,17 +75,16 @@ TEST_F(LateTier, TheOthersDoNotWaitAndItGetsAllOfIt) {
   for (uint64_t i = 0; i < 3; ++i) world.expect_to_come_back(name_of(i), content_of(i));
 }
 
-io::Task<void> catch_up_on(Uploader* uploader) {
-  for (;;) {
-    (void)co_await uploader->catch_up(kFar, nullptr);
-    co_await io::sleep_for(kSecondNs);
-  }
+io::Task<void> catch_up_on(Uploader* uploader, io::CancelToken* end) {
+  do (void)co_await uploader->catch_up(kFar, end);
+  while (co_await io::sleep_for(kSecondNs, end));
 }
 
 // It never catches up, and yet what it has got counts.
 TEST_F(LateTier, WhatItHasGotCountsWhileMoreComes) {
   far.put_ns = 150 * kSecondNs;
-  io::detach_on(*world.reactor, catch_up_on(&uploader));
+  io::CancelToken end;
+  io::detach_on(*world.reactor, catch_up_on(&uploader, &end));
   for (uint64_t i = 0; i < 12; ++i) {
     write(i);
     const int64_t begun_ns = now_ns();
@@ -98,6 +97,8 @@ TEST_F(LateTier, WhatItHasGotCountsWhileMoreComes) {
   EXPECT_GE(in_far(), 6u);
   EXPECT_LE(world.pending(), 6u);
   EXPECT_TRUE(world.evict(name_of(0)));
+  end.cancel();
+  world.pass_time(kSecondNs);
 }
 
 TEST_F(LateTier, OneThatTakesAsLongAsTheOthersIsNotLate) {
