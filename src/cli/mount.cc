@@ -26,6 +26,7 @@ constexpr const char* kManual =
     "  nonempty                             mount over a folder that is not empty\n"
     "  transport=auto|uring|dev             how requests come from the kernel; firn status tells which is in use\n"
     "  passthrough=on|off                   whether the kernel reads and writes files under hot/ by itself\n"
+    "  readahead=BYTES                      how far the kernel reads ahead (1 MiB; more than 128 KiB needs root)\n"
     "  max_write=BYTES, dircache=on|off, no_default_permissions\n\n"
     "An encrypted volume's passphrase comes from tiers.key_file in firn.toml, FIRN_PASSPHRASE, or the terminal.\n\n"
     "As an ordinary user this needs fusermount3 (package fuse3). The daemon's log is VOLUME/firn.log.";

@@ -40,8 +40,9 @@ void print_mount(const json& mount) {
   row("transport", fmt::format("{} ({})", mount.value("transport", ""), mount.value("transport_reason", "")));
   row("passthrough",
       fmt::format("{} ({})", mount.value("passthrough", false) ? "yes" : "no", mount.value("passthrough_reason", "")));
-  row("protocol", fmt::format("FUSE {}, max_write {}", mount.value("protocol", ""),
-                              human_size(mount.value("max_write", uint64_t{0}))));
+  row("protocol", fmt::format("FUSE {}, max_write {}, readahead {}", mount.value("protocol", ""),
+                              human_size(mount.value("max_write", uint64_t{0})),
+                              human_size(mount.value("readahead", uint64_t{0}))));
   const json requests = mount.value("requests", json::object());
   const json latency = mount.value("latency_ns", json::object());
   row("requests", fmt::format("{} over uring, {} over dev; p50 {} us, p99 {} us", requests.value("uring", uint64_t{0}),

@@ -33,6 +33,7 @@ json describe_mount(const fuse::SessionInfo& info) {
           {"passthrough_reason", info.passthrough_reason},
           {"protocol", fmt::format("7.{}", info.protocol_minor)},
           {"max_write", info.max_write},
+          {"readahead", info.readahead_bytes},
           {"requests", {{"uring", info.uring_requests}, {"dev", info.dev_requests}}},
           {"latency_ns", {{"p50", info.latency_ns.p50}, {"p99", info.latency_ns.p99}, {"p999", info.latency_ns.p999}}},
           {"operations", operations}};

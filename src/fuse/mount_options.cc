@@ -45,15 +45,14 @@ Result<bool> parse_switch(std::string_view name, std::string_view value) {
   return fail(bad_value(name, value, "on and off"));
 }
 
-Status parse_max_write(std::string_view value, MountOptions& options) {
+Result<uint32_t> parse_bytes(std::string_view name, std::string_view value, uint32_t least, uint32_t most) {
   uint32_t bytes = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), bytes);
   const bool whole = error == std::errc() && end == value.data() + value.size();
-  if (!whole || bytes < kMinWriteBytes || bytes > kMaxWriteBytes) {
-    return bad_value("max_write", value, fmt::format("{} to {} bytes", kMinWriteBytes, kMaxWriteBytes));
+  if (!whole || bytes < least || bytes > most) {
+    return fail(bad_value(name, value, fmt::format("{} to {} bytes", least, most)));
   }
-  options.max_write = bytes;
-  return {};
+  return bytes;
 }
 
 Status parse_transport(std::string_view value, MountOptions& options) {
@@ -71,7 +70,14 @@ Status parse_transport(std::string_view value, MountOptions& options) {
 
 Status parse_valued(std::string_view name, std::string_view value, MountOptions& options) {
   if (name == "transport") return parse_transport(value, options);
-  if (name == "max_write") return parse_max_write(value, options);
+  if (name == "max_write") {
+    options.max_write = TRY(parse_bytes(name, value, kMinWriteBytes, kMaxWriteBytes));
+    return {};
+  }
+  if (name == "readahead") {
+    options.readahead = TRY(parse_bytes(name, value, 0, kMaxReadaheadBytes));
+    return {};
+  }
   if (name == "passthrough") {
     options.passthrough = TRY(parse_switch(name, value));
     return {};

@@ -28,6 +28,7 @@ struct MountOptions {
   std::optional<TransportKind> transport;  // unset: the best that works
   bool passthrough = true;
   uint32_t max_write = kDefaultWriteBytes;
+  uint32_t readahead = kDefaultReadaheadBytes;
   bool cache_directories = false;
   // For how long the kernel may believe names and attributes; unset: until it is told otherwise. For volumes that
   // change without anybody saying so.

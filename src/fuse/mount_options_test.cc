@@ -10,13 +10,15 @@ namespace {
 
 TEST(MountOptions, ReadsEveryKind) {
   MountOptions options;
-  ASSERT_TRUE(
-      parse_mount_options("ro,noatime,,transport=dev,passthrough=off,max_write=65536,allow_other,nodev", options).ok());
+  ASSERT_TRUE(parse_mount_options(
+                  "ro,noatime,,transport=dev,passthrough=off,max_write=65536,readahead=0,allow_other,nodev", options)
+                  .ok());
   EXPECT_TRUE(options.read_only);
   EXPECT_TRUE(options.no_atime);
   EXPECT_EQ(options.transport, TransportKind::kDev);
   EXPECT_FALSE(options.passthrough);
   EXPECT_EQ(options.max_write, 65536U);
+  EXPECT_EQ(options.readahead, 0U);
   EXPECT_EQ(options.allow_other, true);
   EXPECT_EQ(mount_flags(options), static_cast<unsigned long>(MS_RDONLY | MS_NOATIME | MS_NODEV));
   ASSERT_TRUE(parse_mount_options("rw,transport=auto", options).ok());
@@ -33,6 +35,8 @@ TEST(MountOptions, NamesTheMistake) {
   EXPECT_NE(status.message().find("auto, uring and dev"), std::string::npos) << status.message();
   EXPECT_FALSE(parse_mount_options("max_write=12", options).ok());
   EXPECT_FALSE(parse_mount_options("max_write=65536x", options).ok());
+  EXPECT_FALSE(parse_mount_options("readahead=-1", options).ok());
+  EXPECT_FALSE(parse_mount_options("readahead=1G", options).ok());
   EXPECT_FALSE(parse_mount_options("passthrough=yes", options).ok());
 }
 

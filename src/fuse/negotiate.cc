@@ -55,7 +55,7 @@ InitAnswer negotiate(const fuse_init_in& in, const Wanted& wanted) {
     return answer;
   }
   answer.agreed = agree(in, wanted);
-  answer.out.max_readahead = in.max_readahead;
+  answer.out.max_readahead = std::min(in.max_readahead, wanted.readahead);
   answer.out.flags = static_cast<uint32_t>(answer.agreed.flags);
   answer.out.flags2 = static_cast<uint32_t>(answer.agreed.flags >> 32);
   answer.out.max_background = kMaxBackground;

@@ -12,11 +12,14 @@ inline constexpr uint32_t kMinWriteBytes = kPageBytes;
 inline constexpr uint32_t kDefaultWriteBytes = 1 << 20;
 // init_out.max_pages has 16 bits; the kernel's own limit is /proc/sys/fs/fuse/max_pages_limit.
 inline constexpr uint32_t kMaxWriteBytes = 65535U * kPageBytes;
+inline constexpr uint32_t kDefaultReadaheadBytes = 1 << 20;
+inline constexpr uint32_t kMaxReadaheadBytes = 64 << 20;
 inline constexpr uint16_t kMaxBackground = 256;  // requests the kernel sends ahead (readahead, async direct I/O)
 
 struct Wanted {
   uint32_t max_write = kDefaultWriteBytes;
-  bool passthrough = false;  // needs root
+  uint32_t readahead = kDefaultReadaheadBytes;  // the kernel's own is raised by readahead.h only
+  bool passthrough = false;                     // needs root
   bool io_uring = false;
 };
 

@@ -32,6 +32,11 @@ TEST(Negotiate, TakesWhatBothHave) {
   EXPECT_EQ(answer.out.flags2 >> (41 - 32) & 1, 1U);
 }
 
+TEST(Negotiate, LowersTheReadahead) {
+  EXPECT_EQ(negotiate(newest(), {}).out.max_readahead, 131072U);
+  EXPECT_EQ(negotiate(newest(), {.readahead = 65536}).out.max_readahead, 65536U);
+}
+
 TEST(Negotiate, NeverClaimsWhatTheKernelLacks) {
   fuse_init_in in = newest();
   in.minor = 31;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "fuse/handshake.h"
 #include "fuse/probe.h"
+#include "fuse/readahead.h"
 
 namespace firn::fuse {
 namespace {
@@ -30,11 +31,6 @@ int32_t register_backing(int device, int fd) {
 void unregister_backing(int device, int32_t id) {
   uint32_t value = static_cast<uint32_t>(id);
   (void)ioctl(device, kIoctlBackingClose, &value);
-}
-
-int stat_error(const std::string& path) {
-  struct stat info{};
-  return stat(path.c_str(), &info) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -75,7 +71,7 @@ io::Task<Result<void>> Session::attach() {
 }
 
 Wanted Session::choose_wanted() {
-  Wanted wanted{.max_write = options_.max_write};
+  Wanted wanted{.max_write = options_.max_write, .readahead = options_.readahead};
   const UringProbe probe = probe_uring(reactors_.reactor(0).has_sqe128(), options_.transport);
   wanted.io_uring = probe.available;
   transport_reason_ = probe.reason;
@@ -88,6 +84,7 @@ io::Task<Result<void>> Session::start() {
   open_door();
   CO_TRY(co_await start_lanes());
   CO_TRY(co_await await_answer());
+  co_await settle_readahead();
   settle_transport();
   co_return {};
 }
@@ -174,10 +171,11 @@ io::Task<Result<void>> Session::await_answer() {
   struct Answer {
     std::atomic<bool> done = false;
     int error = 0;
+    struct stat root{};
   };
   auto answer = std::make_shared<Answer>();
   helper_->submit([answer, path = mounted_.mount_point] {
-    answer->error = stat_error(path);
+    answer->error = stat(path.c_str(), &answer->root) == 0 ? 0 : errno;
     answer->done.store(true, std::memory_order_release);
   });
   io::Reactor& reactor = *io::Reactor::current();
@@ -187,7 +185,21 @@ io::Task<Result<void>> Session::await_answer() {
     co_await io::sleep_for(kPollNs / 4);
   }
   if (answer->error) co_return fail(Status::from_errno(answer->error, "asking the new mount"));
+  device_number_ = answer->root.st_dev;
   co_return {};
+}
+
+// Whoever may not raise it goes on with what there is: no reason to fail.
+io::Task<void> Session::settle_readahead() {
+  readahead_bytes_ = co_await helper_->run([this] {
+    const Result<uint64_t> now = readahead_of(device_number_);
+    if (now && *now < options_.readahead && mounted_.as_root) {
+      const Status raised = set_readahead(device_number_, options_.readahead);
+      if (!raised.ok())
+        log::info("fuse: {}: reading ahead {} KiB: {}", mounted_.mount_point, *now / 1024, raised.to_string());
+    }
+    return readahead_of(device_number_).value_or(0);
+  });
 }
 
 void Session::settle_transport() {
@@ -306,6 +318,7 @@ SessionInfo Session::info() const {
   info.passthrough_reason = passthrough_reason_;
   info.protocol_minor = agreed_.minor;
   info.max_write = agreed_.max_write;
+  info.readahead_bytes = readahead_bytes_;
   for (const DevLane* lane : dev_lanes_) info.dev_requests += lane->requests();
   for (const UringLane* lane : uring_lanes_) info.uring_requests += lane->requests();
   info.notifications = notifier_->sent();

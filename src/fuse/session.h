@@ -64,6 +64,7 @@ class Session final : public LaneOwner {
   Result<void> make_dev_lanes();
   void make_uring_lanes(const std::vector<int>& processors);
   io::Task<Result<void>> await_answer();
+  io::Task<void> settle_readahead();
   void settle_transport();
   io::Task<void> abandon();
   io::Task<bool> unmount_until(int64_t deadline_ns);
@@ -83,6 +84,8 @@ class Session final : public LaneOwner {
   std::unique_ptr<io::BlockingPool> helper_;  // for mount(2) and the like
   Mounted mounted_;
   Agreed agreed_;
+  dev_t device_number_ = 0;       // of the mount
+  uint64_t readahead_bytes_ = 0;  // the kernel's for it; 0 as well: unknown
   std::unique_ptr<Door> door_;
   std::shared_ptr<Fd> device_;
   std::unique_ptr<Notifier> notifier_;

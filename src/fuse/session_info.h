@@ -26,6 +26,7 @@ struct SessionInfo {
   std::string passthrough_reason;
   uint32_t protocol_minor = 0;
   uint32_t max_write = 0;
+  uint64_t readahead_bytes = 0;                   // the kernel's; 0 as well: it does not say
   uint64_t dev_requests = 0, uring_requests = 0;  // messages that came over each transport
   uint64_t notifications = 0;
   std::vector<OpcodeInfo> opcodes;         // those that were used

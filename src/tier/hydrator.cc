@@ -61,6 +61,17 @@ bool Hydrator::is_small_file(const Wanted& wanted) const {
   return chunk.index.value == 0 && chunk.bytes < options_.chunk_bytes && chunk.frame_bytes <= kSmallFrameBytes;
 }
 
+// By its blocks is read what is not wanted wholly; and what is stored as it is, because their checksums say there what
+// the chunk's would.
+std::optional<BlockMap> Hydrator::map_for(const Wanted& wanted) const {
+  const meta::Chunk& chunk = wanted.chunk;
+  const bool all = wanted.range.bytes == chunk.bytes;
+  if (all && is_small_file(wanted)) return std::nullopt;
+  Result<BlockMap> map = decode_block_map(chunk.blocks, chunk.bytes, options_.key.has_value());
+  if (!map || map->frame_bytes() != chunk.frame_bytes || (all && !map->is_stored())) return std::nullopt;
+  return *std::move(map);
+}
+
 uint64_t Hydrator::stored_bytes(const Wanted& wanted) {
   return wanted.map ? wanted.map->place_of(wanted.map->covering(wanted.range)).bytes : wanted.chunk.frame_bytes;
 }
@@ -148,14 +159,8 @@ io::Task<Result<ChunkPart>> Hydrator::fetch_range(InodeId inode, meta::Chunk chu
 io::Task<Result<ChunkPart>> Hydrator::fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,
                                                      std::vector<Damage>& damages, io::CancelToken* token) {
   Wanted wanted{.inode = inode, .chunk = chunk, .range = range};
-  uint64_t bytes = chunk.bytes;
-  if (range.bytes < chunk.bytes) {
-    Result<BlockMap> map = decode_block_map(chunk.blocks, chunk.bytes, options_.key.has_value());
-    if (map && map->frame_bytes() == chunk.frame_bytes) {
-      bytes = map->plain_of(map->covering(range)).bytes;
-      wanted.map = *std::move(map);
-    }
-  }
+  wanted.map = map_for(wanted);
+  const uint64_t bytes = wanted.map ? wanted.map->plain_of(wanted.map->covering(range)).bytes : chunk.bytes;
   const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
   wanted.blob_bytes = blob.bytes;
   uses_.note(chunk.blob, io::Reactor::current()->clock().now());

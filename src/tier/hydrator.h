@@ -103,6 +103,7 @@ class Hydrator {
   size_t permits_for(uint64_t bytes) const;
   // Whether it is a whole file, and short: such lie next to one another.
   bool is_small_file(const Wanted& wanted) const;
+  std::optional<BlockMap> map_for(const Wanted& wanted) const;
   // That are asked of a tier for it.
   static uint64_t stored_bytes(const Wanted& wanted);
   io::Task<Result<ChunkPart>> fetch_recorded(InodeId inode, const meta::Chunk& chunk, Extent range,

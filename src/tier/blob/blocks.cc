@@ -80,6 +80,10 @@ uint64_t BlockMap::frame_bytes() const {
   return all.offset + all.bytes;
 }
 
+bool BlockMap::is_stored() const {
+  return std::accumulate(stored_bytes.begin(), stored_bytes.end(), uint64_t{0}) == plain_bytes;
+}
+
 std::string encode(const BlockMap& map) {
   std::string bytes;
   if (map.stored_bytes.size() < 2) return bytes;
@@ -88,8 +92,7 @@ std::string encode(const BlockMap& map) {
   char number[sizeof map.number];
   store_le(number, map.number);
   bytes.append(number, sizeof number);
-  const uint64_t stored = std::accumulate(map.stored_bytes.begin(), map.stored_bytes.end(), uint64_t{0});
-  if (stored == map.plain_bytes) return bytes;  // all of them as they are: the lengths are no news
+  if (map.is_stored()) return bytes;  // the lengths are no news
   for (const uint32_t one : map.stored_bytes) append_length(bytes, one, length_bytes(map.block_bytes));
   return bytes;
 }

@@ -50,6 +50,8 @@ struct BlockMap {
   BlockRange covering(Extent plain) const;
   Extent plain_of(BlockRange blocks) const;
   uint64_t frame_bytes() const;
+  // No block is compressed.
+  bool is_stored() const;
 };
 
 // ceil(plain_bytes / block_bytes)
