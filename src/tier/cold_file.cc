@@ -132,13 +132,19 @@ std::pair<uint64_t, uint64_t> ColdFile::with_nearby(uint64_t first, uint64_t end
   return {first, end};
 }
 
+// A little that is there comes again, where that saves a request.
 void ColdFile::begin_blocks(uint64_t first, uint64_t end) {
+  const uint64_t bridged = options_.nearby_bytes / block_bytes_;
   while (true) {
     first = end_of_present(first, end, Need::kToRead);
     if (first == end) return;
     const uint64_t limit = std::min(end, end_of(first / blocks_per_chunk_));
-    uint64_t last = first + 1;
-    while (last < limit && !has(last, Need::kToRead) && !find_fetch(last)) ++last;
+    uint64_t last = first + 1;  // after what is missing
+    for (uint64_t next = last; next < limit && next - last <= bridged;) {
+      next = end_of_present(next, limit, Need::kToRead);
+      if (next == limit || next - last > bridged) break;
+      last = ++next;
+    }
     (void)begin(first, last, /*by_chunk=*/false);
     first = last;
   }

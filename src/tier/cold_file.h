@@ -45,7 +45,9 @@ class ColdFile {
     // What is fetched at least, and its kin: of what compresses more comes at once, and so it does in a file so large
     // that it has too many of them. A chunk, where that is not a multiple of it.
     uint64_t block_bytes = kStoredBlockBytes;
-    uint64_t nearby_bytes = 0;  // what is fetched, aligned, where something of it is there; 0: no more than asked
+    // What is fetched, aligned, where something of it is there; so much of that comes again rather than that another
+    // request is made. 0: no more than asked.
+    uint64_t nearby_bytes = 0;
     uint64_t direct_bytes = 64 << 20;     // a file so long is not likely to be read again from the page cache
     uint64_t readahead_bytes = 64 << 20;  // how far all who read in order look ahead together, at most
     size_t chunks_in_flight = 8;          // fetched ahead at once, by all of them
