@@ -22,9 +22,7 @@ constexpr uint64_t kFullMinBytes = uint64_t{256} << 20;
 
 struct Candidate {
   Timestamp used;
-  std::string blob;
-  uint64_t bytes = 0;
-  uint32_t keepers = 0;
+  KeptBlob blob;
 };
 
 class Pass {
@@ -35,6 +33,7 @@ class Pass {
         options_(options),
         rooms_(std::move(rooms)),
         token_(token),
+        keepers_(parts.tiering, parts.tiers, options.keepers, token),
         removing_(options.removes_in_flight) {
     rooms_.resize(parts_.tiers.size());
     for (auto* each : {&summary_.held_bytes, &summary_.evicted_blobs, &summary_.evicted_bytes})
@@ -52,6 +51,7 @@ class Pass {
     co_await gate_.close();
     CO_TRY(std::move(done));
     if (cancelled()) co_return fail(Code::kInterrupted);
+    if (summary_.first_failure.ok()) summary_.first_failure = keepers_.first_failure();
     co_return std::move(summary_);
   }
 
@@ -101,9 +101,9 @@ class Pass {
     CO_TRY(co_await for_each_blob([&](const meta::Blob& blob) {
       const uint32_t keepers = keepers_of(blob, tier);
       if ((blob.tiers >> tier & 1) == 0 || blob.dead_since || keepers == 0 || (keepers & ~blob.tiers) != 0) return;
-      found.push_back({std::max(blob.since, parts_.uses.last(blob.name)), blob.name, blob.bytes, keepers});
+      found.push_back({std::max(blob.since, parts_.uses.last(blob.name)), {blob.name, blob.bytes, keepers}});
     }));
-    std::ranges::sort(found, {}, [](const Candidate& one) { return std::tie(one.used, one.blob); });
+    std::ranges::sort(found, {}, [](const Candidate& one) { return std::tie(one.used, one.blob.name); });
     co_return found;
   }
 
@@ -111,26 +111,43 @@ class Pass {
     const std::vector<Candidate> found = CO_TRY(co_await candidates(tier));
     uint64_t freed = 0;
     for (size_t next = 0; next < found.size() && freed < bytes && !cancelled();) {
-      std::vector<std::string> leaving;
-      for (; next < found.size() && freed < bytes && leaving.size() < kBlobsPerSync; ++next) {
-        const Candidate& one = found[next];
-        const Result<void> begun = co_await parts_.tiering.begin_leaving(one.blob, uint32_t{1} << tier, one.keepers);
-        // Somebody was faster: it was retired, forgotten, or a tier has lost it.
-        if (!begun && begun.error() != Code::kStale && begun.error() != Code::kBusy && begun.error() != Code::kNotFound)
-          co_return begun;
-        if (!begun) continue;
-        freed += one.bytes;
-        summary_.held_bytes[tier] -= one.bytes;
-        ++summary_.evicted_blobs[tier];
-        summary_.evicted_bytes[tier] += one.bytes;
-        leaving.push_back(one.blob);
+      // As many as are enough if all of them may go.
+      std::vector<KeptBlob> some;
+      for (uint64_t left = bytes - freed; next < found.size() && left > 0 && some.size() < kBlobsPerSync; ++next) {
+        const KeptBlob& one = found[next].blob;
+        if ((one.keepers & keepers_.failed()) != 0) continue;
+        left -= std::min(left, one.bytes);
+        some.push_back(one);
       }
+      const std::vector<std::string> leaving = CO_TRY(co_await begin(tier, std::move(some), freed));
+      if (leaving.empty()) continue;
       // Were the record lost after the object, the tier would be thought to have lost the blob.
       CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
       failpoint("tier_evict.before_remove");
       for (const std::string& blob : leaving) co_await start_removal(blob, tier);
     }
     co_return Result<void>();
+  }
+
+  // Which of them leave: their keepers have them, and the records say so. `freed` grows by their bytes.
+  io::Task<Result<std::vector<std::string>>> begin(size_t tier, std::vector<KeptBlob> blobs, uint64_t& freed) {
+    std::vector<std::string> leaving;
+    const std::vector<bool> kept = CO_TRY(co_await keepers_.ask(blobs));
+    for (size_t i = 0; i < blobs.size() && !cancelled(); ++i) {
+      const KeptBlob& one = blobs[i];
+      if (!kept[i]) continue;
+      const Result<void> begun = co_await parts_.tiering.begin_leaving(one.name, uint32_t{1} << tier, one.keepers);
+      // Somebody was faster: it was retired, forgotten, or a tier has lost it.
+      if (!begun && begun.error() != Code::kStale && begun.error() != Code::kBusy && begun.error() != Code::kNotFound)
+        co_return fail(begun.error());
+      if (!begun) continue;
+      freed += one.bytes;
+      summary_.held_bytes[tier] -= one.bytes;
+      ++summary_.evicted_blobs[tier];
+      summary_.evicted_bytes[tier] += one.bytes;
+      leaving.push_back(one.name);
+    }
+    co_return leaving;
   }
 
   io::Task<void> start_removal(std::string blob, size_t tier) {
@@ -156,6 +173,7 @@ class Pass {
   const TierEvictOptions& options_;
   std::vector<TierRoom> rooms_;
   io::CancelToken* const token_;
+  KeeperCheck keepers_;
   io::Semaphore removing_;
   io::Gate gate_;
   TierEvictSummary summary_;
