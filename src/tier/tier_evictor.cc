@@ -100,7 +100,8 @@ class Pass {
     std::vector<Candidate> found;
     CO_TRY(co_await for_each_blob([&](const meta::Blob& blob) {
       const uint32_t keepers = keepers_of(blob, tier);
-      if ((blob.tiers >> tier & 1) == 0 || blob.dead_since || keepers == 0 || (keepers & ~blob.tiers) != 0) return;
+      const bool kept = keepers != 0 && (keepers & ~(blob.tiers & ~blob.unsound)) == 0;
+      if ((blob.tiers >> tier & 1) == 0 || blob.dead_since || !kept) return;
       found.push_back({std::max(blob.since, parts_.uses.last(blob.name)), {blob.name, blob.bytes, keepers}});
     }));
     std::ranges::sort(found, {}, [](const Candidate& one) { return std::tie(one.used, one.blob.name); });

@@ -1,5 +1,5 @@
 // TierEvictor: keeps a colder tier that has another behind it below a size. Blobs leave it that every tier behind it
-// has, those that were put or read longest ago first.
+// has, whole as far as anybody knows, those that were put or read longest ago first.
 //
 // The order: the tiers behind it say that they have the blob; the record says that it leaves, durably; then the object
 // goes; then the record says that it is gone.

@@ -239,6 +239,35 @@ TEST(TierEvictor, ATierBehindThatLacksMuchIsNotBelieved) {
   EXPECT_EQ(world.near->mem->sizes().size(), 10u);
 }
 
+// Its size is right, so that the far tier does not know. Scrub does, and cannot repair it while the far tier takes
+// nothing.
+TEST(TierEvictor, WhatTheTierBehindHasDamagedStays) {
+  for (const bool power_cut : {false, true}) {
+    World world({.seed = 13});
+    write_files(world, 2);
+    const std::string key = object_of(world, "f0"), blob = world.chunks("f0").front().blob;
+    const auto unsound = [&] { return world.run(world.meta->get_blob(blob))->unsound; };
+    world.flip(*world.far, key, world.chunks("f0").front().offset + kFrameHeaderBytes + 20);
+    world.far->faulty.set_faults({.forgotten = 1});
+    EXPECT_EQ(scrub_cold(world).damaged, 1u);
+    EXPECT_EQ(scrub_cold(world).repaired, 0u);
+    EXPECT_EQ(unsound(), 2u);
+    world.far->faulty.set_faults({});
+    if (power_cut) world.sync();
+    world.restart(power_cut);
+    EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 1u);
+    EXPECT_TRUE(near_has(world, "f0"));
+    EXPECT_FALSE(near_has(world, "f1"));
+    EXPECT_EQ(unsound(), 2u);
+    // Scrub looks again, repairs it, and then it may go.
+    EXPECT_EQ(scrub_cold(world).repaired, 1u);
+    EXPECT_EQ(unsound(), 0u);
+    EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 1u);
+    EXPECT_TRUE(world.near->mem->sizes().empty());
+    expect_all_well(world, 2);
+  }
+}
+
 // A reader that has read the record just before looks where the object is not any more.
 TEST(TierEvictor, AReaderThatComesTooLateGoesToTheNextTier) {
   World world({.seed = 6});
