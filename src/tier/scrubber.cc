@@ -1,5 +1,6 @@
 #include "tier/scrubber.h"
 
+#include "base/failpoint.h"
 #include "io/reactor.h"
 #include "tier/nearest_holder.h"
 
@@ -132,6 +133,7 @@ io::Task<Result<void>> Scrubber::put_again(const meta::Blob& blob, size_t tier, 
   const BlobId id = blob_id_of_name(blob.name);
   object::ObjectStore& store = parts_.tiers[tier].store;
   CO_TRY(co_await store.put(key_of(id), object::Content(std::move(bytes)), {}, io::within(options_.put_ns, token)));
+  failpoint("repair.before_confirm");
   // Should the collector have removed the blob meanwhile, it is to remove it again.
   CO_TRY(co_await parts_.tiering.confirm_blob(blob.name, bit));
   // A store that has lost or damaged it once is not taken at its word.
