@@ -42,16 +42,15 @@ class Pass {
 
   io::Task<Result<TierEvictSummary>> run() {
     const std::vector<meta::Blob> left_over = CO_TRY(co_await survey());
-    for (const meta::Blob& blob : left_over)
-      for (size_t tier = 0; tier < parts_.tiers.size(); ++tier)
-        if ((blob.leaving >> tier & 1) != 0) co_await start_removal(blob.name, tier);
     Result<void> done;
+    for (size_t tier = 0; tier + 1 < parts_.tiers.size() && !cancelled() && done; ++tier)
+      done = co_await go_on(left_over, tier);
     for (size_t tier = 0; tier + 1 < parts_.tiers.size() && !cancelled() && done; ++tier)
       if (const uint64_t bytes = to_free(tier); bytes > 0) done = co_await free(tier, bytes);
     co_await gate_.close();
     CO_TRY(std::move(done));
     if (cancelled()) co_return fail(Code::kInterrupted);
-    if (summary_.first_failure.ok()) summary_.first_failure = keepers_.first_failure();
+    note_failure(keepers_.first_failure());
     co_return std::move(summary_);
   }
 
@@ -80,6 +79,47 @@ class Pass {
     co_return left_over;
   }
 
+  // With what was to leave the tier in an earlier pass, which may be long ago.
+  io::Task<Result<void>> go_on(const std::vector<meta::Blob>& left_over, size_t tier) {
+    std::vector<KeptBlob> blobs;
+    for (const meta::Blob& blob : left_over) {
+      if ((blob.leaving >> tier & 1) == 0) continue;
+      const uint32_t keepers = keepers_of(blob, tier);
+      if (blob.dead_since) {
+        co_await start_removal(blob.name, tier);
+      } else if (is_kept(blob, keepers)) {
+        blobs.push_back({blob.name, blob.bytes, keepers});
+      } else {
+        CO_TRY(co_await take_back(blob.name, blob.bytes, tier));
+      }
+    }
+    const std::vector<bool> kept = CO_TRY(co_await keepers_.ask(blobs));
+    for (size_t i = 0; i < blobs.size() && !cancelled(); ++i) {
+      if (kept[i])
+        co_await start_removal(blobs[i].name, tier);
+      else if ((blobs[i].keepers & keepers_.failed()) == 0)
+        CO_TRY(co_await take_back(blobs[i].name, blobs[i].bytes, tier));
+    }
+    co_return Result<void>();
+  }
+
+  // A tier behind has lost it meanwhile: where the object is still there, it stays.
+  io::Task<Result<void>> take_back(std::string blob, uint64_t bytes, size_t tier) {
+    const Tier& from = parts_.tiers[tier];
+    const auto there =
+        co_await from.store.head(key_of(blob_id_of_name(blob)), io::within(options_.keepers.head_ns, token_));
+    if (there && there->bytes == bytes) {
+      Result<void> back = co_await parts_.tiering.confirm_blob(blob, uint32_t{1} << tier);
+      if (back) summary_.held_bytes[tier] += bytes;
+      if (!back && back.error() != Code::kStale) co_return back;
+    } else if (there || there.error() == Code::kNotFound) {
+      co_await start_removal(std::move(blob), tier);
+    } else if (!cancelled()) {
+      note_failure(Status(there.error()).with_context("tier " + from.name));
+    }
+    co_return Result<void>();
+  }
+
   uint64_t to_free(size_t tier) const {
     const TierRoom& room = rooms_[tier];
     const uint64_t held = summary_.held_bytes[tier], most = room.max_bytes;
@@ -96,12 +136,16 @@ class Pass {
     return wanted_of(parts_.tiers, blob.skip) & ~nearer & ~blob.left;
   }
 
+  // So say the records.
+  static bool is_kept(const meta::Blob& blob, uint32_t keepers) {
+    return keepers != 0 && (keepers & ~(blob.tiers & ~blob.unsound)) == 0;
+  }
+
   io::Task<Result<std::vector<Candidate>>> candidates(size_t tier) {
     std::vector<Candidate> found;
     CO_TRY(co_await for_each_blob([&](const meta::Blob& blob) {
       const uint32_t keepers = keepers_of(blob, tier);
-      const bool kept = keepers != 0 && (keepers & ~(blob.tiers & ~blob.unsound)) == 0;
-      if ((blob.tiers >> tier & 1) == 0 || blob.dead_since || !kept) return;
+      if ((blob.tiers >> tier & 1) == 0 || blob.dead_since || !is_kept(blob, keepers)) return;
       found.push_back({std::max(blob.since, parts_.uses.last(blob.name)), {blob.name, blob.bytes, keepers}});
     }));
     std::ranges::sort(found, {}, [](const Candidate& one) { return std::tie(one.used, one.blob.name); });
@@ -165,9 +209,13 @@ class Pass {
     // Forgotten: the collector has removed it from everywhere.
     if (!done && done.error() != Code::kNotFound) {
       ++summary_.failed;
-      if (summary_.first_failure.ok()) summary_.first_failure = done.error();
+      note_failure(done.error());
     }
     removing_.release();
+  }
+
+  void note_failure(Status what) {
+    if (summary_.first_failure.ok()) summary_.first_failure = std::move(what);
   }
 
   const TierEvictor::Parts& parts_;

@@ -3,7 +3,7 @@
 //
 // The order: the tiers behind it say that they have the blob; the record says that it leaves, durably; then the object
 // goes; then the record says that it is gone.
-// A crash in between leaves a record from which the next pass goes on.
+// A crash in between leaves a record from which the next pass goes on, or takes the blob back: it asks again.
 #pragma once
 
 #include <cstdint>

@@ -268,6 +268,35 @@ TEST(TierEvictor, WhatTheTierBehindHasDamagedStays) {
   }
 }
 
+// A crash, or the near tier's absence, lies between the record and the removal: the far tier may have lost it
+// meanwhile.
+TEST(TierEvictor, WhatWasToLeaveComesBackWhenTheTierBehindHasLostIt) {
+  World world({.seed = 14});
+  write_files(world, 4);
+  std::vector<std::string> keys, blobs;
+  for (int i = 0; i < 4; ++i) {
+    keys.push_back(object_of(world, "f" + std::to_string(i)));
+    blobs.push_back(world.chunks("f" + std::to_string(i)).front().blob);
+    ASSERT_TRUE(world.run(world.meta->begin_leaving(blobs.back(), 1, 2)));
+  }
+  ASSERT_TRUE(world.run(world.far->mem->remove(keys[0], {})));     // only the near tier has it
+  ASSERT_TRUE(world.run(world.meta->distrust_copy(blobs[1], 2)));  // as far as anybody knows
+  ASSERT_TRUE(world.run(world.near->mem->remove(keys[2], {})));    // it was gone already
+  world.far->faulty.set_down(true);
+  EXPECT_EQ(make_room(world, {}).first_failure, Code::kUnavailable);
+  EXPECT_EQ(world.near->mem->sizes().size(), 3u);
+  world.far->faulty.set_down(false);
+  EXPECT_TRUE(make_room(world, {}).first_failure.ok());
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(near_has(world, "f" + std::to_string(i)), i < 2) << i;
+    const meta::Blob now = world.run(world.meta->get_blob(blobs[i])).value();
+    EXPECT_EQ(now.tiers, i < 2 ? 3u : 2u) << i;
+    EXPECT_EQ(now.leaving, 0u) << i;
+  }
+  EXPECT_EQ(scrub_cold(world).repaired, 1u);
+  expect_all_well(world, 4);
+}
+
 // A reader that has read the record just before looks where the object is not any more.
 TEST(TierEvictor, AReaderThatComesTooLateGoesToTheNextTier) {
   World world({.seed = 6});
