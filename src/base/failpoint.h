@@ -16,7 +16,7 @@ namespace failpoints {
 
 // All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them, and
 // tests/http/test_parts.py at those of firn put.
-inline constexpr std::array<std::string_view, 56> kNames = {
+inline constexpr std::array<std::string_view, 58> kNames = {
     // Chunks of files go to every tier, and are then recorded.
     "upload.before_put",
     "upload.between_tiers",
@@ -49,6 +49,9 @@ inline constexpr std::array<std::string_view, 56> kNames = {
     // A tier makes room.
     "tier_evict.before_remove",
     "tier_evict.after_remove",
+    // What is damaged in a tier is put there again, or, where no tier has it, sent again from the local disk.
+    "repair.before_confirm",
+    "rescue.after_requeue",
     // What is left of mostly dead ones moves.
     "repack.before_put",
     "repack.between_tiers",

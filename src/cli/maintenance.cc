@@ -22,7 +22,8 @@ using nlohmann::json;
 
 constexpr int64_t kCollectEveryNs = 3600'000'000'000;
 constexpr int64_t kMakeRoomEveryNs = 2'000'000'000;
-constexpr int64_t kFirstScrubNs = 60'000'000'000;  // after the start, which has enough to do
+constexpr int64_t kMakeRoomAgainNs = 10'000'000'000;  // after a failure
+constexpr int64_t kFirstScrubNs = 60'000'000'000;     // after the start, which has enough to do
 constexpr int64_t kKeepStateNs = 300'000'000'000;
 constexpr int64_t kScrubEveryNs = 24 * kCollectEveryNs;
 
@@ -276,7 +277,7 @@ io::Task<void> Maintenance::repair_damage(io::Gate::Entry) {
 io::Task<void> Maintenance::make_room_in_tiers(io::Gate::Entry) {
   TierLimits& limits = running_.tiers()->limits();
   std::string told;
-  while (co_await io::sleep_for(kMakeRoomEveryNs, &stopping_)) {
+  while (co_await io::sleep_for(told.empty() ? kMakeRoomEveryNs : kMakeRoomAgainNs, &stopping_)) {
     if (!limits.due() || !permitted().ok()) continue;
     auto lock = co_await busy_.lock();
     const Result<void> done = co_await limits.pass(&stopping_);

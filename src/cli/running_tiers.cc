@@ -58,7 +58,7 @@ RunningTiers::RunningTiers(Stores& stores, Parts parts, const Settings& settings
                  .on_damage = on_damage()}),
       // Stores::open() has looked at the setting.
       limits_(stores_, {parts.meta, parts.meta, hydrator_.uses(), stores_.tiers()},
-              bounds_of(settings.tiers, names_of(stores_.tiers())).value()),
+              bounds_of(settings.tiers, names_of(stores_.tiers())).value(), on_damage()),
       parts_{names_of(stores_.tiers()),
              parts.meta,
              uploader_,

@@ -85,6 +85,10 @@ void StatusSource::judge_tiers(const meta::Usage* usage, json& body, Health& hea
     health.degraded_by(fmt::format("{} files are not in every colder tier, the oldest for {}{}", state.pending_files,
                                    format_duration(waits_s * 1'000'000'000),
                                    state.last_failure.ok() ? "" : ": " + state.last_failure.to_string()));
+  if (const Status failure = tiers->limits().last_failure(); !failure.ok()) {
+    body["tiers"]["make_room_failure"] = failure.to_string();
+    health.degraded_by("a tier that is to make room cannot: " + failure.to_string());
+  }
   if (usage) describe_kept(*usage, body["tiers"]);
   if (Shipping* shipping = running_.shipping()) {
     body["tiers"]["metadata"] = describe_shipping(shipping->report(), shipping->permitted(), health.reasons);

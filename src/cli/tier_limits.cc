@@ -8,8 +8,12 @@
 
 namespace firn::cli {
 
-TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds)
-    : stores_(stores), bounds_(std::move(bounds)), evictor_(std::move(parts), {}), full_puts_(bounds_.size()) {
+TierLimits::TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds,
+                       tier::OnDamage on_damage)
+    : stores_(stores),
+      bounds_(std::move(bounds)),
+      evictor_(std::move(parts), {.keepers = {.on_damage = std::move(on_damage)}}),
+      full_puts_(bounds_.size()) {
   for (const TierBounds& one : bounds_) reports_.push_back({.bounds = one});
 }
 
@@ -54,7 +58,8 @@ io::Task<Result<void>> TierLimits::pass(io::CancelToken* token) {
   std::lock_guard lock(mutex_);
   full_puts_ = full_puts();  // of those that failed during the pass, too: what is tried again says whether it is enough
   // What failed is tried again.
-  seen_put_bytes_ = done.failed == 0 ? std::move(seen) : std::vector<uint64_t>();
+  seen_put_bytes_ = done.first_failure.ok() ? std::move(seen) : std::vector<uint64_t>();
+  last_failure_ = done.first_failure;
   const tier::Tiers tiers = stores_.tiers();
   for (size_t i = 0; i < reports_.size(); ++i) {
     reports_[i].known = true;
@@ -71,6 +76,11 @@ io::Task<Result<void>> TierLimits::pass(io::CancelToken* token) {
 std::vector<TierLimits::Report> TierLimits::report() const {
   std::lock_guard lock(mutex_);
   return reports_;
+}
+
+Status TierLimits::last_failure() const {
+  std::lock_guard lock(mutex_);
+  return last_failure_;
 }
 
 }  // namespace firn::cli

@@ -14,7 +14,9 @@ namespace firn::cli {
 // Thread-safe, but for one pass at a time. What it is given must outlive it.
 class TierLimits {
  public:
-  TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds);
+  // `on_damage`: what tiers turn out not to have when another is about to rely on them.
+  TierLimits(const Stores& stores, tier::TierEvictor::Parts parts, std::vector<TierBounds> bounds,
+             tier::OnDamage on_damage);
 
   // Whether a pass may find something to do: a tier that has a limit was given something since the last one, or one
   // says that it is full.
@@ -30,6 +32,8 @@ class TierLimits {
   };
   // By tier.
   std::vector<Report> report() const;
+  // Of the last pass; ok: every tier is as it should be.
+  Status last_failure() const;
 
  private:
   std::vector<tier::TierRoom> rooms() const;
@@ -42,7 +46,8 @@ class TierLimits {
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Report> reports_;
   std::vector<uint64_t> full_puts_;       // by tier, of Health::Report, when room was last made
-  std::vector<uint64_t> seen_put_bytes_;  // when the last pass began; empty: there was none
+  std::vector<uint64_t> seen_put_bytes_;  // when the last pass began; empty: there was none, or it failed
+  Status last_failure_;
 };
 
 }  // namespace firn::cli

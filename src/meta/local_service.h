@@ -69,6 +69,8 @@ class LocalService final : public Service, public Tiering {
   io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes, uint32_t skip, uint32_t left) override;
   io::Task<Result<void>> begin_leaving(std::string name, uint32_t tier, uint32_t keepers) override;
   io::Task<Result<void>> end_leaving(std::string name, uint32_t tier) override;
+  io::Task<Result<void>> distrust_copy(std::string name, uint32_t tier) override;
+  io::Task<Result<void>> trust_copy(std::string name, uint32_t tier) override;
   io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) override;
   io::Task<Result<bool>> commit_upload(const Upload& upload) override;
   io::Task<Result<Attr>> commit_journal(InodeId inode, const std::vector<JournalBlock>& blocks,

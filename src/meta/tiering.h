@@ -57,6 +57,7 @@ struct Blob {
   uint32_t skip = 0;        // and for each that is not to have it: so says the policy of the files in it
   uint32_t left = 0;        // and for each that had it and made room: no upload brings it there again
   uint32_t leaving = 0;     // of these, those where its object may still be
+  uint32_t unsound = 0;     // of `tiers`, those where it was damaged or gone when it was looked at last
   Timestamp since;
   // Retired then: no chunk referred to it, and none may from then on.
   std::optional<Timestamp> dead_since;
@@ -135,14 +136,19 @@ class Tiering {
   // Nor is it to go to those that made room before (`left`).
   virtual io::Task<Result<void>> announce_blob(std::string name, uint64_t bytes, uint32_t skip, uint32_t left) = 0;
   // `tiers` have it now, too. kStale: it was retired, or forgotten, since it was announced; it is on record as retired
-  // (again), so that its objects are removed (again).
+  // (again), so that its objects are removed (again). Where a copy is distrusted it stays so until somebody has looked.
   virtual io::Task<Result<void>> confirm_blob(std::string name, uint32_t tiers) = 0;
   // A tier is to make room: from now on nobody looks for the blob in `tier` (a bit), where its object may be until
   // end_leaving(). All of `keepers` have it, and do not leave with it. kBusy: the tier does not have it, or one of
-  // those does not; kStale: it is retired.
+  // those does not, or its copy is distrusted; kStale: it is retired.
   virtual io::Task<Result<void>> begin_leaving(std::string name, uint32_t tier, uint32_t keepers) = 0;
   // The object is gone.
   virtual io::Task<Result<void>> end_leaving(std::string name, uint32_t tier) = 0;
+  // What `tier` (a bit) has of it is damaged, or gone: for its sake the blob leaves no other tier. Nothing happens when
+  // the tier need not have it. kNotFound: no such blob.
+  virtual io::Task<Result<void>> distrust_copy(std::string name, uint32_t tier) = 0;
+  // Undoes it: all of that copy was read, and is sound.
+  virtual io::Task<Result<void>> trust_copy(std::string name, uint32_t tier) = 0;
   // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
   // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
   // whose content has moved inline, or which has changed since no tier is to have it, the records are removed instead.

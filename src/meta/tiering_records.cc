@@ -91,6 +91,7 @@ std::string encode_blob(const Blob& blob) {
   m.set_damaged(blob.damaged);
   m.set_left_tiers(blob.left);
   m.set_leaving_tiers(blob.leaving);
+  m.set_unsound_tiers(blob.unsound);
   m.set_since_seconds(blob.since.seconds);
   m.set_since_nanoseconds(blob.since.nanoseconds);
   if (blob.dead_since) {
@@ -104,7 +105,8 @@ Result<Blob> decode_blob(std::string_view name, std::string_view bytes) {
   record::Blob m;
   if (!parse(m, bytes) || name.size() != kBlobNameBytes || m.since_nanoseconds() >= kNanosecondsPerSecond ||
       m.dead_since_nanoseconds() >= kNanosecondsPerSecond || m.skip_tiers() > kEveryTier ||
-      (m.left_tiers() & (m.tiers() | ~kEveryTier)) != 0 || (m.leaving_tiers() & ~m.left_tiers()) != 0)
+      (m.left_tiers() & (m.tiers() | ~kEveryTier)) != 0 || (m.leaving_tiers() & ~m.left_tiers()) != 0 ||
+      (m.unsound_tiers() & ~m.tiers()) != 0)
     return fail(Code::kCorrupt, "malformed blob record");
   Blob blob{.name = std::string(name),
             .bytes = m.bytes(),
@@ -112,6 +114,7 @@ Result<Blob> decode_blob(std::string_view name, std::string_view bytes) {
             .skip = m.skip_tiers(),
             .left = m.left_tiers(),
             .leaving = m.leaving_tiers(),
+            .unsound = m.unsound_tiers(),
             .since = {m.since_seconds(), m.since_nanoseconds()},
             .damaged = m.damaged()};
   if (m.dead_since_seconds() != 0 || m.dead_since_nanoseconds() != 0)

@@ -136,6 +136,32 @@ TEST_P(TieringTest, KnowsBlobsFromTheirAnnouncement) {
   EXPECT_EQ(run(service().list_blobs(blob_name('a'), 10)).value().size(), 1u);
 }
 
+TEST_P(TieringTest, NothingLeavesATierForTheSakeOfADamagedCopy) {
+  const std::string name = blob_name('b');
+  const auto unsound = [&] { return run(service().get_blob(name))->unsound; };
+  EXPECT_EQ(run(service().distrust_copy(name, 2)).error(), Code::kNotFound);
+  ASSERT_TRUE(run(service().announce_blob(name, 100, 0, 0)));
+  ASSERT_TRUE(run(service().confirm_blob(name, 1)));
+  ASSERT_TRUE(run(service().distrust_copy(name, 2)));  // which need not have it
+  EXPECT_EQ(unsound(), 0u);
+  ASSERT_TRUE(run(service().confirm_blob(name, 6)));
+  ASSERT_TRUE(run(service().distrust_copy(name, 2)));
+  EXPECT_EQ(unsound(), 2u);
+  EXPECT_EQ(run(service().begin_leaving(name, 1, 6)).error(), Code::kBusy);
+  // That it was put there again does not say that it is kept.
+  ASSERT_TRUE(run(service().confirm_blob(name, 2)));
+  EXPECT_EQ(run(service().begin_leaving(name, 1, 6)).error(), Code::kBusy);
+  // The damaged one may leave.
+  ASSERT_TRUE(run(service().begin_leaving(name, 2, 4)));
+  EXPECT_EQ(unsound(), 0u);
+  ASSERT_TRUE(run(service().confirm_blob(name, 2)));
+  ASSERT_TRUE(run(service().distrust_copy(name, 6)));
+  ASSERT_TRUE(run(service().trust_copy(name, 2)));
+  EXPECT_EQ(unsound(), 4u);
+  ASSERT_TRUE(run(service().trust_copy(name, 4)));
+  ASSERT_TRUE(run(service().begin_leaving(name, 1, 6)));
+}
+
 TEST_P(TieringTest, EvictsOnlyWhatColderTiersHave) {
   const InodeId file = settled_file("f");
   announce('a');
@@ -329,6 +355,11 @@ TEST(TieringRecords, GoldenBytes) {
   const Blob narrow{.name = blob_name('x'), .bytes = 1, .tiers = 1, .skip = 2};
   EXPECT_EQ(encode_blob(narrow), "\x08\x01\x10\x01\x38\x02");
   EXPECT_EQ(decode_blob(narrow.name, encode_blob(narrow)).value().skip, 2u);
+  const Blob unsound{.name = narrow.name, .bytes = 1, .tiers = 3, .unsound = 2};
+  EXPECT_EQ(encode_blob(unsound), "\x08\x01\x10\x03\x58\x02");
+  EXPECT_EQ(decode_blob(narrow.name, encode_blob(unsound)).value().unsound, 2u);
+  EXPECT_EQ(decode_blob(narrow.name, "\x08\x01\x10\x03").value().unsound, 0u);  // written before there was the field
+  EXPECT_FALSE(decode_blob(narrow.name, encode_blob({.name = narrow.name, .tiers = 1, .unsound = 2})));
   EXPECT_FALSE(decode_blob(narrow.name, encode_blob({.name = narrow.name, .skip = kEveryTier + 1})));
 }
 

@@ -1,5 +1,6 @@
 // The scrubber on blobs that no tier has whole: what of them can still be had goes elsewhere.
 #include "base/checksum.h"
+#include "base/failpoint.h"
 #include "tier/scrubber.h"
 
 namespace firn::tier {
@@ -114,6 +115,7 @@ io::Task<Result<bool>> Scrubber::requeue(InodeId inode, const meta::Chunk& chunk
   const Result<uint64_t> done = co_await parts_.tiering.lose_chunks(inode, std::move(lost));
   if (!done && done.error() == Code::kBusy) co_return false;  // evicted meanwhile
   if (!done) co_return fail(done.error());
+  failpoint("rescue.after_requeue");
   co_return true;
 }
 

@@ -1,5 +1,6 @@
 #include "tier/scrubber.h"
 
+#include "base/failpoint.h"
 #include "io/reactor.h"
 #include "tier/nearest_holder.h"
 
@@ -86,14 +87,27 @@ io::Task<Result<Scrubber::Verdict>> Scrubber::look_at(const meta::Blob& blob, si
   }
   ++report_.objects;
   report_.frames += findings->frames_checked;
-  if (findings->sound()) co_return Verdict::kSound;
+  if (findings->sound()) {
+    if ((blob.unsound >> tier & 1) != 0) CO_TRY(co_await judge(blob.name, tier, *findings));
+    co_return Verdict::kSound;
+  }
   // The collector may have come in between, or the tier have made room.
   const Result<meta::Blob> now = co_await parts_.tiering.get_blob(blob.name);
   if (!now && now.error() != Code::kNotFound) co_return fail(now.error());
   if (!now || now->dead_since || (now->left >> tier & 1) != 0) co_return Verdict::kNotThere;
+  CO_TRY(co_await judge(blob.name, tier, *findings));
   ++report_.damaged;
   report_damage(blob, tier, *findings);
   co_return Verdict::kDamaged;
+}
+
+io::Task<Result<void>> Scrubber::judge(std::string name, size_t tier, const BlobFindings& findings) {
+  const uint32_t bit = uint32_t{1} << tier;
+  Result<void> done = findings.sound() ? co_await parts_.tiering.trust_copy(std::move(name), bit)
+                                       : co_await parts_.tiering.distrust_copy(std::move(name), bit);
+  // The collector was faster.
+  if (!done && done.error() != Code::kNotFound) co_return done;
+  co_return Result<void>();
 }
 
 io::Task<Result<BlobFindings>> Scrubber::check(const meta::Blob& blob, size_t tier, std::string* keep,
@@ -119,10 +133,12 @@ io::Task<Result<void>> Scrubber::put_again(const meta::Blob& blob, size_t tier, 
   const BlobId id = blob_id_of_name(blob.name);
   object::ObjectStore& store = parts_.tiers[tier].store;
   CO_TRY(co_await store.put(key_of(id), object::Content(std::move(bytes)), {}, io::within(options_.put_ns, token)));
+  failpoint("repair.before_confirm");
   // Should the collector have removed the blob meanwhile, it is to remove it again.
   CO_TRY(co_await parts_.tiering.confirm_blob(blob.name, bit));
   // A store that has lost or damaged it once is not taken at its word.
   const BlobFindings again = CO_TRY(co_await check(blob, tier, nullptr, token));
+  CO_TRY(co_await judge(blob.name, tier, again));
   if (again.sound()) co_return Result<void>();
   co_return fail(Code::kIo, "tier " + parts_.tiers[tier].name + " does not keep what is put there again");
 }
@@ -154,6 +170,7 @@ io::Task<Result<void>> Scrubber::repair_blob(std::string name, std::string tier,
     if (parts_.tiers[i].name != tier) continue;
     if ((blob.tiers >> i & 1) == 0 || blob.dead_since) break;
     const BlobFindings findings = CO_TRY(co_await check(blob, i, nullptr, token));
+    CO_TRY(co_await judge(name, i, findings));
     if (findings.sound()) co_return Result<void>();
     co_return co_await put_again(blob, i, token);
   }

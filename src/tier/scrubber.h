@@ -102,8 +102,10 @@ class Scrubber {
   struct HotBatch;
 
   io::Task<Result<void>> scrub_blob(meta::Blob blob);
-  // Damage that a second look confirms; reported when there is `report`.
+  // Damage that a second look confirms; reported, and on record for whoever would rely on that copy.
   io::Task<Result<Verdict>> look_at(const meta::Blob& blob, size_t tier);
+  // Notes in the record what a look at that copy has found.
+  io::Task<Result<void>> judge(std::string name, size_t tier, const BlobFindings& findings);
   void report_damage(const meta::Blob& blob, size_t tier, const BlobFindings& findings);
   // The object in `tier` is a verified copy of another tier's now, and was read back. kCorrupt: no other has a sound
   // one.

@@ -109,6 +109,33 @@ TEST_P(Scrub, RepairsOneBlobOnRequest) {
   EXPECT_EQ(world.run(scrubber.repair_blob(name, "near", nullptr)).error(), Code::kCorrupt);
 }
 
+TEST_P(Scrub, RemembersWhichCopiesItFoundDamaged) {
+  Scrubber scrubber = make_scrubber(world);
+  const std::string name = world.chunks("f")[0].blob;
+  const auto unsound = [&] { return world.run(world.meta->get_blob(name))->unsound; };
+  // Found, and not repaired.
+  world.flip(*world.far, key, in_frame(1));
+  EXPECT_EQ(scrub_cold(world, {.repair = false}).damaged, 1u);
+  EXPECT_EQ(unsound(), 2u);
+  // Found sound again, by whoever repaired it.
+  world.flip(*world.far, key, in_frame(1));
+  EXPECT_TRUE(scrub_cold(world).clean());
+  EXPECT_EQ(unsound(), 0u);
+  // Gone is as bad. What is put there in its place is not kept, until it is.
+  ASSERT_TRUE(world.run(world.near->mem->remove(key, {})));
+  world.near->faulty.set_faults({.forgotten = 1});
+  EXPECT_EQ(world.run(scrubber.repair_blob(name, "near", nullptr)).error(), Code::kIo);
+  EXPECT_EQ(unsound(), 1u);
+  world.near->faulty.set_faults({});
+  ASSERT_TRUE(world.run(scrubber.repair_blob(name, "near", nullptr)));
+  EXPECT_EQ(unsound(), 0u);
+  // That a tier does not answer says nothing.
+  world.near->faulty.set_down(true);
+  EXPECT_FALSE(world.run(scrubber.repair_blob(name, "near", nullptr)));
+  EXPECT_EQ(scrub_cold(world).unanswered, 1u);
+  EXPECT_EQ(unsound(), 0u);
+}
+
 TEST_P(Scrub, RescuesFrameByFrameWhatNoTierHasWhole) {
   ASSERT_TRUE(world.evict("f"));
   world.flip(*world.near, key, in_frame(1));

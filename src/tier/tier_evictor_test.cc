@@ -5,6 +5,7 @@
 
 #include "object/testing/noise.h"
 #include "tier/collector.h"
+#include "tier/repair_queue.h"
 #include "tier/test_world.h"
 #include "tier/testing/scrub.h"
 #include "tier/verify_all.h"
@@ -36,8 +37,9 @@ bool near_has(World& world, const std::string& name) {
   return world.near->mem->sizes().contains(object_of(world, name));
 }
 
-TierEvictSummary make_room(World& world, TierRoom near) {
-  TierEvictor evictor({*world.meta, *world.meta, world.hydrator->uses(), world.tiers()}, {});
+TierEvictSummary make_room(World& world, TierRoom near, KeeperCheckOptions keepers = {}) {
+  TierEvictor evictor({*world.meta, *world.meta, world.hydrator->uses(), world.tiers()},
+                      {.keepers = std::move(keepers)});
   return world.run(evictor.pass({near, {.max_bytes = 1}}, nullptr)).value();
 }
 
@@ -137,6 +139,162 @@ TEST(TierEvictor, WhatCouldNotBeRemovedIsRemovedLater) {
     for (const meta::Blob& blob : world.blobs()) EXPECT_EQ(blob.leaving, 0u);
     expect_all_well(world, 2);
   }
+}
+
+// What the record says is not enough: the far tier has lost one since, and has another cut short.
+TEST(TierEvictor, WhatTheTierBehindHasLostStays) {
+  World world({.seed = 9});
+  write_files(world, 4);
+  const std::string lost = object_of(world, "f0"), cut = object_of(world, "f2");
+  ASSERT_TRUE(world.run(world.far->mem->remove(lost, {})));
+  ASSERT_TRUE(world.far->mem->overwrite(cut, "cut short"));
+  RepairQueue repairs;
+  std::map<std::string, Status> told;
+  const OnDamage on_damage = [&](const Damage& damage) {
+    EXPECT_EQ(damage.tier, "far");
+    told.emplace(key_of(blob_id_of_name(damage.chunk.blob)), damage.what);
+    repairs.note(damage);
+  };
+  const TierEvictSummary done = make_room(world, {.max_bytes = 1}, {.on_damage = on_damage});
+  EXPECT_EQ(done.evicted_blobs[0], 2u);
+  EXPECT_TRUE(done.first_failure.ok());
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(near_has(world, "f" + std::to_string(i)), i % 2 == 0) << i;
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told.at(lost), Code::kNotFound);
+  EXPECT_EQ(told.at(cut), Code::kCorrupt);
+  // They are put there again, and then they leave.
+  io::CancelToken token;
+  Scrubber scrubber = testing::make_scrubber(world);
+  world.run(repairs.run(
+      [&](RepairQueue::Object object, io::CancelToken* stop) -> io::Task<Result<void>> {
+        Result<void> repaired = co_await scrubber.repair_or_rescue(object.blob, object.tier, stop);
+        if (repairs.repaired_objects() == 1) token.cancel();
+        co_return repaired;
+      },
+      &token));
+  EXPECT_EQ(repairs.repaired_objects(), 2u);
+  EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 2u);
+  EXPECT_TRUE(world.near->mem->sizes().empty());
+  expect_all_well(world, 4);
+}
+
+TEST(TierEvictor, NothingLeavesWhileTheTierBehindDoesNotAnswer) {
+  World world({.seed = 10});
+  write_files(world, 40);
+  world.far->faulty.set_down(true);
+  const TierEvictSummary down = make_room(world, {.max_bytes = 1}, {.heads_in_flight = 4});
+  EXPECT_EQ(down.evicted_blobs[0], 0u);
+  EXPECT_EQ(down.first_failure, Code::kUnavailable);
+  EXPECT_NE(down.first_failure.message().find("tier far"), std::string::npos) << down.first_failure.message();
+  EXPECT_EQ(world.near->mem->sizes().size(), 40u);
+  for (const meta::Blob& blob : world.blobs()) EXPECT_EQ(blob.left, 0u);
+  world.far->faulty.set_down(false);
+  // Nor while it hangs, which ends.
+  world.far->faulty.set_faults({.hung = 1});
+  const int64_t begin = world.reactor->clock().monotonic_ns();
+  EXPECT_EQ(make_room(world, {.max_bytes = 1}, {.head_ns = 5'000'000'000}).first_failure, Code::kTimedOut);
+  EXPECT_LE(world.reactor->clock().monotonic_ns() - begin, 6'000'000'000);
+  EXPECT_EQ(world.near->mem->sizes().size(), 40u);
+  world.far->faulty.set_faults({});
+  // One HEAD for each, and no more of them than have to leave.
+  const uint64_t each = world.near->mem->sizes().begin()->second;
+  const uint64_t before = world.far->faulty.requests(object::Kind::kHead);
+  EXPECT_EQ(make_room(world, {.max_bytes = 40 * each, .high_percent = 50, .low_percent = 50}).evicted_blobs[0], 20u);
+  EXPECT_EQ(world.far->faulty.requests(object::Kind::kHead) - before, 20u);
+  expect_all_well(world, 40);
+}
+
+TEST(TierEvictor, ACancelledPassEndsWhereItIs) {
+  World world({.seed = 11});
+  write_files(world, 4);
+  world.far->faulty.set_faults({.hung = 1});
+  io::CancelToken token;
+  TierEvictor evictor({*world.meta, *world.meta, world.hydrator->uses(), world.tiers()}, {});
+  const auto cancel_soon = [](io::CancelToken* stop) -> io::Task<void> {
+    (void)co_await io::sleep_for(1'000'000'000);
+    stop->cancel();
+  };
+  io::CancelToken* const stop = &token;
+  world.run([](auto cancel, TierEvictor* one, io::CancelToken* until) -> io::Task<void> {
+    io::detach(cancel(until));
+    const auto done = co_await one->pass({{.max_bytes = 1}, {}}, until);
+    EXPECT_EQ(done.error(), Code::kInterrupted);
+  }(cancel_soon, &evictor, stop));
+  EXPECT_EQ(world.near->mem->sizes().size(), 4u);
+  for (const meta::Blob& blob : world.blobs()) EXPECT_EQ(blob.left, 0u);
+}
+
+// A far tier that somebody has emptied is not asked for everything.
+TEST(TierEvictor, ATierBehindThatLacksMuchIsNotBelieved) {
+  World world({.seed = 12});
+  write_files(world, 10);
+  for (const auto& [key, bytes] : world.far->mem->sizes()) ASSERT_TRUE(world.run(world.far->mem->remove(key, {})));
+  int told = 0;
+  const TierEvictSummary done =
+      make_room(world, {.max_bytes = 1},
+                {.heads_in_flight = 1, .max_lacking = 3, .on_damage = [&told](const Damage&) { ++told; }});
+  EXPECT_EQ(told, 3);
+  EXPECT_EQ(done.first_failure, Code::kIo);
+  EXPECT_EQ(done.evicted_blobs[0], 0u);
+  EXPECT_EQ(world.near->mem->sizes().size(), 10u);
+}
+
+// Its size is right, so that the far tier does not know. Scrub does, and cannot repair it while the far tier takes
+// nothing.
+TEST(TierEvictor, WhatTheTierBehindHasDamagedStays) {
+  for (const bool power_cut : {false, true}) {
+    World world({.seed = 13});
+    write_files(world, 2);
+    const std::string key = object_of(world, "f0"), blob = world.chunks("f0").front().blob;
+    const auto unsound = [&] { return world.run(world.meta->get_blob(blob))->unsound; };
+    world.flip(*world.far, key, world.chunks("f0").front().offset + kFrameHeaderBytes + 20);
+    world.far->faulty.set_faults({.forgotten = 1});
+    EXPECT_EQ(scrub_cold(world).damaged, 1u);
+    EXPECT_EQ(scrub_cold(world).repaired, 0u);
+    EXPECT_EQ(unsound(), 2u);
+    world.far->faulty.set_faults({});
+    if (power_cut) world.sync();
+    world.restart(power_cut);
+    EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 1u);
+    EXPECT_TRUE(near_has(world, "f0"));
+    EXPECT_FALSE(near_has(world, "f1"));
+    EXPECT_EQ(unsound(), 2u);
+    // Scrub looks again, repairs it, and then it may go.
+    EXPECT_EQ(scrub_cold(world).repaired, 1u);
+    EXPECT_EQ(unsound(), 0u);
+    EXPECT_EQ(make_room(world, {.max_bytes = 1}).evicted_blobs[0], 1u);
+    EXPECT_TRUE(world.near->mem->sizes().empty());
+    expect_all_well(world, 2);
+  }
+}
+
+// A crash, or the near tier's absence, lies between the record and the removal: the far tier may have lost it
+// meanwhile.
+TEST(TierEvictor, WhatWasToLeaveComesBackWhenTheTierBehindHasLostIt) {
+  World world({.seed = 14});
+  write_files(world, 4);
+  std::vector<std::string> keys, blobs;
+  for (int i = 0; i < 4; ++i) {
+    keys.push_back(object_of(world, "f" + std::to_string(i)));
+    blobs.push_back(world.chunks("f" + std::to_string(i)).front().blob);
+    ASSERT_TRUE(world.run(world.meta->begin_leaving(blobs.back(), 1, 2)));
+  }
+  ASSERT_TRUE(world.run(world.far->mem->remove(keys[0], {})));     // only the near tier has it
+  ASSERT_TRUE(world.run(world.meta->distrust_copy(blobs[1], 2)));  // as far as anybody knows
+  ASSERT_TRUE(world.run(world.near->mem->remove(keys[2], {})));    // it was gone already
+  world.far->faulty.set_down(true);
+  EXPECT_EQ(make_room(world, {}).first_failure, Code::kUnavailable);
+  EXPECT_EQ(world.near->mem->sizes().size(), 3u);
+  world.far->faulty.set_down(false);
+  EXPECT_TRUE(make_room(world, {}).first_failure.ok());
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(near_has(world, "f" + std::to_string(i)), i < 2) << i;
+    const meta::Blob now = world.run(world.meta->get_blob(blobs[i])).value();
+    EXPECT_EQ(now.tiers, i < 2 ? 3u : 2u) << i;
+    EXPECT_EQ(now.leaving, 0u) << i;
+  }
+  EXPECT_EQ(scrub_cold(world).repaired, 1u);
+  expect_all_well(world, 4);
 }
 
 // A reader that has read the record just before looks where the object is not any more.

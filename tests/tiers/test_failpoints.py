@@ -13,9 +13,10 @@ SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
 class Failpoints(DyingTest):
-    def live_through(self, point, workload, visit=1, allowed=None, restores=False):
+    def live_through(self, point, workload, visit=1, allowed=None, restores=False, scrubs=False):
         """Dies there, and shows that nothing was lost, that everything arrives, and that nothing is left over.
-        `allowed`: what else the content of a file may be. `restores`: with what the bucket holds before and after."""
+        `allowed`: what else the content of a file may be. `restores`: with what the bucket holds before and after. `scrubs`: once a scrub has
+        gone on, and with what tiers hold."""
         print(f"  dying at {point}:{visit}", flush=True)
         uploaded = dict(self.expected)
         self.die_at(point, workload, visit)
@@ -28,8 +29,13 @@ class Failpoints(DyingTest):
             if (self.mount_point / name).read_bytes() == other:
                 self.expected[name] = other
         self.assert_tree()
+        if scrubs:
+            self.firn("scrub", self.volume)
         self.wait_until_drained()
         self.assert_nothing_left_over()
+        if scrubs:
+            self.assertIn("0 damaged", self.succeed("scrub", self.volume))
+            self.succeed("tier", "evict", self.volume)
         self.assert_tree()
         self.umount()
         self.fsck_deep()
@@ -61,8 +67,8 @@ class Failpoints(DyingTest):
             if path.name != "failpoint_test.cc":
                 used += re.findall(r'\bfailpoint\("([^"]*)"\)', path.read_text())
         self.assertEqual(sorted(used), sorted(points()))
-        tested = {"upload", "evict", "tier_evict", "hydrate", "bring_back", "forget", "collect", "repack", "log", "root", "takeover",
-                  "restore"}
+        tested = {"upload", "evict", "tier_evict", "hydrate", "bring_back", "forget", "collect", "repair", "rescue", "repack", "log",
+                  "root", "takeover", "restore"}
         elsewhere = {"put"}  # http/test_parts.py
         self.assertEqual({name.split(".")[0] for name in points()}, tested | elsewhere)
 
@@ -146,6 +152,30 @@ class Failpoints(DyingTest):
 
         for point in self.shuffled("collect.") + self.shuffled("repack."):
             self.live_through(point, collect)
+
+    def test_scrub(self):
+        self.init()
+
+        def scrub(*places):
+            """What these have of a new blob is damaged, in the same chunk."""
+            self.write_large("kept", 2)
+            self.try_to_flush()
+            if len(places) == 1:
+                self.firn("tier", "evict", self.volume)
+            newest = max(self.blobs(), key=lambda path: path.stat().st_mtime_ns)
+            for place in places:
+                path = next((place / "blob").rglob(newest.name))
+                bytes_there = bytearray(path.read_bytes())
+                middle = len(bytes_there) // 2
+                bytes_there[middle:middle + 4] = bytes(255 - byte for byte in bytes_there[middle:middle + 4])
+                path.write_bytes(bytes_there)
+            self.firn("scrub", self.volume)
+
+        nas, bucket = self.stores()
+        for place in (nas, bucket):
+            self.live_through("repair.before_confirm", lambda: scrub(place), scrubs=True)
+        # No tier has that chunk any more, but the local disk.
+        self.live_through("rescue.after_requeue", lambda: scrub(nas, bucket), scrubs=True)
 
     def test_metadata(self):
         self.init()

@@ -100,6 +100,46 @@ class Limits(Limited):
         self.umount()
         self.fsck_deep()
 
+    def test_what_the_bucket_has_lost_stays_until_it_has_it_again(self):
+        self.make_limited("8MiB")
+        self.mount()
+        self.write_and_flush(4)
+        lost, cut = self.random.sample(self.blobs(), 2)
+        lost.unlink()
+        cut.write_bytes(cut.read_bytes()[:1000])
+        self.succeed("tier", "evict", self.volume)  # the folder's copy of these two is the only one
+        self.write_and_flush(8)
+        self.wait_for(lambda: sum(self.near().values()) <= HIGH * 8 * MIB, "the folder holds too much")
+        self.wait_for(lambda: self.status()["tiers"]["repaired_objects"] >= 2, "they were not put there again")
+        self.assertEqual(len(self.far()), 12)
+        self.limit('["nas=1MiB"]')
+        self.umount()
+        self.mount()
+        self.wait_for(lambda: sum(self.near().values()) <= MIB, "they do not leave")
+        self.succeed("tier", "evict", self.volume)
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
+    def test_nothing_leaves_while_the_bucket_does_not_answer(self):
+        self.make_limited("8MiB")
+        self.mount()
+        self.write_and_flush(4)
+        self.umount()
+        self.limit('["nas=1MiB"]')
+        there = self.near()
+        self.server.stop()
+        try:
+            self.mount()
+            self.wait_for(lambda: "make_room_failure" in self.status()["tiers"], "the pass has not failed")
+            self.assertEqual(self.near(), there)
+            self.assertRegex(self.firn("status", self.volume).stdout, "a tier that is to make room cannot: tier s3")
+        finally:
+            self.server.start()
+        self.wait_for(lambda: sum(self.near().values()) <= MIB, "the folder holds too much")
+        self.wait_for(lambda: "make_room_failure" not in self.status()["tiers"], "the failure stays")
+        self.assert_tree()
+
     def test_a_folder_that_is_full_makes_room_by_itself(self):
         self.nas.parent.mkdir(exist_ok=True)
         disk = self.folder / "share"

@@ -56,7 +56,9 @@ io::Task<Result<void>> begin_leave(kv::Transaction& transaction, std::string_vie
   const uint32_t needed = tier | keepers;
   if (keepers == 0 || (keepers & tier) != 0 || (blob.tiers & needed) != needed)
     co_return fail(Code::kBusy, "colder tiers lack the blob");
+  if ((keepers & blob.unsound) != 0) co_return fail(Code::kBusy, "a colder tier has the blob damaged");
   blob.tiers &= ~tier;
+  blob.unsound &= ~tier;
   blob.left |= tier;
   blob.leaving |= tier;
   transaction.put(blob_key(name), encode_blob(blob));
@@ -66,6 +68,16 @@ io::Task<Result<void>> begin_leave(kv::Transaction& transaction, std::string_vie
 io::Task<Result<void>> end_leave(kv::Transaction& transaction, std::string_view name, uint32_t tier) {
   Blob blob = CO_TRY(co_await load_blob(transaction, name));
   blob.leaving &= ~tier;
+  transaction.put(blob_key(name), encode_blob(blob));
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> judge_copy(kv::Transaction& transaction, std::string_view name, uint32_t sound,
+                                  uint32_t unsound) {
+  Blob blob = CO_TRY(co_await load_blob(transaction, name));
+  const uint32_t now = ((blob.unsound & ~sound) | unsound) & blob.tiers;
+  if (now == blob.unsound) co_return Result<void>();
+  blob.unsound = now;
   transaction.put(blob_key(name), encode_blob(blob));
   co_return Result<void>();
 }
@@ -103,6 +115,16 @@ io::Task<Result<void>> LocalService::begin_leaving(std::string name, uint32_t ti
 io::Task<Result<void>> LocalService::end_leaving(std::string name, uint32_t tier) {
   co_return co_await kv::transact<void>(core_->engine,
                                         [&name, tier](kv::Transaction& t) { return end_leave(t, name, tier); });
+}
+
+io::Task<Result<void>> LocalService::distrust_copy(std::string name, uint32_t tier) {
+  co_return co_await kv::transact<void>(core_->engine,
+                                        [&name, tier](kv::Transaction& t) { return judge_copy(t, name, 0, tier); });
+}
+
+io::Task<Result<void>> LocalService::trust_copy(std::string name, uint32_t tier) {
+  co_return co_await kv::transact<void>(core_->engine,
+                                        [&name, tier](kv::Transaction& t) { return judge_copy(t, name, tier, 0); });
 }
 
 io::Task<Result<Blob>> LocalService::get_blob(std::string name) {
