@@ -10,11 +10,12 @@ import time
 
 from .bucket import BucketVolume
 from .stores import KEYS, Server, free_address
-from .tiers import firn_of
-from .tools import BenchError, drop_caches, run
+from .tiers import firn_of, settle
+from .tools import BenchError, run
 
 SMALL_FILES, SMALL_BYTES = 1000, 4096
 REWRITES, REWRITE_BYTES = 256, 4096
+SETTLED_MIB = 2560  # of memory: what a cold read of a GiB takes, in a cache on the disk and in the mount's, and some more
 WRITE_BACK = "100ms"  # rclone's own 5 s would be most of what is measured
 UPLOADS = ("--s3-chunk-size", "64M", "--s3-upload-concurrency", "4")  # as firn's; its own are several times slower here
 
@@ -165,7 +166,7 @@ class Work:
     def prepare(self, one):
         if self.cold:
             one.forget()
-            drop_caches(1)
+            settle(one.mount.parent, SETTLED_MIB)
 
 
 def works(one, payload):

@@ -149,11 +149,12 @@ class Tiering {
   virtual io::Task<Result<void>> distrust_copy(std::string name, uint32_t tier) = 0;
   // Undoes it: all of that copy was read, and is sound.
   virtual io::Task<Result<void>> trust_copy(std::string name, uint32_t tier) = 0;
-  // Records where the chunks are; a complete upload ends the file's being pending. False: the file has changed since,
-  // is open for writing, or is gone; of a changed file the chunks are recorded all the same, with their version. Of one
-  // whose content has moved inline, or which has changed since no tier is to have it, the records are removed instead.
-  // kStale: one of the blobs is retired, damaged or forgotten; kBusy: the file has changed and the upload is
-  // `only_current`; nothing was recorded.
+  // Records where the chunks are; a complete upload ends the file's being pending. Of a version that was uploaded
+  // wholly meanwhile nothing is recorded, and all is well. False: the file has changed since, is open for writing, or
+  // is gone; of a changed file the chunks are recorded all the same, with their version. Of one whose content has moved
+  // inline, or which has changed since no tier is to have it, the records are removed instead. kStale: one of the blobs
+  // is retired, damaged or forgotten; kBusy: the file has changed and the upload is `only_current`; nothing was
+  // recorded.
   virtual io::Task<Result<bool>> commit_upload(const Upload& upload) = 0;
 
   // The blocks replace those that the journal has of the file; `update` is applied with them. What chunk records and

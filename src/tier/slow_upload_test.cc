@@ -113,6 +113,28 @@ TEST(SlowUpload, WhatHasArrivedWaitsForNoOtherFile) {
   world.expect_to_come_back("large", files.large);
 }
 
+// A pass that has read half of a file is overtaken by an fsync's upload of it, and the file is evicted: the other half
+// reads as a hole.
+TEST(SlowUpload, WhatIsReadOfAnEvictedFileIsNotRecorded) {
+  for (const bool replaces : {false, true}) {
+    World world({.seed = 5, .chunk_bytes = kMiB});
+    if (replaces) world.write("f", "the former version");
+    if (replaces) world.upload();
+    const std::string content = noise(200 * kMiB, 98);
+    world.write("f", content);
+    Beside beside{world, 0, kMiB, SeededRandom(1), false, {}};
+    io::detach_on(*world.reactor, upload_slowly(&beside));
+    world.pass_time(100 * kSecond);
+    ASSERT_FALSE(beside.ended);
+    ASSERT_EQ(world.run(world.uploader->upload(world.stat("f").inode, nullptr)).value().files, 1u);
+    ASSERT_TRUE(world.evict("f"));
+    world.run(wait_until_ended(&beside));
+    ASSERT_TRUE(beside.uploaded);
+    EXPECT_EQ(world.pending(), 0u);
+    world.expect_to_come_back("f", content);
+  }
+}
+
 // Of what a pass had sent when its process died, nothing is sent again.
 TEST(SlowUpload, ACrashCostsNoMoreThanWhatIsUnderWay) {
   World world({.seed = 2, .chunk_bytes = kMiB});

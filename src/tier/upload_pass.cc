@@ -70,6 +70,7 @@ void UploadPass::end_pass() {
 }
 
 io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
+  beside_ = true;
   const meta::Attr attr = CO_TRY(co_await parts_.meta.getattr(inode));
   if (!attr.content.settled || attr.content.evicted) co_return summary_;
   Result<void> done = co_await add_settled(attr);
@@ -304,13 +305,13 @@ io::Task<Result<void>> UploadPass::finish_failed(File& file) {
   ++summary_.failed;
   if (!file.read || !file.only_waits) co_return Result<void>();
   if ((file.lacking & late_) != 0) ++summary_.late;
-  memory_.waiting.note(file.inode, {file.generation, file.lacking, memory_.late.mark()});
+  if (!beside_) memory_.waiting.note(file.inode, {file.generation, file.lacking, memory_.late.mark()});
   const bool last_answers = (out_of_reach_ >> (parts_.tiers.size() - 1) & 1) == 0;
   const bool changed = !file.records.chunks.empty() || file.recorded_bytes != file.bytes;
   if (!file.hot || !last_answers || !changed) co_return Result<void>();
   const Result<bool> current = co_await commit_whole(file, /*lagging=*/true);
   if (!current && is_of_the_file(current.error())) {
-    memory_.waiting.forget(file.inode);
+    forget_waiting(file);
     note_refused(file, current.error());
     co_return Result<void>();
   }
@@ -339,7 +340,7 @@ io::Task<Result<void>> UploadPass::finish(File& file) {
     ++summary_.files;
     summary_.file_bytes += file.bytes;
     memory_.order.forget(file.inode);
-    memory_.waiting.forget(file.inode);
+    forget_waiting(file);
   } else if (!file.leaves) {
     ++summary_.postponed;
   }
@@ -348,8 +349,12 @@ io::Task<Result<void>> UploadPass::finish(File& file) {
   co_return Result<void>();
 }
 
+void UploadPass::forget_waiting(const File& file) {
+  if (!beside_) memory_.waiting.forget(file.inode);
+}
+
 void UploadPass::note_refused(const File& file, const Status& why) {
-  if (why == Code::kInvalid) memory_.refused[file.inode] = file.generation;
+  if (why == Code::kInvalid && !beside_) memory_.refused[file.inode] = file.generation;
   note_failure(of_file(why, file.inode));
 }
 

@@ -32,7 +32,7 @@ class UploadPass {
   // As Uploader::pass() has it. Before run().
   void keep_to(UploadLimits limits) { limits_ = std::move(limits); }
   io::Task<Result<UploadSummary>> run();
-  // Just this file, open for writing or not. Leaves `memory` as it is, but for its atomics.
+  // Just this file, open for writing or not, perhaps beside a pass: of `memory` only what is thread-safe is used.
   io::Task<Result<UploadSummary>> run_for(InodeId inode);
 
  private:
@@ -164,6 +164,7 @@ class UploadPass {
   // One of those that are outstanding is done. With the last one the file is: it does not wait for others of the pass.
   io::Task<Result<void>> count_down(File& file);
   io::Task<Result<void>> finish(File& file);
+  void forget_waiting(const File& file);
   // Of a file that some tiers lack something of: the version that the last tier has whole is what a restore is to give.
   io::Task<Result<void>> finish_failed(File& file);
   // The tier did not answer: it is not asked again in this round.
@@ -184,6 +185,7 @@ class UploadPass {
   Uploader::Memory& memory_;
   Hydrator& hydrator_;
   const std::optional<ContentHasher> hasher_;  // none: chunks are not shared
+  bool beside_ = false;                        // this is no pass: what passes leave for one another is not touched
   UploadLimits limits_;
   Pace pace_{0};
   io::Semaphore in_flight_;
