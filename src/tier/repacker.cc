@@ -2,7 +2,7 @@
 
 #include "base/failpoint.h"
 #include "io/reactor.h"
-#include "tier/blob_copy.h"
+#include "tier/blob_put.h"
 #include "tier/recorded_chunk.h"
 
 namespace firn::tier {
@@ -17,6 +17,13 @@ meta::Chunk at_place_of(const meta::Chunk& place, meta::Chunk chunk) {
   chunk.frame_bytes = place.frame_bytes;
   chunk.blocks = place.blocks;
   return chunk;
+}
+
+std::vector<size_t> positions_of(uint32_t tiers) {
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < kMaxTiers; ++i)
+    if ((tiers >> i & 1) != 0) positions.push_back(i);
+  return positions;
 }
 
 }  // namespace
@@ -71,15 +78,14 @@ io::Task<Result<void>> Repacker::put(Packing& packing) {
   CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip, packing.left));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   failpoint("repack.before_put");
-  uint32_t arrived = 0;
   Result<void> done;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((packing.tiers >> i & 1) == 0) continue;
-    if (arrived != 0) failpoint("repack.between_tiers");
-    Result<void> put = co_await put_surely(parts_.tiers[i].store, key, content, options_.put_ns, token_);
-    if (put) arrived |= uint32_t{1} << i;
-    if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
-  }
+  BlobPut::Options options{.put_ns = options_.put_ns, .token = token_};
+  options.on_first = [] { failpoint("repack.between_tiers"); };
+  options.on_failure = [&](const BlobPut::Failure& failure) {
+    if (done) done = fail(Status(failure.why).with_context("tier " + parts_.tiers[failure.tier].name));
+  };
+  BlobPut sending(parts_.tiers, key, content, std::move(options));
+  const uint32_t arrived = co_await sending.to(positions_of(packing.tiers));
   failpoint("repack.after_put");
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   failpoint("repack.after_confirm");
