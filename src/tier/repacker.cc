@@ -33,9 +33,12 @@ io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::stri
   if (packing_ && (packing_->tiers != tiers || packing_->skip != skip || packing_->left != left ||
                    !packing_->writer.has_room_for(plain.size())))
     CO_TRY(co_await flush());
-  if (!packing_)
+  if (!packing_) {
     packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers,
                                          skip, left);
+    if (parts_.under_way != nullptr)
+      packing_->held = BlobsUnderWay::Hold(*parts_.under_way, name_of(packing_->writer.id()));
+  }
   BlobWriter& writer = packing_->writer;
   std::string content;
   const auto ref = co_await parts_.pool.run([&] {
