@@ -26,10 +26,6 @@ constexpr object::RetryOptions kRetries{
 constexpr int64_t kProbeNs = 60 * kSecondNs;
 constexpr int64_t kRequestNs = 20 * kSecondNs;
 
-Status explained(const Status& why, const Place& place) {
-  return Status(why.code(), fmt::format("tier {}: {}{}", place.name, why.to_string(), advice_on(why, place)));
-}
-
 Status taken(const object::ObjectStore& store, const meta::VolumeSettings& owner) {
   return Status(Code::kExists, fmt::format("{} is the place of the volume \"{}\" (id {}, made {:%Y-%m-%d %H:%M} UTC)",
                                            store.describe(), owner.name, to_hex(owner.id),

@@ -25,6 +25,8 @@ class Claims {
   Result<void> take();
   // Takes away what take() has put, in the places that it reached. A failure: something may be left there.
   Result<void> release();
+  // ObjectStore::describe() of the last tier's.
+  std::string last_store() const { return claims_.back().store->describe(); }
 
  private:
   struct Claim {

@@ -141,7 +141,7 @@ tier::Scrubber Maintenance::make_scrubber(tier::ScrubOptions options) {
   options.key = tiers.key();
   options.dedup = settings_.tiers.dedup;
   return {{running_.meta(), tiers.parts().tiering, running_.store(), running_.pool(), system_random(),
-           tiers.stores().tiers()},
+           tiers.stores().tiers(), &tiers.parts().uploader.under_way()},
           std::move(options)};
 }
 

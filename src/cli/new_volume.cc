@@ -14,6 +14,7 @@
 #include "cli/claims.h"
 #include "cli/files.h"
 #include "cli/first_root.h"
+#include "cli/store_check.h"
 #include "io/block_on.h"
 #include "io/uring/uring_reactor.h"
 #include "kv/rocksdb/rocksdb_engine.h"
@@ -26,7 +27,8 @@ constexpr const char* kMarkerText = "firn init is at work here, or was interrupt
 
 // The marker says that nothing else in the folder is of value, so what an interrupted init left may go.
 Status remove_leftovers(const VolumePaths& paths) {
-  for (const std::string& path : {paths.meta(), paths.hot(), paths.config(), paths.log()}) TRY(remove_all(path));
+  for (const std::string& path : {paths.meta(), paths.hot(), paths.config(), paths.log(), paths.checked()})
+    TRY(remove_all(path));
   return {};
 }
 
@@ -124,6 +126,7 @@ Status make_parts(const NewVolume& volume, Claims* claims) {
   TRY(make_folder(volume.paths.hot()));
   TRY(make_metadata(volume.paths, volume.record));
   TRY(write_file(volume.paths.config(), render_settings(volume.settings)));
+  if (claims) TRY(remember_checked(volume.paths, claims->last_store()));
   return sync_folder(volume.paths.root);
 }
 

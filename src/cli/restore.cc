@@ -15,6 +15,7 @@
 #include "cli/running_volume.h"
 #include "cli/secret.h"
 #include "cli/store_advice.h"
+#include "cli/store_check.h"
 #include "cli/stores.h"
 #include "cli/volume_object.h"
 #include "io/block_on.h"
@@ -31,6 +32,7 @@ constexpr const char* kManual =
     "Files come back as they are read, or all at once with firn tier warm. A file of which the newest version had not\n"
     "arrived is what was uploaded of it last; one that was never uploaded, or that its policy kept out of this tier\n"
     "(firn tier set --skip), cannot be read from it. All of these are listed in VOLUME/restore.txt.\n\n"
+    "The tier's store must keep two writers apart, as firn init requires it: it is asked first.\n"
     "If the volume that all this came from still runs, it can put nothing into the tier from then on.\n\n"
     "  firn restore s3://bucket/prefix ./vol2 && firn mount ./vol2 /mnt/firn";
 
@@ -162,7 +164,9 @@ class Restore {
     if (!record_.wrapped_key.empty())
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
     const std::optional<tier::Key> key = TRY(open_key(record_, secret));
+    TRY(io::block_on(*reactors_, ask_last_tier(*store_, named(place_), nullptr)));
     TRY(begin_folder());
+    TRY(remember_checked(paths_, store_->describe()));
     failpoint("restore.after_marker");
     const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
     TRY(io::block_on(*reactors_, bring_back(bucket)));
@@ -173,6 +177,12 @@ class Restore {
     if (unlink(paths_.marker().c_str()) != 0) return fail(Status::from_errno(errno, paths_.marker()));
     failpoint("restore.after_end");
     return {};
+  }
+
+  // The name that the volume was made with: it is the one in its firn.toml.
+  Place named(Place place) const {
+    if (!record_.tiers.empty()) place.name = record_.tiers.back().name;
+    return place;
   }
 
   Status begin_folder() {

@@ -78,8 +78,8 @@ class RunningVolume {
   io::Task<Result<void>> open_events(const Settings& settings, uint64_t hot_id);
   io::Task<Result<void>> start_metadata(const Settings& settings, uint64_t hot_id);
   void open_tiers(const Settings& settings);
-  void prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database,
-                        tier::Bytes16 own_database = {});
+  void prepare_shipping(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags,
+                        tier::Bytes16 database, tier::Bytes16 own_database = {});
   io::Task<void> attach();
   io::Task<Result<void>> stop();
 

@@ -8,6 +8,7 @@
 #include "cli/files.h"
 #include "cli/running_volume.h"
 #include "cli/secret.h"
+#include "cli/store_check.h"
 #include "cli/volume_object.h"
 
 namespace firn::cli {
@@ -88,7 +89,7 @@ Result<void> RunningVolume::open_here(const VolumePaths& paths, const Settings& 
                 fmt::format("{}: {}; {}", paths.meta(), loaded.error().to_string(), advice_for(loaded.error(), paths)));
   key_ = TRY(open_key(record_, flags.secret));
   if (stores_->tiers().empty() || flags.read_only) return {};
-  prepare_shipping(settings, flags, TRY(own_database(paths)));
+  prepare_shipping(paths, settings, flags, TRY(own_database(paths)));
   return {};
 }
 
@@ -126,7 +127,7 @@ kv::RocksdbOptions RunningVolume::cached_database(const std::string& path, const
 Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags,
                                              tier::Bytes16 former) {
   // Whoever wrote from this folder held its lock, which is ours by now.
-  prepare_shipping(settings, flags, TRY(own_database(paths)), former);
+  prepare_shipping(paths, settings, flags, TRY(own_database(paths)), former);
   auto target = kv::make_rocksdb_restore_target(cached_database(paths.meta(), settings));
   engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), {})));
   log::info("took over {}: epoch {}; whoever served it before cannot change it any more", stores_->info().back().store,
@@ -159,9 +160,12 @@ io::Task<Result<void>> RunningVolume::load_record() {
   co_return {};
 }
 
-void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& flags, tier::Bytes16 database,
-                                     tier::Bytes16 own_database) {
+void RunningVolume::prepare_shipping(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags,
+                                     tier::Bytes16 database, tier::Bytes16 own_database) {
   const int64_t lease_ns = in_bucket_ ? settings.tiers.lease_ns : 0;
+  auto check_store = [this, paths](io::CancelToken* token) {
+    return check_last_tier(stores_->tiers().back().store, stores_->last_place(), paths, *blocking_pool_, token);
+  };
   shipping_ =
       std::make_unique<Shipping>(Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
                                                               .pool = *blocking_pool_,
@@ -178,6 +182,7 @@ void RunningVolume::prepare_shipping(const Settings& settings, const OpenFlags& 
                                                             .lease_ns = lease_ns},
                                                    .lease_ns = stated_lease(lease_ns),
                                                    .own_database = own_database,
+                                                   .check_store = std::move(check_store),
                                                    .on_lost = in_bucket_ ? flags.on_lost : nullptr});
 }
 

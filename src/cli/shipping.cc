@@ -28,6 +28,7 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
     co_return fail(Code::kNotFound, options_.bucket.store.describe() +
                                         ": the volume was never made whole; run firn init again where it was begun, or "
                                         "remove what is there");
+  if (options_.check_store) CO_TRY(co_await options_.check_store(&stopping_));
   tier::Writership held = CO_TRY(co_await tier::take_over(options_.bucket,
                                                           {.volume = options_.volume_id,
                                                            .database = options_.database,
@@ -82,6 +83,7 @@ void Shipping::note(Status failure) {
 }
 
 io::Task<Result<void>> Shipping::try_attach() {
+  if (options_.check_store) CO_TRY(co_await options_.check_store(&stopping_));
   tier::Writership held = CO_TRY(co_await tier::take_over(
       options_.bucket,
       {.volume = options_.volume_id, .database = options_.database, .from_others = false, .passes_damaged_root = true},
@@ -107,7 +109,7 @@ io::Task<void> Shipping::attach(io::Gate::Entry) {
     if (attached || stopping_.cancelled()) co_return;
     if (attached.error() == Code::kNotPermitted) co_return;
     // Where it is not the line, somebody may mend it.
-    if (attached.error() == Code::kCorrupt) wait_ns = kLongestRetryNs;
+    if (attached.error() == Code::kCorrupt || attached.error() == Code::kNotSupported) wait_ns = kLongestRetryNs;
     if (!co_await io::sleep_for(wait_ns, &stopping_)) co_return;
   }
 }

@@ -27,6 +27,8 @@ class Shipping {
     // See TakeOverOptions.
     int64_t lease_ns = 0;
     tier::Bytes16 own_database{};
+    // Whether the store keeps two writers apart; asked before this becomes one. May be empty.
+    std::function<io::Task<Result<void>>(io::CancelToken* token)> check_store;
     // Somebody else has taken the volume over. Called once, on any thread; must not wait. May be empty.
     std::function<void()> on_lost;
   };

@@ -1,5 +1,7 @@
 #include "cli/store_advice.h"
 
+#include <fmt/format.h>
+
 namespace firn::cli {
 
 std::string advice_on(const Status& why, const Place& place) {
@@ -20,6 +22,10 @@ std::string advice_on(const Status& why, const Place& place) {
     default:
       return "";
   }
+}
+
+Status explained(const Status& why, const Place& place) {
+  return Status(why.code(), fmt::format("tier {}: {}{}", place.name, why.to_string(), advice_on(why, place)));
 }
 
 }  // namespace firn::cli

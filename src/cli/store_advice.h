@@ -10,5 +10,7 @@ namespace firn::cli {
 
 // "; make the bucket first, ..."; "" where nothing is known that helps.
 std::string advice_on(const Status& why, const Place& place);
+// "tier NAME: why; what to do".
+Status explained(const Status& why, const Place& place);
 
 }  // namespace firn::cli

@@ -71,6 +71,7 @@ class Stores {
   // Valid while this is; the position is the tier's bit. Requests are tried again, limited, counted; the first to a
   // bucket makes sure that it is this volume's.
   tier::Tiers tiers() const;
+  const Place& last_place() const { return opened_.back().place; }
   // Thread-safe.
   std::vector<TierInfo> info() const;
 

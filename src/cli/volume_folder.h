@@ -26,6 +26,7 @@ struct VolumePaths {
   std::string log() const { return root + "/firn.log"; }
   std::string database() const { return root + "/database.id"; }
   std::string hot_id() const { return root + "/hot.id"; }
+  std::string checked() const { return root + "/tier.checked"; }
 };
 
 // Which folder of backings hot/ is: 0 for the one that the volume was made with, another for each that a restore made.

@@ -284,6 +284,40 @@ TEST(Probe, RefusesAStoreThatIgnoresConditions) {
   EXPECT_TRUE(world.mem->sizes().empty());
 }
 
+TEST(Probe, AsksAStoreThatHoldsAVolumeForConditionsAlone) {
+  World world({});
+  EXPECT_TRUE(world.run(probe_condition(*world.mem, world.random, {})));
+  Unconditional careless(*world.mem);
+  const auto unfit = world.run(probe_condition(careless, world.random, {}));
+  ASSERT_FALSE(unfit);
+  EXPECT_EQ(unfit.error(), Code::kNotSupported);
+  EXPECT_TRUE(world.mem->sizes().empty());
+}
+
+// An answer that was lost looks as if the second had been stored: it is not to be taken for that.
+TEST(Probe, TakesNoStoreOnABadLineForUnfit) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world({.refused = 0.3, .answer_lost = 0.3}, seed);
+    EXPECT_TRUE(world.run(probe_condition(*world.store, world.random, {})));
+    EXPECT_TRUE(world.mem->sizes().empty());
+  }
+}
+
+// Reads and writes, and removes nothing.
+class Keeping final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Task<Result<void>> remove(std::string, io::Until) override { co_return fail(Code::kAccessDenied); }
+};
+
+TEST(Probe, AStoreThatNothingMayBeRemovedFromKeepsWritersApart) {
+  World world({});
+  Keeping keeping(*world.mem);
+  EXPECT_TRUE(world.run(probe_condition(keeping, world.random, {})));
+  EXPECT_EQ(world.mem->sizes().size(), 1u);
+}
+
 TEST(Probe, RefusesAStoreThatForgets) {
   World world({.forgotten = 1});
   EXPECT_FALSE(world.run(probe(*world.faulty, world.random, {})));

@@ -51,15 +51,4 @@ io::Task<void> BlobReader::report_damage(const meta::Blob& blob, size_t tier, St
   options_.on_damage({parts_.tiers[tier].name, InodeId(), {.blob = blob.name}, std::move(what)});
 }
 
-io::Task<Result<void>> put_surely(object::ObjectStore& store, std::string key, object::Content content,
-                                  int64_t deadline_ns, io::CancelToken* token) {
-  const uint64_t bytes = content.bytes();
-  CO_TRY(co_await store.put(key, std::move(content), {}, io::within(deadline_ns, token)));
-  const Result<object::ObjectInfo> there = co_await store.head(std::move(key), io::within(deadline_ns, token));
-  if (there && there->bytes == bytes) co_return Result<void>();
-  if (there || there.error() == Code::kNotFound)
-    co_return fail(Code::kIo, "it answered that it had stored an object, and does not have it");
-  co_return fail(there.error());
-}
-
 }  // namespace firn::tier

@@ -26,9 +26,4 @@ class BlobReader {
   TierOrder& order_;
 };
 
-// Puts it, and asks whether it is there: soon the local disk may have it no more, and that a store says that it has
-// stored it is not enough. Both have `deadline_ns`, which is for what does not move (object::retrying()).
-io::Task<Result<void>> put_surely(object::ObjectStore& store, std::string key, object::Content content,
-                                  int64_t deadline_ns, io::CancelToken* token);
-
 }  // namespace firn::tier

@@ -1,4 +1,5 @@
-// BlobsUnderWay: blobs that chunks of some upload are to refer to. However long that lasts, they are no garbage.
+// BlobsUnderWay: blobs that chunks of some upload or rescue are to refer to. However long that lasts, they are no
+// garbage.
 #pragma once
 
 #include <mutex>

@@ -2,6 +2,7 @@
 #include "io/reactor.h"
 #include "tier/blob_check.h"
 #include "tier/blob_copy.h"
+#include "tier/blob_put.h"
 
 namespace firn::tier {
 

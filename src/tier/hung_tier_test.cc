@@ -1,5 +1,5 @@
 // A near tier that takes what is put there and answers no reads: whoever reads from any tier that has something goes on
-// with the next one, and soon.
+// with the next one, and soon. And one that takes nothing: the others get what is theirs meanwhile.
 #include <gtest/gtest.h>
 
 #include "object/testing/noise.h"
@@ -17,7 +17,7 @@ using testing::World;
 constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr uint64_t kBlobs = 5;
 
-class HangsReading final : public object::testing::ForwardingStore {
+class Hangs final : public object::testing::ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
   io::Task<Result<object::Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
@@ -29,8 +29,15 @@ class HangsReading final : public object::testing::ForwardingStore {
     co_return co_await ForwardingStore::head(std::move(key), until);
   }
 
+  io::Task<Result<void>> put(std::string key, object::Content content, object::PutOptions options,
+                             io::Until until) override {
+    if (hangs_writing) co_return fail(co_await hang(until));
+    co_return co_await ForwardingStore::put(std::move(key), std::move(content), options, until);
+  }
+
   bool hangs = false;
   bool answers_heads = false;  // all the same
+  bool hangs_writing = false;
 
  private:
   static io::Task<Status> hang(io::Until until) {
@@ -54,11 +61,22 @@ class HungTier : public ::testing::Test {
       (void)world.run(uploader.pass(nullptr)).value();
     }
   }
+  // A third of each blob, in every tier, is needed.
+  void leave_much_dead() {
+    Uploader uploader = make_uploader();
+    for (uint64_t i = 0; i < kBlobs; ++i) {
+      for (const char* part : {"kept", "gone", "too"}) world.write(name_of(i) + part, noise(5000, i));
+      (void)world.run(uploader.pass(nullptr)).value();
+    }
+    for (uint64_t i = 0; i < kBlobs; ++i)
+      for (const char* part : {"gone", "too"}) world.remove(name_of(i) + part);
+    world.pass_time(2 * 24 * 3600 * kSecondNs);
+  }
   static std::string name_of(uint64_t i) { return "f" + std::to_string(i); }
   int64_t now_ns() { return world.reactor->clock().monotonic_ns(); }
 
   World world{{.seed = 1}};
-  HangsReading near{*world.near->store};
+  Hangs near{*world.near->store};
   Place third{*world.random, {}};
 };
 
@@ -91,14 +109,7 @@ TEST_F(HungTier, ARepairTakesTheCopyOfTheNext) {
 
 // What was dead goes to new blobs, of which the store that hangs here gets its copy.
 TEST_F(HungTier, RepackingReadsFromTheNext) {
-  Uploader uploader = make_uploader();
-  for (uint64_t i = 0; i < kBlobs; ++i) {
-    for (const char* part : {"kept", "gone", "too"}) world.write(name_of(i) + part, noise(5000, i));
-    (void)world.run(uploader.pass(nullptr)).value();
-  }
-  for (uint64_t i = 0; i < kBlobs; ++i)
-    for (const char* part : {"gone", "too"}) world.remove(name_of(i) + part);
-  world.pass_time(2 * 24 * 3600 * kSecondNs);
+  leave_much_dead();
   near.hangs = true;
   near.answers_heads = true;  // whoever puts asks whether it is there
   Collector collector({*world.meta, *world.meta, *world.pool, *world.random, tiers()}, {.repack_min_bytes = 1});
@@ -107,6 +118,31 @@ TEST_F(HungTier, RepackingReadsFromTheNext) {
   EXPECT_EQ(done.repacked, kBlobs) << done.first_failure.to_string();
   EXPECT_LT(now_ns() - begun_ns, 10 * kSecondNs);
   EXPECT_EQ(world.near->mem->sizes(), third.mem->sizes());
+}
+
+io::Task<void> collect(Collector* collector, std::optional<CollectSummary>* done) {
+  done->emplace((co_await collector->pass(nullptr)).value());
+}
+
+TEST_F(HungTier, WhatIsRepackedGoesToTheOthersMeanwhile) {
+  leave_much_dead();
+  const size_t before = third.mem->sizes().size();
+  near.hangs_writing = true;
+  Collector collector({*world.meta, *world.meta, *world.pool, *world.random, tiers()}, {.repack_min_bytes = 1});
+  std::optional<CollectSummary> done;
+  io::detach_on(*world.reactor, collect(&collector, &done));
+  world.pass_time(60 * kSecondNs);
+  EXPECT_FALSE(done) << "the near tier has not taken it, and its deadline is far";
+  EXPECT_EQ(third.mem->sizes().size(), before + 1);
+  EXPECT_EQ(third.mem->sizes(), world.far->mem->sizes());
+  world.pass_time(CollectOptions().put_ns);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->moved_chunks, 0u) << "chunks go where every tier has them";
+  EXPECT_EQ(done->failed, 1u);
+  near.hangs_writing = false;
+  done.emplace(world.run(collector.pass(nullptr)).value());
+  EXPECT_EQ(done->failed, 0u) << done->first_failure.to_string();
+  for (uint64_t i = 0; i < kBlobs; ++i) world.expect_to_come_back(name_of(i) + "kept", noise(5000, i));
 }
 
 }  // namespace

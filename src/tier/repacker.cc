@@ -2,7 +2,7 @@
 
 #include "base/failpoint.h"
 #include "io/reactor.h"
-#include "tier/blob_copy.h"
+#include "tier/blob_put.h"
 #include "tier/recorded_chunk.h"
 
 namespace firn::tier {
@@ -19,6 +19,13 @@ meta::Chunk at_place_of(const meta::Chunk& place, meta::Chunk chunk) {
   return chunk;
 }
 
+std::vector<size_t> positions_of(uint32_t tiers) {
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < kMaxTiers; ++i)
+    if ((tiers >> i & 1) != 0) positions.push_back(i);
+  return positions;
+}
+
 }  // namespace
 
 io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::string plain, const meta::Blob& former) {
@@ -26,9 +33,12 @@ io::Task<Result<void>> Repacker::add(InodeId inode, meta::Chunk chunk, std::stri
   if (packing_ && (packing_->tiers != tiers || packing_->skip != skip || packing_->left != left ||
                    !packing_->writer.has_room_for(plain.size())))
     CO_TRY(co_await flush());
-  if (!packing_)
+  if (!packing_) {
     packing_ = std::make_unique<Packing>(BlobWriter(BlobId::make(parts_.random), options_.codec, options_.key), tiers,
                                          skip, left);
+    if (parts_.under_way != nullptr)
+      packing_->held = BlobsUnderWay::Hold(*parts_.under_way, name_of(packing_->writer.id()));
+  }
   BlobWriter& writer = packing_->writer;
   std::string content;
   const auto ref = co_await parts_.pool.run([&] {
@@ -71,15 +81,14 @@ io::Task<Result<void>> Repacker::put(Packing& packing) {
   CO_TRY(co_await parts_.tiering.announce_blob(name, content.bytes(), packing.skip, packing.left));
   CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
   failpoint("repack.before_put");
-  uint32_t arrived = 0;
   Result<void> done;
-  for (size_t i = 0; i < parts_.tiers.size(); ++i) {
-    if ((packing.tiers >> i & 1) == 0) continue;
-    if (arrived != 0) failpoint("repack.between_tiers");
-    Result<void> put = co_await put_surely(parts_.tiers[i].store, key, content, options_.put_ns, token_);
-    if (put) arrived |= uint32_t{1} << i;
-    if (!put && done) done = fail(std::move(put).error().with_context("tier " + parts_.tiers[i].name));
-  }
+  BlobPut::Options options{.put_ns = options_.put_ns, .token = token_};
+  options.on_first = [] { failpoint("repack.between_tiers"); };
+  options.on_failure = [&](const BlobPut::Failure& failure) {
+    if (done) done = fail(Status(failure.why).with_context("tier " + parts_.tiers[failure.tier].name));
+  };
+  BlobPut sending(parts_.tiers, key, content, std::move(options));
+  const uint32_t arrived = co_await sending.to(positions_of(packing.tiers));
   failpoint("repack.after_put");
   CO_TRY(co_await parts_.tiering.confirm_blob(name, arrived));
   failpoint("repack.after_confirm");

@@ -12,6 +12,7 @@
 #include "meta/service.h"
 #include "meta/tiering.h"
 #include "tier/blob/writer.h"
+#include "tier/blobs_under_way.h"
 #include "tier/content_index.h"
 #include "tier/tier.h"
 
@@ -40,6 +41,7 @@ class Repacker {
     io::BlockingPool& pool;
     Random& random;  // names of blobs; must be unpredictable where blobs are sealed
     Tiers tiers;
+    BlobsUnderWay* under_way = nullptr;  // what a collector beside it passes over; null: there is none
   };
   Repacker(Parts parts, RepackOptions options, io::CancelToken* token)
       : parts_(std::move(parts)),
@@ -69,6 +71,7 @@ class Repacker {
     uint32_t tiers;
     uint32_t skip;
     uint32_t left;
+    BlobsUnderWay::Hold held = {};  // until its chunks are moved
     std::vector<Packed> chunks = {};
     std::map<std::pair<std::string, uint64_t>, size_t> frames = {};  // by former place: where in `chunks`
   };

@@ -17,7 +17,7 @@ io::Task<Result<void>> Scrubber::rescue() {
   CO_TRY(co_await distrust(blobs));
   bool all = true;
   repacker_ = std::make_unique<Repacker>(
-      Repacker::Parts{parts_.meta, parts_.tiering, parts_.pool, parts_.random, parts_.tiers},
+      Repacker::Parts{parts_.meta, parts_.tiering, parts_.pool, parts_.random, parts_.tiers, parts_.under_way},
       RepackOptions{.codec = options_.codec, .key = options_.key, .dedup = options_.dedup, .put_ns = options_.put_ns},
       token_);
   std::vector<meta::FileChunk> page;

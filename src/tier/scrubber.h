@@ -81,6 +81,7 @@ class Scrubber {
     io::BlockingPool& pool;
     Random& random;  // names of blobs; must be unpredictable where blobs are sealed
     Tiers tiers;
+    BlobsUnderWay* under_way = nullptr;  // as Repacker::Parts has it
   };
   Scrubber(Parts parts, ScrubOptions options);
 

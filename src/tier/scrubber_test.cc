@@ -4,6 +4,7 @@
 #include "base/testing/seeds.h"
 #include "io/test_environment.h"
 #include "object/testing/noise.h"
+#include "tier/collector.h"
 #include "tier/test_world.h"
 #include "tier/testing/scrub.h"
 #include "tier/verify_all.h"
@@ -149,6 +150,48 @@ TEST_P(Scrub, RescuesFrameByFrameWhatNoTierHasWhole) {
   ASSERT_TRUE(world.restore("f"));
   EXPECT_TRUE(world.read("f") == content);
 }
+
+struct Rescue {
+  World& world;
+  Scrubber scrubber = make_scrubber(world);
+  std::optional<ScrubReport> report = {};
+};
+
+io::Task<void> scrub(Rescue* rescue) {
+  std::string cursor;
+  rescue->report = (co_await rescue->scrubber.scrub_cold(&cursor, nullptr)).value();
+}
+
+io::Task<void> collect_meanwhile(Rescue* rescue) {
+  World& world = rescue->world;
+  io::detach(scrub(rescue));
+  while (!rescue->report) {
+    Collector collector({*world.meta, *world.meta, *world.pool, *world.random, world.tiers()},
+                        {.grace_ns = 0, .in_flight_ns = 0, .under_way = &world.uploader->under_way()});
+    CO_REQUIRE(co_await collector.pass(nullptr));
+    (void)co_await io::sleep_for(10'000'000);
+  }
+}
+
+void rescue_beside_collector(uint64_t seed) {
+  World world({.seed = seed, .faults = {.max_latency_ns = 1'000'000'000}});
+  const std::string content = noise(6 * kChunkBytes + 100, seed);
+  world.write("f", content);
+  world.upload();
+  ASSERT_TRUE(world.evict("f"));
+  const std::vector<meta::Chunk> chunks = world.chunks("f");
+  const std::string key = *world.objects().begin();
+  world.flip(*world.near, key, chunks[1].offset + kFrameHeaderBytes + 20);
+  world.flip(*world.far, key, chunks[2].offset + kFrameHeaderBytes + 20);
+  Rescue rescue{world};
+  world.run(collect_meanwhile(&rescue));
+  EXPECT_TRUE(rescue.report->first_failure.ok()) << rescue.report->first_failure.to_string();
+  EXPECT_EQ(rescue.report->rescued_chunks, 7u);
+  world.expect_to_come_back("f", content);
+}
+
+// Nothing refers to what a rescue puts until it is there.
+TEST(Scrubber, WhatIsRescuedIsNoGarbageMeanwhile) { firn::testing::for_seeds(10, rescue_beside_collector); }
 
 TEST_P(Scrub, UploadsAgainWhatOnlyTheLocalDiskHas) {
   for (Place* place : {world.near.get(), world.far.get()}) world.flip(*place, key, in_frame(4));

@@ -87,17 +87,6 @@ class UploadPass {
     object::Content content;
     bool is_elsewhere = false;  // another tier has it already
   };
-  // On its way to tiers. The tokens tell those who wait for it.
-  struct BlobPut {
-    std::string key;
-    object::Content content;
-    bool several = false;  // tiers are to have it
-    int64_t began_ns = 0;
-    size_t running = 0;  // requests
-    uint32_t arrived = 0;
-    io::CancelToken one_has_it, all_ended;
-    io::CancelToken too_late;  // ends those that run
-  };
   // Whether the tiers that are to have a chunk have it.
   enum class Reach : uint8_t {
     kAll,
@@ -149,10 +138,7 @@ class UploadPass {
   // Puts the blob to those of its tiers that are within reach: those that have it now.
   io::Task<uint32_t> put_to(Outgoing blob);
   std::vector<size_t> asked_for(uint32_t tiers) const;
-  // The reference must outlive the task.
-  io::Task<Result<void>> put_to_one(size_t tier, BlobPut& put);
-  io::Task<Result<void>> send_to_one(size_t tier, BlobPut& put);
-  io::Task<Result<void>> end_late(BlobPut& put);
+  io::Task<Result<void>> try_failing(size_t tier, std::string key);
   io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
   // What these tiers missed while they were away is copied to them. False: not to all of them.
   io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);

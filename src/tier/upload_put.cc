@@ -5,7 +5,7 @@
 #include "base/metrics.h"
 #include "io/reactor.h"
 #include "tier/blob_copy.h"
-#include "tier/metadata/concurrently.h"
+#include "tier/blob_put.h"
 #include "tier/upload_pass.h"
 
 namespace firn::tier {
@@ -53,16 +53,25 @@ io::Task<Result<void>> UploadPass::put_to_tiers(Packing& packing) {
 // Side by side: what one tier is late with keeps no other from its blob.
 io::Task<uint32_t> UploadPass::put_to(Outgoing blob) {
   const std::vector<size_t> asked = asked_for(blob.tiers);
-  BlobPut put{.key = key_of(blob_id_of_name(blob.name)),
-              .content = std::move(blob.content),
-              .several = asked.size() > 1 || blob.is_elsewhere,
-              .began_ns = io::Reactor::current()->clock().monotonic_ns(),
-              .running = asked.size()};
-  if (blob.is_elsewhere) put.one_has_it.cancel();
-  if (asked.empty()) co_return 0;
-  (void)co_await concurrently(asked.size() + 1, kMaxTiers + 1,
-                              [&](size_t i) { return i < asked.size() ? put_to_one(asked[i], put) : end_late(put); });
-  co_return put.arrived;
+  const bool several = asked.size() > 1 || blob.is_elsewhere;
+  const std::string key = key_of(blob_id_of_name(blob.name));
+  BlobPut::Options options{
+      .put_ns = several ? std::min(options_.put_ns, options_.put_beside_ns) : options_.put_ns,
+      .patience = {{.least_ns = options_.late_ns, .factor = options_.late_factor, .is_elsewhere = blob.is_elsewhere}},
+      .token = token_,
+      .tokens_of_tiers = &given_up_,
+      .on_first = [] { failpoint("upload.between_tiers"); },
+      .on_failure =
+          [this](const BlobPut::Failure& failure) {
+            if (failure.late) {
+              note_late(failure.tier);
+            } else {
+              give_up(failure.tier, failure.why);
+            }
+          }};
+  if (several) options.before = [this, &key](size_t tier) { return try_failing(tier, key); };
+  BlobPut put(parts_.tiers, key, std::move(blob.content), std::move(options));
+  co_return co_await put.to(asked);
 }
 
 // What goes to late tiers alone nobody else can give them.
@@ -74,45 +83,12 @@ std::vector<size_t> UploadPass::asked_for(uint32_t tiers) const {
   return asked;
 }
 
-io::Task<Result<void>> UploadPass::put_to_one(size_t tier, BlobPut& put) {
-  const Result<void> done = co_await send_to_one(tier, put);
-  if (done) {
-    put.arrived |= uint32_t{1} << tier;
-    put.one_has_it.cancel();
-    if (put.several && std::popcount(put.arrived) == 1) failpoint("upload.between_tiers");
-  } else if (put.too_late.cancelled() && done.error() == Code::kInterrupted && !cancelled()) {
-    note_late(tier);
-  } else {
-    give_up(tier, done.error());
-  }
-  if (--put.running == 0) {
-    put.all_ended.cancel();
-    put.one_has_it.cancel();  // or none ever will
-  }
-  co_return Result<void>();
-}
-
-io::Task<Result<void>> UploadPass::send_to_one(size_t tier, BlobPut& put) {
-  io::CancelToken stop;
-  const io::CancelToken::Scope passed_on(token_, [&stop] { stop.cancel(); });
-  const io::CancelToken::Scope given_up(&given_up_[tier], [&stop] { stop.cancel(); });
-  const io::CancelToken::Scope too_late(&put.too_late, [&stop] { stop.cancel(); });
-  // Others are not to wait for one that has been failing: it is asked for something small first.
+// Others are not to wait for one that has been failing: it is asked for something small first.
+io::Task<Result<void>> UploadPass::try_failing(size_t tier, std::string key) {
   const object::Health* const health = parts_.tiers[tier].health;
-  const uint32_t bit = uint32_t{1} << tier;
-  if (put.several && health != nullptr && health->report().failing && co_await within_reach(bit, put.key) == 0)
-    co_return fail(Code::kUnavailable, "it does not answer");
-  const int64_t deadline_ns = put.several ? std::min(options_.put_ns, options_.put_beside_ns) : options_.put_ns;
-  co_return co_await put_surely(parts_.tiers[tier].store, put.key, put.content, deadline_ns, &stop);
-}
-
-io::Task<Result<void>> UploadPass::end_late(BlobPut& put) {
-  Clock& clock = io::Reactor::current()->clock();
-  (void)co_await io::sleep_for(io::kForeverNs, &put.one_has_it);
-  const int64_t took_ns = clock.monotonic_ns() - put.began_ns;
-  const int64_t patience_ns = std::max(options_.late_ns, options_.late_factor * took_ns);
-  if (co_await io::sleep_for(patience_ns, &put.all_ended)) put.too_late.cancel();
-  co_return Result<void>();
+  if (health == nullptr || !health->report().failing) co_return Result<void>();
+  if (co_await within_reach(uint32_t{1} << tier, std::move(key)) != 0) co_return Result<void>();
+  co_return fail(Code::kUnavailable, "it does not answer");
 }
 
 // Those of `tiers` that answer: a blob is not to be fetched for one that does not.

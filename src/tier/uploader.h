@@ -128,8 +128,8 @@ class Uploader {
   void begin_round() { memory_.round = {}; }
   // Who makes files tells it where.
   PackingOrder& order() { return memory_.order; }
-  // What a collector beside it passes over.
-  const BlobsUnderWay& under_way() const { return memory_.under_way; }
+  // What a collector beside it passes over. Others that make blobs beside that one put theirs there, too.
+  BlobsUnderWay& under_way() { return memory_.under_way; }
   // How far passes are: grows while they run.
   uint64_t handled_bytes() const { return memory_.handled_bytes.load(std::memory_order_relaxed); }
 

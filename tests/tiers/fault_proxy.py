@@ -49,6 +49,7 @@ class FaultProxy:
     corrupted      a bit of the body of a GET is another
     put_corrupted  a bit of the body of a PUT is another
     forgotten      a PUT is answered with 200, and the server not asked
+    unconditional  the server does it as if there were no If-None-Match
     """
 
     def __init__(self, upstream_port):
@@ -104,12 +105,12 @@ def signed_at(headers):
     return stamp.replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
-def sign_again(method, path, headers):
+def sign_again(method, path, headers, without=("x-amz-security-token",)):
     """The same request as of now and without a session token, for a server that has its own clock and knows no tokens."""
     _, region, signed = re.search(r"Credential=([^/]+/[^/]+)/([^/]+)/.*SignedHeaders=([^,]+)",
                                   headers["authorization"]).groups()
-    names = [name for name in signed.split(";") if name != "x-amz-security-token"]
-    headers = {name: value for name, value in headers.items() if name != "x-amz-security-token"}
+    names = [name for name in signed.split(";") if name not in without]
+    headers = {name: value for name, value in headers.items() if name not in without}
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     headers["x-amz-date"] = stamp
     lines = [method, path, ""] + [f"{name}:{headers[name]}" for name in names]
@@ -141,11 +142,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass  # the other side has gone
 
-    def forward(self, body):
+    def forward(self, body, conditional=True):
         """The server's answer: status, headers, body."""
         headers = {name.lower(): value for name, value in self.headers.items() if name.lower() != "expect"}
         if self.proxy.clock_offset_s or self.proxy.token is not None:
             headers = sign_again(self.command, self.path, headers)
+        if not conditional:
+            headers = sign_again(self.command, self.path, headers, without=("if-none-match",))
         upstream = http.client.HTTPConnection("127.0.0.1", self.proxy.upstream_port, timeout=HANG_S)
         try:
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -196,7 +199,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             with contextlib.suppress(OSError):  # the client has gone already
                 self.connection.shutdown(socket.SHUT_RDWR)
             time.sleep(LATE_S)
-        status, headers, answer = self.forward(flipped(body) if name == "put_corrupted" else body)
+        status, headers, answer = self.forward(flipped(body) if name == "put_corrupted" else body,
+                                               conditional=name != "unconditional")
         if name == "swallowed":
             self.proxy.healed.wait(HANG_S)
         if name in ("answer_lost", "swallowed", "late"):

@@ -17,7 +17,9 @@ inline Scrubber make_scrubber(World& world, ScrubOptions options = {}) {
   options.chunk_bytes = world.options.chunk_bytes;
   options.key = world.options.key;
   options.with_file_at_rest = [&world](InodeId inode, AtRest then) { return at_rest(&world, inode, std::move(then)); };
-  return Scrubber({*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers()}, options);
+  return Scrubber(
+      {*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers(), &world.uploader->under_way()},
+      options);
 }
 
 inline ScrubReport scrub_cold(World& world, ScrubOptions options = {}) {
