@@ -33,8 +33,11 @@ struct Scrub : public ::testing::TestWithParam<bool> {
     key = *world.objects().begin();
   }
   uint64_t bytes() { return world.near->mem->sizes().at(key); }
-  // A bit in the frame of that chunk.
-  uint64_t in_frame(uint64_t index) { return world.chunks("f")[index].offset + kFrameHeaderBytes + 20; }
+  // A byte of the chunk's last block.
+  uint64_t in_frame(uint64_t index) {
+    const meta::Chunk chunk = world.chunks("f")[index];
+    return chunk.offset + chunk.frame_bytes - 20;
+  }
 
   World world;
   const std::string content = noise(6 * kChunkBytes + 100, 1);
