@@ -220,7 +220,10 @@ class VolumeImpl final : public Volume {
     const meta::SetAttr* claim = nullptr;  // borrowed; made before bytes go, and nothing is changed where it fails
   };
   io::Task<Result<Attr>> resize(const Credentials& who, Node& node, Resize to);
-  io::Task<Result<void>> claim(const Credentials& who, Node& node, const Resize& to, meta::ContentUpdate& update);
+  // The record after it; nullopt: nothing is to be claimed.
+  io::Task<Result<std::optional<Attr>>> claim(const Credentials& who, Node& node, const Resize& to,
+                                              meta::ContentUpdate& update);
+  io::Task<Result<void>> cut(Node& node, io::File& file, const Resize& to, const std::optional<Attr>& claimed);
   io::Task<Result<Attr>> resize_in_memory(Node& node, uint64_t size, meta::ContentUpdate update);
   io::Task<Result<Attr>> resize_inline(const Credentials& who, Node& node, const Attr& attr, const Resize& to,
                                        meta::ContentUpdate update);
