@@ -172,11 +172,14 @@ class OwnWatermarks(Limited):
         self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
 
     def test_each_tier_keeps_to_its_own(self):
+        """All is there before room is made: what is written afterwards may stay, up to the high watermark."""
         self.make()
+        self.mount()
+        self.write_and_flush(12)
+        self.umount()
         self.set("tier.nas", capacity='"8MiB"', high_watermark=50, low_watermark=25)
         self.set("tier.hot", capacity='"12MiB"', low_watermark=20)
         self.mount()
-        self.write_and_flush(12)
         self.wait_for(lambda: sum(self.near().values()) <= 0.5 * self.NAS, "the folder holds too much")
         self.wait_for(lambda: self.status()["tiers"]["hot_bytes"] <= 0.2 * self.HOT, "the local disk holds too much")
         self.assertEqual(len(self.far()), 12)
