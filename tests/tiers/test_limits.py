@@ -112,15 +112,26 @@ class Limits(Limited):
         self.write("read", MIB)
         self.flush()
         with self.reader("read"):
-            for number in range(20):
-                self.write(f"f{number}", MIB)
-                self.firn("tier", "flush", self.volume)  # it fails when the folder is full
+            for _ in range(4):
+                self.fill_folder_once()
             self.wait_until_drained()
         self.assertEqual(len({path.name for path in self.blobs()} - self.near().keys()) > 0, True)
         self.succeed("tier", "evict", self.volume)
         self.assert_tree()
         self.umount()
         self.fsck_deep()
+
+    def fill_folder_once(self):
+        """One put fails for want of room, and no other for a while: all that says that the folder is full."""
+        def evicted():
+            return self.status()["tiers"]["stores"][0].get("evicted_bytes", 0)
+
+        before = evicted()
+        for _ in range(20):
+            self.write(f"f{len(self.expected)}", MIB)
+            if self.firn("tier", "flush", self.volume).returncode != 0:
+                break
+        self.wait_until(lambda: evicted() > before, lambda: f"no room is made: {self.status()['tiers']}", patience_s=15)
 
     @contextlib.contextmanager
     def reader(self, name):
