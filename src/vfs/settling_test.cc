@@ -65,7 +65,7 @@ TEST_F(SettlingTest, AFlushTakesWhatIsBeingSynced) {
     world_.disk().set_latency(1'000);
     for (int i = 0; i < kFiles; ++i) make("f" + std::to_string(round * kFiles + i), noise(kBytes, 1));
     world_.disk().set_latency(1'000'000'000);
-    world_.run(io::sleep_for(round * 200'000'000));
+    world_.run(io::sleep_for(round * int64_t{200'000'000}));
     const tier::UploadSummary done = flush();
     EXPECT_EQ(done.postponed, 0u) << round;
     EXPECT_EQ(volume().tier_statistics().pending_files, 0u) << round;
