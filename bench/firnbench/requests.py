@@ -76,9 +76,10 @@ def count_tiers(ledger, volume, counter, count):
             ledger.firn(f"{count:,} cold files of {name}, read {how}", volume, counter, lambda read=read, folder=folder: read(folder))
 
 
-def count_idle(ledger, volume, counter, seconds):
-    time.sleep(5)  # what the works before left to do
-    ledger.firn(f"an idle volume, {seconds} s", volume, counter, lambda: time.sleep(seconds))
+def count_idle(ledger, volume, counter, seconds, which):
+    time.sleep(5)
+    for period in (f"the first {seconds} s after those works", f"the next {seconds} s"):  # they leave something to do
+        ledger.firn(f"{which}, idle, {period}", volume, counter, lambda: time.sleep(seconds))
 
 
 def count_appends(ledger, volume, counter, count):
@@ -107,9 +108,11 @@ def bench(figures, _targets, settings):
         with counted(settings, "tiers") as (counter, folder), Volume(firn, folder, counter, "tiers") as volume:
             count_tiers(ledger, volume, counter, files)
             if number == 0:
-                count_idle(ledger, volume, counter, idle_s)
+                count_idle(ledger, volume, counter, idle_s, "a volume with a bucket")
         with counted(settings, "bucket") as (counter, folder), BucketVolume(firn, folder, counter, "appends") as volume:
             count_appends(ledger, volume, counter, count)
+            if number == 0:
+                count_idle(ledger, volume, counter, idle_s, "a volume in a bucket")
     figures.requests = ledger.summary()
 
 

@@ -16,7 +16,7 @@ namespace failpoints {
 
 // All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them, and
 // tests/http/test_parts.py at those of firn put.
-inline constexpr std::array<std::string_view, 58> kNames = {
+inline constexpr std::array<std::string_view, 59> kNames = {
     // Chunks of files go to every tier, and are then recorded.
     "upload.before_put",
     "upload.between_tiers",
@@ -85,6 +85,7 @@ inline constexpr std::array<std::string_view, 58> kNames = {
     "restore.before_end",
     "restore.after_end",
     // firn put: a large file that has been sent in parts gets its name.
+    "put.before_mark",
     "put.before_move",
     "put.after_move",
 };

@@ -60,8 +60,9 @@ io::Task<Result<void>> PartSweeper::look_at(std::string path, vfs::Attr attr) {
   const http::Place place = CO_TRY(co_await http::resolve_parent(volume, {}, path));
   const vfs::Attr found = CO_TRY(co_await volume.lookup(daemon, place.parent, place.name));
   if (found.inode != attr.inode || found.nlink != 1 || !is_old(found)) co_return Result<void>();
-  // Somebody else's file may have such a name.
-  if (!co_await volume.getxattr(daemon, found.inode, kPartOrigin)) co_return Result<void>();
+  // Somebody else's file may have such a name. An upload that ends before it has marked its part leaves it empty.
+  const bool is_begun = found.size == 0 && (found.mode & 07777) == kPartMode;
+  if (!is_begun && !co_await volume.getxattr(daemon, found.inode, kPartOrigin)) co_return Result<void>();
   const Result<void> removed = co_await volume.unlink(daemon, place.parent, place.name, &found);
   if (removed) log::info("{}: removed: a part of an upload that nobody went on with", path);
   const bool changed = !removed && (removed.error() == Code::kStale || removed.error() == Code::kBusy);

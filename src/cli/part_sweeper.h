@@ -11,7 +11,8 @@
 namespace firn::cli {
 
 // An upload in parts (cli/part_upload.h) is the file .NAME.firn-part beside its target until it is whole, with an
-// attribute that says what it is a part of. One that nobody has changed for the lifetime goes.
+// attribute that says what it is a part of; first, for a moment, empty and without. One that nobody has changed for the
+// lifetime goes.
 class PartSweeper {
  public:
   struct Options {

@@ -17,8 +17,6 @@
 namespace firn::cli {
 namespace {
 
-constexpr uint32_t kPartMode = 0600;  // another one: it is about to be published
-
 using nlohmann::json;
 
 std::string origin_of(const struct stat& info) {
@@ -27,6 +25,8 @@ std::string origin_of(const struct stat& info) {
   return fmt::format("{}:{}:{}:{}:{}.{:09}:{}.{:09}", machine, info.st_dev, info.st_ino, info.st_size,
                      info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
 }
+
+std::string text_of_mode(uint32_t mode) { return fmt::format("{:04o}", mode); }
 
 // Invariants of the part file:
 //  1. While it has the attribute, all parts of it but the last that is there are on the server's disk as the local file
@@ -55,6 +55,7 @@ class PartUpload {
   Status check_unchanged() const;
   Result<uint32_t> mode();
   Status publish();
+  Status unmark(uint32_t mode);
   Status take_tag(const json& attributes);
 
   Client& client_;
@@ -94,6 +95,7 @@ Result<uint64_t> PartUpload::begin() {
 
 Status PartUpload::create() {
   TRY(client_.call("PUT", file_route(part_) + fmt::format("?mode={:o}", kPartMode)));
+  failpoint("put.before_mark");
   return take_tag(TRY(change_attributes(client_, part_, {{"xattrs", {{kPartOrigin, origin_of(info_)}}}})));
 }
 
@@ -128,8 +130,20 @@ Result<uint32_t> PartUpload::mode() {
   return old && old->kind == FileKind::kFile ? old->mode & 0777 : kNew;
 }
 
+// On a file that has its name the attribute means nothing. Its owner may not remove it from one that they may not
+// write.
+Status PartUpload::unmark(uint32_t mode) {
+  constexpr uint32_t kOwnerWrites = 0200;
+  json without = {{"xattrs", {{kPartOrigin, nullptr}}}};
+  if (change_attributes(client_, upload_.to, without) || (mode & kOwnerWrites) != 0) return {};
+  without["mode"] = text_of_mode(mode | kOwnerWrites);
+  (void)change_attributes(client_, upload_.to, without);
+  return set_attributes(client_, upload_.to, {{"mode", text_of_mode(mode)}});
+}
+
 Status PartUpload::publish() {
-  json attributes = {{"mode", fmt::format("{:04o}", TRY(mode()))}};
+  const uint32_t published = TRY(mode());
+  json attributes = {{"mode", text_of_mode(published)}};
   if (upload_.keeps)
     attributes["mtime"] = text_of({info_.st_mtim.tv_sec, static_cast<uint32_t>(info_.st_mtim.tv_nsec)});
   const json changed = TRY(change_attributes(client_, part_, attributes, if_match()));
@@ -140,9 +154,7 @@ Status PartUpload::publish() {
                                http::encode_parameter(upload_.to.inner)),
                    if_match()));
   failpoint("put.after_move");
-  // Not before: a part without it stays for ever. On a file that has its name it means nothing.
-  (void)change_attributes(client_, upload_.to, {{"xattrs", {{kPartOrigin, nullptr}}}});
-  return {};
+  return unmark(published);  // not before: a part without it stays for ever
 }
 
 Status PartUpload::run() {

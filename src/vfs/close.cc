@@ -47,6 +47,22 @@ void VolumeImpl::release_later(Handle* handle) {
   }(this, handle, gate_.enter()));
 }
 
+// What is held in memory, or in a scratch file, goes where the record says; what only its close is missing is closed.
+io::Task<void> VolumeImpl::save_open_files() {
+  for (NodeRef& node : open_nodes()) {
+    if (node->senders > 0 || node->orphan) continue;
+    {
+      auto lock = co_await node->mutex.lock();
+      if (!node->open || !node->open->live) continue;
+      if (node->open->opens > 0) {
+        (void)co_await checkpoint(*node);
+        continue;
+      }
+    }
+    co_await finish_and_reclaim(std::move(node));
+  }
+}
+
 // In passthrough mode a mapping holds the backing file, not ours: the file can be closed, even removed, and still be
 // written. The kernel also lets go of a closed backing a moment after it told us of the close.
 bool VolumeImpl::lingers(Node& node, Closing closing) {

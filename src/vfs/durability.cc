@@ -148,6 +148,7 @@ void VolumeImpl::mark_unsynced(InodeId inode) {
 }
 
 io::Task<Result<void>> VolumeImpl::sync_closed_files() {
+  auto one_at_a_time = co_await syncing_closed_.lock();
   std::unordered_set<InodeId> inodes;
   {
     std::lock_guard lock(unsynced_mutex_);

@@ -8,12 +8,25 @@
 namespace firn::vfs {
 
 // The last thing before bytes go: what fails until then has changed nothing.
-io::Task<Result<void>> VolumeImpl::claim(const Credentials& who, Node& node, const Resize& to,
-                                         meta::ContentUpdate& update) {
-  if (!to.claim) co_return Result<void>();
+io::Task<Result<std::optional<Attr>>> VolumeImpl::claim(const Credentials& who, Node& node, const Resize& to,
+                                                        meta::ContentUpdate& update) {
+  if (!to.claim) co_return std::nullopt;
   const Attr claimed = CO_TRY(co_await meta_.setattr(who, node.inode, *to.claim));
   update.ctime = std::max(*update.ctime, next_after(claimed.ctime));
-  co_return Result<void>();
+  co_return claimed;
+}
+
+// The disk may refuse what was claimed: then the record is what it was, unless somebody has changed it since.
+io::Task<Result<void>> VolumeImpl::cut(Node& node, io::File& file, const Resize& to,
+                                       const std::optional<Attr>& claimed) {
+  if (!claimed) co_return co_await file.truncate(to.size);
+  const io::FileStat before = CO_TRY(co_await file.stat());
+  Result<void> done = co_await file.truncate(to.size);
+  if (done) co_return done;
+  const Result<io::FileStat> after = co_await file.stat();
+  if (after && after->bytes == before.bytes)
+    (void)co_await meta_.setattr({}, node.inode, {.ctime = to.claim->expected->ctime, .expected = &*claimed});
+  co_return done;
 }
 
 io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, Resize to) {
@@ -51,8 +64,8 @@ io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, Re
     if (!attr.content.settled) co_return co_await resize_inline(who, node, attr, to, update);
     object = CO_TRY(co_await data_.open(attr.content.backing));
   }
-  CO_TRY(co_await claim(who, node, to, update));
-  CO_TRY(co_await object->file().truncate(size));
+  const std::optional<Attr> claimed = CO_TRY(co_await claim(who, node, to, update));
+  CO_TRY(co_await cut(node, object->file(), to, claimed));
   note_rewritten(node);
   if (attached && node.open->lent && size > options_.inline_max_bytes) {
     // What is sized beforehand is often mapped, and msync goes past us: it had better find a settled file.

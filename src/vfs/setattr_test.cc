@@ -95,6 +95,29 @@ TEST_P(SetAttrTest, ChangesOfSizeThatFailChangeNothing) {
   refuse_all();
 }
 
+TEST_P(SetAttrTest, WhatTheDiskRefusesChangesNothing) {
+  const std::string content(3 * TestWorld::kInlineMax, 'x');
+  write(content);
+  ASSERT_TRUE(world_.run(world_.volume().fsync(handle_, false)));
+  const auto refuse = [&](uint64_t size) {
+    pause();
+    const Attr before = now();
+    world_.disk().set_faults([](const io::SimCallInfo& info) {
+      return info.call == io::SimCall::kTruncate ? io::SimFault{.code = Code::kNoSpace} : io::SimFault{};
+    });
+    EXPECT_EQ(set({.attributes = {}, .size = size, .guard = before.ctime}), Code::kNoSpace);
+    world_.disk().set_faults(nullptr);
+    EXPECT_TRUE(meta::same_version(now(), before)) << "its ctime has moved";
+    EXPECT_EQ(now().size, content.size());
+  };
+  refuse(10);
+  refuse(2 * content.size());
+  close();
+  refuse(10);
+  EXPECT_EQ(set({.attributes = {}, .size = 10, .guard = now().ctime}), Code::kOk);
+  EXPECT_EQ(now().size, 10u);
+}
+
 // Counts in the time of modification. What is read must still be so when it is written.
 io::Task<void> count(Volume& volume, InodeId inode, int times, io::Gate::Entry) {
   const meta::Credentials root;

@@ -58,6 +58,28 @@ TEST_F(SettlingTest, WhatIsPendingIsKnownAfterARestart) {
   EXPECT_EQ(volume().tier_statistics().pending_bytes, 0u);
 }
 
+// Whatever the background sync, which comes once a second, is at when the flush begins.
+TEST_F(SettlingTest, AFlushTakesWhatIsBeingSynced) {
+  constexpr int kFiles = 12;  // more than are synced one by one
+  for (int round = 0; round < 30; ++round) {
+    world_.disk().set_latency(1'000);
+    for (int i = 0; i < kFiles; ++i) make("f" + std::to_string(round * kFiles + i), noise(kBytes, 1));
+    world_.disk().set_latency(1'000'000'000);
+    world_.run(io::sleep_for(round * int64_t{200'000'000}));
+    const tier::UploadSummary done = flush();
+    EXPECT_EQ(done.postponed, 0u) << round;
+    EXPECT_EQ(volume().tier_statistics().pending_files, 0u) << round;
+  }
+}
+
+// Its content goes with the metadata. Perhaps it is closed, and nobody has told of it yet.
+TEST_F(SettlingTest, AFlushSavesWhatIsOpen) {
+  Handle* small = world_.create("small", "abc");
+  flush();
+  EXPECT_EQ(world_.run(world_.service().lookup(root_, kRootInode, "small"))->size, 3u);
+  EXPECT_TRUE(world_.run(volume().release(small)));
+}
+
 TEST_F(SettlingTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {
   for (const char* name : {"a", "b"}) make(name, noise(kBytes, 3));
   flush();

@@ -180,6 +180,8 @@ class VolumeImpl final : public Volume {
   bool lingers(Node& node, Closing closing);
   io::Task<void> retry_finish(InodeId inode);
   io::Task<void> finish_and_reclaim(NodeRef node);
+  // Programs may have closed some of them already, which doors are told a moment later.
+  io::Task<void> save_open_files();
   io::Task<Result<void>> finish_lent(Node& node, const io::FileStat& stat);
   io::Task<Result<void>> finish_settled(Node& node, const io::FileStat& stat);
   io::Task<Result<void>> settle(Node& node, const io::FileStat& stat);
@@ -218,7 +220,10 @@ class VolumeImpl final : public Volume {
     const meta::SetAttr* claim = nullptr;  // borrowed; made before bytes go, and nothing is changed where it fails
   };
   io::Task<Result<Attr>> resize(const Credentials& who, Node& node, Resize to);
-  io::Task<Result<void>> claim(const Credentials& who, Node& node, const Resize& to, meta::ContentUpdate& update);
+  // The record after it; nullopt: nothing is to be claimed.
+  io::Task<Result<std::optional<Attr>>> claim(const Credentials& who, Node& node, const Resize& to,
+                                              meta::ContentUpdate& update);
+  io::Task<Result<void>> cut(Node& node, io::File& file, const Resize& to, const std::optional<Attr>& claimed);
   io::Task<Result<Attr>> resize_in_memory(Node& node, uint64_t size, meta::ContentUpdate update);
   io::Task<Result<Attr>> resize_inline(const Credentials& who, Node& node, const Attr& attr, const Resize& to,
                                        meta::ContentUpdate update);
@@ -308,7 +313,8 @@ class VolumeImpl final : public Volume {
   io::Task<void> tick();
   io::Task<void> look_at_disk();
   io::Task<void> checkpoint_open_files();
-  // Syncs the backings of files that were closed since the last call, then takes them off the live list.
+  // Syncs the backings of files that were closed since the last call, then takes them off the live list. Returns when
+  // those are off it, too, that another call is at: an upload passes over what is live.
   io::Task<Result<void>> sync_closed_files();
   io::Task<Result<void>> sync_backings(const std::unordered_set<InodeId>& inodes);
   io::Task<Result<void>> end_live(InodeId inode);
@@ -332,6 +338,7 @@ class VolumeImpl final : public Volume {
   std::mutex open_nodes_mutex_;             // guards the set
   std::unordered_set<InodeId> open_nodes_;  // nodes with an object
 
+  io::Mutex syncing_closed_;              // sync_closed_files() is at work; held across awaits
   std::mutex unsynced_mutex_;             // guards the set
   std::unordered_set<InodeId> unsynced_;  // closed, settled, live: the backing's bytes may not be on the disk yet
 

@@ -5,6 +5,7 @@ import signal
 import time
 import unittest
 
+from firn_cli import NOBODY
 from served import ServedTest
 
 LARGE = (64 << 20) + 1  # goes in parts
@@ -60,15 +61,32 @@ class PartsTest(ServedTest):
         source = self.folder / "source"
         source.touch()
         os.truncate(source, LARGE)
-        for step, left in (("put.before_move", ".f.firn-part"), ("put.after_move", "f")):
+        for step, left, size in (("put.before_mark", ".f.firn-part", 0), ("put.before_move", ".f.firn-part", LARGE),
+                                 ("put.after_move", "f", LARGE)):
             died = self.firn("put", source, f"{self.volume}:/f", env={**os.environ, "FIRN_FAILPOINT": step})
             self.assertEqual(died.returncode, -signal.SIGKILL, died.stderr)
             found = self.ask("GET", "/v1/meta/" + left)
-            self.assertEqual((found.status, found.json()["size"]), (200, LARGE))
+            self.assertEqual((found.status, found.json()["size"]), (200, size))
             self.wait_until(lambda: ".f.firn-part" not in self.names(), "what it left stays")
         self.assertEqual(self.names(), ["f"])
         self.succeed("put", source, f"{self.volume}:/whole")
         self.assertEqual(self.ask("GET", "/v1/meta/whole").json()["xattrs"], {})
+
+    def test_what_its_owner_may_not_write_is_no_part_any_more(self):
+        self.serve()
+        self.ask("POST", "/v1/mkdir?path=/d&mode=0777")
+        source = self.folder / "read-only"
+        source.touch(mode=0o444)
+        os.truncate(source, LARGE)
+        token = self.token("--write", "--uid", str(NOBODY))
+        url = f"http://127.0.0.1:{self.port}"
+        folder = self.folder / "folder"
+        folder.mkdir()
+        source.rename(folder / "f")
+        done = self.firn("put", "-r", folder, "/d/copy", "--url", url, env={**os.environ, "FIRN_TOKEN": token})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = self.ask("GET", "/v1/meta/d/copy/f").json()
+        self.assertEqual((found["uid"], found["mode"][-3:], found["xattrs"]), (NOBODY, "444", {}))
 
     def test_they_can_be_kept_for_ever(self):
         self.part_lifetime("0s")

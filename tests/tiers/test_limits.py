@@ -152,15 +152,26 @@ class Limits(Limited):
         self.write("read", MIB)
         self.flush()
         with self.reader("read"):
-            for number in range(20):
-                self.write(f"f{number}", MIB)
-                self.firn("tier", "flush", self.volume)  # it fails when the folder is full
+            for _ in range(4):
+                self.fill_folder_once()
             self.wait_until_drained()
         self.assertEqual(len({path.name for path in self.blobs()} - self.near().keys()) > 0, True)
         self.succeed("tier", "evict", self.volume)
         self.assert_tree()
         self.umount()
         self.fsck_deep()
+
+    def fill_folder_once(self):
+        """One put fails for want of room, and no other for a while: all that says that the folder is full."""
+        def evicted():
+            return self.status()["tiers"]["stores"][0].get("evicted_bytes", 0)
+
+        before = evicted()
+        for _ in range(20):
+            self.write(f"f{len(self.expected)}", MIB)
+            if self.firn("tier", "flush", self.volume).returncode != 0:
+                break
+        self.wait_until(lambda: evicted() > before, lambda: f"no room is made: {self.status()['tiers']}", patience_s=15)
 
     @contextlib.contextmanager
     def reader(self, name):
@@ -212,11 +223,14 @@ class OwnWatermarks(Limited):
         self.succeed("init", self.volume, "--tier", f"nas={self.nas}", "--tier", f"s3={self.url}")
 
     def test_each_tier_keeps_to_its_own(self):
+        """All is there before room is made: what is written afterwards may stay, up to the high watermark."""
         self.make()
+        self.mount()
+        self.write_and_flush(12)
+        self.umount()
         self.set("tier.nas", capacity='"8MiB"', high_watermark=50, low_watermark=25)
         self.set("tier.hot", capacity='"12MiB"', low_watermark=20)
         self.mount()
-        self.write_and_flush(12)
         self.wait_for(lambda: sum(self.near().values()) <= 0.5 * self.NAS, "the folder holds too much")
         self.wait_for(lambda: self.status()["tiers"]["hot_bytes"] <= 0.2 * self.HOT, "the local disk holds too much")
         self.assertEqual(len(self.far()), 12)

@@ -44,6 +44,8 @@ class SimDisk final : public Disk {
   void set_faults(FaultPlan faults) { faults_ = std::move(faults); }
   // Files may share blocks from now on. Not before: as on most file systems.
   void set_shares_blocks(bool shares) { options_.shares_blocks = shares; }
+  // Each call takes so long from now on.
+  void set_latency(int64_t ns) { options_.min_latency_ns = options_.max_latency_ns = ns; }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
   void set_reserved(uint64_t bytes) { options_.reserved_bytes = bytes; }
   uint64_t used_bytes() const { return used_sectors_ * internal::kSectorBytes; }
