@@ -46,6 +46,7 @@ class PolicyTest : public testing::ServiceTest {
   bool upload(InodeId inode, bool with_chunk = true) {
     const std::string name(kBlobNameBytes, 'b');
     if (with_chunk) EXPECT_TRUE(run(service().announce_blob(name, 10'000, 0, 0)));
+    if (with_chunk) EXPECT_TRUE(run(service().confirm_blob(name, 1)));
     Upload done{.inode = inode,
                 .generation = v().stat(inode).content.generation,
                 .complete = true,

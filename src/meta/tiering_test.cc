@@ -165,6 +165,7 @@ TEST_P(TieringTest, NothingLeavesATierForTheSakeOfADamagedCopy) {
 TEST_P(TieringTest, EvictsOnlyWhatColderTiersHave) {
   const InodeId file = settled_file("f");
   announce('a');
+  ASSERT_TRUE(run(service().confirm_blob(blob_name('a'), 1)));
   EXPECT_EQ(run(service().mark_evicted(file)).error(), Code::kBusy);
   const uint64_t generation = content(file).generation;
   commit({.inode = file,
@@ -179,6 +180,30 @@ TEST_P(TieringTest, EvictsOnlyWhatColderTiersHave) {
   EXPECT_EQ(run(service().mark_evicted(file)).error(), Code::kBusy);
   const InodeId small = volume().file(kRootInode, "small").inode;
   EXPECT_EQ(run(service().mark_evicted(small)).error(), Code::kBusy);
+}
+
+TEST_P(TieringTest, KeepsTheLocalCopyOfWhatNoTierIsKnownToHaveWhole) {
+  const InodeId file = settled_file("f");
+  announce('a');
+  announce('b');
+  const uint64_t generation = content(file).generation;
+  ASSERT_TRUE(commit({.inode = file,
+                      .generation = generation,
+                      .chunks = {chunk(0, generation, 'a'), chunk(1, generation, 'b')},
+                      .complete = true,
+                      .chunk_count = 2}));
+  const std::string name = blob_name('b');
+  ASSERT_TRUE(run(service().confirm_blob(blob_name('a'), 3)));
+  ASSERT_TRUE(run(service().confirm_blob(name, 3)));
+  ASSERT_TRUE(run(service().distrust_copy(name, 3)));
+  EXPECT_EQ(run(service().mark_evicted(file)).error(), Code::kBusy);
+  EXPECT_FALSE(content(file).evicted);
+  ASSERT_TRUE(run(service().trust_copy(name, 2)));
+  EXPECT_TRUE(run(service().mark_evicted(file)));
+  ASSERT_TRUE(run(service().mark_resident(file)));
+  ASSERT_TRUE(run(service().distrust_blob(name)));
+  EXPECT_EQ(run(service().mark_evicted(file)).error(), Code::kBusy);
+  expect_invariants();
 }
 
 TEST_P(TieringTest, ReclaimsFilesOfManyChunks) {
@@ -308,6 +333,7 @@ TEST_P(TieringTest, MovesOnlyChunksThatAreStillThose) {
 TEST_P(TieringTest, AFileOfWhichChunksAreLostIsPending) {
   const InodeId file = settled_file("f");
   announce('a');
+  ASSERT_TRUE(run(service().confirm_blob(blob_name('a'), 1)));
   const Upload all{.inode = file,
                    .generation = content(file).generation,
                    .chunks = {chunk(0, 1, 'a'), chunk(1, 1, 'a')},
