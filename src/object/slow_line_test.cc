@@ -173,6 +173,39 @@ TEST(Limited, WhatIsSmallMayHaveAllTurns) {
   world.run(small_alone(&world));
 }
 
+Task<void> ask_for_ever(ObjectStore* store, io::CancelToken* end, io::Gate::Entry) {
+  while (!end->cancelled()) (void)co_await store->head("fence", {});
+}
+// As a collector removes a great many objects.
+Task<void> large_beside_small(World* world) {
+  class OneSecond final : public ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    Task<Result<ObjectInfo>> head(std::string key, io::Until until) override {
+      co_await io::sleep_for(kSecondNs);
+      co_return co_await ForwardingStore::head(std::move(key), until);
+    }
+  } second(world->mem);
+  for (const size_t count : {2u, 4u, 16u}) {
+    const auto store =
+        limited(std::make_unique<ForwardingStore>(static_cast<ObjectStore&>(second)), {.requests_in_flight = count});
+    io::Gate gate;
+    io::CancelToken end;
+    for (size_t i = 0; i < 2 * count; ++i) io::detach(ask_for_ever(store.get(), &end, gate.enter()));
+    co_await io::sleep_for(kSecondNs * 3 / 2);
+    const int64_t begun_ns = io::Reactor::current()->clock().monotonic_ns();
+    for (size_t i = 0; i < 3; ++i)
+      CO_REQUIRE(co_await store->put("k", Content(std::string(kMebibyte, 'x')), {}, io::within(1000 * kSecondNs)));
+    EXPECT_LT(io::Reactor::current()->clock().monotonic_ns() - begun_ns, 5 * kSecondNs);
+    end.cancel();
+    co_await gate.close();
+  }
+}
+TEST(Limited, WhatIsLargeHasATurnBesideWhatIsSmall) {
+  World world;
+  world.run(large_beside_small(&world));
+}
+
 // As retrying() asks: with what the body takes in the deadline.
 Task<void> get_behind_others(ObjectStore* store, io::Gate::Entry) {
   const int64_t begun_ns = io::Reactor::current()->clock().monotonic_ns();

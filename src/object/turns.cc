@@ -31,7 +31,7 @@ io::Task<Result<Turns::Turn>> Turns::take(Weight weight, io::Until* until) {
       continue;
     }
     const int64_t before_ns = std::exchange(heard_ns, moved_ns());
-    if (heard_ns <= before_ns) break;
+    if (heard_ns <= before_ns || patience_ns <= 0) break;
   }
   if (!has_turn_or_leaves(weight, mine)) {
     if (cancelled()) co_return fail(Code::kInterrupted);
@@ -47,7 +47,7 @@ Turns::WaiterRef Turns::queue(Weight weight) {
   auto waiter = std::make_shared<Waiter>();
   std::lock_guard lock(mutex_);
   waiting_[static_cast<size_t>(weight)].push_back(waiter);
-  (void)give_turn();  // by invariant 2 to this one, if to anybody
+  (void)give_turn();  // by invariant 3 to this one, if to anybody
   return waiter;
 }
 
@@ -84,10 +84,16 @@ int64_t Turns::moved_ns() {
   return lasts ? now_ns : success_ns_.load();
 }
 
+size_t Turns::most_of(size_t weight) const {
+  constexpr auto kHeavy = static_cast<size_t>(Weight::kHeavy);
+  const bool leaves_one = weight != kHeavy && !waiting_[kHeavy].empty() && taken_[kHeavy] == 0;
+  return leaves_one ? std::min(most_[weight], most_of_all_ - 1) : most_[weight];
+}
+
 Turns::WaiterRef Turns::give_turn() {
   if (taken_[0] + taken_[1] == most_of_all_) return nullptr;
   for (size_t weight = 0; weight < waiting_.size(); ++weight) {
-    if (waiting_[weight].empty() || taken_[weight] == most_[weight]) continue;
+    if (waiting_[weight].empty() || taken_[weight] >= most_of(weight)) continue;
     WaiterRef next = std::move(waiting_[weight].front());
     waiting_[weight].pop_front();
     ++taken_[weight];

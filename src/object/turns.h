@@ -20,7 +20,8 @@ namespace firn::object {
 // Thread-safe. Invariants:
 // 1. Of `count` turns an eighth, and at least one, is never a heavy request's: what carries little does not wait for
 //    large bodies. Where there is only one, a light request and a heavy one have one each.
-// 2. Nobody waits who may have a turn. A turn that ends goes to the light one that has waited longest, else to such a
+// 2. Nor are all of them light ones' while a heavy one waits.
+// 3. Nobody waits who may have a turn. A turn that ends goes to the light one that has waited longest, else to such a
 //    heavy one.
 class Turns {
  public:
@@ -66,6 +67,8 @@ class Turns {
   // When something has moved last, as far as is known.
   int64_t moved_ns();
   void note_success();
+  // Under mutex_: how many turns it may have now.
+  size_t most_of(size_t weight) const;
   // Under mutex_: who has a turn from now on; null: nobody.
   WaiterRef give_turn();
 

@@ -30,7 +30,7 @@ struct Repairs : public ::testing::Test {
     world.on_damage = [this](const Damage& damage) { queue.note(damage); };
   }
   // A bit in the frame of that chunk.
-  uint64_t in_frame(uint64_t index) { return world.chunks("f")[index].offset + kFrameHeaderBytes + 20; }
+  uint64_t in_frame(uint64_t index) { return testing::in_last_block(world.chunks("f")[index]); }
   // The first of what waits.
   void repair() {
     Scrubber scrubber({*world.meta, *world.meta, *world.data, *world.pool, *world.random, world.tiers()},
@@ -93,7 +93,7 @@ TEST_F(Repairs, AnUploadHasWhatItMetSentAgain) {
   world.far->faulty.set_down(true);
   world.upload();
   const std::string blob = key_of(blob_id_of_name(world.chunks("g")[0].blob));
-  world.flip(*world.near, blob, world.chunks("g")[1].offset + kFrameHeaderBytes + 20);
+  world.flip(*world.near, blob, testing::in_last_block(world.chunks("g")[1]));
   world.upload();
   EXPECT_EQ(queue.damaged_chunks(), 0u);  // it is not read for a tier that does not answer
   world.far->faulty.set_down(false);

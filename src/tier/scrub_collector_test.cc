@@ -45,8 +45,8 @@ void rescue_beside_collector(uint64_t seed) {
   ASSERT_TRUE(world.evict("f"));
   const std::vector<meta::Chunk> chunks = world.chunks("f");
   const std::string key = *world.objects().begin();
-  world.flip(*world.near, key, chunks[1].offset + kFrameHeaderBytes + 20);
-  world.flip(*world.far, key, chunks[2].offset + kFrameHeaderBytes + 20);
+  world.flip(*world.near, key, testing::in_last_block(chunks[1]));
+  world.flip(*world.far, key, testing::in_last_block(chunks[2]));
   Rescue rescue{world};
   world.run(collect_meanwhile(&rescue));
   EXPECT_TRUE(rescue.report->first_failure.ok()) << rescue.report->first_failure.to_string();

@@ -32,11 +32,7 @@ struct Scrub : public ::testing::TestWithParam<bool> {
     key = *world.objects().begin();
   }
   uint64_t bytes() { return world.near->mem->sizes().at(key); }
-  // A byte of the chunk's last block.
-  uint64_t in_frame(uint64_t index) {
-    const meta::Chunk chunk = world.chunks("f")[index];
-    return chunk.offset + chunk.frame_bytes - 20;
-  }
+  uint64_t in_frame(uint64_t index) { return testing::in_last_block(world.chunks("f")[index]); }
 
   World world;
   const std::string content = noise(6 * kChunkBytes + 100, 1);

@@ -92,7 +92,7 @@ TEST_P(SharedFrames, WhatNoTierHasWholeIsNotReliedOn) {
   world.write("f", content);
   world.write("rest", noise(kChunkBytes, 4));
   world.upload();
-  const uint64_t at = world.chunks("f")[1].offset + kFrameHeaderBytes + 20;
+  const uint64_t at = testing::in_last_block(world.chunks("f")[1]);
   world.remove("f");
   for (auto* place : {world.near.get(), world.far.get()}) world.flip(*place, *world.objects().begin(), at);
   EXPECT_FALSE(scrub(world).clean());
@@ -108,7 +108,7 @@ TEST_P(SharedFrames, ARescueKeepsWhatIsShared) {
   for (const char* name : {"f", "g"}) world.write(name, content);
   world.write("rest", noise(kChunkBytes, 4));
   world.upload();
-  const uint64_t at = world.chunks("rest")[0].offset + kFrameHeaderBytes + 20;
+  const uint64_t at = testing::in_last_block(world.chunks("rest")[0]);
   for (auto* place : {world.near.get(), world.far.get()}) world.flip(*place, *world.objects().begin(), at);
   const ScrubReport report = scrub(world);
   EXPECT_EQ(report.rescued_chunks, 2 * kChunks);

@@ -24,6 +24,9 @@
 
 namespace firn::tier::testing {
 
+// Of a chunk's frame: a byte that whoever reads the chunk reads.
+inline uint64_t in_last_block(const meta::Chunk& chunk) { return chunk.offset + chunk.frame_bytes - 20; }
+
 using object::testing::Place;
 
 struct WorldOptions {

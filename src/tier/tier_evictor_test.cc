@@ -247,7 +247,7 @@ TEST(TierEvictor, WhatTheTierBehindHasDamagedStays) {
     write_files(world, 2);
     const std::string key = object_of(world, "f0"), blob = world.chunks("f0").front().blob;
     const auto unsound = [&] { return world.run(world.meta->get_blob(blob))->unsound; };
-    world.flip(*world.far, key, world.chunks("f0").front().offset + kFrameHeaderBytes + 20);
+    world.flip(*world.far, key, testing::in_last_block(world.chunks("f0").front()));
     world.far->faulty.set_faults({.forgotten = 1});
     EXPECT_EQ(scrub_cold(world).damaged, 1u);
     EXPECT_EQ(scrub_cold(world).repaired, 0u);
