@@ -1,4 +1,5 @@
 """The Linux kernel's NFS client, in a virtual machine (vm.py). What it does there is in guest/."""
+import faulthandler
 import random
 import time
 import unittest
@@ -11,6 +12,7 @@ from vm import Machine, StepFailed
 
 ENTRIES = 10_000
 LOAD_S = 15
+HANG_S = 240  # of one test; then it says where it is
 MACHINES = []
 
 
@@ -25,6 +27,8 @@ def tearDownModule():
 
 class KernelTest(ServedTest):
     def setUp(self):
+        faulthandler.dump_traceback_later(HANG_S)
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
         super().setUp()
         self.machine = MACHINES[0]
         self.make(EVERYBODY)

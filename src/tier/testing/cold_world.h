@@ -113,8 +113,7 @@ class ColdWorld {
   meta::Chunk record(uint64_t index) { return run(hydrator->record_of(inode, ChunkIndex(index))).value(); }
   // The record says something else from now on.
   void record(const meta::Chunk& chunk) {
-    const uint64_t generation = run(meta_->getattr(inode))->content.generation;
-    CHECK(run(meta_->commit_upload({.inode = inode, .generation = generation, .chunks = {chunk}})).has_value());
+    CHECK(run(meta_->move_chunks(inode, {{record(chunk.index.value), chunk, {}}})).value() == 1);
   }
   // Where a block is in the blob.
   Extent place_of(uint64_t block) {
