@@ -26,6 +26,7 @@ class Machine:
         self.folder = Path(tempfile.mkdtemp(prefix="firn-vm-"))
         self.console = self.folder / "console"
         self.lines = queue.Queue()
+        self.underway = None  # the step that was begun last
         vm_image.make(self.folder / "initramfs")
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-accel", ACCELERATOR, "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB),
@@ -61,19 +62,22 @@ class Machine:
         return self.console.read_text(errors="replace")[-3000:] if self.console.exists() else ""
 
     def begin(self, step, **arguments):
+        self.underway = step
         self.process.stdin.write(json.dumps({"step": step, "with": arguments}).encode() + b"\n")
 
     def end(self, on_line=None, patience_s=PATIENCE_S):
-        """What the step that was begun has found; `on_line` is given what it tells meanwhile."""
+        """What the step that was begun has found; `on_line` is given what it tells meanwhile. The end of one that a test
+        gave up before is passed over."""
         deadline = time.monotonic() + patience_s
         while True:
             line = self.next_line(max(deadline - time.monotonic(), 0.1))
-            if "failed" in line:
+            if line.get("failed") == self.underway:
                 raise StepFailed(f"{line['failed']}: {line['why']}\n{self.last_words()}")
-            if "done" in line:
+            if line.get("done") == self.underway:
                 print(f"  {line['done']}: {line['seconds']} s", flush=True)
                 return line["found"]
-            on_line(line)
+            if on_line and "failed" not in line and "done" not in line:
+                on_line(line)
 
     def step(self, step, **arguments):
         self.begin(step, **arguments)
