@@ -7,7 +7,7 @@ namespace firn::cli {
 void Handover::start(io::ReactorPool& reactors) {
   for (unsigned i = 0; i < reactors.size(); ++i)
     io::block_on(reactors.reactor(i), [](Handover* self, io::UringReactor* reactor) -> io::Task<void> {
-      reactor->set_idle_hook([self] { self->look(); });
+      reactor->set_submit_hook([self] { self->look(); });
       co_return;
     }(this, &reactors.reactor(i)));
 }

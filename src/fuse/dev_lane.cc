@@ -49,10 +49,7 @@ DevLane::DevLane(Door& door, io::UringReactor& reactor, LaneOwner& owner, Fd fd,
       owner_(owner),
       fd_(std::move(fd)),
       max_write_(options.max_write),
-      delay_reads_(options.delay_reads) {
-  read_.complete = &DevLane::on_read;
-  read_.lane = this;
-}
+      delay_reads_(options.delay_reads) {}
 
 DevLane::~DevLane() = default;
 
@@ -112,8 +109,13 @@ io::Task<void> DevLane::arm_later() {
   arm();
 }
 
+// Only of a poll that failed: then the kernel says nothing of the read that was linked to it (IOSQE_CQE_SKIP_SUCCESS).
+void DevLane::on_poll(io::Completion* self, int32_t result, uint32_t) {
+  if (result < 0) static_cast<Armed*>(self)->lane->read_done(result);
+}
+
 void DevLane::on_read(io::Completion* self, int32_t result, uint32_t) {
-  static_cast<ReadDone*>(self)->lane->read_done(result);
+  static_cast<Armed*>(self)->lane->read_done(result);
 }
 
 void DevLane::read_done(int32_t result) {
@@ -124,7 +126,7 @@ void DevLane::read_done(int32_t result) {
     // ENODEV after an unmount, ECONNABORTED after an abort: the end.
     if (!is_transient(result)) connected_ = false;
   }
-  if (connected_ && delay_reads_.load(std::memory_order_relaxed)) {
+  if (connected_ && (result == -ENOMEM || delay_reads_.load(std::memory_order_relaxed))) {
     io::detach(arm_later());
   } else {
     arm();
@@ -154,6 +156,7 @@ void DevLane::send(Exchange& exchange, int32_t error, uint32_t bytes) {
   if (error) exchange.lent.clear();
   std::byte* reply = buffer.memory.data() + kReplyOffset;
   std::memcpy(reply, &header, sizeof header);
+  reactor_.run_submit_hook();
   // ENOENT: the request was aborted meanwhile; ENODEV: unmounted. Nobody waits for these replies.
   if (write_reply(fd_.get(), {reply, header.len}, exchange.lent) < 0 && errno == EINVAL) {
     log::error("fuse: the kernel refused a reply of {} bytes to opcode {}", header.len, request.opcode);

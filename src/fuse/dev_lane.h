@@ -47,11 +47,11 @@ class DevLane final : public Lane, public ReplySink {
   struct Buffer : Exchange {
     Mapping memory;
   };
-  struct ReadDone : io::Completion {
+  struct Armed : io::Completion {
     DevLane* lane = nullptr;
   };
 
-  static void on_poll(io::Completion*, int32_t, uint32_t) {}
+  static void on_poll(io::Completion* self, int32_t result, uint32_t);
   static void on_read(io::Completion* self, int32_t result, uint32_t);
   void read_done(int32_t result);
   void take_request(size_t bytes);
@@ -69,8 +69,8 @@ class DevLane final : public Lane, public ReplySink {
   const uint32_t max_write_;
   std::atomic<bool> delay_reads_;
 
-  io::Completion poll_{&DevLane::on_poll};
-  ReadDone read_;
+  Armed poll_{{&DevLane::on_poll}, this};
+  Armed read_{{&DevLane::on_read}, this};
   std::vector<std::unique_ptr<Buffer>> buffers_;
   std::vector<Buffer*> free_;
   Buffer* reading_ = nullptr;  // what the armed read fills

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
 
 #include "fuse/mount_point.h"
 
@@ -54,6 +55,7 @@ TEST(MountPoint, FindsTheTopmostMount) {
   const auto entry = find_mount_in(kInfo, "/mnt/with space");
   ASSERT_TRUE(entry.has_value());
   EXPECT_EQ(entry->type, "tmpfs");
+  EXPECT_EQ(entry->device, makedev(0, 41));
   EXPECT_EQ(find_mount_in(kInfo, "/mnt")->source, "/dev/root");
   EXPECT_FALSE(find_mount_in(kInfo, "/mn").has_value());
   EXPECT_FALSE(find_mount_in("garbage\n\n1 2 3", "/mnt").has_value());

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 
 #include <cerrno>
 #include <climits>
@@ -103,10 +104,12 @@ Result<MountEntry> find_mount_in(std::string_view mountinfo, std::string_view pa
     // id parent major:minor root mount-point options [optional...] - type source super-options
     std::istringstream words(line);
     std::string skip, point, word;
-    words >> skip >> skip >> skip >> skip >> point;
+    unsigned device_major = 0, device_minor = 0;
+    char colon = 0;
+    words >> skip >> skip >> device_major >> colon >> device_minor >> skip >> point;
     while (words >> word && word != "-") {
     }
-    MountEntry entry;
+    MountEntry entry{.type = {}, .source = {}, .device = makedev(device_major, device_minor)};
     words >> entry.type >> entry.source;
     entry.source = unescape(entry.source);
     if (words && unescape(point) == path) found = std::move(entry);  // a later mount covers an earlier one

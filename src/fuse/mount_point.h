@@ -1,6 +1,8 @@
 // Whether a directory can be mounted on, and why not. Blocks.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "base/status.h"
@@ -12,6 +14,7 @@ namespace firn::fuse {
 struct MountEntry {
   std::string type;  // "fuse.firn"
   std::string source;
+  dev_t device = 0;  // st_dev of its files
 };
 
 // kNotFound when nothing is mounted exactly there.

@@ -10,7 +10,9 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "fuse/abort_connection.h"
 #include "fuse/handshake.h"
+#include "fuse/mount_point.h"
 #include "fuse/probe.h"
 #include "fuse/readahead.h"
 
@@ -245,9 +247,16 @@ void Session::close_door() {
 
 io::Task<void> Session::wait_unmounted() { co_await ended_->wait(); }
 
+Status Session::unmount_here(UnmountOptions options) const {
+  const auto there = find_mount(mounted_.mount_point);
+  if (there && device_number_ != 0 && there->device != device_number_)
+    return {Code::kInvalid, fmt::format("on {} is another mount", mounted_.mount_point)};
+  return unmount_path(mounted_.mount_point, options);
+}
+
 io::Task<Result<void>> Session::unmount(UnmountOptions options) {
   if (ended_->is_set()) co_return {};
-  const Status status = co_await helper_->run([this, options] { return unmount_path(mounted_.mount_point, options); });
+  const Status status = co_await helper_->run([this, options] { return unmount_here(options); });
   if (!status.ok()) co_return fail(status);
   if (!options.lazy) co_await ended_->wait();
   co_return {};
@@ -272,18 +281,23 @@ io::Task<void> Session::stop_lanes() {
 io::Task<bool> Session::unmount_until(int64_t deadline_ns) {
   io::Reactor& reactor = *io::Reactor::current();
   for (;;) {
-    const Status status = co_await helper_->run([this] { return unmount_path(mounted_.mount_point, {}); });
+    const Status status = co_await helper_->run([this] { return unmount_here({}); });
     if (status != Code::kBusy) co_return status.ok();
     if (ended_->is_set() || reactor.clock().monotonic_ns() >= deadline_ns) co_return false;
     co_await io::sleep_for(kRetryNs);
   }
 }
 
-// Everybody who waits for a reply gets ENOTCONN; a user's mount cannot be forced, so there the lanes just stop.
+// Everybody who waits for a reply gets ENOTCONN. Where a user may not have that, the lanes stop: the connection ends
+// with the last descriptor of it.
 io::Task<void> Session::cut_off() {
   log::warning("fuse: {} is still in use: cutting it off", mounted_.mount_point);
-  (void)co_await helper_->run([this] { return unmount_path(mounted_.mount_point, {.force = true}); });
-  (void)co_await helper_->run([this] { return unmount_path(mounted_.mount_point, {.lazy = true}); });
+  const Status aborted = co_await helper_->run([this] { return abort_connection(device_number_); });
+  if (!aborted.ok()) {
+    log::info("fuse: {}: {}", mounted_.mount_point, aborted.to_string());
+    (void)co_await helper_->run([this] { return unmount_here({.force = true}); });
+  }
+  (void)co_await helper_->run([this] { return unmount_here({.lazy = true}); });
   if (!co_await ended_within(kForceNs)) co_await stop_lanes();
 }
 

@@ -67,6 +67,8 @@ class Session final : public LaneOwner {
   io::Task<void> settle_readahead();
   void settle_transport();
   io::Task<void> abandon();
+  // Blocks. kInvalid as well where another mount is there by now.
+  Status unmount_here(UnmountOptions options) const;
   io::Task<bool> unmount_until(int64_t deadline_ns);
   io::Task<void> cut_off();
   io::Task<void> stop_lanes();

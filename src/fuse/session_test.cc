@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <atomic>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -282,6 +283,53 @@ TEST_P(SessionTest, StopsThoughSomebodyUsesIt) {
   EXPECT_FALSE(session_->info().connected);
   struct stat info{};
   fstat(file.get(), &info);
+}
+
+TEST_P(SessionTest, StopsThoughSomebodyHoldsWhatWasDetached) {
+  put("f", "x");
+  const Fd file(open(path("f").c_str(), O_RDONLY));
+  ASSERT_EQ(umount2(root_.c_str(), MNT_DETACH), 0);
+  io::block_on(*reactors_, session_->stop(50'000'000));
+  EXPECT_FALSE(session_->info().connected);
+  int flags = 0;
+  EXPECT_EQ(ioctl(file.get(), FS_IOC_GETFLAGS, &flags), -1);
+  EXPECT_EQ(errno, ENOTCONN);
+}
+
+TEST_P(SessionTest, StopsWithoutTouchingAnotherMountInItsPlace) {
+  put("f", "x");
+  const Fd file(open(path("f").c_str(), O_RDONLY));
+  ASSERT_EQ(umount2(root_.c_str(), MNT_DETACH), 0);
+  ASSERT_EQ(::mount("none", root_.c_str(), "tmpfs", 0, "size=1m"), 0);
+  put("of another", "y");
+  io::block_on(*reactors_, session_->stop(50'000'000));
+  EXPECT_FALSE(session_->info().connected);
+  EXPECT_EQ(get("of another"), "y");
+  EXPECT_EQ(umount2(root_.c_str(), 0), 0);
+}
+
+// The hook takes its time, so that a reply that does not wait for it is seen before it is done.
+TEST_P(SessionTest, RepliesAfterTheSubmitHook) {
+  std::atomic<size_t> handed_over = 0;
+  const auto hand_over = [this, &handed_over] {
+    const size_t made = volume_.inodes();
+    if (made == handed_over.load()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    handed_over.store(made);
+  };
+  const auto set_hooks = [this](const std::function<void()>& hook) {
+    for (unsigned i = 0; i < reactors_->size(); ++i)
+      io::block_on(reactors_->reactor(i), [](io::UringReactor* reactor, std::function<void()> set) -> io::Task<void> {
+        reactor->set_submit_hook(std::move(set));
+        co_return;
+      }(&reactors_->reactor(i), hook));
+  };
+  set_hooks(hand_over);
+  for (size_t i = 0; i < 30; ++i) {
+    ASSERT_EQ(mkdir(path("d" + std::to_string(i)).c_str(), 0755), 0);
+    EXPECT_GE(handed_over.load(), i + 2) << "with the root";
+  }
+  set_hooks({});
 }
 
 TEST_P(SessionTest, RefusesASecondMount) {

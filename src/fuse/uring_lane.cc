@@ -51,14 +51,7 @@ void UringLane::start() {
   end_if_idle();
 }
 
-void UringLane::stop() {
-  if (!connected_) return;
-  connected_ = false;
-  for (auto& entry : entries_) {
-    if (entry->state == Entry::State::kInKernel) reactor_.request_cancel(entry.get());
-  }
-  end_if_idle();
-}
+void UringLane::stop() { connected_ = false; }
 
 void UringLane::submit(Entry& entry, uint32_t command) {
   io_uring_sqe* sqe = reactor_.sqe();
@@ -100,14 +93,16 @@ void UringLane::complete(Entry& entry, int32_t result) {
   message.op = entry.header.op_in;
   const size_t payload_bytes = std::min<size_t>(entry.header.entry.payload_bytes, entry.payload.size());
   message.rest = {entry.payload.data(), payload_bytes};
+  if (!connected_) [[unlikely]] {
+    entry.request.header = message.header;
+    return send(entry, -ENOTCONN, 0);
+  }
   door_.serve(message, entry);
 }
 
 void UringLane::send(Exchange& exchange, int32_t error, uint32_t bytes) {
   auto& entry = static_cast<Entry&>(exchange);
   const io::LentBytes lent = std::exchange(exchange.lent, {});
-  if (!connected_) [[unlikely]]
-    return retire(entry);
   if (!error) lent.copy_to(exchange.reply);
   fuse_out_header header{};
   header.error = error;

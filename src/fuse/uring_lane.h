@@ -29,6 +29,8 @@ class UringLane final : public Lane, public ReplySink {
 
   // Registers every entry. A refusal is reported to the owner, and ends the lane.
   void start() override;
+  // What the kernel holds cannot be cancelled: it comes back when the connection ends. Requests that come in until then
+  // are refused.
   void stop() override;
   uint64_t requests() const override { return requests_.load(std::memory_order_relaxed); }
 

@@ -142,7 +142,7 @@ void UringReactor::fire_timers() {
 void UringReactor::wait_for_work() {
   const bool completions = io_uring_cq_ready(&ring_) != 0;
   if (completions && publish_sqes() == 0) return;
-  if (idle_hook_) idle_hook_();
+  run_submit_hook();
   if (completions || !ready_.empty()) {
     enter(0, kNever);
     return;
@@ -249,14 +249,20 @@ int UringReactor::enter(unsigned wait_count, int64_t timeout_ns) {
 }
 
 void UringReactor::flush() {
-  if (publish_sqes() != 0) enter(0, kNever);
+  if (publish_sqes() != 0) submit_now();
+}
+
+// In the middle of a round.
+void UringReactor::submit_now() {
+  run_submit_hook();
+  enter(0, kNever);
 }
 
 io_uring_sqe* UringReactor::sqe() {
   CHECK(current_ == this || !enabled_ || owner_ == std::this_thread::get_id());
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
   while (!sqe) {
-    enter(0, kNever);
+    submit_now();
     sqe = io_uring_get_sqe(&ring_);
   }
   std::memset(static_cast<void*>(sqe), 0, has_sqe128() ? 128 : 64);

@@ -77,9 +77,13 @@ class UringReactor final : public Reactor {
   // Asks the kernel to cancel the operation whose user_data is `operation`; its CQE comes all the same.
   void request_cancel(Completion* operation);
 
-  // Called each time before the loop hands what was submitted to the kernel (often: it must be cheap when there is
-  // nothing to do). Must not block for long.
-  void set_idle_hook(std::function<void()> hook) { idle_hook_ = std::move(hook); }
+  // Called each time before what was submitted is handed to the kernel (often: it must be cheap when there is nothing
+  // to do). Must not block for long, nor prepare SQEs.
+  void set_submit_hook(std::function<void()> hook) { submit_hook_ = std::move(hook); }
+  // For who tells others something by a system call of their own.
+  void run_submit_hook() {
+    if (submit_hook_) submit_hook_();
+  }
   // Rounds of the loop and resumed completions so far, for metrics and benchmarks.
   uint64_t enters() const { return enters_; }
 
@@ -103,6 +107,7 @@ class UringReactor final : public Reactor {
   bool spin();
   bool may_sleep();
   void reap();
+  void submit_now();
   int enter(unsigned wait_count, int64_t timeout_ns);
   unsigned publish_sqes();
 
@@ -119,7 +124,7 @@ class UringReactor final : public Reactor {
   unsigned spin_credit_ = 0;
   unsigned passed_over_ = 0;  // rounds in which newer work went before later_
   internal::TimerHeap timers_;
-  std::function<void()> idle_hook_;
+  std::function<void()> submit_hook_;
   uint64_t enters_ = 0;
 
   // Work from other threads. A poster pays for a wake-up only when it finds the reactor asleep.
