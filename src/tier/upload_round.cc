@@ -34,7 +34,7 @@ io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
   for (InodeId after;;) {
     const std::vector<meta::Pending> page = CO_TRY(co_await parts_.tiering.list_pending(after, kPage));
     for (const meta::Pending& one : page)
-      if (limits_.only == nullptr || limits_.only->contains(one.inode)) next.add(one);
+      if (limits_.allow(one)) next.add(one);
     if (page.size() < kPage) break;
     after = page.back().inode;
   }

@@ -74,6 +74,11 @@ struct UploadLimits {
   // Says, again and again, at how many bytes a second files may be read, 0: as fast as can be. Empty: likewise.
   std::function<uint64_t()> rate_now = {};
   const std::unordered_set<InodeId>* only = nullptr;  // other files wait; null: none does
+  std::optional<Timestamp> pending_by = {};           // what is pending only since later waits, too
+
+  bool allow(const meta::Pending& file) const {
+    return (!pending_by || file.since <= *pending_by) && (only == nullptr || only->contains(file.inode));
+  }
 };
 
 // Thread-safe, but for one pass at a time; upload() may run beside it, and beside others. What it refers to must

@@ -88,7 +88,7 @@ void Settling::note(const tier::UploadSummary& summary) {
   }
 }
 
-io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, const FileSet* only, io::CancelToken* token) {
+io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, tier::UploadLimits limits, io::CancelToken* token) {
   auto lock = co_await uploading_.lock();
   busy_ = true;
   if (!in_round_ || round == Round::kBegins) co_await look_at_pending();
@@ -97,11 +97,12 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, const FileSet*
   co_await parts_.before_upload();
   const Status allowed = permitted();
   Result<tier::UploadSummary> summary = fail(allowed);
-  tier::UploadLimits limits{.rate_now = [this] { return throttle_.bytes_per_s(); }, .only = only};
+  const bool of_all = limits.only == nullptr && !limits.pending_by;
+  limits.rate_now = [this] { return throttle_.bytes_per_s(); };
   if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token, std::move(limits));
   if (summary) {
     note(*summary);
-    if (summary->first_failure.ok() && !summary->more && only == nullptr) closed_bytes_.fetch_sub(closed);
+    if (summary->first_failure.ok() && !summary->more && of_all) closed_bytes_.fetch_sub(closed);
   } else {
     note({.first_failure = summary.error()});
   }
@@ -123,7 +124,7 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
     const bool due = more || now - last >= options_.flush_interval_ns || closed_bytes_.load() >= options_.flush_bytes;
     // What one tier does not get, for it is away, is no reason to let the others wait.
     if (!due || (!more && now - last < pause_ns)) continue;
-    const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, nullptr, token);
+    const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, {}, token);
     last = parts_.clock.monotonic_ns();
     const bool failed = !done || !done->first_failure.ok();
     more = done && done->more;
@@ -192,8 +193,11 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::C
   const UploadThrottle::Hurry hurry(throttle_);
   tier::UploadSummary all;
   uint64_t files_of_round = 0, late_of_round = 0;
+  tier::UploadLimits limits{.rate_now = {}, .only = only};
   for (Round round = Round::kBegins;;) {
-    const tier::UploadSummary one = CO_TRY(co_await pass(round, only, token));
+    const tier::UploadSummary one = CO_TRY(co_await pass(round, limits, token));
+    // By then it has been recorded what was closed before.
+    if (!limits.pending_by) limits.pending_by = parts_.clock.now();
     if (round == Round::kBegins) all.postponed = all.failed = files_of_round = late_of_round = 0;
     all.files += one.files;
     all.chunks += one.chunks;

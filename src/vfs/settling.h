@@ -84,14 +84,14 @@ class Settling {
   // Uploads one file as it is now. As Uploader::upload().
   io::Task<Result<void>> upload(InodeId inode, io::CancelToken* token);
   // Uploads what is pending now, one pass after another, until nothing is or nothing more can be: a tier that is away
-  // keeps nothing from the others. `only`: no other files; null: all.
+  // keeps nothing from the others, and what is written meanwhile does not keep it. `only`: no other files; null: all.
   io::Task<Result<tier::UploadSummary>> flush(const FileSet* only, io::CancelToken* token);
 
   TierStatistics statistics() const;
 
  private:
   enum class Round : uint8_t { kGoesOn, kBegins };
-  io::Task<Result<tier::UploadSummary>> pass(Round round, const FileSet* only, io::CancelToken* token);
+  io::Task<Result<tier::UploadSummary>> pass(Round round, tier::UploadLimits limits, io::CancelToken* token);
   Status permitted() const { return parts_.tiers.permitted ? parts_.tiers.permitted() : Status(); }
   io::Task<void> catch_up(size_t tier, io::CancelToken* token, io::Gate::Entry);
   // Until late tiers have what they lack now; fails when one of them did.

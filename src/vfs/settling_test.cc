@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "object/testing/noise.h"
@@ -70,6 +71,36 @@ TEST_F(SettlingTest, AFlushTakesWhatIsBeingSynced) {
     EXPECT_EQ(done.postponed, 0u) << round;
     EXPECT_EQ(volume().tier_statistics().pending_files, 0u) << round;
   }
+}
+
+TEST_F(SettlingTest, AFlushEndsThoughFilesGoOnBeingMade) {
+  world_.set_faults({.min_latency_ns = 400'000'000, .max_latency_ns = 500'000'000});
+  make("before", noise(kBytes, 1));
+  io::CancelToken patience;
+  std::atomic<bool> stop = false;
+  const auto go_on = [this, &patience, &stop]() -> io::Task<void> {
+    for (int i = 0; !stop; ++i) {
+      if (i == 300) patience.cancel();
+      const std::string name = "w" + std::to_string(i), content = noise(kBytes, 1);
+      Handle* file = (co_await volume().create(root_, kRootInode, name, {}, {.flags = O_WRONLY})).value().handle;
+      EXPECT_TRUE(co_await volume().write(file, 0, std::as_bytes(std::span(content)), {}));
+      EXPECT_TRUE(co_await volume().release(file));
+      co_await io::sleep_for(200'000'000);
+    }
+  };
+  const auto flush_beside = [&]() -> io::Task<Result<tier::UploadSummary>> {
+    io::Gate gate;
+    io::detach([](auto* making, io::Gate::Entry) -> io::Task<void> { co_await (*making)(); }(&go_on, gate.enter()));
+    auto done = co_await volume().flush_tiers(nullptr, &patience);
+    stop = true;
+    co_await gate.close();
+    co_return done;
+  };
+  const auto done = world_.run(flush_beside());
+  ASSERT_TRUE(done && done->first_failure.ok());
+  EXPECT_FALSE(patience.cancelled());
+  const Attr before = world_.run(volume().lookup(root_, kRootInode, "before")).value();
+  EXPECT_EQ(world_.run(volume().residency(before.inode)).value().bits, 7u);
 }
 
 // Its content goes with the metadata. Perhaps it is closed, and nobody has told of it yet.
