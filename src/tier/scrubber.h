@@ -109,7 +109,7 @@ class Scrubber {
   io::Task<Result<void>> judge(std::string name, size_t tier, const BlobFindings& findings);
   void report_damage(const meta::Blob& blob, size_t tier, const BlobFindings& findings);
   // The object in `tier` is a verified copy of another tier's now, and was read back. kCorrupt: no other has a sound
-  // one.
+  // one. kStale: the blob was given up.
   io::Task<Result<void>> put_again(const meta::Blob& blob, size_t tier, io::CancelToken* token);
   // A verified copy, from one of `tiers` (bits). kCorrupt: as above.
   io::Task<Result<std::string>> read_sound(const meta::Blob& blob, uint32_t tiers, io::CancelToken* token);
