@@ -70,7 +70,9 @@ io::Task<Result<void>> Scrubber::scrub_blob(meta::Blob blob) {
       if (finding.blob == blob.name && finding.tier == parts_.tiers[tier].name) finding.repaired = true;
   }
   // A tier that will answer again may have it.
-  if (!damaged.empty() && !sound && !unknown) hopeless_.insert(blob.name);
+  if (damaged.empty() || sound || unknown) co_return Result<void>();
+  CO_TRY(co_await distrust(blob.name));
+  hopeless_.insert(blob.name);
   co_return Result<void>();
 }
 
@@ -88,7 +90,7 @@ io::Task<Result<Scrubber::Verdict>> Scrubber::look_at(const meta::Blob& blob, si
   ++report_.objects;
   report_.frames += findings->frames_checked;
   if (findings->sound()) {
-    if ((blob.unsound >> tier & 1) != 0) CO_TRY(co_await judge(blob.name, tier, *findings));
+    if ((blob.unsound >> tier & 1) != 0 || blob.damaged) CO_TRY(co_await judge(blob.name, tier, *findings));
     co_return Verdict::kSound;
   }
   // The collector may have come in between, or the tier have made room.
