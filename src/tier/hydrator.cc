@@ -210,8 +210,8 @@ io::Task<bool> Hydrator::has_left(const std::string& blob, size_t tier) {
 }
 
 io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing, int64_t access_level) {
-  returned_.take(inode);
   const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode, access_level));
+  returned_.take(inode);
   failpoint("evict.after_mark");
   // Were the record lost after the bytes, the file would be empty.
   if (!options_.backings_are_cache) CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));

@@ -28,6 +28,19 @@ struct LastCopy : public ::testing::Test {
     for (testing::Place* place : {world.near.get(), world.far.get()})
       world.flip(*place, key_of(blob_id_of_name(blob)), at);
   }
+  // Of "f", which is evicted; what came for it stays.
+  static io::Task<std::string> do_read(World* world, uint64_t offset, size_t bytes) {
+    InodeId inode;
+    const data::ObjectRef object = (co_await world->open("f", &inode)).value();
+    const uint64_t size = (co_await world->meta->getattr(inode))->size;
+    ColdFile cold(*world->hydrator, inode, size, object, {.chunk_bytes = kChunkBytes});
+    std::string got(bytes, '?');
+    const auto read = co_await cold.read(offset, std::as_writable_bytes(std::span(got)));
+    co_await cold.close();
+    got.resize(read.value_or(0));
+    co_return got;
+  }
+  std::string read(uint64_t offset, size_t bytes) { return world.run(do_read(&world, offset, bytes)); }
   meta::Blob record() { return world.run(world.meta->get_blob(blob)).value(); }
 
   World world{{.seed = 1}};
@@ -60,6 +73,22 @@ TEST_F(LastCopy, ScrubMarksABlobWhenItFindsItAndNoLater) {
   EXPECT_TRUE(scrub_cold(world).clean());
   EXPECT_FALSE(record().damaged);
   world.expect_to_come_back(name, content);
+}
+
+// What has come back of an evicted file may be all that there is.
+TEST_F(LastCopy, WhatHasComeBackStaysToo) {
+  ASSERT_TRUE(world.evict("f"));
+  ASSERT_EQ(read(0, 100), content.substr(0, 100));
+  const uint64_t back = world.allocated("f");
+  ASSERT_GT(back, 0u);
+  for (uint32_t tier : {1U, 2U}) ASSERT_TRUE(world.run(world.meta->distrust_copy(blob, tier)));
+  EXPECT_FALSE(world.evict("f"));
+  EXPECT_EQ(world.allocated("f"), back);
+  for (testing::Place* place : {world.near.get(), world.far.get()}) place->faulty.set_down(true);
+  EXPECT_EQ(read(0, 100), content.substr(0, 100));
+  ASSERT_TRUE(world.run(world.meta->trust_copy(blob, 2)));
+  EXPECT_TRUE(world.evict("f"));
+  EXPECT_EQ(world.allocated("f"), 0u);
 }
 
 }  // namespace

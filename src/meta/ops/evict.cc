@@ -45,8 +45,8 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, bool evicted, int64_t ac
   Content& content = inode->attr.content;
   const bool uploaded = content.settled && content.generation > 0 && content.uploaded_generation == content.generation;
   if (evicted && (!uploaded || content.live || inode->attr.policy.stays_hot())) co_return fail(Code::kBusy);
-  if (content.evicted == evicted) co_return inode->attr;
   if (evicted) CO_TRY(co_await expect_sound_copies(m, id));
+  if (content.evicted == evicted) co_return inode->attr;
   content.evicted = evicted;
   if (evicted) content.access_level = access_level;
   m.update(inode);
