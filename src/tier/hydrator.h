@@ -112,6 +112,8 @@ class Hydrator {
                                             io::CancelToken* token);
   io::Task<Result<void>> fetch_into(ChunkPart& part, size_t tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<bool> has_left(const std::string& blob, size_t tier);
+  // The file is not evicted after all: its backing is as it was.
+  io::Task<Result<void>> take_back(InodeId inode);
   io::Task<Result<ChunkPart>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);

@@ -91,5 +91,30 @@ TEST_F(LastCopy, WhatHasComeBackStaysToo) {
   EXPECT_EQ(world.allocated("f"), 0u);
 }
 
+io::Task<void> distrust_both(World* world, std::string blob) {
+  world->before_sync = nullptr;
+  CO_REQUIRE(co_await world->meta->distrust_copy(blob, 1));
+  CO_REQUIRE(co_await world->meta->distrust_copy(blob, 2));
+}
+
+// The record says that the file goes, and its bytes are still there.
+TEST_F(LastCopy, WhatIsFoundWhileTheRecordIsSyncedCountsAsWell) {
+  world.before_sync = [this] { return distrust_both(&world, blob); };
+  EXPECT_FALSE(world.evict("f"));
+  EXPECT_FALSE(world.stat("f").content.evicted);
+  EXPECT_TRUE(world.read("f") == content);
+  world.restart(/*power_cut=*/true);
+  EXPECT_FALSE(world.stat("f").content.evicted);
+  // And where it was evicted before, it stays that.
+  ASSERT_TRUE(world.run(world.meta->trust_copy(blob, 3)));
+  ASSERT_TRUE(world.evict("f"));
+  ASSERT_EQ(read(0, 100), content.substr(0, 100));
+  world.before_sync = [this] { return distrust_both(&world, blob); };
+  EXPECT_FALSE(world.evict("f"));
+  EXPECT_TRUE(world.stat("f").content.evicted);
+  EXPECT_GT(world.allocated("f"), 0u);
+  EXPECT_EQ(read(0, 100), content.substr(0, 100));
+}
+
 }  // namespace
 }  // namespace firn::tier
