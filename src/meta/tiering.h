@@ -205,8 +205,8 @@ class Tiering {
   virtual io::Task<Result<std::string>> drop_dead_contents(std::string after, size_t limit) = 0;
 
   // The backing is about to be emptied, also that of a file which is evicted already. kBusy: colder tiers lack
-  // something, or each has a copy of a blob that is not known to be sound, the file is open for writing, or its policy
-  // keeps it where it is. `access_level` is recorded with that (Content::access_level).
+  // something, the file is open for writing, or its policy keeps it where it is. kCorrupt: of one of its blobs no tier
+  // is known to have a sound copy. `access_level` is recorded with that (Content::access_level).
   virtual io::Task<Result<Attr>> mark_evicted(InodeId inode, int64_t access_level) = 0;
   io::Task<Result<Attr>> mark_evicted(InodeId inode) { return mark_evicted(inode, 0); }
   // The backing holds everything again, durably.

@@ -76,8 +76,8 @@ class Hydrator {
   io::Task<Result<meta::Chunk>> record_of(InodeId inode, ChunkIndex index);
 
   // Empties the backing of an uploaded file, once the log that says so is on the disk. The caller keeps the file from
-  // being written, and no one has its backing open but through `backing`. kBusy: not (all) uploaded. Of a file that is
-  // evicted already, what has come back goes again. `access_level` goes on record with it.
+  // being written, and no one has its backing open but through `backing`. kBusy, kCorrupt: as mark_evicted() has it. Of
+  // a file that is evicted already, what has come back goes again. `access_level` goes on record with it.
   io::Task<Result<void>> evict(InodeId inode, data::Object& backing, int64_t access_level = 0);
   // The backing holds all of it again, durably.
   io::Task<Result<void>> mark_resident(InodeId inode);

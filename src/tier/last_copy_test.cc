@@ -67,7 +67,7 @@ TEST_F(LastCopy, ScrubMarksABlobWhenItFindsItAndNoLater) {
   EXPECT_EQ(cursor, "");
   EXPECT_TRUE(record().damaged);
   EXPECT_EQ(record().unsound, 3u);
-  EXPECT_FALSE(world.evict(name));
+  EXPECT_EQ(world.evict(name).error(), Code::kCorrupt);
   // The share that was mounted in their place is away again.
   damage();
   EXPECT_TRUE(scrub_cold(world).clean());
@@ -82,7 +82,7 @@ TEST_F(LastCopy, WhatHasComeBackStaysToo) {
   const uint64_t back = world.allocated("f");
   ASSERT_GT(back, 0u);
   for (uint32_t tier : {1U, 2U}) ASSERT_TRUE(world.run(world.meta->distrust_copy(blob, tier)));
-  EXPECT_FALSE(world.evict("f"));
+  EXPECT_EQ(world.evict("f").error(), Code::kCorrupt);
   EXPECT_EQ(world.allocated("f"), back);
   for (testing::Place* place : {world.near.get(), world.far.get()}) place->faulty.set_down(true);
   EXPECT_EQ(read(0, 100), content.substr(0, 100));
@@ -100,7 +100,7 @@ io::Task<void> distrust_both(World* world, std::string blob) {
 // The record says that the file goes, and its bytes are still there.
 TEST_F(LastCopy, WhatIsFoundWhileTheRecordIsSyncedCountsAsWell) {
   world.before_sync = [this] { return distrust_both(&world, blob); };
-  EXPECT_FALSE(world.evict("f"));
+  EXPECT_EQ(world.evict("f").error(), Code::kCorrupt);
   EXPECT_FALSE(world.stat("f").content.evicted);
   EXPECT_TRUE(world.read("f") == content);
   world.restart(/*power_cut=*/true);
@@ -110,7 +110,7 @@ TEST_F(LastCopy, WhatIsFoundWhileTheRecordIsSyncedCountsAsWell) {
   ASSERT_TRUE(world.evict("f"));
   ASSERT_EQ(read(0, 100), content.substr(0, 100));
   world.before_sync = [this] { return distrust_both(&world, blob); };
-  EXPECT_FALSE(world.evict("f"));
+  EXPECT_EQ(world.evict("f").error(), Code::kCorrupt);
   EXPECT_TRUE(world.stat("f").content.evicted);
   EXPECT_GT(world.allocated("f"), 0u);
   EXPECT_EQ(read(0, 100), content.substr(0, 100));

@@ -14,16 +14,16 @@ namespace {
 io::Task<Result<void>> expect_sound(Mutation& m, const std::string& name) {
   // No inode's lock keeps the scrubber off: this read must conflict, whoever owns the engine.
   const auto stored = CO_TRY(co_await m.transaction().get(blob_key(name), kv::Isolation::kSerializable));
-  if (!stored) co_return fail(Code::kBusy, "colder tiers have lost parts of the file: the local copy is the last");
+  if (!stored) co_return fail(Code::kCorrupt, "colder tiers have lost parts of the file: the local copy is the last");
   const Blob blob = CO_TRY(decode_blob(name, *stored));
   if (blob.damaged || (blob.tiers & ~blob.unsound) == 0)
-    co_return fail(Code::kBusy,
+    co_return fail(Code::kCorrupt,
                    "no colder tier is known to have all of the file undamaged: the local copy may be the last");
   co_return Result<void>();
 }
 
-// kBusy unless some tier has each of the file's blobs with nothing known against it. That stays so until the commit, or
-// it conflicts.
+// kCorrupt unless some tier has each of the file's blobs with nothing known against it. That stays so until the commit,
+// or it conflicts.
 io::Task<Result<void>> expect_sound_copies(Mutation& m, InodeId id) {
   std::unordered_set<std::string> seen;  // chunks of a file mostly share blobs
   kv::Range rest = chunks_from(id, ChunkIndex());
