@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/daemon_work.h"
+#include "cli/errors.h"
 #include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/target.h"
@@ -91,14 +92,17 @@ Result<int> flush(const Arguments& arguments) {
 
 Result<int> evict(const Arguments& arguments) {
   const json done = TRY(work(arguments, "evict", "evicting"));
+  for (const json& finding : done.value("findings", json::array()))
+    print_error(fmt::format("tier evict: {}: {}", finding.value("name", ""), finding.value("what", "")));
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("evicted {} files, {} freed{}{}{}\n", done.value("evicted_files", uint64_t{0}),
+    fmt::print("evicted {} files, {} freed{}{}{}{}\n", done.value("evicted_files", uint64_t{0}),
                size_of(done, "evicted_bytes"), count_of(done, "pinned", "; {} stay: they are pinned"),
                count_of(done, "local_only", "; {} stay: they skip every tier"),
-               count_of(done, "busy", "; {} stay: they are open, or not in every colder tier yet (firn tier flush)"));
-  return kExitOk;
+               count_of(done, "busy", "; {} stay: they are open, or not in every colder tier yet (firn tier flush)"),
+               count_of(done, "damaged", "; {} stay: colder tiers have them damaged (firn scrub)"));
+  return done.value("damaged", uint64_t{0}) == 0 ? kExitOk : kExitFailure;
 }
 
 Result<int> warm(const Arguments& arguments) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
@@ -22,6 +23,7 @@ namespace {
 constexpr size_t kEvictAtOnce = 64;  // each waits for the log, which they share
 constexpr size_t kWarmAtOnce = 4;    // each has several chunks on their way
 constexpr size_t kPage = 512;
+constexpr size_t kMostFindings = 1000;  // in one answer; more are counted
 
 Response json_response(const nlohmann::json& body) { return {200, "application/json", dump_json(body), {}}; }
 
@@ -51,10 +53,21 @@ io::Task<Result<void>> count(vfs::Volume& volume, std::string path, WorkProgress
 }
 
 struct Outcome {
-  std::atomic<uint64_t> bytes = 0, files = 0, busy = 0, pinned = 0, local = 0;
+  std::atomic<uint64_t> bytes = 0, files = 0, busy = 0, pinned = 0, local = 0, damaged = 0;
+  std::mutex findings_mutex;
+  nlohmann::json findings = nlohmann::json::array();  // which are damaged, and how
+
+  void note_damaged(std::string_view path, const Status& what) {
+    damaged += 1;
+    std::lock_guard lock(findings_mutex);
+    if (findings.size() >= kMostFindings) return;
+    findings.push_back({{"what", what.message()}});
+    put_name(findings.back(), path);
+  }
 };
 
-io::Task<Result<void>> evict_one(vfs::Volume* volume, vfs::Attr attr, WorkProgress* progress, Outcome* outcome) {
+io::Task<Result<void>> evict_one(vfs::Volume* volume, std::string path, vfs::Attr attr, WorkProgress* progress,
+                                 Outcome* outcome) {
   progress->files += 1;
   progress->bytes += attr.size;
   if (attr.policy.stays_hot()) {
@@ -67,6 +80,8 @@ io::Task<Result<void>> evict_one(vfs::Volume* volume, vfs::Attr attr, WorkProgre
     outcome->files += *freed > 0 ? 1 : 0;
   } else if (freed.error() == Code::kBusy) {
     outcome->busy += 1;
+  } else if (freed.error() == Code::kCorrupt) {
+    outcome->note_damaged(path, freed.error());
   } else {
     co_return fail(std::move(freed).error());
   }
@@ -76,14 +91,20 @@ io::Task<Result<void>> evict_one(vfs::Volume* volume, vfs::Attr attr, WorkProgre
 io::Task<Result<std::string>> evict_all(vfs::Volume& volume, std::string path, WorkProgress& progress) {
   CO_TRY(co_await count(volume, path, &progress));
   Outcome outcome;
-  const TreeWalk walk{
-      .volume = volume, .token = &progress.stop, .at_once = kEvictAtOnce, .visit = [&](std::string, vfs::Attr attr) {
-        return evict_one(&volume, std::move(attr), &progress, &outcome);
-      }};
+  const TreeWalk walk{.volume = volume,
+                      .token = &progress.stop,
+                      .at_once = kEvictAtOnce,
+                      .visit = [&](std::string file, vfs::Attr attr) {
+                        return evict_one(&volume, std::move(file), std::move(attr), &progress, &outcome);
+                      }};
   CO_TRY(co_await walk_files(walk, std::move(path)));
-  co_return fmt::format(R"({{"evicted_files":{},"evicted_bytes":{},"busy":{},"pinned":{},"local_only":{}}})",
-                        outcome.files.load(), outcome.bytes.load(), outcome.busy.load(), outcome.pinned.load(),
-                        outcome.local.load());
+  co_return dump_json({{"evicted_files", outcome.files.load()},
+                       {"evicted_bytes", outcome.bytes.load()},
+                       {"busy", outcome.busy.load()},
+                       {"pinned", outcome.pinned.load()},
+                       {"local_only", outcome.local.load()},
+                       {"damaged", outcome.damaged.load()},
+                       {"findings", std::move(outcome.findings)}});
 }
 
 io::Task<Result<void>> warm_one(vfs::Volume* volume, vfs::Attr attr, WorkProgress* progress, Outcome* outcome) {

@@ -147,7 +147,7 @@ class Tiering {
   // What `tier` (a bit) has of it is damaged, or gone: for its sake the blob leaves no other tier. Nothing happens when
   // the tier need not have it. kNotFound: no such blob.
   virtual io::Task<Result<void>> distrust_copy(std::string name, uint32_t tier) = 0;
-  // Undoes it: all of that copy was read, and is sound.
+  // Undoes it: all of that copy was read, and is sound. It undoes distrust_blob() as well.
   virtual io::Task<Result<void>> trust_copy(std::string name, uint32_t tier) = 0;
   // Records where the chunks are; a complete upload ends the file's being pending. Of a version that was uploaded
   // wholly meanwhile nothing is recorded, and all is well. False: the file has changed since, is open for writing, or
@@ -181,7 +181,8 @@ class Tiering {
   virtual io::Task<Result<bool>> retire_blob(std::string name) = 0;
   // Undoes it: a chunk refers to it after all.
   virtual io::Task<Result<void>> revive_blob(std::string name) = 0;
-  // No tier has all of it: what has the content of one of its frames is not to rely on that. kNotFound: no such blob.
+  // No tier has all of it: what has the content of one of its frames is not to rely on that, until a copy is found
+  // sound (trust_copy). kNotFound: no such blob.
   virtual io::Task<Result<void>> distrust_blob(std::string name) = 0;
   // Corrects its counter by what a count found wrong.
   virtual io::Task<Result<void>> mend_blob(std::string name, int64_t missing_bytes) = 0;
@@ -203,9 +204,9 @@ class Tiering {
   // them any more. The last one that was looked at; empty: there are no more.
   virtual io::Task<Result<std::string>> drop_dead_contents(std::string after, size_t limit) = 0;
 
-  // The backing is about to be emptied. kBusy: colder tiers lack something, or each has a copy of a blob that is not
-  // known to be sound, the file is open for writing, or its policy keeps it where it is. `access_level` is recorded
-  // with that (Content::access_level).
+  // The backing is about to be emptied, also that of a file which is evicted already. kBusy: colder tiers lack
+  // something, the file is open for writing, or its policy keeps it where it is. kCorrupt: of one of its blobs no tier
+  // is known to have a sound copy. `access_level` is recorded with that (Content::access_level).
   virtual io::Task<Result<Attr>> mark_evicted(InodeId inode, int64_t access_level) = 0;
   io::Task<Result<Attr>> mark_evicted(InodeId inode) { return mark_evicted(inode, 0); }
   // The backing holds everything again, durably.

@@ -1,5 +1,9 @@
-// BlobsUnderWay: blobs that chunks of some upload or rescue are to refer to. However long that lasts, they are no
-// garbage.
+// BlobsUnderWay: blobs that chunks of some upload or rescue are to refer to, and blobs that are being copied to a tier
+// that lacks them. However long that lasts, a collector does not remove them.
+//
+// Who copies a blob takes hold of it first, then sees in its record that it is not retired; and lets go when the copy
+// is on record, or was given up. A collector retires a blob first, then sees that nobody has hold of it. So no copy
+// arrives where the collector has been; and whoever dies in between leaves a record by which the copy is found.
 #pragma once
 
 #include <mutex>

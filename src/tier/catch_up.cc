@@ -22,6 +22,7 @@ io::Task<Result<uint64_t>> Uploader::catch_up(size_t tier, io::CancelToken* toke
 
 io::Task<Result<void>> Uploader::bring_late(size_t tier, std::string name, io::CancelToken* token) {
   const uint32_t bit = uint32_t{1} << tier;
+  const BlobsUnderWay::Hold held(memory_.under_way, name);  // before it is looked up, as that has it
   Result<meta::Blob> blob = co_await parts_.tiering.get_blob(name);
   if (!blob && blob.error() == Code::kNotFound) co_return Result<void>();
   const meta::Blob found = CO_TRY(std::move(blob));
@@ -35,7 +36,7 @@ io::Task<Result<void>> Uploader::bring_late(size_t tier, std::string name, io::C
   CO_TRY(co_await put_surely(parts_.tiers[tier].store, key_of(blob_id_of_name(name)), std::move(content),
                              options_.put_beside_ns, token));
   const Result<void> confirmed = co_await parts_.tiering.confirm_blob(std::move(name), bit);
-  // Retired meanwhile: the collector removes it there, too.
+  // Retired meanwhile: the collector removes it there, too, once nobody is at it.
   if (!confirmed && confirmed.error() != Code::kStale) co_return confirmed;
   co_return Result<void>();
 }

@@ -157,6 +157,10 @@ io::Task<Result<void>> CollectPass::remove_due() {
     summary_.held += held;
     summary_.waiting += held;
   }
+  // Who is about to put one somewhere saw it before it was retired: nobody will from now on.
+  if (options_.under_way != nullptr)
+    summary_.waiting +=
+        std::erase_if(due, [this](const meta::Blob& blob) { return options_.under_way->contains(blob.name); });
   if (options_.dry_run) {
     summary_.removed += due.size();
     for (const meta::Blob& blob : due)

@@ -5,8 +5,9 @@
 //     however long that lasts (BlobsUnderWay): it is retired. From that transaction on, commit_upload and move_chunks
 //     refuse to refer to it, so that who was at it all the same has to send its chunks again.
 //  2. A count whose snapshot is younger than that transaction finds none: so there is none, and there never will be.
-//  3. It has been retired for the grace (or no tier ever confirmed it). What the metadata says is on the disk, and with
-//     whoever before_remove() tells. Then the objects go, from every tier; then the record.
+//  3. It has been retired for the grace (or no tier ever confirmed it), and nobody of this process copies it to a tier
+//     any more. What the metadata says is on the disk, and with whoever before_remove() tells. Then the objects go,
+//     from every tier; then the record.
 // A crash between any two of these leaves a record from which the next pass goes on.
 #pragma once
 
@@ -37,7 +38,7 @@ struct CollectOptions {
   // When this process came to be the one that puts blobs: nobody is at what was announced before that any more, and the
   // grace is enough. The beginning of time: not known.
   Timestamp putting_since;
-  // Of this process: blobs that stay, although nothing refers to them yet. Null: none does.
+  // Of this process: blobs that stay, although nothing refers to them yet, or any more. Null: none does.
   const BlobsUnderWay* under_way = nullptr;
   bool dry_run = false;        // nothing is written, anywhere
   bool mend_counters = false;  // those that a count found wrong; until then their blobs stay

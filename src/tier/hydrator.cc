@@ -210,11 +210,18 @@ io::Task<bool> Hydrator::has_left(const std::string& blob, size_t tier) {
 }
 
 io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing, int64_t access_level) {
-  returned_.take(inode);
+  const bool is_evicted = CO_TRY(co_await parts_.meta.getattr(inode)).content.evicted;
   const meta::Attr attr = CO_TRY(co_await parts_.tiering.mark_evicted(inode, access_level));
   failpoint("evict.after_mark");
   // Were the record lost after the bytes, the file would be empty.
-  if (!options_.backings_are_cache) CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+  if (!options_.backings_are_cache) {
+    CO_TRY(co_await parts_.meta.sync(parts_.meta.last_version()));
+    // Meanwhile a scrub may have found what this relies on damaged.
+    const Result<meta::Attr> again = co_await parts_.tiering.mark_evicted(inode, access_level);
+    if (!again && !is_evicted) CO_TRY(co_await take_back(inode));
+    if (!again) co_return fail(again.error());
+  }
+  returned_.take(inode);
   if (attr.size == 0) co_return Result<void>();
   // Whole blocks, whatever the file system's: only those are given back.
   const uint64_t whole = (attr.size + kLargestBlock - 1) / kLargestBlock * kLargestBlock;
@@ -222,6 +229,11 @@ io::Task<Result<void>> Hydrator::evict(InodeId inode, data::Object& backing, int
   CO_TRY(co_await backing.file().allocate(io::Allocate::kPunchHole, 0, whole));
   failpoint("evict.after_empty");
   co_return Result<void>();
+}
+
+io::Task<Result<void>> Hydrator::take_back(InodeId inode) {
+  CO_TRY(co_await parts_.tiering.mark_resident(inode));
+  co_return co_await parts_.meta.sync(parts_.meta.last_version());
 }
 
 io::Task<Result<meta::Chunk>> Hydrator::record_of(InodeId inode, ChunkIndex index) {

@@ -76,8 +76,8 @@ class Hydrator {
   io::Task<Result<meta::Chunk>> record_of(InodeId inode, ChunkIndex index);
 
   // Empties the backing of an uploaded file, once the log that says so is on the disk. The caller keeps the file from
-  // being written, and no one has its backing open but through `backing`. kBusy: not (all) uploaded. Of a file that is
-  // evicted already, what has come back goes again. `access_level` goes on record with it.
+  // being written, and no one has its backing open but through `backing`. kBusy, kCorrupt: as mark_evicted() has it. Of
+  // a file that is evicted already, what has come back goes again. `access_level` goes on record with it.
   io::Task<Result<void>> evict(InodeId inode, data::Object& backing, int64_t access_level = 0);
   // The backing holds all of it again, durably.
   io::Task<Result<void>> mark_resident(InodeId inode);
@@ -112,6 +112,8 @@ class Hydrator {
                                             io::CancelToken* token);
   io::Task<Result<void>> fetch_into(ChunkPart& part, size_t tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<bool> has_left(const std::string& blob, size_t tier);
+  // The file is not evicted after all: its backing is as it was.
+  io::Task<Result<void>> take_back(InodeId inode);
   io::Task<Result<ChunkPart>> fetch_from(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_frame(const Tier& tier, const Wanted& wanted, io::CancelToken* token);
   io::Task<Result<ChunkPart>> fetch_small_file(const Tier& tier, const Wanted& wanted, io::CancelToken* token);

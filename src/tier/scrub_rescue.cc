@@ -14,7 +14,6 @@ constexpr size_t kPage = 256;  // chunk records read at once
 io::Task<Result<void>> Scrubber::rescue() {
   const std::set<std::string> blobs = std::exchange(hopeless_, {});
   if (blobs.empty()) co_return Result<void>();
-  CO_TRY(co_await distrust(blobs));
   bool all = true;
   repacker_ = std::make_unique<Repacker>(
       Repacker::Parts{parts_.meta, parts_.tiering, parts_.pool, parts_.random, parts_.tiers, parts_.under_way},
@@ -47,11 +46,10 @@ io::Task<Result<void>> Scrubber::rescue() {
   co_return co_await parts_.meta.sync(parts_.meta.last_version());
 }
 
-io::Task<Result<void>> Scrubber::distrust(const std::set<std::string>& blobs) {
-  for (const std::string& name : blobs) {
-    Result<void> done = co_await parts_.tiering.distrust_blob(name);
-    if (!done && done.error() != Code::kNotFound) co_return done;
-  }
+io::Task<Result<void>> Scrubber::distrust(std::string blob) {
+  Result<void> done = co_await parts_.tiering.distrust_blob(std::move(blob));
+  // The collector was faster.
+  if (!done && done.error() != Code::kNotFound) co_return done;
   co_return Result<void>();
 }
 
@@ -60,6 +58,7 @@ io::Task<Result<void>> Scrubber::repair_or_rescue(std::string name, std::string 
   if (repaired || repaired.error().code() != Code::kCorrupt) co_return repaired;
   token_ = token;
   report_ = {};
+  CO_TRY(co_await distrust(name));
   hopeless_ = {std::move(name)};
   CO_TRY(co_await rescue());
   if (!report_.first_failure.ok()) co_return fail(report_.first_failure);

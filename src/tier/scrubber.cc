@@ -62,7 +62,7 @@ io::Task<Result<void>> Scrubber::scrub_blob(meta::Blob blob) {
     Result<void> done = co_await put_again(blob, tier, token_);
     if (cancelled()) co_return fail(Code::kInterrupted);
     if (!done) {
-      note_failure(std::move(done).error());
+      if (done.error() != Code::kStale) note_failure(std::move(done).error());
       continue;
     }
     ++report_.repaired;
@@ -70,7 +70,9 @@ io::Task<Result<void>> Scrubber::scrub_blob(meta::Blob blob) {
       if (finding.blob == blob.name && finding.tier == parts_.tiers[tier].name) finding.repaired = true;
   }
   // A tier that will answer again may have it.
-  if (!damaged.empty() && !sound && !unknown) hopeless_.insert(blob.name);
+  if (damaged.empty() || sound || unknown) co_return Result<void>();
+  CO_TRY(co_await distrust(blob.name));
+  hopeless_.insert(blob.name);
   co_return Result<void>();
 }
 
@@ -88,7 +90,7 @@ io::Task<Result<Scrubber::Verdict>> Scrubber::look_at(const meta::Blob& blob, si
   ++report_.objects;
   report_.frames += findings->frames_checked;
   if (findings->sound()) {
-    if ((blob.unsound >> tier & 1) != 0) CO_TRY(co_await judge(blob.name, tier, *findings));
+    if ((blob.unsound >> tier & 1) != 0 || blob.damaged) CO_TRY(co_await judge(blob.name, tier, *findings));
     co_return Verdict::kSound;
   }
   // The collector may have come in between, or the tier have made room.
@@ -129,6 +131,11 @@ void Scrubber::report_damage(const meta::Blob& blob, size_t tier, const BlobFind
 
 io::Task<Result<void>> Scrubber::put_again(const meta::Blob& blob, size_t tier, io::CancelToken* token) {
   const uint32_t bit = uint32_t{1} << tier;
+  BlobsUnderWay::Hold held;  // before it is looked up, as that has it
+  if (parts_.under_way != nullptr) held = BlobsUnderWay::Hold(*parts_.under_way, blob.name);
+  const Result<meta::Blob> now = co_await parts_.tiering.get_blob(blob.name);
+  if (!now && now.error() != Code::kNotFound) co_return fail(now.error());
+  if (!now || now->dead_since) co_return fail(Code::kStale, "the blob was given up meanwhile");
   std::string bytes = CO_TRY(co_await read_sound(blob, blob.tiers & all_of(parts_.tiers) & ~bit, token));
   const BlobId id = blob_id_of_name(blob.name);
   object::ObjectStore& store = parts_.tiers[tier].store;

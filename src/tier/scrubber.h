@@ -109,16 +109,16 @@ class Scrubber {
   io::Task<Result<void>> judge(std::string name, size_t tier, const BlobFindings& findings);
   void report_damage(const meta::Blob& blob, size_t tier, const BlobFindings& findings);
   // The object in `tier` is a verified copy of another tier's now, and was read back. kCorrupt: no other has a sound
-  // one.
+  // one. kStale: the blob was given up.
   io::Task<Result<void>> put_again(const meta::Blob& blob, size_t tier, io::CancelToken* token);
   // A verified copy, from one of `tiers` (bits). kCorrupt: as above.
   io::Task<Result<std::string>> read_sound(const meta::Blob& blob, uint32_t tiers, io::CancelToken* token);
   io::Task<Result<BlobFindings>> check(const meta::Blob& blob, size_t tier, std::string* keep, io::CancelToken* token);
 
-  // Chunks of blobs that no tier has whole.
+  // No tier has it whole: from now on no upload takes what is in it for safe, and no local copy of that goes.
+  io::Task<Result<void>> distrust(std::string blob);
+  // Chunks of such blobs.
   io::Task<Result<void>> rescue();
-  // No upload is to take what is in them for safe.
-  io::Task<Result<void>> distrust(const std::set<std::string>& blobs);
   // True: it is safe now, or nobody needs it.
   io::Task<Result<bool>> rescue_chunk(InodeId inode, meta::Chunk chunk);
   // No tier has the chunk. True: it will be uploaded again.

@@ -12,6 +12,7 @@ io::Task<void> resume(std::vector<std::shared_ptr<object::testing::LateRequests>
   for (const auto& late : all) late->resume();
   co_return;
 }
+io::Task<void> nothing() { co_return; }
 io::Task<void> sleep(int64_t ns) { (void)co_await io::sleep_for(ns); }
 
 }  // namespace
@@ -19,10 +20,11 @@ io::Task<void> sleep(int64_t ns) { (void)co_await io::sleep_for(ns); }
 World::World(WorldOptions chosen)
     : options(chosen),
       disk(std::make_unique<io::SimDisk>(io::SimDiskOptions{.seed = chosen.seed})),
-      engine(
-          kv::make_mem_engine(kv::MemOptions{.crashable = true, .yields = true, .inject = [this](uint64_t /*commit*/) {
-                                               return commit_fault ? commit_fault() : Code::kOk;
-                                             }})) {
+      engine(kv::make_mem_engine(
+          {.crashable = true,
+           .yields = true,
+           .inject = [this](uint64_t /*commit*/) { return commit_fault ? commit_fault() : Code::kOk; },
+           .before_sync = [this] { return before_sync ? before_sync() : nothing(); }})) {
   start({1'700'000'000, 0});
 }
 

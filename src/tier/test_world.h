@@ -103,7 +103,8 @@ class World {
   std::unique_ptr<io::SimReactor> reactor;
   std::unique_ptr<io::SimBlockingPool> pool;
   std::unique_ptr<io::SimDisk> disk;
-  std::function<Code()> commit_fault;  // of each commit of metadata, if there is one
+  std::function<Code()> commit_fault;           // of each commit of metadata, if there is one
+  std::function<io::Task<void>()> before_sync;  // what each sync of it waits for, likewise
   std::unique_ptr<kv::MemEngine> engine;
   std::unique_ptr<data::Store> data;
   std::unique_ptr<meta::LocalService> meta;

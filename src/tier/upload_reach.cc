@@ -4,9 +4,11 @@
 namespace firn::tier {
 
 io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(size_t file, std::string name) {
+  const BlobsUnderWay::Hold held(memory_.under_way, name);  // before it is looked up, as that has it
   meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(name));
   const uint32_t lacking = wanted_of(parts_.tiers, files_[file].skip) & ~(blob.tiers | blob.left);
   if (lacking == 0) co_return Reach::kAll;
+  if (blob.dead_since) co_return Reach::kElsewhere;  // its objects go
   // Not the blob as it is: what else is in it may have to stay out of that tier.
   const bool may_go_there = (lacking & blob.skip) == 0;
   if (!may_go_there && (lacking & (late_ | ~out_of_reach_)) != 0) co_return Reach::kElsewhere;

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <queue>
 
 #include "base/bytes.h"
 #include "base/log.h"
 #include "io/reactor.h"
-#include "vfs/eviction_score.h"
 
 namespace firn::vfs {
 
@@ -18,19 +16,11 @@ constexpr int64_t kLookNs = 200'000'000;
 constexpr int64_t kFirstPauseNs = 1'000'000'000;  // after an upload that failed; doubles
 constexpr int64_t kLongestPauseNs = 60'000'000'000;
 constexpr size_t kPage = 512;
-constexpr size_t kMaxCandidates = 1 << 16;  // of one round of eviction
 // Never all of the disk: the metadata, and what is being written, need room too.
 constexpr uint64_t kReservePercent = 5;
 constexpr uint64_t kHardReservePercent = 1;  // and this no writer may take
 // Of what there may be, what came back of files that are being read, and cannot be evicted: writers need room as well.
 constexpr uint64_t kOpenPartsPercent = 50;
-
-struct Candidate {
-  double score = 0;
-  InodeId inode;
-  uint64_t bytes = 0;
-  bool operator<(const Candidate& other) const { return score < other.score; }
-};
 
 }  // namespace
 
@@ -257,58 +247,6 @@ io::Task<Settling::Use> Settling::use() {
   const bool disk_is_fuller = to_free(by_disk) > to_free(by_setting);
   const bool disk_is_tighter = by_disk.pressure() > by_setting.pressure();
   co_return Use{disk_is_fuller ? by_disk : by_setting, disk_is_tighter ? by_disk : by_setting};
-}
-
-double Settling::score_of(const meta::Attr& attr) const {
-  const Timestamp now = parts_.clock.now();
-  const AccessLevel level = accesses_.level_of(attr.inode, attr.content.access_level);
-  return eviction_score({.used = std::max(attr.atime, attr.mtime), .accesses = count_of(level, now)}, now,
-                        options_.eviction);
-}
-
-// One walk over the inodes finds those to evict, and counts what is on the disk anew.
-io::Task<bool> Settling::free_some(uint64_t bytes, io::CancelToken* token) {
-  if (local_.lacks_parts()) co_await count_parts(token);
-  std::priority_queue<Candidate> lowest;  // the highest score on top
-  uint64_t gathered = 0, hot = 0;
-  bool all = false;
-  local_.begin_walk();
-  for (InodeId after;;) {
-    const auto page = co_await parts_.meta.list_inodes(after, kPage);
-    all = page && !page->last;
-    if (!page || all || token->cancelled()) break;
-    after = page->last;
-    local_.walked(after);
-    for (const meta::Attr& attr : page->inodes) {
-      const meta::Content& content = attr.content;
-      if (!content.settled) continue;
-      const uint64_t here = content.evicted ? local_.closed_part(content.backing) : attr.allocated_bytes;
-      if (!content.evicted) hot += here;
-      if (attr.policy.stays_hot() || (content.evicted && here == 0)) continue;
-      if (content.live || content.uploaded_generation != content.generation || content.generation == 0) continue;
-      lowest.push({score_of(attr), attr.inode, here});
-      gathered += here;
-      while (!lowest.empty() && (lowest.size() > kMaxCandidates || gathered - lowest.top().bytes >= bytes)) {
-        gathered -= lowest.top().bytes;
-        lowest.pop();
-      }
-    }
-    co_await io::yield();
-  }
-  if (all) local_.end_walk(hot);
-  std::vector<Candidate> order;
-  for (; !lowest.empty(); lowest.pop()) order.push_back(lowest.top());
-  uint64_t freed = 0, files = 0;
-  for (size_t i = order.size(); i-- > 0 && freed < bytes && !token->cancelled();) {
-    const Result<uint64_t> gone = co_await parts_.evict(order[i].inode);
-    if (!gone) continue;
-    freed += *gone;
-    ++files;
-  }
-  std::lock_guard lock(mutex_);
-  told_.evicted_files += files;
-  told_.evicted_bytes += freed;
-  co_return files > 0;
 }
 
 void Settling::tell_room(const Room::Seen& seen) {

@@ -114,7 +114,11 @@ class Settling {
   io::Task<void> look(io::CancelToken* token);
   void tell_room(const Room::Seen& seen);
   io::Task<void> look_at_writers();
+  // ---- settling_evict.cc ----
+  struct Candidate;
   double score_of(const meta::Attr& attr) const;
+  // Of the files that may go, but for those that were `refused`, those to go first that make up so many bytes.
+  io::Task<std::vector<Candidate>> find_lowest(uint64_t bytes, const FileSet& refused, io::CancelToken* token);
   // False: nothing could go.
   io::Task<bool> free_some(uint64_t bytes, io::CancelToken* token);
 

@@ -124,6 +124,27 @@ TEST_F(SettlingTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {
   EXPECT_FALSE(is_hot("a") && is_hot("b"));
 }
 
+// The one that is to go first is held, and would have been enough.
+TEST_F(SettlingTest, AFileThatCannotGoKeepsNoOtherFromGoing) {
+  make("first", noise(10 * kBytes, 1));
+  flush();
+  const Attr attr = world_.run(volume().lookup(root_, kRootInode, "first")).value();
+  Handle* held = world_.run(volume().open(root_, attr.inode, {.flags = O_RDONLY})).value().handle;
+  wait_s(24 * 3600);  // so that its having been opened counts for little
+  for (const char* name : {"a", "b", "c"}) make(name, noise(kBytes, 2));
+  flush();
+  const uint64_t used = world_.disk().used_bytes();
+  world_.disk().set_capacity(10 * used);
+  world_.disk().set_reserved(10 * used - used - used / 100);
+  wait_s(3);
+  EXPECT_TRUE(is_hot("first"));
+  EXPECT_FALSE(is_hot("a") || is_hot("b") || is_hot("c"));
+  EXPECT_TRUE(world_.run(volume().release(held)));
+  world_.disk().set_reserved(10 * used - used / 2);
+  wait_s(60);
+  EXPECT_FALSE(is_hot("first"));
+}
+
 // ---- what came back of evicted files ----
 
 class ReturnedParts : public SettlingTest {

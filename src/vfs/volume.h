@@ -244,7 +244,7 @@ class Volume {
   // null: of all.
   virtual io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) = 0;
   // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: colder tiers lack something
-  // of it, somebody has it open, or its policy keeps it.
+  // of it, somebody has it open, or its policy keeps it. kCorrupt: no colder tier is known to have all of it undamaged.
   virtual io::Task<Result<uint64_t>> evict(InodeId inode) = 0;
   // Brings all of a file back to the local disk. The bytes that were away.
   virtual io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) = 0;

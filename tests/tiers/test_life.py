@@ -1,10 +1,12 @@
 """The life of a volume with colder tiers: up, away, back, and from the bucket alone."""
+import json
 import os
 import re
 import shutil
 import unittest
 from pathlib import Path
 
+from proxied import flip
 from tiered import TieredTest
 
 
@@ -179,6 +181,38 @@ class Life(TieredTest):
         self.assert_tree()
         self.umount()
         self.fsck_deep()
+
+    def test_what_no_tier_has_whole_is_not_evicted_and_named(self):
+        """One chunk is damaged in both tiers; the local copy as well, for a while, so that scrub cannot mend it."""
+        self.make()
+        self.write("photos/f", 3_000_000)
+        self.flush()
+        stored = [path for folder in (self.nas / "blob", self.server.bucket / self.prefix / "blob")
+                  for path in folder.rglob("*") if path.is_file()]
+        self.assertEqual(len(stored), 2)
+        self.write("g", 3_000_000)
+        self.flush()
+        local = next(path for path in (self.volume / "hot").rglob("*")
+                     if path.is_file() and path.read_bytes() == self.expected["photos/f"])
+        for path in (*stored, local):
+            flip(path)
+        self.assertEqual(self.firn("scrub", self.volume).returncode, 1)
+        done = self.firn("tier", "evict", self.volume)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stderr, r"(?m)^firn: tier evict: /photos/f: no colder tier is known to have all of the file")
+        self.assertRegex(done.stdout, r"^evicted 1 files, .*; 1 stay: colder tiers have them damaged")
+        done = self.firn("tier", "evict", self.volume, "--json")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        told = json.loads(done.stdout)
+        self.assertEqual((told["evicted_files"], told["damaged"], told["busy"]), (0, 1, 0))
+        self.assertEqual([finding["name"] for finding in told["findings"]], ["/photos/f"])
+        self.assertRegex(done.stderr, '^{"notice":"tier evict: /photos/f: no colder tier')
+        flip(local)
+        self.firn("scrub", self.volume)
+        self.flush()
+        self.assertEqual(self.firn("tier", "evict", self.volume).stderr, "")
+        self.assertEqual(os.getxattr(self.mount_point / "photos/f", "user.firn.tiers"), b"6")
+        self.assert_tree()
 
 
 if __name__ == "__main__":

@@ -122,6 +122,7 @@ void Memory::finish(Version read_version) {
 }
 
 io::Task<Result<void>> Memory::sync(Version version) {
+  if (options_.before_sync) co_await options_.before_sync();
   std::lock_guard lock(state_mutex_);
   if (version > synced_version()) synced_version_ = last_version();
   co_return Result<void>();

@@ -16,6 +16,8 @@ struct MemOptions {
   bool yields = false;
   // Asked before each commit with writes (from 1 upwards): a code other than kOk fails it, nothing applied.
   std::function<Code(uint64_t commit)> inject;
+  // Each sync waits for it first. May be empty.
+  std::function<io::Task<void>()> before_sync = {};
 };
 
 class MemEngine : public Engine {

@@ -76,8 +76,10 @@ io::Task<Result<void>> judge_copy(kv::Transaction& transaction, std::string_view
                                   uint32_t unsound) {
   Blob blob = CO_TRY(co_await load_blob(transaction, name));
   const uint32_t now = ((blob.unsound & ~sound) | unsound) & blob.tiers;
-  if (now == blob.unsound) co_return Result<void>();
+  const bool damaged = blob.damaged && (sound & blob.tiers) == 0;  // or a tier has it whole again
+  if (now == blob.unsound && damaged == blob.damaged) co_return Result<void>();
   blob.unsound = now;
+  blob.damaged = damaged;
   transaction.put(blob_key(name), encode_blob(blob));
   co_return Result<void>();
 }

@@ -14,16 +14,16 @@ namespace {
 io::Task<Result<void>> expect_sound(Mutation& m, const std::string& name) {
   // No inode's lock keeps the scrubber off: this read must conflict, whoever owns the engine.
   const auto stored = CO_TRY(co_await m.transaction().get(blob_key(name), kv::Isolation::kSerializable));
-  if (!stored) co_return fail(Code::kBusy, "colder tiers have lost parts of the file: the local copy is the last");
+  if (!stored) co_return fail(Code::kCorrupt, "colder tiers have lost parts of the file: the local copy is the last");
   const Blob blob = CO_TRY(decode_blob(name, *stored));
   if (blob.damaged || (blob.tiers & ~blob.unsound) == 0)
-    co_return fail(Code::kBusy,
+    co_return fail(Code::kCorrupt,
                    "no colder tier is known to have all of the file undamaged: the local copy may be the last");
   co_return Result<void>();
 }
 
-// kBusy unless some tier has each of the file's blobs with nothing known against it. That stays so until the commit, or
-// it conflicts.
+// kCorrupt unless some tier has each of the file's blobs with nothing known against it. That stays so until the commit,
+// or it conflicts.
 io::Task<Result<void>> expect_sound_copies(Mutation& m, InodeId id) {
   std::unordered_set<std::string> seen;  // chunks of a file mostly share blobs
   kv::Range rest = chunks_from(id, ChunkIndex());
@@ -45,8 +45,8 @@ io::Task<Result<Attr>> attempt(Mutation& m, InodeId id, bool evicted, int64_t ac
   Content& content = inode->attr.content;
   const bool uploaded = content.settled && content.generation > 0 && content.uploaded_generation == content.generation;
   if (evicted && (!uploaded || content.live || inode->attr.policy.stays_hot())) co_return fail(Code::kBusy);
-  if (content.evicted == evicted) co_return inode->attr;
   if (evicted) CO_TRY(co_await expect_sound_copies(m, id));
+  if (content.evicted == evicted) co_return inode->attr;
   content.evicted = evicted;
   if (evicted) content.access_level = access_level;
   m.update(inode);
