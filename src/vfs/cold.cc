@@ -116,6 +116,7 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
     CO_TRY(co_await reattach_cold(node, attr));
     cold = cold_of(node);
   }
+  if (!cold || !cold->complete()) CO_TRY(co_await settling_->could_hold(attr.size));
   const bool own = cold == nullptr;
   data::ObjectRef object = own ? CO_TRY(co_await backing_of_cold(node, attr)) : node.open->object;
   const BackingId backing = object->id();
