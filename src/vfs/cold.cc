@@ -356,6 +356,11 @@ io::Task<void> VolumeImpl::record_for_upload() {
 
 io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(const FileSet* only, io::CancelToken* token) {
   if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  co_await wait_for_closes(only, token);
+  co_return co_await flush_saved(only, token);
+}
+
+io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_saved(const FileSet* only, io::CancelToken* token) {
   co_await save_open_files();
   co_return co_await settling_->flush(only, token);
 }
