@@ -76,6 +76,7 @@ json describe_room(const std::vector<TierInfo>& tiers, const vfs::TierStatistics
                {"since_s", state.room_age_ns / 1'000'000'000},
                {"refused", room.refused},
                {"slowed_ms", room.slowed_ns / 1'000'000}};
+  if (room.too_large_bytes > 0) body["too_large_bytes"] = room.too_large_bytes;
   if (room.state != vfs::RoomState::kFree) body["why"] = why_stuck(tiers, state, now);
   return body;
 }
@@ -101,6 +102,9 @@ json describe_tiers(const std::vector<TierInfo>& tiers, const std::vector<TierLi
     reasons.push_back(fmt::format("the local disk holds {} of {} and nothing can be evicted: {}; {}",
                                   human_size(state.room.use.used), human_size(state.room.use.limit),
                                   why_stuck(tiers, state, now), consequence_of(state.room.state)));
+  if (state.room.too_large_bytes > 0)
+    reasons.push_back(fmt::format("a file of {} could not come back to be written: the local disk may hold {}",
+                                  human_size(state.room.too_large_bytes), human_size(state.room.most_bytes)));
   if (repairs.damaged_chunks() > 0)
     reasons.push_back(
         fmt::format("{} chunks were found damaged in a tier; {} objects were put right since; see firn.log, "

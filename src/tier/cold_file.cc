@@ -60,6 +60,19 @@ io::Task<void> ColdFile::close() {
   if (!resident_) hydrator_.returned().put(inode_, here_);
 }
 
+io::Task<void> ColdFile::abandon() {
+  stopping_.cancel();
+  co_await gate_.close();
+  std::lock_guard lock(mutex_);
+  here_ = BlockSet(here_.file_blocks());
+  resident_ = false;
+}
+
+bool ColdFile::resident() const {
+  std::lock_guard lock(mutex_);
+  return resident_;
+}
+
 // ---- what is on the local disk, and what comes ----
 
 bool ColdFile::has(uint64_t block, Need need) const {
@@ -178,6 +191,7 @@ void ColdFile::begin_ahead(uint64_t end, uint64_t window) {
 
 io::Task<Result<size_t>> ColdFile::read_backing(uint64_t offset, std::span<std::byte> target) {
   if (CO_TRY(co_await backing_->file().read(offset, target)) == target.size()) co_return target.size();
+  if (closed()) co_return fail(Code::kInterrupted, "the file was cut meanwhile");
   co_return fail(Code::kIo, "the backing of inode " + std::to_string(inode_.value) + " is too short");
 }
 

@@ -73,6 +73,12 @@ class ColdFile {
   bool complete() const;
   // Ends what is fetched ahead.
   io::Task<void> close();
+  // The same, before the backing is emptied: nothing of it counts any more.
+  io::Task<void> abandon();
+  // What is read that has not come back fails from now on.
+  bool closed() const { return stopping_.cancelled(); }
+  // All of it has come back, and make_resident() has said so.
+  bool resident() const;
 
  private:
   using Bytes = std::shared_ptr<const io::PageBytes>;

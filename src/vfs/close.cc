@@ -63,6 +63,21 @@ io::Task<void> VolumeImpl::save_open_files() {
   }
 }
 
+// close(2) returns before the kernel has told us of it, and it lets go of the backing a moment after that. A file that
+// is really held open looks the same.
+io::Task<void> VolumeImpl::wait_for_closes(const FileSet* only, io::CancelToken* token) {
+  constexpr int64_t kPatienceNs = 500'000'000;
+  constexpr int64_t kLookNs = 5'000'000;
+  const auto is_open = [&](const NodeRef& node) {
+    if (node->orphan || (only != nullptr && !only->contains(node->inode))) return false;
+    std::lock_guard lock(node->state_mutex);
+    return node->open && node->open->live && !node->open->memory;  // those are saved
+  };
+  const int64_t until_ns = options_.clock.monotonic_ns() + kPatienceNs;
+  while (std::ranges::any_of(open_nodes(), is_open) && options_.clock.monotonic_ns() < until_ns)
+    if (!co_await io::sleep_for(kLookNs, token)) co_return;
+}
+
 // In passthrough mode a mapping holds the backing file, not ours: the file can be closed, even removed, and still be
 // written. The kernel also lets go of a closed backing a moment after it told us of the close.
 bool VolumeImpl::lingers(Node& node, Closing closing) {

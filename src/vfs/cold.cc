@@ -73,14 +73,31 @@ io::Task<Result<data::ObjectRef>> VolumeImpl::backing_of_cold(Node& node, const 
 io::Task<Result<void>> VolumeImpl::attach_cold(Node& node, const Attr& attr) {
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
-  set_object(node, object, /*lent=*/false, /*live=*/false);
   tier::Journal journal = CO_TRY(co_await journal_of(attr));
-  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, std::move(object), std::move(journal));
+  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, object, std::move(journal));
+  OpenState& open = open_state(node);
   {
+    // At once: without the one, the other is holes.
     std::lock_guard lock(node.state_mutex);
-    node.open->cold = std::move(cold);
+    open.object = std::move(object);
+    open.cold = std::move(cold);
+    open.lent = open.live = false;
   }
   co_return co_await rebase(node);
+}
+
+io::Task<Result<void>> VolumeImpl::reattach_cold(Node& node, const Attr& attr) {
+  co_await settling_->close_part(node.open->object->id());
+  co_return co_await attach_cold(node, attr);
+}
+
+io::Task<Result<void>> VolumeImpl::outlast(Node& node, std::shared_ptr<tier::ColdFile> closed) {
+  auto lock = co_await node.mutex.lock();
+  if (cold_of(node) != closed) co_return Result<void>();
+  const Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
+  if (attr.content.evicted) co_return co_await reattach_cold(node, attr);
+  co_await drop_cold(node);
+  co_return Result<void>();
 }
 
 io::Task<void> VolumeImpl::drop_cold(Node& node) {
@@ -95,6 +112,11 @@ io::Task<void> VolumeImpl::drop_cold(Node& node) {
 io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::CancelToken* token) {
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   std::shared_ptr<tier::ColdFile> cold = cold_of(node);
+  if (cold && cold->closed() && !cold->complete()) {
+    CO_TRY(co_await reattach_cold(node, attr));
+    cold = cold_of(node);
+  }
+  if (!cold || !cold->complete()) CO_TRY(co_await settling_->could_hold(attr.size));
   const bool own = cold == nullptr;
   data::ObjectRef object = own ? CO_TRY(co_await backing_of_cold(node, attr)) : node.open->object;
   const BackingId backing = object->id();
@@ -118,12 +140,13 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   co_return Result<void>();
 }
 
-// The backing first: it holds nothing that counts. The record then says that this is the content.
+// The backing first: it holds nothing that counts. The record then says that this is the content. Who reads meanwhile
+// finds what was open closed, and waits (outlast): before it is emptied the backing is holes.
 io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
-  co_await drop_cold(node);
+  if (const std::shared_ptr<tier::ColdFile> cold = cold_of(node)) co_await cold->abandon();
+  if (options_.tiers) (void)options_.tiers->hydrator.returned().take(node.inode);
   const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
-  if (settling_) settling_->note_emptied(object->id());
   note_rewritten(node);
   failpoint("forget.after_empty");
   meta::ContentUpdate update;
@@ -136,6 +159,8 @@ io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   update.mtime = options_.clock.now();
   update.ctime = update.mtime;
   attr = CO_TRY(co_await meta_.update_content(node.inode, update));
+  co_await drop_cold(node);
+  if (settling_) settling_->note_emptied(object->id());
   failpoint("forget.after_record");
   mark_unsynced(node.inode);
   co_return Result<void>();
@@ -331,6 +356,11 @@ io::Task<void> VolumeImpl::record_for_upload() {
 
 io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_tiers(const FileSet* only, io::CancelToken* token) {
   if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  co_await wait_for_closes(only, token);
+  co_return co_await flush_saved(only, token);
+}
+
+io::Task<Result<tier::UploadSummary>> VolumeImpl::flush_saved(const FileSet* only, io::CancelToken* token) {
   co_await save_open_files();
   co_return co_await settling_->flush(only, token);
 }

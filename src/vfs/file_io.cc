@@ -45,12 +45,16 @@ data::ObjectRef VolumeImpl::object_of(Node& node) {
 io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer,
                                           io::LentBytes* lent) {
   Node& node = *handle->node;
-  if (const data::ObjectRef object = object_of(node)) {
+  while (const data::ObjectRef object = object_of(node)) {
     if (const std::shared_ptr<tier::ColdFile> cold = cold_of(node)) {
       Result<size_t> got = co_await cold->read(offset, buffer, lent);
-      // Interrupted: all of it has come back meanwhile, or it was cut to nothing.
-      if (got || got.error().code() != Code::kInterrupted) co_return got;
+      if (got || !cold->closed()) co_return got;
       if (lent != nullptr) lent->clear();
+      // All of it has come back meanwhile; or somebody empties it, and the backing is holes until that is done.
+      if (!cold->resident()) {
+        CO_TRY(co_await outlast(node, cold));
+        continue;
+      }
     }
     auto* memory = dynamic_cast<MemoryObject*>(object.get());
     if (memory && !options_.no_atime && (handle->flags & O_NOATIME) == 0) memory->touch_atime();

@@ -133,7 +133,8 @@ io::Task<Result<tier::Journal>> VolumeImpl::journal_of(const Attr& attr) {
 }
 
 io::Task<Result<void>> VolumeImpl::send_closed(io::CancelToken* token) {
-  const tier::UploadSummary sent = CO_TRY(co_await flush_tiers(nullptr, token));
+  if (!settling_) co_return fail(Code::kNotSupported, "the volume has no colder tiers");
+  const tier::UploadSummary sent = CO_TRY(co_await flush_saved(nullptr, token));
   if (!sent.first_failure.ok()) co_return fail(sent.first_failure);
   co_return Result<void>();
 }

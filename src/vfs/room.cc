@@ -73,9 +73,21 @@ bool Room::end_look(const Seen& seen) {
   return true;
 }
 
-RoomReport Room::report() const {
+bool Room::refuse(const TooLarge& file) {
   std::lock_guard lock(mutex_);
-  return told_;
+  ++told_.refused;
+  const bool told = told_.too_large_bytes == file.bytes && file.now_ns - told_.too_large_ns < RoomReport::kToldNs;
+  told_.too_large_bytes = file.bytes;
+  told_.most_bytes = file.most;
+  told_.too_large_ns = file.now_ns;
+  return !told;
+}
+
+RoomReport Room::report(int64_t now_ns) const {
+  std::lock_guard lock(mutex_);
+  RoomReport report = told_;
+  if (now_ns - report.too_large_ns >= RoomReport::kToldNs) report.too_large_bytes = 0;
+  return report;
 }
 
 }  // namespace firn::vfs

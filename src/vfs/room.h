@@ -37,6 +37,12 @@ struct RoomReport {
   int64_t since_ns = 0;   // monotonic: how long it has been so
   uint64_t refused = 0;   // calls of writers
   int64_t slowed_ns = 0;  // what they waited, in all
+  // The last file that cannot come back, however much is evicted: its bytes, how many there may be, and when
+  // (monotonic). 0: there was none in the last kToldNs.
+  uint64_t too_large_bytes = 0, most_bytes = 0;
+  int64_t too_large_ns = 0;
+
+  static constexpr int64_t kToldNs = 600'000'000'000;
 };
 
 // Invariants:
@@ -58,6 +64,13 @@ class Room {
   // Returns when what was noted may be written. kNoSpace: it may not.
   io::Task<Result<void>> admit(uint64_t bytes, io::CancelToken* token);
 
+  // So much is to come back, which is more than the `most` that there may ever be. True: that is news.
+  struct TooLarge {
+    uint64_t bytes = 0, most = 0;
+    int64_t now_ns = 0;  // monotonic
+  };
+  bool refuse(const TooLarge& file);
+
   // A look at the disk begins; what it may not see yet counts on.
   uint64_t begin_look() const { return unseen_.load(std::memory_order_relaxed); }
   struct Seen {
@@ -70,7 +83,7 @@ class Room {
   bool end_look(const Seen& seen);
 
   RoomState state() const { return state_.load(std::memory_order_relaxed); }
-  RoomReport report() const;
+  RoomReport report(int64_t now_ns) const;
 
  private:
   enum class Answer : uint8_t { kGo, kDelay, kLook, kNo };

@@ -62,7 +62,7 @@ TEST_F(RoomTest, SlowsMoreAndMoreThenRefuses) {
   look(110, true);
   EXPECT_EQ(room_.state(), RoomState::kFull);
   EXPECT_FALSE(write(0).has_value());
-  EXPECT_EQ(room_.report().refused, 1u);
+  EXPECT_EQ(room_.report(0).refused, 1u);
   look(90, true);
   EXPECT_EQ(write(kMiB), 0);
 }
@@ -300,6 +300,38 @@ TEST_F(FullVolume, OpeningAnEvictedFileForWritingFailsWhereNothingCanBeEvicted) 
   EXPECT_EQ(world_.run(volume().warm(stat("cold").inode, nullptr)).error(), Code::kNoSpace);
   EXPECT_EQ(world_.run(volume().open(root_, stat("cold").inode, {.flags = O_RDWR})).error(), Code::kNoSpace);
   expect_all();
+}
+
+// However much is evicted for it.
+TEST_F(FullVolume, OpeningWhatCanNeverFitForWritingEvictsNothing) {
+  ASSERT_TRUE(world_.unmount());
+  world_.tier_options.hot_max_bytes = 100 * kFile;
+  ASSERT_TRUE(world_.mount());
+  written_["huge"] = noise(50 * kFile, 5);
+  world_.make("huge", written_["huge"]);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  ASSERT_TRUE(world_.run(volume().evict(stat("huge").inode)));
+  ASSERT_TRUE(world_.unmount());
+  world_.tier_options.hot_max_bytes = kHotMax;
+  ASSERT_TRUE(world_.mount());
+  for (; next_ < 30; ++next_) ASSERT_EQ(write("f" + std::to_string(next_)), Code::kOk);
+  ASSERT_TRUE(world_.run(volume().flush_tiers(nullptr, nullptr)));
+  pass(3);
+  ASSERT_EQ(resident(), 30u);
+  EXPECT_EQ(world_.run(volume().open(root_, stat("huge").inode, {.flags = O_RDWR})).error(), Code::kNoSpace);
+  EXPECT_EQ(world_.run(volume().warm(stat("huge").inode, nullptr)).error(), Code::kNoSpace);
+  EXPECT_EQ(world_.run(volume().setattr(root_, stat("huge").inode, {.size = kFile}, nullptr)).error(), Code::kNoSpace);
+  EXPECT_EQ(resident(), 30u);
+  EXPECT_EQ(statistics().evicted_files, 0u);
+  EXPECT_EQ(statistics().room.refused, 3u);
+  EXPECT_EQ(statistics().room.too_large_bytes, 50 * kFile);
+  EXPECT_EQ(statistics().room.most_bytes, kHotMax + kHotMax / 10);
+  expect_all();
+  pass(RoomReport::kToldNs / 1'000'000'000);
+  EXPECT_EQ(statistics().room.too_large_bytes, 0u);
+  const auto emptied = world_.run(volume().open(root_, stat("huge").inode, {.flags = O_RDWR | O_TRUNC}));
+  ASSERT_TRUE(emptied);
+  EXPECT_TRUE(world_.run(volume().release(emptied->handle)));
 }
 
 TEST_F(FullVolume, WhatIsBroughtBackKeepsToTheBoundMeanwhile) {

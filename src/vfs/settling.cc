@@ -16,9 +16,6 @@ constexpr int64_t kLookNs = 200'000'000;
 constexpr int64_t kFirstPauseNs = 1'000'000'000;  // after an upload that failed; doubles
 constexpr int64_t kLongestPauseNs = 60'000'000'000;
 constexpr size_t kPage = 512;
-// Never all of the disk: the metadata, and what is being written, need room too.
-constexpr uint64_t kReservePercent = 5;
-constexpr uint64_t kHardReservePercent = 1;  // and this no writer may take
 // Of what there may be, what came back of files that are being read, and cannot be evicted: writers need room as well.
 constexpr uint64_t kOpenPartsPercent = 50;
 
@@ -221,15 +218,6 @@ uint64_t Settling::to_free(const HotUse& use) const {
   return use.above(options_.high_percent) > 0 ? use.above(options_.low_percent) : 0;
 }
 
-HotUse Settling::use_of_setting(uint64_t used) const {
-  if (options_.hot_max_bytes == 0) return {.used = used};
-  const uint64_t metadata = metadata_bytes();
-  const uint64_t limit = left_for_files(options_.hot_max_bytes, metadata);
-  const uint64_t hard =
-      options_.hot_hard_max_bytes ? left_for_files(options_.hot_hard_max_bytes, metadata) : limit + limit / 10;
-  return {.used = used, .limit = limit, .hard = std::max(limit, hard)};
-}
-
 io::Task<Settling::Use> Settling::use() {
   co_await local_.look_at_open();
   // In this order: what settles in between is counted once, or not yet, but not twice.
@@ -238,10 +226,7 @@ io::Task<Settling::Use> Settling::use() {
   const HotUse by_setting = use_of_setting(hot + open_bytes);
   const Result<io::DiskUsage> disk = co_await parts_.data.usage();
   if (!disk) co_return Use{by_setting, by_setting};
-  const uint64_t percent = disk->capacity_bytes() / 100;
-  const HotUse by_disk{.used = disk->used_bytes(),
-                       .limit = percent * (100 - kReservePercent),
-                       .hard = percent * (100 - kHardReservePercent)};
+  const HotUse by_disk = use_of_disk(*disk);
   if (options_.hot_max_bytes == 0) co_return Use{by_disk, by_disk};
   // Whichever asks for more: one that is below its high watermark asks for nothing.
   const bool disk_is_fuller = to_free(by_disk) > to_free(by_setting);
@@ -331,8 +316,9 @@ TierStatistics Settling::statistics() const {
   told.hot_low_percent = options_.low_percent;
   told.uploading = busy_;
   told.held_to_bytes_per_s = busy_ ? throttle_.bytes_per_s() : 0;
-  told.room = room_.report();
-  told.room_age_ns = parts_.clock.monotonic_ns() - told.room.since_ns;
+  const int64_t now_ns = parts_.clock.monotonic_ns();
+  told.room = room_.report(now_ns);
+  told.room_age_ns = now_ns - told.room.since_ns;
   told.readahead = parts_.tiers.hydrator.readahead_statistics();
   told.handled_bytes = parts_.tiers.uploader.handled_bytes();
   return told;

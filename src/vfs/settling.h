@@ -70,6 +70,8 @@ class Settling {
   // Whether what comes back may stay on the local disk.
   bool may_keep(BackingId backing) const;
 
+  // Before a file of so many bytes comes back, and others go for it. kNoSpace: it would not fit if all others went.
+  io::Task<Result<void>> could_hold(uint64_t bytes);
   // Returns when there is room for so much more of a file of which all is wanted. kNoSpace: nothing can be evicted.
   io::Task<Result<void>> make_room(uint64_t bytes, io::CancelToken* token);
 
@@ -109,6 +111,7 @@ class Settling {
   bool uploads() const { return busy_ || closed_bytes_ > 0; }
   uint64_t to_free(const HotUse& use) const;
   HotUse use_of_setting(uint64_t used) const;
+  static HotUse use_of_disk(const io::DiskUsage& disk);
   uint64_t metadata_bytes() const { return parts_.tiers.metadata_bytes ? parts_.tiers.metadata_bytes() : 0; }
   // A look at the local disk; evicts what it must.
   io::Task<void> look(io::CancelToken* token);

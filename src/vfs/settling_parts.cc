@@ -1,4 +1,10 @@
 // Settling: what has come back of evicted files, and what may.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/log.h"
 #include "io/reactor.h"
 #include "vfs/settling.h"
 
@@ -6,6 +12,38 @@ namespace firn::vfs {
 
 namespace {
 constexpr size_t kPage = 512;
+// Never all of the disk: the metadata, and what is being written, need room too.
+constexpr uint64_t kReservePercent = 5;
+constexpr uint64_t kHardReservePercent = 1;  // and this no writer may take
+}  // namespace
+
+HotUse Settling::use_of_setting(uint64_t used) const {
+  if (options_.hot_max_bytes == 0) return {.used = used};
+  const uint64_t metadata = metadata_bytes();
+  const uint64_t limit = left_for_files(options_.hot_max_bytes, metadata);
+  const uint64_t hard =
+      options_.hot_hard_max_bytes ? left_for_files(options_.hot_hard_max_bytes, metadata) : limit + limit / 10;
+  return {.used = used, .limit = limit, .hard = std::max(limit, hard)};
+}
+
+HotUse Settling::use_of_disk(const io::DiskUsage& disk) {
+  const uint64_t percent = disk.capacity_bytes() / 100;
+  return {.used = disk.used_bytes(),
+          .limit = percent * (100 - kReservePercent),
+          .hard = percent * (100 - kHardReservePercent)};
+}
+
+io::Task<Result<void>> Settling::could_hold(uint64_t bytes) {
+  if (!parts_.evict) co_return Result<void>();
+  uint64_t most = use_of_setting(0).hard;
+  const Result<io::DiskUsage> disk = co_await parts_.data.usage();
+  if (disk) most = std::min(most, use_of_disk(*disk).hard);
+  if (bytes <= most) co_return Result<void>();
+  const std::string why =
+      fmt::format("a file of {} cannot come back: the local disk may hold {}", human_size(bytes), human_size(most));
+  if (room_.refuse({.bytes = bytes, .most = most, .now_ns = parts_.clock.monotonic_ns()}))
+    log::error("{}: opening it for writing, and warming it, fail", why);
+  co_return fail(Code::kNoSpace, why);
 }
 
 bool Settling::may_keep(BackingId backing) const {

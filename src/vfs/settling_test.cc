@@ -111,6 +111,26 @@ TEST_F(SettlingTest, AFlushSavesWhatIsOpen) {
   EXPECT_TRUE(world_.run(volume().release(small)));
 }
 
+// close(2) returns before the kernel has told of it.
+TEST_F(SettlingTest, AFlushTakesWhatIsAboutToBeClosed) {
+  Handle* closing = world_.create("closing", noise(kBytes, 1));
+  io::detach_on(world_.reactor(), [](Volume* volume, Handle* handle) -> io::Task<void> {
+    co_await io::sleep_for(50'000'000);
+    EXPECT_TRUE(co_await volume->release(handle));
+  }(&volume(), closing));
+  EXPECT_EQ(flush().postponed, 0u);
+  EXPECT_EQ(volume().tier_statistics().pending_files, 0u);
+}
+
+TEST_F(SettlingTest, AFlushDoesNotWaitForWhatIsHeldOpen) {
+  Handle* held = world_.create("held", noise(kBytes, 1));
+  const int64_t began_ns = world_.reactor().clock().monotonic_ns();
+  EXPECT_EQ(flush().postponed, 1u);
+  EXPECT_LT(world_.reactor().clock().monotonic_ns() - began_ns, 2'000'000'000);
+  EXPECT_EQ(volume().tier_statistics().pending_files, 1u);
+  EXPECT_TRUE(world_.run(volume().release(held)));
+}
+
 TEST_F(SettlingTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {
   for (const char* name : {"a", "b"}) make(name, noise(kBytes, 3));
   flush();

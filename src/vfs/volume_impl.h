@@ -241,6 +241,14 @@ class VolumeImpl final : public Volume {
   io::Task<Result<data::ObjectRef>> backing_of_cold(Node& node, const Attr& attr);
   std::shared_ptr<tier::ColdFile> make_cold(const Attr& attr, data::ObjectRef object, tier::Journal journal);
   io::Task<void> drop_cold(Node& node);
+  // Saves what is open, and uploads what is pending.
+  io::Task<Result<tier::UploadSummary>> flush_saved(const FileSet* only, io::CancelToken* token);
+  // For closes that are on their way to us, as far as that can be told: for a moment, where files are open for writing.
+  io::Task<void> wait_for_closes(const FileSet* only, io::CancelToken* token);
+  // As it was, after emptying it has failed.
+  io::Task<Result<void>> reattach_cold(Node& node, const Attr& attr);
+  // For one who reads what is closed and has not come back: returns when whoever closed it is done.
+  io::Task<Result<void>> outlast(Node& node, std::shared_ptr<tier::ColdFile> closed);
   // With Node::mutex held.
   io::Task<Result<uint64_t>> evict_held(Node& node);
   // As evict(); kBusy where somebody is at the file.
