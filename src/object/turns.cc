@@ -7,6 +7,7 @@ namespace firn::object {
 namespace {
 
 constexpr size_t kShareForLight = 8;  // one of so many
+constexpr int64_t kLeastPatienceNs = 1'000'000;
 
 int64_t clock_ns() { return io::Reactor::current()->clock().monotonic_ns(); }
 size_t kept_for_light(size_t count) { return std::max<size_t>(count / kShareForLight, 1); }
@@ -20,8 +21,9 @@ io::Task<Result<Turns::Turn>> Turns::take(Weight weight, io::Until* until) {
   const auto cancelled = [until] { return until->token != nullptr && until->token->cancelled(); };
   const int64_t arrived_ns = clock_ns();
   // The deadline has what the body takes in it, which is no reason to wait for longer.
-  const int64_t patience_ns =
+  int64_t patience_ns =
       until->deadline_ns == 0 ? io::kForeverNs : std::min(until->deadline_ns - arrived_ns, kPatienceNs);
+  if (patience_ns < kLeastPatienceNs) patience_ns = 0;  // it is hardly asleep before it looks again
   const WaiterRef mine = queue(weight);
   const io::CancelToken::Scope passed_on(until->token, [mine] { mine->woken.cancel(); });
   int64_t heard_ns = arrived_ns;

@@ -130,6 +130,30 @@ TEST_F(LateTier, WhatItMissedWhileItWasAwayKeepsNoPassWaiting) {
   EXPECT_EQ(upload().files, 5u);
 }
 
+// Another that lacked it, too, gets it in the same pass.
+TEST_F(LateTier, IsWaitedForAloneWhereAnotherHasJustGotIt) {
+  Place third(*world.random, {});
+  SlowStore slow(*third.store);
+  Uploader all({*world.meta,
+                *world.meta,
+                *world.data,
+                *world.pool,
+                *world.random,
+                {{"near", *world.near->store}, {"far", *world.far->store}, {"third", slow}}},
+               {.chunk_bytes = world.options.chunk_bytes});
+  world.far->faulty.set_down(true);
+  third.faulty.set_down(true);
+  write(0);
+  EXPECT_FALSE(world.run(all.pass(nullptr)).value().first_failure.ok());
+  world.far->faulty.set_down(false);
+  third.faulty.set_down(false);
+  slow.put_ns = 3600 * kSecondNs;
+  const UploadSummary pass = world.run(all.pass(nullptr)).value();
+  EXPECT_TRUE(pass.first_failure.ok()) << pass.first_failure.to_string();
+  EXPECT_EQ(pass.late, 1u);
+  EXPECT_EQ(in_far(), 1u);
+}
+
 TEST_F(LateTier, OneThatFailsMeanwhileIsAskedAnew) {
   far.put_ns = 600 * kSecondNs;
   write(0);

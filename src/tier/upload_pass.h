@@ -140,8 +140,8 @@ class UploadPass {
   std::vector<size_t> asked_for(uint32_t tiers) const;
   io::Task<Result<void>> try_failing(size_t tier, std::string key);
   io::Task<uint32_t> within_reach(uint32_t tiers, std::string key);
-  // What these tiers missed while they were away is copied to them. False: not to all of them.
-  io::Task<bool> copy_blob(meta::Blob blob, uint32_t lacking);
+  // What these tiers missed while they were away is copied to them: to which of them.
+  io::Task<uint32_t> copy_blob(meta::Blob blob, uint32_t lacking);
   io::Task<Result<void>> record(const Packing& packing);
   // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);

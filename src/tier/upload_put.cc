@@ -106,22 +106,22 @@ io::Task<uint32_t> UploadPass::within_reach(uint32_t tiers, std::string key) {
   co_return tiers & ~out_of_reach_;
 }
 
-io::Task<bool> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
-  if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return false;
+io::Task<uint32_t> UploadPass::copy_blob(meta::Blob blob, uint32_t lacking) {
+  if (co_await within_reach(lacking, key_of(blob_id_of_name(blob.name))) == 0) co_return 0;
   BlobReader reader(parts_, options_, hydrator_.order());
   Result<std::string> bytes = co_await reader.read(blob, token_);
   if (!bytes) {
     note_failure(bytes.error());
-    co_return false;
+    co_return 0;
   }
   object::Content content(*std::move(bytes));
   const uint32_t arrived =
       co_await put_to({.tiers = lacking, .name = blob.name, .content = std::move(content), .is_elsewhere = true});
-  if (arrived == 0) co_return false;
+  if (arrived == 0) co_return 0;
   failpoint("upload.after_copy");
-  if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return false;
+  if (!co_await parts_.tiering.confirm_blob(blob.name, arrived)) co_return 0;
   ++summary_.copied_blobs;
-  co_return arrived == lacking;
+  co_return arrived;
 }
 
 }  // namespace firn::tier

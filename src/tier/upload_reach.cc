@@ -6,7 +6,7 @@ namespace firn::tier {
 io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(size_t file, std::string name) {
   const BlobsUnderWay::Hold held(memory_.under_way, name);  // before it is looked up, as that has it
   meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(name));
-  const uint32_t lacking = wanted_of(parts_.tiers, files_[file].skip) & ~(blob.tiers | blob.left);
+  uint32_t lacking = wanted_of(parts_.tiers, files_[file].skip) & ~(blob.tiers | blob.left);
   if (lacking == 0) co_return Reach::kAll;
   if (blob.dead_since) co_return Reach::kElsewhere;  // its objects go
   // Not the blob as it is: what else is in it may have to stay out of that tier.
@@ -14,9 +14,9 @@ io::Task<Result<UploadPass::Reach>> UploadPass::bring_to(size_t file, std::strin
   if (!may_go_there && (lacking & (late_ | ~out_of_reach_)) != 0) co_return Reach::kElsewhere;
   if ((lacking & ~out_of_reach_) != 0 && !uncopied_.contains(name)) {
     co_await in_flight_.acquire();  // it is one more blob in memory
-    const bool copied = co_await copy_blob(std::move(blob), lacking);
+    lacking &= ~co_await copy_blob(std::move(blob), lacking);
     in_flight_.release();
-    if (copied) co_return Reach::kAll;
+    if (lacking == 0) co_return Reach::kAll;
     uncopied_.insert(name);
   }
   if (may_go_there) leave_to_late(lacking, name);

@@ -61,9 +61,9 @@ io::Task<Result<LogHeaders>> read_log_headers(Bucket bucket, uint64_t first, siz
 io::Task<Result<LogEnd>> find_log_end(Bucket bucket, const FoundRoot& newest, io::CancelToken* token) {
   const uint64_t first = newest.root.first_log;
   const uint64_t free = CO_TRY(co_await first_free_place(bucket, first, token));
-  // The one before it, and those behind it.
+  // The one before it, itself, and those behind it.
   const uint64_t from = free > first ? free - 1 : free;
-  const LogHeaders around = CO_TRY(co_await read_log_headers(bucket, from, kPlacesBehind, token));
+  const LogHeaders around = CO_TRY(co_await read_log_headers(bucket, from, free - from + 1 + kPlacesBehind, token));
   LogEnd end{.place = from, .epoch = newest.root.log_epoch};
   if (free > first && !around.front()) co_return fail(Code::kUnavailable, "the log is being removed under us");
   auto next = around.begin();

@@ -124,18 +124,21 @@ TEST_F(Strays, BehindAHoleAreBehindTheEnd) {
 
 // What was acknowledged before the take-over is not passed over because something before it is gone.
 TEST_F(Strays, AreNotWhatStandsBehindAHoleWhenItIsTakenOver) {
-  for (int objects = 2; objects < 12; ++objects) {
-    SCOPED_TRACE(objects);
-    BucketWorld other(static_cast<uint64_t>(objects));
-    Session first(other), second(other);
-    ASSERT_TRUE(first.open().ok());
-    for (int i = 0; i < objects; ++i) ASSERT_TRUE(first.put("k", std::to_string(i)).ok());
-    const uint64_t gone = first.shipper->status().next_log - 2;
-    ASSERT_TRUE(other.run(other.mem->remove(log_key(gone), {})));
-    const Status refused = second.open();
-    EXPECT_EQ(refused, Code::kCorrupt) << refused.to_string();
-    EXPECT_NE(refused.message().find("the log has a hole: " + log_key(gone)), std::string::npos) << refused.message();
-  }
+  for (const uint64_t hole : {1U, 4U, 8U})
+    for (int objects = 10; objects < 14; ++objects) {
+      SCOPED_TRACE(objects);
+      SCOPED_TRACE(hole);
+      BucketWorld other(static_cast<uint64_t>(objects));
+      Session first(other), second(other);
+      ASSERT_TRUE(first.open().ok());
+      for (int i = 0; i < objects; ++i) ASSERT_TRUE(first.put("k", std::to_string(i)).ok());
+      const uint64_t gone = first.shipper->status().next_log - 1 - hole;
+      for (uint64_t place = gone; place < gone + hole; ++place)
+        ASSERT_TRUE(other.run(other.mem->remove(log_key(place), {})));
+      const Status refused = second.open();
+      EXPECT_EQ(refused, Code::kCorrupt) << refused.to_string();
+      EXPECT_NE(refused.message().find("the log has a hole: " + log_key(gone)), std::string::npos) << refused.message();
+    }
 }
 
 // It has applied what the store has forgotten since, and stands behind the fence.
