@@ -1,5 +1,6 @@
 """What every bad-input test needs: firn in a folder of its own, and what a good refusal looks like."""
 import contextlib
+import faulthandler
 import os
 import re
 import shutil
@@ -24,7 +25,11 @@ CRASHES = re.compile(r"terminate called|Sanitizer|Segmentation|core dumped|CHECK
 
 
 class FirnTest(unittest.TestCase):
+    HANG_S = 170  # of one test; then it says where it is
+
     def setUp(self):
+        faulthandler.dump_traceback_later(self.HANG_S)
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
         self.folder = Path(tempfile.mkdtemp(prefix="firn-input-"))
         self.folder.chmod(0o755)
         self.volume = self.folder / "volume"

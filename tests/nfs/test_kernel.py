@@ -1,5 +1,4 @@
 """The Linux kernel's NFS client, in a virtual machine (vm.py). What it does there is in guest/."""
-import faulthandler
 import random
 import time
 import unittest
@@ -12,7 +11,6 @@ from vm import Machine, StepFailed
 
 ENTRIES = 10_000
 LOAD_S = 15
-HANG_S = 110  # of one test; then it says where it is: before the machine's patience is at its end
 MACHINES = []
 
 
@@ -26,9 +24,9 @@ def tearDownModule():
 
 
 class KernelTest(ServedTest):
+    HANG_S = 110  # before the machine's patience is at its end
+
     def setUp(self):
-        faulthandler.dump_traceback_later(HANG_S)
-        self.addCleanup(faulthandler.cancel_dump_traceback_later)
         super().setUp()
         self.machine = MACHINES[0]
         self.make(EVERYBODY)
