@@ -100,6 +100,31 @@ TEST(ChangingUpload, AMixtureIsNoFirstVersion) {
   world.expect_to_come_back("f", version(2));
 }
 
+io::Task<void> lose_backing(World* world) {
+  const auto found = co_await world->meta->lookup({}, kRootInode, "f");
+  CO_REQUIRE(found);
+  meta::ContentUpdate update;
+  update.content = found->content;
+  update.content->backing = BackingId();
+  update.content->evicted = true;
+  CO_REQUIRE(co_await world->meta->update_content(found->inode, update));
+}
+
+// The records are all there, of two versions. As after a restore, there is no more of it than these.
+TEST(ChangingUpload, AMixtureIsNoVersionWhenAllElseIsLost) {
+  World world({.seed = 6, .chunk_bytes = kChunkBytes});
+  world.write("f", version(1));
+  SlowPass pass(world);
+  pass.pass_time(80 * kSecond);
+  world.write("f", version(2));
+  pass.end();
+  ASSERT_EQ(world.chunks("f").size(), 100u);
+  world.run(lose_backing(&world));
+  EXPECT_EQ(world.upload().postponed, 1u);
+  EXPECT_EQ(world.stat("f").content.uploaded_size, std::nullopt);
+  EXPECT_EQ(world.pending(), 1u);
+}
+
 TEST(ChangingUpload, WhatIsReadOfAFileThatIsCutMeanwhileReplacesNoVersion) {
   World world({.seed = 3, .chunk_bytes = kChunkBytes});
   world.write("f", version(0));

@@ -137,7 +137,8 @@ class UploadPass {
 
   // ---- upload_evicted.cc ----
   io::Task<Result<void>> add_evicted(const meta::Attr& attr);
-  io::Task<Result<bool>> all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal);
+  // Whether the records are those of all of the file. The references must outlive the task.
+  io::Task<Result<bool>> all_recorded(const meta::Attr& attr, const Journal& journal);
   io::Task<Result<void>> add_evicted_chunks(size_t file, const Journal& journal);
   io::Task<Result<void>> add_folded(size_t file, ChunkIndex index, const Journal& journal);
 
