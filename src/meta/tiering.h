@@ -89,6 +89,8 @@ struct ChunkMove {
   std::string content;  // the hash of what it holds, by which it is found from then on; empty: it is not
 };
 
+inline constexpr uint64_t kMaxChunks = uint64_t{1} << 32;  // of one file: their keys have room for no more
+
 // Chunks of one file that are in colder tiers now.
 struct Upload {
   InodeId inode;

@@ -153,6 +153,44 @@ TEST(ChangingUpload, EndsSoonAfterTheFileHasChangedOrIsGone) {
   }
 }
 
+io::Task<void> grow(World* world, uint64_t bytes) {
+  co_await cut_backing(world, bytes);
+  const auto found = co_await world->meta->lookup({}, kRootInode, "f");
+  CO_REQUIRE(found);
+  meta::ContentUpdate update;
+  update.size = bytes;
+  update.mtime = world->reactor->clock().now();
+  CO_REQUIRE(co_await world->meta->update_content(found->inode, update));
+}
+
+// As `truncate -s` makes it.
+TEST(ChangingUpload, MoreThanCanBeReplacedAtOnceIsNotGathered) {
+  World world({.seed = 7, .chunk_bytes = 4096, .most_replaced_chunks = 100});
+  world.write("f", version(0, 70'000));
+  world.upload();
+  const Recorded former(world);
+  world.run(grow(&world, 4096 * 1000));
+  world.write("g", version(1, 70'000));
+  const UploadSummary done = world.upload();
+  EXPECT_EQ(done.files, 1u);
+  EXPECT_EQ(done.failed, 1u);
+  EXPECT_EQ(done.first_failure.code(), Code::kInvalid);
+  EXPECT_LT(done.chunks, 150u);
+  EXPECT_EQ(world.upload().chunks, 0u);  // nor again
+  EXPECT_TRUE(Recorded(world) == former);
+}
+
+TEST(ChangingUpload, WhatHasMoreChunksThanCanBeToldApartIsNotUploaded) {
+  World world({.seed = 8, .chunk_bytes = 4096});
+  world.write("f", version(0, 70'000));
+  world.write("g", version(1, 70'000));
+  world.run(grow(&world, 4096 * meta::kMaxChunks + 1));
+  const UploadSummary done = world.upload();
+  EXPECT_EQ(done.files, 1u);
+  EXPECT_EQ(done.chunks, 18u);
+  EXPECT_EQ(done.first_failure.code(), Code::kFileTooBig);
+}
+
 // What never rests is uploaded all the same: as it is.
 TEST(ChangingUpload, AFileThatChangesDuringEachUploadIsUploadedAsItIs) {
   World world({.seed = 5, .chunk_bytes = kChunkBytes});

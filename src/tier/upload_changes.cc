@@ -34,6 +34,13 @@ io::Task<Result<void>> UploadPass::expect_all_there(size_t file, io::File& backi
   co_return Result<void>();
 }
 
+// It is not sent to no purpose, nor are so many records held in memory.
+Status UploadPass::expect_room_for_another(File& file) {
+  if (!file.replaces || ++file.replaced_chunks <= options_.most_replaced_chunks) return Code::kOk;
+  note_refused(file, Code::kInvalid);
+  return Code::kInvalid;
+}
+
 void UploadPass::note_outdated(const File& file) {
   if (beside_) return;
   if (memory_.changing.size() >= kMostKnown) memory_.changing.clear();

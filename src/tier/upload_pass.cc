@@ -122,6 +122,11 @@ io::Task<Result<void>> UploadPass::add_read(File file) {
 }
 
 io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
+  if (attr.size > meta::kMaxChunks * options_.chunk_bytes) {
+    note_failure(of_file(Status(Code::kFileTooBig), attr.inode));
+    ++summary_.failed;
+    co_return Result<void>();
+  }
   files_.push_back({.inode = attr.inode,
                     .generation = attr.content.generation,
                     .chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes,
@@ -204,6 +209,7 @@ io::Task<Result<void>> UploadPass::spend(uint64_t bytes) {
 }
 
 io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std::string bytes) {
+  CO_TRY(expect_room_for_another(files_[file]));
   const uint32_t skip = files_[file].skip;
   std::string content;
   if (hasher_) content = co_await parts_.pool.run([&] { return hasher_->hash(bytes, skip); });

@@ -55,6 +55,7 @@ class UploadPass {
     bool leaves = false;
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
+    size_t replaced_chunks = 0;                   // so far
     std::optional<uint64_t> recorded_bytes = {};  // of that version
     bool hot = false;                             // its content is on the local disk
     bool at_rest = true;                          // as meta::Upload has it; false: it is taken as it is
@@ -131,6 +132,7 @@ class UploadPass {
   bool is_taken_as_it_is(const meta::Attr& attr) const;
   // Whether there is no use in reading on.
   io::Task<Result<bool>> has_changed(const File& file);
+  Status expect_room_for_another(File& file);
   io::Task<Result<void>> expect_all_there(size_t file, io::File& backing);
   void note_outdated(const File& file);
   void note_current(const File& file);

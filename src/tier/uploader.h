@@ -10,6 +10,7 @@
 #include "data/store.h"
 #include "io/blocking_pool.h"
 #include "io/cancel.h"
+#include "kv/kv.h"
 #include "meta/service.h"
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
@@ -32,6 +33,8 @@ struct UploadOptions {
   // A blob is held in memory while it is filled and put: at most (blobs_in_flight + 1) * kMaxBlobBytes in all.
   size_t blobs_in_flight = 4;
   size_t files_per_pass = 4096;
+  // Of a version that replaces another, which is recorded by one transaction: it has no room for more.
+  size_t most_replaced_chunks = kv::kMaxTransactionBytes / 48;
   // A file that is open for writing is looked at this often.
   int64_t live_interval_ns = 600'000'000'000;
   int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included (object::retrying())
