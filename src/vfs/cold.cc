@@ -118,11 +118,12 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   co_return Result<void>();
 }
 
-// The backing first: it holds nothing that counts. The record then says that this is the content.
+// The backing first, and on the disk: it holds nothing that counts. The record then says that this is the content.
 io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   co_await drop_cold(node);
   const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
+  if (durable_here()) CO_TRY(co_await object->file().sync(false));
   if (settling_) settling_->note_emptied(object->id());
   note_rewritten(node);
   failpoint("forget.after_empty");
