@@ -89,6 +89,8 @@ struct ChunkMove {
   std::string content;  // the hash of what it holds, by which it is found from then on; empty: it is not
 };
 
+inline constexpr uint64_t kMaxChunks = uint64_t{1} << 32;  // of one file: their keys have room for no more
+
 // Chunks of one file that are in colder tiers now.
 struct Upload {
   InodeId inode;
@@ -101,6 +103,9 @@ struct Upload {
   bool complete = false;
   uint64_t chunk_count = 0;
   uint64_t bytes = 0;
+  // It was not open for writing when it was read. Where it has changed since, what was read is of no version that there
+  // ever was, and does not replace one.
+  bool at_rest = false;
   // Some tiers that it is to be in lack some of that version, which the last tier has: it stays pending.
   bool lagging = false;
   // Of a file that has changed since, nothing is recorded: uploads of one file may run side by side, and what an
@@ -153,8 +158,8 @@ class Tiering {
   // wholly meanwhile nothing is recorded, and all is well. False: the file has changed since, is open for writing, or
   // is gone; of a changed file the chunks are recorded all the same, with their version. Of one whose content has moved
   // inline, or which has changed since no tier is to have it, the records are removed instead. kStale: one of the blobs
-  // is retired, damaged or forgotten; kBusy: the file has changed and the upload is `only_current`; nothing was
-  // recorded.
+  // is retired, damaged or forgotten; kBusy: the file has changed and the upload is `only_current`, or complete and
+  // `at_rest`; nothing was recorded.
   virtual io::Task<Result<bool>> commit_upload(const Upload& upload) = 0;
 
   // The blocks replace those that the journal has of the file; `update` is applied with them. What chunk records and

@@ -37,6 +37,7 @@ struct WorldOptions {
   bool dedup = false;
   size_t files_per_pass = 4096;
   int64_t late_ns = UploadOptions().late_ns;
+  size_t most_replaced_chunks = UploadOptions().most_replaced_chunks;
 };
 
 class World {

@@ -12,7 +12,9 @@ io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
   const uint64_t chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes;
   Journal journal;
   if (attr.content.journal_blocks > 0) journal = Journal(CO_TRY(co_await parts_.tiering.list_journal(attr.inode)));
-  if (!CO_TRY(co_await all_recorded(attr.inode, chunk_count, journal))) {
+  // Before a first version is whole, its chunks are recorded as they come, also while the file changes.
+  const bool is_a_version = attr.content.uploaded_size.has_value();
+  if (!is_a_version || !CO_TRY(co_await all_recorded(attr, journal))) {
     ++summary_.postponed;  // the rest of it is lost, unless the other place comes back
     co_return Result<void>();
   }
@@ -26,11 +28,12 @@ io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
   co_return co_await add_all(file, add_evicted_chunks(file, journal));
 }
 
-io::Task<Result<bool>> UploadPass::all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal) {
-  RecordedChunks recorded(parts_.tiering, inode);
-  for (uint64_t index = 0; index < chunk_count; ++index) {
-    if (journal.touches(index * options_.chunk_bytes, options_.chunk_bytes)) continue;
-    if (CO_TRY(co_await recorded.find(ChunkIndex(index))) == nullptr) co_return false;
+io::Task<Result<bool>> UploadPass::all_recorded(const meta::Attr& attr, const Journal& journal) {
+  RecordedChunks recorded(parts_.tiering, attr.inode);
+  for (uint64_t offset = 0; offset < attr.size; offset += options_.chunk_bytes) {
+    if (journal.touches(offset, options_.chunk_bytes)) continue;
+    const meta::Chunk* const known = CO_TRY(co_await recorded.find(ChunkIndex(offset / options_.chunk_bytes)));
+    if (known == nullptr || known->bytes != std::min(options_.chunk_bytes, attr.size - offset)) co_return false;
   }
   co_return true;
 }

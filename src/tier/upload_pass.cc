@@ -14,11 +14,12 @@ namespace firn::tier {
 namespace {
 
 constexpr size_t kChunksPerCommit = 1024;  // a transaction is held in memory
+constexpr uint64_t kChunksPerLook = 64;    // at whether there is use in reading on
 
+// Shorter than asked for where the backing ends early.
 io::Task<Result<std::string>> read_chunk(io::File& file, uint64_t offset, size_t bytes) {
   std::string chunk(bytes, '\0');
-  // A backing that ends early reads as zeros, as the file does.
-  CO_TRY(co_await file.read(offset, std::as_writable_bytes(std::span(chunk))));
+  chunk.resize(CO_TRY(co_await file.read(offset, std::as_writable_bytes(std::span(chunk)))));
   co_return chunk;
 }
 
@@ -121,6 +122,11 @@ io::Task<Result<void>> UploadPass::add_read(File file) {
 }
 
 io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
+  if (attr.size > meta::kMaxChunks * options_.chunk_bytes) {
+    note_failure(of_file(Status(Code::kFileTooBig), attr.inode));
+    ++summary_.failed;
+    co_return Result<void>();
+  }
   files_.push_back({.inode = attr.inode,
                     .generation = attr.content.generation,
                     .chunk_count = (attr.size + options_.chunk_bytes - 1) / options_.chunk_bytes,
@@ -128,7 +134,8 @@ io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
                     .skip = attr.policy.skip,
                     .replaces = attr.content.uploaded_size.has_value(),
                     .recorded_bytes = attr.content.uploaded_size,
-                    .hot = true});
+                    .hot = true,
+                    .at_rest = !is_taken_as_it_is(attr)});
   const size_t file = files_.size() - 1;
   co_return co_await add_all(file, add_chunks(file, attr.size, attr.content.backing));
 }
@@ -165,12 +172,18 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
   for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
     // Nothing is read and compressed that has nowhere to go.
     if (nobody_answers()) co_return fail(Code::kUnavailable, "no tier answers");
+    if (index % kChunksPerLook == kChunksPerLook - 1 && CO_TRY(co_await has_changed(files_[file]))) {
+      files_[file].outdated = true;
+      co_return Result<void>();
+    }
     const uint64_t offset = index * options_.chunk_bytes;
     const size_t size = std::min(options_.chunk_bytes, bytes - offset);
     const bool is_hole = co_await data.is_hole(offset, size);
     CO_TRY(co_await spend(is_hole ? 0 : size));
     std::string chunk;
     if (!is_hole) chunk = CO_TRY(co_await read_chunk(object->file(), offset, size));
+    if (!is_hole && chunk.size() < size) files_[file].outdated = true;
+    if (files_[file].outdated) co_return Result<void>();
     const uint64_t checksum = is_hole ? data.hole_checksum(size) : checksum64(chunk);
     const meta::Chunk* known = CO_TRY(co_await recorded.find(ChunkIndex(index)));
     Reach reach = Reach::kElsewhere;
@@ -186,7 +199,7 @@ io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, Backi
     if (is_hole) chunk.assign(size, '\0');
     CO_TRY(co_await add_chunk(file, ChunkIndex(index), std::move(chunk)));
   }
-  co_return Result<void>();
+  co_return co_await expect_all_there(file, object->file());
 }
 
 io::Task<Result<void>> UploadPass::spend(uint64_t bytes) {
@@ -196,6 +209,7 @@ io::Task<Result<void>> UploadPass::spend(uint64_t bytes) {
 }
 
 io::Task<Result<void>> UploadPass::add_chunk(size_t file, ChunkIndex index, std::string bytes) {
+  CO_TRY(expect_room_for_another(files_[file]));
   const uint32_t skip = files_[file].skip;
   std::string content;
   if (hasher_) content = co_await parts_.pool.run([&] { return hasher_->hash(bytes, skip); });
@@ -286,9 +300,11 @@ io::Task<Result<bool>> UploadPass::commit(File& file, meta::Upload upload) {
   upload.inode = file.inode;
   upload.generation = file.generation;
   upload.only_current = options_.only_current;
+  upload.at_rest = file.at_rest;
   const Result<bool> committed = co_await parts_.tiering.commit_upload(upload);
-  file.outdated = !committed && committed.error() == Code::kBusy;
-  if (file.outdated) co_return false;
+  const bool outdated = !committed && committed.error() == Code::kBusy;
+  file.outdated |= outdated;
+  if (outdated) co_return false;
   co_return committed;
 }
 
@@ -316,6 +332,7 @@ io::Task<Result<void>> UploadPass::finish_failed(File& file) {
     co_return Result<void>();
   }
   CO_TRY(Result<bool>(current));
+  if (file.outdated) note_outdated(file);
   co_return Result<void>();
 }
 
@@ -328,9 +345,9 @@ io::Task<Result<void>> UploadPass::count_down(File& file) {
 }
 
 io::Task<Result<void>> UploadPass::finish(File& file) {
-  if (file.failed || !file.read) co_return co_await finish_failed(file);
+  if (!file.outdated && (file.failed || !file.read)) co_return co_await finish_failed(file);
   failpoint("upload.before_complete");
-  const Result<bool> current = co_await commit_whole(file, /*lagging=*/false);
+  const Result<bool> current = file.outdated ? false : co_await commit_whole(file, /*lagging=*/false);
   if (!current && is_of_the_file(current.error())) {
     note_refused(file, current.error());
     ++summary_.failed;
@@ -341,9 +358,11 @@ io::Task<Result<void>> UploadPass::finish(File& file) {
     summary_.file_bytes += file.bytes;
     memory_.order.forget(file.inode);
     forget_waiting(file);
+    note_current(file);
   } else if (!file.leaves) {
     ++summary_.postponed;
   }
+  if (file.outdated) note_outdated(file);
   if (file.outdated) ++summary_.outdated;
   failpoint("upload.after_complete");
   co_return Result<void>();

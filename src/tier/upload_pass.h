@@ -55,8 +55,10 @@ class UploadPass {
     bool leaves = false;
     // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
     bool replaces = false;
+    size_t replaced_chunks = 0;                   // so far
     std::optional<uint64_t> recorded_bytes = {};  // of that version
     bool hot = false;                             // its content is on the local disk
+    bool at_rest = true;                          // as meta::Upload has it; false: it is taken as it is
     Records records;  // of that, those that were sent; and of any file, those in frames that were there already
     std::unordered_map<std::string, BlobsUnderWay::Hold> held = {};  // the blobs of these records
     size_t outstanding = 1;  // its being read, and its parts in blobs: what is not done of that
@@ -64,7 +66,7 @@ class UploadPass {
     bool failed = false;     // something of it did not arrive everywhere
     bool only_waits = true;  // that is all for tiers that are away
     uint32_t lacking = 0;    // these
-    bool outdated = false;   // it has changed, and only_current says that it is not recorded
+    bool outdated = false;   // it has changed: what was read is not recorded
   };
   // Chunks of a file in one blob.
   struct Part {
@@ -125,9 +127,20 @@ class UploadPass {
   io::Task<Result<void>> record_some(size_t file);
   void note_frame(const std::string& content, InodeId inode, meta::Chunk chunk);
 
+  // ---- upload_changes.cc ----
+  // Whether it is uploaded as it is while it is read: it is open for writing, or changes during each upload.
+  bool is_taken_as_it_is(const meta::Attr& attr) const;
+  // Whether there is no use in reading on.
+  io::Task<Result<bool>> has_changed(const File& file);
+  Status expect_room_for_another(File& file);
+  io::Task<Result<void>> expect_all_there(size_t file, io::File& backing);
+  void note_outdated(const File& file);
+  void note_current(const File& file);
+
   // ---- upload_evicted.cc ----
   io::Task<Result<void>> add_evicted(const meta::Attr& attr);
-  io::Task<Result<bool>> all_recorded(InodeId inode, uint64_t chunk_count, const Journal& journal);
+  // Whether the records are those of all of the file. The references must outlive the task.
+  io::Task<Result<bool>> all_recorded(const meta::Attr& attr, const Journal& journal);
   io::Task<Result<void>> add_evicted_chunks(size_t file, const Journal& journal);
   io::Task<Result<void>> add_folded(size_t file, ChunkIndex index, const Journal& journal);
 
@@ -143,7 +156,7 @@ class UploadPass {
   // What these tiers missed while they were away is copied to them: to which of them.
   io::Task<uint32_t> copy_blob(meta::Blob blob, uint32_t lacking);
   io::Task<Result<void>> record(const Packing& packing);
-  // False: as Tiering::commit_upload(), or nothing was recorded and `file` is out of date.
+  // False: as Tiering::commit_upload(), or nothing was recorded and `file` is outdated.
   io::Task<Result<bool>> commit(File& file, meta::Upload upload);
   // All of a version is there; `lagging` as meta::Upload has it.
   io::Task<Result<bool>> commit_whole(File& file, bool lagging);

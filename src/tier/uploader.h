@@ -10,6 +10,7 @@
 #include "data/store.h"
 #include "io/blocking_pool.h"
 #include "io/cancel.h"
+#include "kv/kv.h"
 #include "meta/service.h"
 #include "meta/tiering.h"
 #include "tier/blob/format.h"
@@ -32,6 +33,8 @@ struct UploadOptions {
   // A blob is held in memory while it is filled and put: at most (blobs_in_flight + 1) * kMaxBlobBytes in all.
   size_t blobs_in_flight = 4;
   size_t files_per_pass = 4096;
+  // Of a version that replaces another, which is recorded by one transaction: it has no room for more.
+  size_t most_replaced_chunks = kv::kMaxTransactionBytes / 48;
   // A file that is open for writing is looked at this often.
   int64_t live_interval_ns = 600'000'000'000;
   int64_t put_ns = 600'000'000'000;  // deadline of one blob's put, attempts included (object::retrying())
@@ -44,7 +47,7 @@ struct UploadOptions {
   int64_t reach_ns = 20'000'000'000;  // to find out whether a tier that failed answers again
   // A chunk whose content some frame in a colder tier has already is not sent again, but recorded to be there.
   bool dedup = false;
-  // What was read of a file that has changed meanwhile is not recorded: needed where upload() is called.
+  // Nothing of what was read of a file that has changed meanwhile is recorded: needed where upload() is called.
   bool only_current = false;
   OnDamage on_damage;  // met in a tier on the way to another; may be empty
 };
@@ -108,16 +111,20 @@ class Uploader {
     BlobsUnderWay under_way;
     // Generations of which more chunks have changed than one transaction can record: they are not sent again and again.
     std::unordered_map<InodeId, uint64_t> refused;
+    // Files that changed while they were read, and during how many uploads, one after another, they did.
+    std::unordered_map<InodeId, int> changing;
   };
 
   // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is
   // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again.
   // Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many files of one
-  // policy to a blob. A file counts as uploaded as soon as every tier that its policy does not skip has all of its
-  // chunks, whatever else the pass is at: a tier that missed a blob is given it, and a chunk in a blob that does not go
-  // to such a tier is sent again. A tier that is late where others have a blob is left to catch_up(), and not asked
-  // while that goes on. What fails stays pending. The result fails only when the metadata cannot be read or written.
-  // `token` may be null.
+  // policy to a blob. What was read of a file that changed meanwhile replaces no version, and is read anew, unless it
+  // was open for writing: such a file is taken as it is, and so is one that changed during three uploads one after
+  // another. A file counts as uploaded as soon as every tier that its policy does not skip has all of its chunks,
+  // whatever else the pass is at: a tier that missed a blob is given it, and a chunk in a blob that does not go to such
+  // a tier is sent again. A tier that is late where others have a blob is left to catch_up(), and not asked while that
+  // goes on. What fails stays pending. The result fails only when the metadata cannot be read or written. `token` may
+  // be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token, UploadLimits limits = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and

@@ -140,13 +140,14 @@ io::Task<Result<void>> VolumeImpl::bring_back(Node& node, Attr& attr, io::Cancel
   co_return Result<void>();
 }
 
-// The backing first: it holds nothing that counts. The record then says that this is the content. Who reads meanwhile
-// finds what was open closed, and waits (outlast): before it is emptied the backing is holes.
+// The backing first, and on the disk: it holds nothing that counts. The record then says that this is the content. Who
+// reads meanwhile finds what was open closed, and waits (outlast): before it is emptied the backing is holes.
 io::Task<Result<void>> VolumeImpl::forget_cold(Node& node, Attr& attr) {
   if (const std::shared_ptr<tier::ColdFile> cold = cold_of(node)) co_await cold->abandon();
   if (options_.tiers) (void)options_.tiers->hydrator.returned().take(node.inode);
   const data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
   CO_TRY(co_await object->file().truncate(0));
+  if (durable_here()) CO_TRY(co_await object->file().sync(false));
   note_rewritten(node);
   failpoint("forget.after_empty");
   meta::ContentUpdate update;

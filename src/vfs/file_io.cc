@@ -98,6 +98,7 @@ io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<
   }
   auto lock = co_await node.mutex.lock();
   if (append) offset = CO_TRY(co_await node.open->object->file().stat()).bytes;
+  CO_TRY(check_size(offset, data.size()));
   if (node.open->memory && offset + data.size() > options_.inline_max_bytes) CO_TRY(co_await spill(node));
   Result<void> written = co_await node.open->object->file().write(offset, data);
   note_written(node, offset, data.size());
@@ -126,6 +127,7 @@ io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std:
                                            WriteOptions options) {
   if (!handle->writes()) co_return fail(Code::kBadHandle);
   Node& node = *handle->node;
+  if (!options.append) CO_TRY(check_size(offset, data.size()));
   if (!has_room_for(data.size())) CO_TRY(co_await wait_for_room(data.size()));
   if (options.kill_set_ids) {
     meta::ContentUpdate update;
@@ -155,6 +157,7 @@ io::Task<void> VolumeImpl::start_writeback(Handle* handle, uint64_t offset, uint
 io::Task<Result<void>> VolumeImpl::allocate(Handle* handle, io::Allocate mode, uint64_t offset, uint64_t bytes) {
   if (!handle->writes()) co_return fail(Code::kBadHandle);
   Node& node = *handle->node;
+  if (mode != io::Allocate::kPunchHole) CO_TRY(check_size(offset, bytes));
   if (mode != io::Allocate::kPunchHole && !has_room_for(bytes)) CO_TRY(co_await wait_for_room(bytes));
   const Sending sending(node, handle->syncs_writes() && !durable_here());
   auto lock = co_await node.mutex.lock();
@@ -191,6 +194,8 @@ io::Task<Result<uint64_t>> VolumeImpl::copy_range(Handle* source, uint64_t sourc
   if (!target->writes()) co_return fail(Code::kBadHandle);
   Node& from = *source->node;
   Node& to = *target->node;
+  if (target_offset >= most_bytes()) co_return fail(Code::kFileTooBig);
+  bytes = std::min(bytes, most_bytes() - target_offset);
   if (!has_room_for(0)) CO_TRY(co_await wait_for_room(0));
   uint64_t copied = 0;
   {

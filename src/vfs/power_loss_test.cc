@@ -250,5 +250,24 @@ TEST(PowerLoss, SyncedDataSurvivesAndNothingForeignAppears) { run_seeds(/*in_buc
 // Where the bucket is all that a power cut leaves.
 TEST(PowerLoss, WhatLivesInABucketSurvivesTheLossOfTheMachine) { run_seeds(/*in_bucket=*/true); }
 
+// What the disk has of it are holes, as long as it was: these are not its content, and must not reach the tiers.
+TEST(PowerLoss, WhatWasCutToNothingWhileItWasAwayIsNoHole) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    TestWorld world(seed, false, TestWorld::Tiers::kTwo);
+    ASSERT_TRUE(world.mount());
+    world.make("f", std::string(50'000, 'x'));
+    world.flush_tiers();
+    const auto find = [&world] { return world.run(world.volume().lookup({}, kRootInode, "f")).value(); };
+    ASSERT_TRUE(world.run(world.volume().evict(find().inode)));
+    const auto opened = world.run(world.volume().open({}, find().inode, {.flags = O_WRONLY | O_TRUNC}));
+    ASSERT_TRUE(opened);
+    ASSERT_TRUE(world.run(world.service().sync(world.service().last_version())));  // as any fsync does
+    world.cut_power();
+    ASSERT_TRUE(world.mount());
+    EXPECT_EQ(find().size, 0u) << seed;
+    ASSERT_TRUE(world.unmount());
+  }
+}
+
 }  // namespace
 }  // namespace firn::vfs

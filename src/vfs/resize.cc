@@ -7,6 +7,17 @@
 
 namespace firn::vfs {
 
+// Tiers have files chunk by chunk.
+uint64_t VolumeImpl::most_bytes() const {
+  constexpr uint64_t kMost = INT64_MAX;
+  return options_.tiers ? std::min(kMost, meta::kMaxChunks * options_.tiers->options.chunk_bytes) : kMost;
+}
+
+Status VolumeImpl::check_size(uint64_t offset, uint64_t bytes) const {
+  const uint64_t most = most_bytes();
+  return offset <= most && bytes <= most - offset ? Code::kOk : Code::kFileTooBig;
+}
+
 // The last thing before bytes go: what fails until then has changed nothing.
 io::Task<Result<std::optional<Attr>>> VolumeImpl::claim(const Credentials& who, Node& node, const Resize& to,
                                                         meta::ContentUpdate& update) {
@@ -32,7 +43,7 @@ io::Task<Result<void>> VolumeImpl::cut(Node& node, io::File& file, const Resize&
 io::Task<Result<Attr>> VolumeImpl::resize(const Credentials& who, Node& node, Resize to) {
   const uint64_t size = to.size;
   if (options_.read_only) co_return fail(Code::kReadOnly);
-  if (size > static_cast<uint64_t>(INT64_MAX)) co_return fail(Code::kFileTooBig);
+  CO_TRY(check_size(0, size));
   Attr attr = CO_TRY(co_await meta_.getattr(node.inode));
   if (attr.type == meta::FileType::kDirectory) co_return fail(Code::kIsDirectory);
   if (attr.type != meta::FileType::kRegular) co_return fail(Code::kInvalid);

@@ -150,6 +150,25 @@ TEST_F(TiersTest, ResizesWhatIsAway) {
   }
 }
 
+TEST_F(TiersTest, NoFileIsLargerThanItsChunksCanBeNumbered) {
+  make("f", noise(kBytes, 1));
+  const uint64_t most = meta::kMaxChunks * TestWorld::kChunkBytes;
+  Change change;
+  change.size = most + 1;
+  EXPECT_EQ(world_.run(volume().setattr(root_, stat("f").inode, change, nullptr)).error().code(), Code::kFileTooBig);
+  Handle* handle = open("f", O_RDWR);
+  const std::string two = "ab";
+  for (const uint64_t offset : {most - 1, most, most + 1, UINT64_MAX}) {
+    const auto written = world_.run(volume().write(handle, offset, std::as_bytes(std::span(two)), {}));
+    EXPECT_EQ(written.error().code(), Code::kFileTooBig) << offset;
+    const auto reserved = world_.run(volume().allocate(handle, io::Allocate::kExtend, offset, 2));
+    EXPECT_EQ(reserved.error().code(), Code::kFileTooBig) << offset;
+  }
+  EXPECT_EQ(world_.run(volume().copy_range(handle, 0, handle, most, 2)).error().code(), Code::kFileTooBig);
+  close(handle);
+  EXPECT_EQ(stat("f").size, kBytes);
+}
+
 TEST_F(TiersTest, AReaderGoesOnWhileItComesBack) {
   std::string content = make_cold("f");
   Handle* reader = open("f", O_RDONLY);

@@ -262,6 +262,9 @@ class VolumeImpl final : public Volume {
   io::Task<uint64_t> open_bytes();
   // The record of a file, which was `before`, says that its backing has so many bytes.
   void note_recorded(const Attr& before, uint64_t allocated_bytes);
+  // Whether a file may have so many bytes at `offset`.
+  Status check_size(uint64_t offset, uint64_t bytes) const;
+  uint64_t most_bytes() const;  // of a file
   // For who is about to write so much: false: wait_for_room() says when he may, or that he may not.
   bool has_room_for(uint64_t bytes) { return !settling_ || settling_->room().note(bytes); }
   io::Task<Result<void>> wait_for_room(uint64_t bytes) { return settling_->room().admit(bytes, &stopping_); }

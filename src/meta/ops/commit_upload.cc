@@ -42,11 +42,12 @@ io::Task<Result<bool>> attempt(Mutation& m, const Upload& upload) {
   }
   if (upload.only_current && content.generation != upload.generation) co_return fail(Code::kBusy);
   if (is_there(content, upload)) co_return true;
+  const bool current = content.generation == upload.generation && !content.live;
+  if (upload.complete && upload.at_rest && !current) co_return fail(Code::kBusy);
   CO_TRY(co_await expect_blobs(m, upload.chunks));
   for (const Chunk& chunk : upload.chunks) CO_TRY(co_await record(m, upload.inode, chunk));
   for (size_t i = 0; i < upload.contents.size(); ++i)
     put_content(m, upload.inode, upload.chunks[i], upload.contents[i]);
-  const bool current = content.generation == upload.generation && !content.live;
   if (upload.complete) {
     const bool all = CO_TRY(co_await erase_chunks(m, upload.inode, ChunkIndex(upload.chunk_count)));
     content.uploaded_size = upload.bytes;

@@ -202,6 +202,22 @@ TEST(Blob, StoresWhatDoesNotCompress) {
   EXPECT_EQ(compress("", Codec::kZstd).codec, Codec::kStored);
 }
 
+// A sparse file has any number of them.
+TEST(Blob, CompressesZerosInAnyCase) {
+  for (const bool sealed : {false, true}) {
+    const std::optional<Key> key = sealed ? std::optional(test_key()) : std::nullopt;
+    const std::string zeros(4 << 20, '\0'), nearly = zeros.substr(1) + "x";
+    const Made made = make({zeros, nearly}, Codec::kStored, key);
+    EXPECT_LT(made.refs[0].bytes, 8192u);
+    EXPECT_GT(made.refs[1].bytes, nearly.size());
+    const std::optional<Key> of_blob = sealed ? std::optional(blob_key(*key, test_id())) : std::nullopt;
+    const auto bytes = std::string_view(made.bytes).substr(made.refs[0].offset, made.refs[0].bytes);
+    const auto opened = open_frame(bytes, frame(0), of_blob);
+    ASSERT_TRUE(opened);
+    EXPECT_TRUE(*opened == zeros);
+  }
+}
+
 TEST(Blob, NeedsItsKey) {
   const Made made = make({"secret chunk"}, Codec::kZstd, test_key(1));
   EXPECT_EQ(made.bytes.find("secret chunk"), std::string::npos);

@@ -15,6 +15,10 @@ namespace {
 constexpr size_t kSmallFrameBytes = 64 << 10;  // copied into a piece with others
 constexpr size_t kPieceBytes = 1 << 20;
 
+bool is_zeros(std::string_view plain) {
+  return !plain.empty() && plain.front() == '\0' && plain.substr(1) == plain.substr(0, plain.size() - 1);
+}
+
 }  // namespace
 
 BlobWriter::BlobWriter(BlobId id, Codec codec, std::optional<Key> volume_key, uint32_t block_bytes)
@@ -38,8 +42,9 @@ bool BlobWriter::has_room_for(uint64_t plain_bytes) const {
 
 Result<FrameRef> BlobWriter::append(FrameId id, std::string_view plain) {
   if (!has_room_for(plain.size())) return fail(Code::kInvalid, "the chunk does not fit into the blob");
+  const Codec codec = codec_ == Codec::kStored && is_zeros(plain) ? Codec::kZstd : codec_;
   MadeFrame frame =
-      make_frame({.id = id, .codec = codec_, .block_bytes = block_bytes_, .number = frame_count()}, plain, key_);
+      make_frame({.id = id, .codec = codec, .block_bytes = block_bytes_, .number = frame_count()}, plain, key_);
   FrameRef ref{.offset = written_bytes(),
                .bytes = static_cast<uint32_t>(frame.bytes.size()),
                .plain_checksum = frame.plain_checksum,

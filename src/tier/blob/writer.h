@@ -27,8 +27,8 @@ class BlobWriter {
 
   // Whether a chunk of `plain_bytes` fits, however badly it compresses.
   bool has_room_for(uint64_t plain_bytes) const;
-  // Compresses and seals. What it holds in memory is what the blob will have, and little more. kInvalid: no room, or
-  // larger than a frame may be.
+  // Compresses and seals; zeros are compressed whatever `codec` is, for a sparse file may have any number of them. What
+  // it holds in memory is what the blob will have, and little more. kInvalid: no room, or larger than a frame may be.
   Result<FrameRef> append(FrameId id, std::string_view plain);
 
   const BlobId& id() const { return id_; }
