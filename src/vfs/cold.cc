@@ -73,12 +73,16 @@ io::Task<Result<data::ObjectRef>> VolumeImpl::backing_of_cold(Node& node, const 
 io::Task<Result<void>> VolumeImpl::attach_cold(Node& node, const Attr& attr) {
   if (!settling_) co_return fail(Code::kIo, "the file is in colder tiers, of which this volume has none any more");
   data::ObjectRef object = CO_TRY(co_await backing_of_cold(node, attr));
-  set_object(node, object, /*lent=*/false, /*live=*/false);
   tier::Journal journal = CO_TRY(co_await journal_of(attr));
-  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, std::move(object), std::move(journal));
+  std::shared_ptr<tier::ColdFile> cold = make_cold(attr, object, std::move(journal));
+  OpenState& open = open_state(node);
   {
+    // Never the one without the other: what the backing lacks reads as zeros.
     std::lock_guard lock(node.state_mutex);
-    node.open->cold = std::move(cold);
+    open.object = std::move(object);
+    open.cold = std::move(cold);
+    open.cold_version = attr.content.uploaded_version;
+    open.lent = open.live = false;
   }
   co_return co_await rebase(node);
 }
