@@ -21,6 +21,9 @@ class ReadersTest(BucketTest):
         self.make()
         self.write("f", size)
         self.mount(self.cache, self.reader, "-o", "ro")
+
+    def begin_held(self, size):
+        self.begin(size)
         held = os.open(self.reader / "f", os.O_RDONLY)
         self.addCleanup(os.close, held)
         return held
@@ -36,7 +39,7 @@ class ReadersTest(BucketTest):
         self.assertTrue(part in (former[offset:offset + 4096], self.expected["f"][offset:offset + 4096]), "another's bytes")
 
     def test_who_opens_it_gets_the_newest_whoever_else_has_it_open(self):
-        held = self.begin(SIZE)
+        held = self.begin_held(SIZE)
         former = self.expected["f"]
         self.assertEqual(os.pread(held, PART, 0), former[:PART])
         self.assertEqual(os.pread(held, PART, SIZE - PART), former[-PART:])
@@ -55,8 +58,14 @@ class ReadersTest(BucketTest):
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
         return os.pread(file, PART, 0)
 
+    def test_it_leaves_nothing_behind(self):
+        self.begin(100)
+        self.assertEqual(len(list((self.cache / "meta").iterdir())), 1)
+        self.succeed("umount", self.reader)
+        self.assertEqual(list((self.cache / "meta").iterdir()), [])
+
     def test_a_file_that_was_small_and_is_large(self):
-        held = self.begin(100)
+        held = self.begin_held(100)
         former = self.expected["f"]
         self.write("f", SIZE)
         self.flush()
@@ -67,7 +76,7 @@ class ReadersTest(BucketTest):
         self.expect_overtaken(held, SIZE // 2, former)
 
     def test_a_file_that_was_large_and_is_small(self):
-        held = self.begin(SIZE)
+        held = self.begin_held(SIZE)
         former = self.expected["f"]
         self.assertEqual(os.pread(held, PART, 0), former[:PART])
         for size in (100, SIZE, 200):
