@@ -166,6 +166,7 @@ class Restore {
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
     const std::optional<tier::Key> key = TRY(open_key(record_, secret));
     const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
+    TRY(io::block_on(*reactors_, look_for_metadata(bucket)));
     TRY(io::block_on(*reactors_, ask_last_tier(*store_, named(place_), nullptr)));
     FolderMarker marker = TRY(begin_folder());
     TRY(remember_checked(paths_, store_->describe()));
@@ -193,13 +194,18 @@ class Restore {
     return marker;
   }
 
+  // Another tier than the last has none: nothing has been begun yet.
+  static io::Task<Result<void>> look_for_metadata(tier::Bucket bucket) {
+    if (CO_TRY(co_await tier::newest_root(bucket, 0, nullptr)) == 0)
+      co_return fail(Code::kNotFound,
+                     bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
+    co_return Result<void>();
+  }
+
   io::Task<Result<void>> bring_back(tier::Bucket bucket) {
     const std::string database = CO_TRY(database_id(paths_));
     tier::TakeOverOptions take{.volume = record_.id};
     std::memcpy(take.database.data(), database.data(), take.database.size());
-    if (CO_TRY(co_await tier::newest_root(bucket, 0, nullptr)) == 0)
-      co_return fail(Code::kNotFound,
-                     bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
     (void)CO_TRY(co_await tier::take_over(bucket, take));
     failpoint("restore.after_takeover");
     ProgressBar bar("restoring");
