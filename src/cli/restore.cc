@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "cli/command.h"
 #include "cli/files.h"
+#include "cli/folder_marker.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/running_volume.h"
@@ -164,17 +165,18 @@ class Restore {
     if (!record_.wrapped_key.empty())
       secret = TRY(read_secret({.key_file = arguments_.key_file, .question = "Passphrase of " + record_.name}));
     const std::optional<tier::Key> key = TRY(open_key(record_, secret));
+    const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
+    TRY(io::block_on(*reactors_, look_for_metadata(bucket)));
     TRY(io::block_on(*reactors_, ask_last_tier(*store_, named(place_), nullptr)));
-    TRY(begin_folder());
+    FolderMarker marker = TRY(begin_folder());
     TRY(remember_checked(paths_, store_->describe()));
     failpoint("restore.after_marker");
-    const tier::Bucket bucket{.store = *store_, .pool = *pool_, .random = system_random(), .key = key};
     TRY(io::block_on(*reactors_, bring_back(bucket)));
     failpoint("restore.after_metadata");
     TRY(write_file(paths_.config(), render_settings(settings_of(record_, place_, arguments_.key_file))));
     if (!lost_.list.empty()) TRY(write_file(paths_.root + "/restore.txt", lost_.list));
     failpoint("restore.before_end");
-    if (unlink(paths_.marker().c_str()) != 0) return fail(Status::from_errno(errno, paths_.marker()));
+    TRY(marker.remove());
     failpoint("restore.after_end");
     return {};
   }
@@ -185,20 +187,25 @@ class Restore {
     return place;
   }
 
-  Status begin_folder() {
+  Result<FolderMarker> begin_folder() {
     TRY(make_folder(paths_.root));
-    TRY(write_file(paths_.marker(), "firn restore is at work here, or was interrupted. Nothing is stored yet.\n"));
+    FolderMarker marker = TRY(FolderMarker::take(paths_, {.maker = Maker::kRestore, .from = arguments_.url}));
     hot_id_ = TRY(start_anew(paths_));
-    return {};
+    return marker;
+  }
+
+  // Another tier than the last has none: nothing has been begun yet.
+  static io::Task<Result<void>> look_for_metadata(tier::Bucket bucket) {
+    if (CO_TRY(co_await tier::newest_root(bucket, 0, nullptr)) == 0)
+      co_return fail(Code::kNotFound,
+                     bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
+    co_return Result<void>();
   }
 
   io::Task<Result<void>> bring_back(tier::Bucket bucket) {
     const std::string database = CO_TRY(database_id(paths_));
     tier::TakeOverOptions take{.volume = record_.id};
     std::memcpy(take.database.data(), database.data(), take.database.size());
-    if (CO_TRY(co_await tier::newest_root(bucket, 0, nullptr)) == 0)
-      co_return fail(Code::kNotFound,
-                     bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
     (void)CO_TRY(co_await tier::take_over(bucket, take));
     failpoint("restore.after_takeover");
     ProgressBar bar("restoring");

@@ -32,6 +32,23 @@ std::string advice_for(const Status& status, const VolumePaths& paths) {
   }
 }
 
+// What lies there goes with it.
+class PassingFolder {
+ public:
+  PassingFolder(std::string path, io::BlockingPool& pool) : path_(std::move(path)), pool_(pool) {}
+  PassingFolder(const PassingFolder&) = delete;
+  PassingFolder& operator=(const PassingFolder&) = delete;
+  ~PassingFolder() {
+    pool_.submit([path = path_] {
+      if (const Status removed = remove_all(path); !removed.ok()) log::warning("{}", removed.to_string());
+    });
+  }
+
+ private:
+  const std::string path_;
+  io::BlockingPool& pool_;
+};
+
 void log_rocksdb(std::string_view line) { log::warning("rocksdb: {}", line); }
 
 Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const Settings& settings,
@@ -138,7 +155,9 @@ Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Set
 Result<void> RunningVolume::follow(const VolumePaths& paths, const Settings& settings) {
   TRY(make_folder(paths.meta()));
   auto make_target = [this, settings, folder = paths.meta(), number = 0]() mutable {
-    return kv::make_rocksdb_restore_target(cached_database(fmt::format("{}/{}", folder, number++), settings));
+    const std::string path = fmt::format("{}/{}", folder, number++);
+    return tier::FollowTarget(kv::make_rocksdb_restore_target(cached_database(path, settings)),
+                              std::make_shared<PassingFolder>(path, *blocking_pool_));
   };
   follower_ = std::make_unique<Following>(bucket(settings), record_.id, settings.tiers.follow_interval_ns,
                                           std::move(make_target));

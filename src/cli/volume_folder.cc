@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "cli/cache_folder.h"
 #include "cli/files.h"
+#include "cli/folder_marker.h"
 
 namespace firn::cli {
 namespace {
@@ -126,9 +127,7 @@ Result<VolumePaths> require_volume(const std::string& path) {
     case FolderState::kNotFolder:
       return fail(Code::kNotDirectory, fmt::format("{}: not a folder; a volume is a folder made by firn init", path));
     case FolderState::kHalfMade:
-      return fail(Code::kInvalid, fmt::format("{}: firn init was interrupted here and nothing is stored yet; run "
-                                              "it again: firn init {}",
-                                              path, path));
+      return fail(Code::kInvalid, explain_marker(probe.paths, path));
     case FolderState::kEmpty:
     case FolderState::kForeign:
       break;

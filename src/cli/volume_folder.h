@@ -12,7 +12,8 @@
 namespace firn::cli {
 
 // Invariants of the folder:
-//  1. `firn init` makes `firn.init` first and removes it last: while it is there the folder holds nothing of value.
+//  1. `firn init` and `firn restore` make `firn.init` (cli/folder_marker.h) first and remove it last: while it is there
+//  the folder holds nothing of value.
 //  2. A folder with firn.toml and without firn.init is a volume.
 //  3. Whoever writes in meta/ or hot/ holds an exclusive flock on firn.lock.
 struct VolumePaths {

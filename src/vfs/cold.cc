@@ -77,10 +77,11 @@ io::Task<Result<void>> VolumeImpl::attach_cold(Node& node, const Attr& attr) {
   std::shared_ptr<tier::ColdFile> cold = make_cold(attr, object, std::move(journal));
   OpenState& open = open_state(node);
   {
-    // At once: without the one, the other is holes.
+    // Never the one without the other: what the backing lacks reads as zeros.
     std::lock_guard lock(node.state_mutex);
     open.object = std::move(object);
     open.cold = std::move(cold);
+    open.cold_version = attr.content.uploaded_version;
     open.lent = open.live = false;
   }
   co_return co_await rebase(node);

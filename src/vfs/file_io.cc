@@ -45,7 +45,11 @@ data::ObjectRef VolumeImpl::object_of(Node& node) {
 io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::span<std::byte> buffer,
                                           io::LentBytes* lent) {
   Node& node = *handle->node;
-  while (const data::ObjectRef object = object_of(node)) {
+  if (followed_) {
+    if (std::shared_ptr<tier::ColdFile> cold = CO_TRY(cold_of_opened(*handle)))
+      co_return co_await read_followed(std::move(cold), offset, buffer, lent);
+  }
+  while (const data::ObjectRef object = followed_ ? nullptr : object_of(node)) {
     if (const std::shared_ptr<tier::ColdFile> cold = cold_of(node)) {
       Result<size_t> got = co_await cold->read(offset, buffer, lent);
       if (got || !cold->closed()) co_return got;
@@ -64,6 +68,7 @@ io::Task<Result<size_t>> VolumeImpl::read(Handle* handle, uint64_t offset, std::
   if (offset >= attr.size) co_return size_t{0};
   accesses_.overlay(attr);
   std::string content = CO_TRY(co_await meta_.read_inline(node.inode));
+  if (followed_ && content.size() < attr.size) CO_TRY(co_await check_hole(attr));
   const size_t count = std::min<uint64_t>(buffer.size(), attr.size - offset);
   if ((handle->flags & O_NOATIME) == 0) note_read(node, attr);
   // Past the inline value the file is a hole.

@@ -18,6 +18,7 @@ class Handle {
   IoMode mode = IoMode::kCached;
   bool keeps_pages = true;  // not kPassthrough: its door may have pages of the file
   uint32_t door = 0;
+  std::optional<uint64_t> cold_version;  // OpenState::cold_version when it was opened
   uint64_t syncs_failed = 0;  // of the file, when it was opened, or as this handle's fsync has said; under Node::mutex
 
   bool writes() const;

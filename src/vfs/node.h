@@ -50,6 +50,7 @@ struct OpenState {
   data::ObjectRef object;
   std::shared_ptr<MemoryObject> memory;
   std::shared_ptr<tier::ColdFile> cold;
+  std::optional<uint64_t> cold_version;  // meta::Content::uploaded_version that it is of (VolumeOptions::follows)
   bool lent = false;
   bool live = false;
   Timestamp base_mtime, base_atime;

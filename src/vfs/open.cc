@@ -161,6 +161,8 @@ io::Task<Result<Opened>> VolumeImpl::open_locked(const Credentials& who, NodeRef
     CO_TRY(co_await ensure_writable(*node, attr, truncate, options));
     if (truncate) notify_inode(who.door, attr.inode, true);
     if (options.flags & O_DSYNC) CO_TRY(co_await settle_for_sync_writes(*node));
+  } else if (followed_) {
+    CO_TRY(co_await attach_newest(*node, attr));
   } else if ((attr.content.backing || attr.content.evicted) && !(node->open && node->open->object)) {
     CO_TRY(co_await (attr.content.evicted ? attach_cold(*node, attr) : attach_settled(*node, attr)));
   }
@@ -299,6 +301,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
   handle->mode = opened.mode;
   handle->keeps_pages = pages;
   handle->door = door;
+  handle->cold_version = open.cold_version;
   handle->syncs_failed = open.syncs_failed;
   handle->node = std::move(node);
   opened.attr = std::move(attr);

@@ -306,6 +306,12 @@ class VolumeImpl final : public Volume {
 
   // ---- following.cc ----
   std::function<io::Task<Result<void>>()> check_of_version(const Attr& attr);
+  // What `node` is read from is the version that `attr` tells of. Under Node::mutex.
+  io::Task<Result<void>> attach_newest(Node& node, const Attr& attr);
+  static Result<std::shared_ptr<tier::ColdFile>> cold_of_opened(const Handle& handle);
+  io::Task<Result<size_t>> read_followed(std::shared_ptr<tier::ColdFile> cold, uint64_t offset,
+                                         std::span<std::byte> buffer, io::LentBytes* lent);
+  io::Task<Result<void>> check_hole(const Attr& attr);
   bool seen_before(Node& node, const Attr& attr);
   io::Task<void> follow_loop();
 

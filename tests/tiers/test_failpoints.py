@@ -1,4 +1,5 @@
 """The daemon dies at every named step of moving data and metadata (src/base/failpoint.h), and nothing is lost or left over."""
+import fcntl
 import itertools
 import re
 import shutil
@@ -211,7 +212,9 @@ class Failpoints(DyingTest):
             if point == "restore.after_end":
                 self.refuse("restore", self.url, self.volume, words=["volume already"])
             else:
-                self.refuse("mount", self.volume, self.mount_point, words=["interrupted|not finished|not a volume"])
+                again = [re.escape(f"firn restore {self.url} {self.volume}")]
+                self.refuse("mount", self.volume, self.mount_point, words=again)
+                self.refuse("init", self.volume, words=again)
                 self.succeed("restore", self.url, self.volume)
             self.mount()
             self.assert_tree()
@@ -220,6 +223,11 @@ class Failpoints(DyingTest):
             self.umount()
             self.fsck_deep()
         shutil.rmtree(self.volume)
+        self.firn("restore", self.url, self.volume, env={**self.environment, "FIRN_FAILPOINT": "restore.after_metadata"})
+        with open(self.volume / "firn.init") as marker:
+            fcntl.flock(marker, fcntl.LOCK_EX)
+            for command in (["restore", self.url], ["init"]):
+                self.refuse(*command, self.volume, words=["firn restore is at work"])
         self.succeed("restore", self.url, self.volume)
         self.live_through("hydrate.after_backing",
                           lambda: (self.mount_point / self.random.choice(self.large_files())).read_bytes())

@@ -148,7 +148,10 @@ class Life(TieredTest):
         self.refuse("restore", self.url, self.volume, words=["no volume"])
         self.refuse("restore", self.folder / "nothing", self.volume)
         self.make()
+        there = set(self.nas.rglob("*"))
         self.refuse("restore", self.nas, self.folder / "other", words=["last tier"])
+        self.assertFalse((self.folder / "other").exists())
+        self.assertEqual(set(self.nas.rglob("*")), there)
         self.refuse("restore", self.url, self.volume, words=["volume already"])
 
     def test_garbage_goes_and_damage_is_mended(self):

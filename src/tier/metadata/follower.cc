@@ -8,7 +8,16 @@ namespace firn::tier {
 
 namespace {
 
-constexpr int kMaxOpenings = 5;  // against a collector that is faster
+constexpr int kMaxOpenings = 5;                                                 // against a collector that is faster
+constexpr int64_t kFirstPauseNs = 1'000'000'000, kMaxPauseNs = 60'000'000'000;  // of start_over()
+
+// `place` outlives it.
+std::shared_ptr<kv::Engine> in_place(std::unique_ptr<kv::Engine> engine, std::shared_ptr<void> place) {
+  kv::Engine* const raw = engine.get();
+  auto both = std::make_shared<std::pair<std::shared_ptr<void>, std::unique_ptr<kv::Engine>>>(std::move(place),
+                                                                                              std::move(engine));
+  return {std::move(both), raw};
+}
 
 std::unexpected<Status> read_only() {
   return fail(Code::kReadOnly, "the volume is mounted for reading only: somebody else writes it");
@@ -110,11 +119,12 @@ io::Task<Result<void>> MetadataFollower::read_newest(io::CancelToken* token) {
   for (int attempt = 1;; ++attempt) {
     RestoreOptions options = options_.restore;
     options.root_hint = std::max(options.root_hint, position_.root);
-    Result<Restored> restored = co_await restore_metadata(bucket_, make_target_(), std::move(options), token);
+    FollowTarget to = make_target_();
+    Result<Restored> restored = co_await restore_metadata(bucket_, std::move(to.target), std::move(options), token);
     if (restored) {
       position_ = restored->position;
       position_.is_old = true;
-      engine_->replace(std::move(restored->engine));
+      engine_->replace(in_place(std::move(restored->engine), std::move(to.place)));
       break;
     }
     if (restored.error().code() != Code::kUnavailable || attempt == kMaxOpenings)
@@ -141,15 +151,19 @@ io::Task<Result<void>> MetadataFollower::poll(io::CancelToken* token) {
   co_return co_await look_for_root(token);
 }
 
-// All of it is read for that; where it turns out to be damaged, not again for a while.
+// All of it is read for that: after a failure not again for a while.
 io::Task<Result<void>> MetadataFollower::start_over(io::CancelToken* token) {
-  const int64_t now = io::Reactor::current()->clock().monotonic_ns();
-  if (now < next_start_ns_) co_return fail(damage_);
+  Clock& clock = io::Reactor::current()->clock();
+  if (clock.monotonic_ns() < next_start_ns_) co_return fail(start_failure_);
   const Result<void> done = co_await read_newest(token);
-  if (!done && done.error() == Code::kCorrupt) {
-    next_start_ns_ = now + options_.root_check_ns;
-    damage_ = done.error();
+  if (done) {
+    start_pause_ns_ = 0;
+    co_return done;
   }
+  start_failure_ = done.error();
+  start_pause_ns_ = std::min({std::max(2 * start_pause_ns_, kFirstPauseNs), kMaxPauseNs, options_.root_check_ns});
+  if (done.error() == Code::kCorrupt) start_pause_ns_ = options_.root_check_ns;
+  next_start_ns_ = clock.monotonic_ns() + start_pause_ns_;
   co_return done;
 }
 
@@ -159,10 +173,10 @@ io::Task<Result<void>> MetadataFollower::look_for_root(io::CancelToken* token) {
   const uint64_t newest = CO_TRY(co_await newest_root(bucket_, position_.root, token));
   if (newest != position_.root) {
     const FoundRoot found = CO_TRY(co_await read_root(bucket_, newest, token));
-    if (found.root.first_log > position_.next_log) co_return co_await read_newest(token);
+    if (found.root.first_log > position_.next_log) co_return co_await start_over(token);
     // Its writer's fence is not behind us: it is still to come, or stands in a place whose object we have applied, and
     // which the store has forgotten since.
-    if (found.envelope.epoch > position_.epoch && position_.epoch != 0) co_return co_await read_newest(token);
+    if (found.envelope.epoch > position_.epoch && position_.epoch != 0) co_return co_await start_over(token);
     position_.root = newest;
     position_.root_seconds = found.root.seconds;
   }

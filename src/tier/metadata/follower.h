@@ -21,10 +21,22 @@ struct FollowOptions {
   std::function<void()> on_replaced;
 };
 
+// Where a state of the volume goes that is read whole.
+struct FollowTarget {
+  FollowTarget() = default;
+  // NOLINTNEXTLINE: a target alone is one, too
+  FollowTarget(std::unique_ptr<kv::RestoreTarget> restore_target, std::shared_ptr<void> its_place = nullptr)
+      : target(std::move(restore_target)), place(std::move(its_place)) {}
+
+  std::unique_ptr<kv::RestoreTarget> target;
+  // Destroyed when neither the target nor an engine that it made is there any more: takes away what they left.
+  std::shared_ptr<void> place;
+};
+
 // Calls that wait are for one caller at a time, on one reactor. engine() is thread-safe.
 class MetadataFollower {
  public:
-  using MakeTarget = std::function<std::unique_ptr<kv::RestoreTarget>()>;
+  using MakeTarget = std::function<FollowTarget()>;
 
   // `make_target`: asked for a fresh one for every root that is read whole; the engines that they make must be able to
   // exist at the same time.
@@ -33,7 +45,9 @@ class MetadataFollower {
 
   // Reads the newest root and the log. As restore_metadata().
   io::Task<Result<void>> open(io::CancelToken* token = nullptr);
-  // Applies what is new. A failure leaves the state as it was, or further on; try again.
+  // Applies what is new. A failure leaves the state as it was, or further on; try again. What has to be read whole, and
+  // could not be, is not tried at each call: the next ones fail as it did, for up to a minute (FollowOptions::
+  // root_check_ns where something is damaged).
   io::Task<Result<void>> poll(io::CancelToken* token = nullptr);
 
   // Always the newest state: the same object for the follower's life. A transaction keeps the state that it began with,
@@ -53,8 +67,9 @@ class MetadataFollower {
   std::unique_ptr<Engine> engine_;
   Position position_;
   int64_t next_check_ns_ = 0;
-  int64_t next_start_ns_ = 0;  // start_over() has failed with `damage_`
-  Status damage_;
+  int64_t next_start_ns_ = 0;  // start_over() has failed with `start_failure_`
+  int64_t start_pause_ns_ = 0;
+  Status start_failure_;
 };
 
 }  // namespace firn::tier

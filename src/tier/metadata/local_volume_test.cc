@@ -7,6 +7,7 @@
 namespace firn::tier {
 namespace {
 
+using io::Task;
 using testing::BucketWorld;
 using testing::count;
 using testing::kSecond;
@@ -235,6 +236,80 @@ TEST(Follower, SeesCommitsAndSurvivesCollectedLogs) {
   const auto writing = follower.engine().begin();
   writing->put("x", "y");
   EXPECT_EQ(world.run(writing->commit()).error(), Code::kReadOnly);
+}
+
+// Everything is read anew when the log has been removed meanwhile; `places` are those that are there.
+class Rereading {
+ public:
+  Rereading() {
+    EXPECT_TRUE(session_.open({.root_log_objects = 4, .retention = {.keep_roots = 1, .grace_ns = 5 * kSecond}}).ok());
+    EXPECT_TRUE(session_.put("a", "1").ok());
+    EXPECT_TRUE(world.run(follower.open()));
+  }
+  void fall_behind() {
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_TRUE(session_.put("b", std::to_string(++written_)).ok());
+      world.wait(3 * kSecond);
+    }
+  }
+  FollowTarget make_target() {
+    ++made;
+    ++places;
+    std::shared_ptr<void> place(nullptr, [this](void*) { --places; });
+    if (!full) return {kv::make_mem_restore_target(), std::move(place)};
+    return {std::make_unique<FullDisk>(), std::move(place)};
+  }
+  std::string newest() const { return std::to_string(written_); }
+
+  struct FullDisk final : kv::RestoreTarget {
+    Task<Result<void>> append(std::string, std::string) override { co_return fail(Code::kNoSpace); }
+    Task<Result<std::unique_ptr<kv::Engine>>> finish(std::string) override { co_return fail(Code::kNoSpace); }
+  };
+
+  BucketWorld world{31};
+  bool full = false;
+  int made = 0, places = 0;
+
+ private:
+  Session session_{world};
+  Way way_{world};
+  int written_ = 0;
+
+ public:
+  MetadataFollower follower{way_.bucket, [this] { return make_target(); }, {.root_check_ns = 60 * kSecond}};
+};
+
+TEST(Follower, AFormerStateGoesWithItsLastReader) {
+  Rereading test;
+  auto old = test.follower.engine().begin();
+  EXPECT_EQ(test.world.run(old->get("a", kv::Isolation::kSnapshot)).value(), "1");
+  test.fall_behind();
+  ASSERT_TRUE(test.world.run(test.follower.poll()));
+  EXPECT_EQ(test.places, 2);
+  EXPECT_EQ(test.world.run(old->get("a", kv::Isolation::kSnapshot)).value(), "1");
+  old.reset();
+  EXPECT_EQ(test.places, 1);
+  EXPECT_TRUE(test.world.run(test.follower.engine().close()));
+  EXPECT_EQ(test.places, 0);
+}
+
+TEST(Follower, OnAFullDiskItLeavesNothingAndGoesOnOnceThereIsRoom) {
+  Rereading test;
+  test.fall_behind();
+  test.full = true;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(test.world.run(test.follower.poll()).error(), Code::kNoSpace);
+    EXPECT_EQ(test.places, 1);
+    test.world.wait(2 * kSecond);
+  }
+  EXPECT_LT(test.made, 20);  // each reads all that the bucket has
+  EXPECT_GT(test.made, 8);
+  test.full = false;
+  Result<void> polled;
+  for (int i = 0; i < 32; ++i, test.world.wait(2 * kSecond)) polled = test.world.run(test.follower.poll());
+  ASSERT_TRUE(polled);
+  EXPECT_EQ(test.places, 1);
+  EXPECT_EQ(test.world.run(testing::History::read(test.follower.engine())), (State{{"a", "1"}, {"b", test.newest()}}));
 }
 
 }  // namespace
