@@ -1,4 +1,4 @@
-// Settling: what has come back of evicted files, and what may.
+// Settling: how much of the local disk there is for files; what has come back of evicted ones, and what may.
 #include <fmt/format.h>
 
 #include <algorithm>

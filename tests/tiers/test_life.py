@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -80,6 +81,18 @@ class Life(TieredTest):
             self.expected["open"] = (self.mount_point / "open").read_bytes()
         self.assertEqual(len(self.expected["open"]), 10 << 20)
         self.settle()
+
+    def test_what_is_about_to_be_closed_goes_with_a_flush(self):
+        """The kernel tells of a close later than close(2) returns: here, when nobody else has the descriptor."""
+        self.make()
+        with open(self.mount_point / "file", "wb", buffering=0) as file:
+            file.write(self.random.randbytes(1 << 20))
+            self.assertIn("1 files that are open for writing follow later", self.succeed("tier", "flush", self.mount_point / "file"))
+            file.write(b"more")
+            other = subprocess.Popen(["sleep", "0.2"], pass_fds=[file.fileno()])
+        self.assertNotIn("follow later", self.succeed("tier", "flush", self.mount_point / "file"))
+        self.assertEqual(os.getxattr(self.mount_point / "file", "user.firn.tiers"), b"7")
+        self.assertEqual(other.wait(), 0)
 
     def test_the_bucket_alone_is_enough(self):
         self.make()
