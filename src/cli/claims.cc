@@ -45,7 +45,7 @@ Result<std::unique_ptr<Claims>> Claims::create(std::vector<Place> places, S3Sett
   std::unique_ptr<Claims> claims(new Claims);
   claims->object_ = TRY(tier::encode_volume_object(record));
   claims->record_ = std::move(record);
-  claims->pool_ = io::make_thread_pool(2);
+  claims->pool_ = object::make_abandonable_pool(2);
   claims->reactor_ = TRY(io::UringReactor::create({}));
   for (Place& place : places) {
     // Without a marker's id: to name the volume of a folder that is another's, its objects must be readable.

@@ -7,8 +7,10 @@ import threading
 import time
 import unittest
 
+from firn_cli import FIRN
 from tiered import TieredTest
 
+HANGING_S = 60  # at most, for what ends beside a share that does not answer
 KILLS = int(os.environ.get("FIRN_KILLS", "6"))
 
 
@@ -82,6 +84,29 @@ class Faults(TieredTest):
             self.assert_tree()
         finally:
             self.server.start()
+        self.settle()
+
+    def test_a_share_that_hangs_keeps_nobody_from_ending(self):
+        self.make()
+        self.write("before", 3 << 20)
+        self.flush()
+        # Whoever looks for the store's marker waits until somebody writes to it.
+        marker = self.nas / "firn-store"
+        text = marker.read_text()
+        marker.unlink()
+        os.mkfifo(marker)
+        self.write("after", 3 << 20)
+        flush = subprocess.Popen([FIRN, "tier", "flush", self.volume], env=self.environment, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(3)
+        began = time.monotonic()
+        self.umount()
+        self.assertLess(time.monotonic() - began, HANGING_S)
+        flush.communicate()
+        marker.unlink()
+        marker.write_text(text)
+        self.mount()
+        self.assert_tree()
         self.settle()
 
     def test_what_changes_while_the_share_is_away_is_restored_from_the_bucket(self):

@@ -1,6 +1,7 @@
 #include "object/dir/dir_store.h"
 
 #include <atomic>
+#include <mutex>
 
 #include "io/sync.h"
 #include "object/abandonable.h"
@@ -10,14 +11,33 @@ namespace firn::object {
 
 namespace {
 
+// Who is told of what arrives, for as long as there is somebody: a call that hung may go on after the store has gone.
+class Arrivals {
+ public:
+  explicit Arrivals(std::function<void(uint64_t bytes)> tell) : tell_(std::move(tell)) {}
+  void note(uint64_t bytes) {
+    std::lock_guard lock(tell_mutex_);
+    if (tell_) tell_(bytes);
+  }
+  void end() {
+    std::lock_guard lock(tell_mutex_);
+    tell_ = nullptr;
+  }
+
+ private:
+  std::mutex tell_mutex_;  // guards tell_, and is held while it is called
+  std::function<void(uint64_t bytes)> tell_;
+};
+
 class DirStore final : public ObjectStore {
  public:
   explicit DirStore(DirStoreOptions options)
       : path_(std::move(options.path)),
         id_(std::move(options.id)),
         stall_timeout_ns_(options.stall_timeout_ns),
-        on_arrival_(std::move(options.on_arrival)),
-        pool_(io::make_thread_pool(options.threads)) {}
+        arrivals_(std::make_shared<Arrivals>(std::move(options.on_arrival))),
+        pool_(make_abandonable_pool(options.threads)) {}
+  ~DirStore() override { arrivals_->end(); }
 
   io::Task<Result<void>> put(std::string key, Content content, PutOptions options, io::Until until) override {
     CO_TRY(check_key(key));
@@ -32,8 +52,8 @@ class DirStore final : public ObjectStore {
 
   io::Task<Result<Fetched>> get(std::string key, uint64_t offset, uint64_t bytes, io::Until until) override {
     CO_TRY(check_key(key));
-    co_return co_await in_root(until, bytes, [=, on_arrival = on_arrival_](dir::Root& root) {
-      return root.get(key, offset, bytes, on_arrival);
+    co_return co_await in_root(until, bytes, [=, arrivals = arrivals_](dir::Root& root) {
+      return root.get(key, offset, bytes, [&arrivals](uint64_t more) { arrivals->note(more); });
     });
   }
 
@@ -93,11 +113,11 @@ class DirStore final : public ObjectStore {
   const std::string path_;
   const std::string id_;
   const int64_t stall_timeout_ns_;
-  const std::function<void(uint64_t)> on_arrival_;
+  const std::shared_ptr<Arrivals> arrivals_;
   std::atomic<int64_t> answered_ns_ = 0;  // to a watcher, when (monotonic)
   std::atomic<bool> swept_ = false;
   std::unique_ptr<io::BlockingPool> pool_;
-  std::unique_ptr<io::BlockingPool> watchers_ = io::make_thread_pool(1);
+  std::unique_ptr<io::BlockingPool> watchers_ = make_abandonable_pool(1);
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -115,6 +116,25 @@ TEST_F(DirStoreTest, TellsWhatComesPartByPart) {
   EXPECT_EQ(environment->run(store->get("k", offset, bytes, {}))->bytes, content.substr(offset, bytes));
   EXPECT_EQ(arrived, bytes);
   EXPECT_GE(parts, 5u);
+}
+
+Task<void> get_in_vain(ObjectStore* store, std::string key) {
+  EXPECT_EQ((co_await store->get(key, 0, 10, io::within(50'000'000))).error(), Code::kTimedOut);
+}
+
+// To open a FIFO is to wait for whoever writes to it.
+TEST_F(DirStoreTest, ACallThatHangsDoesNotKeepTheStoreFromGoing) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const std::string fifo = path + "/hangs";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  auto store = open_dir_store({.path = path});
+  environment->run(get_in_vain(store.get(), "hangs"));
+  const auto begun = std::chrono::steady_clock::now();
+  store.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(20));
+  // It goes on in the end, and harms nobody.
+  EXPECT_TRUE(io::UniqueFd(::open(fifo.c_str(), O_WRONLY | O_NONBLOCK)));
+  ::usleep(200'000);
 }
 
 TEST_F(DirStoreTest, AFolderIsNoObject) {
