@@ -291,7 +291,7 @@ Task<void> sleep_long(int64_t ns) { (void)co_await sleep_for(ns); }
 TEST(UringReactor, CallsTheIdleHookBeforeItSleeps) {
   auto reactor = UringReactor::create({}).value();
   int calls = 0;
-  reactor->set_idle_hook([&calls] { ++calls; });
+  reactor->set_submit_hook([&calls] { ++calls; });
   run_to_end(*reactor, sleep_long(5 * kMs));
   EXPECT_GE(calls, 1);
   EXPECT_LE(calls, 20) << "an idle reactor sleeps";
