@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "base/log.h"
@@ -22,21 +23,26 @@ constexpr size_t kSpareBytes = FUSE_MIN_READ_BUFFER;
 
 uint64_t user_data(io::Completion* completion) { return reinterpret_cast<uint64_t>(completion); }
 
-// Transient: the request was withdrawn, another reactor took it, or a signal came.
-// A header and the body after it, of which parts may lie elsewhere: not so many that the kernel would not take them at
-// once (IOV_MAX; LentBytes::kLeastBytes).
+// A header and the body after it, of which parts may lie elsewhere. What is beyond the pieces that the kernel takes at
+// once (IOV_MAX) is copied.
 ssize_t write_reply(int fd, std::span<const std::byte> reply, const io::LentBytes& lent) {
   if (lent.empty()) return write(fd, reply.data(), reply.size());
   std::vector<iovec> pieces;
-  const auto add = [&pieces](std::span<const std::byte> piece) {
-    pieces.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+  std::vector<std::byte> rest;
+  const auto add = [&pieces, &rest](std::span<const std::byte> piece) {
+    if (pieces.size() < IOV_MAX - 1)
+      pieces.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+    else
+      rest.insert(rest.end(), piece.begin(), piece.end());
   };
   add(reply.first(sizeof(fuse_out_header)));
   const auto body = reply.subspan(sizeof(fuse_out_header));
   lent.visit(body, body.size(), add);
+  if (!rest.empty()) pieces.push_back({rest.data(), rest.size()});
   return writev(fd, pieces.data(), static_cast<int>(pieces.size()));
 }
 
+// The request was withdrawn, another reactor took it, or a signal came.
 bool is_transient(int32_t result) {
   return result == -EAGAIN || result == -EINTR || result == -ENOENT || result == -ECANCELED || result == -ENOMEM;
 }
