@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/testing/seeds.h"
+#include "io/sim/abandon.h"
 #include "vfs/fsck/fsck.h"
 #include "vfs/test_world.h"
 
@@ -262,6 +263,7 @@ TEST(PowerLoss, WhatWasCutToNothingWhileItWasAwayIsNoHole) {
     const auto opened = world.run(world.volume().open({}, find().inode, {.flags = O_WRONLY | O_TRUNC}));
     ASSERT_TRUE(opened);
     ASSERT_TRUE(world.run(world.service().sync(world.service().last_version())));  // as any fsync does
+    io::abandon(opened->handle);
     world.cut_power();
     ASSERT_TRUE(world.mount());
     EXPECT_EQ(find().size, 0u) << seed;
