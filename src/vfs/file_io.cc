@@ -102,8 +102,10 @@ io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<
     co_return written;
   }
   auto lock = co_await node.mutex.lock();
-  if (append) offset = CO_TRY(co_await node.open->object->file().stat()).bytes;
-  CO_TRY(check_size(offset, data.size()));
+  if (append) {
+    offset = CO_TRY(co_await node.open->object->file().stat()).bytes;
+    CO_TRY(check_size(offset, data.size()));
+  }
   if (node.open->memory && offset + data.size() > options_.inline_max_bytes) CO_TRY(co_await spill(node));
   Result<void> written = co_await node.open->object->file().write(offset, data);
   note_written(node, offset, data.size());
