@@ -34,7 +34,11 @@ CollectOptions hasty(const World& world, int64_t grace_ns) {
 // Half of the lives share chunks, in files of which many are equal.
 testing::WorldOptions of_seed(uint64_t seed, object::testing::Faults faults) {
   const bool dedup = seed / 6 % 2 == 1;
-  return {.seed = seed, .faults = faults, .chunk_bytes = dedup ? kMinSharedBytes : 4096, .dedup = dedup};
+  return {.seed = seed,
+          .faults = faults,
+          .chunk_bytes = dedup ? kMinSharedBytes : 4096,
+          .dedup = dedup,
+          .chunks_per_turn = seed / 12 % 2 == 1 ? 2 : UploadOptions().chunks_per_turn};
 }
 
 // Of up to `chunks` chunks.
@@ -70,7 +74,7 @@ void expect_objects(World& world) {
 // Everything is uploaded, comes back as it was, and what is not needed goes.
 void expect_a_good_end(World& world, const Contents& expected) {
   expect_nothing_needed_is_gone(world);
-  for (int attempt = 0; attempt < 20 && world.pending() > 0; ++attempt) world.upload();
+  for (int attempt = 0; attempt < 60 && world.pending() > 0; ++attempt) world.upload();
   EXPECT_EQ(world.pending(), 0u);
   for (const std::string& key : world.needed_objects()) {
     EXPECT_TRUE(world.near->mem->sizes().contains(key)) << key;

@@ -352,7 +352,8 @@ void live_through(uint64_t seed) {
                           .forgotten = 0.1,
                           .corrupted = 0.05,
                           .truncated = 0.1,
-                          .max_latency_ns = 2'000'000'000}});
+                          .max_latency_ns = 2'000'000'000},
+               .chunks_per_turn = seed % 2 == 0 ? 2 : UploadOptions().chunks_per_turn});
   SeededRandom choose(seed * 31);
   std::map<std::string, std::string> expected;
   for (int step = 0; step < 40; ++step) {
@@ -375,7 +376,7 @@ void live_through(uint64_t seed) {
       ASSERT_TRUE(world.read(name) == expected[name]);
     }
   }
-  for (int attempt = 0; attempt < 10 && world.pending() > 0; ++attempt) world.upload();
+  for (int attempt = 0; attempt < 30 && world.pending() > 0; ++attempt) world.upload();
   EXPECT_EQ(world.pending(), 0u);
   for (const auto& [name, content] : expected) {
     if (!world.stat(name).content.evicted) ASSERT_TRUE(world.evict(name)) << name;

@@ -179,7 +179,7 @@ io::Task<void> write_far_out(World* world, std::string name, uint64_t offset, st
 // As an image of a disk: what was never written is neither read nor waited for.
 TEST(SlowUpload, HolesTakeNoTime) {
   constexpr uint64_t kChunks = 1000;
-  World world({.seed = 4});
+  World world({.seed = 4, .chunks_per_turn = 2 * kChunks});
   const uint64_t chunk_bytes = world.options.chunk_bytes;
   const auto upload = [&world, chunk_bytes] {
     Beside beside{world, 0, chunk_bytes, SeededRandom(1), false, {}};  // a chunk each second

@@ -74,6 +74,7 @@ void World::start(Timestamp time) {
                                                       .key = options.key,
                                                       .blobs_in_flight = 2,
                                                       .files_per_pass = options.files_per_pass,
+                                                      .chunks_per_turn = options.chunks_per_turn,
                                                       .most_replaced_chunks = options.most_replaced_chunks,
                                                       .late_ns = options.late_ns,
                                                       .dedup = options.dedup,

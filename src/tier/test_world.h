@@ -36,6 +36,7 @@ struct WorldOptions {
   uint64_t chunk_bytes = 4096;
   bool dedup = false;
   size_t files_per_pass = 4096;
+  uint64_t chunks_per_turn = UploadOptions().chunks_per_turn;
   int64_t late_ns = UploadOptions().late_ns;
   size_t most_replaced_chunks = UploadOptions().most_replaced_chunks;
 };

@@ -23,7 +23,8 @@ io::Task<Result<void>> UploadPass::add_evicted(const meta::Attr& attr) {
                     .chunk_count = chunk_count,
                     .bytes = attr.size,
                     .skip = attr.policy.skip,
-                    .replaces = true});
+                    .replaces = true,
+                    .turn = {.end = chunk_count}});
   const size_t file = files_.size() - 1;
   co_return co_await add_all(file, add_evicted_chunks(file, journal));
 }

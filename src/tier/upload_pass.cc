@@ -57,17 +57,8 @@ io::Task<Result<UploadSummary>> UploadPass::run() {
   co_await gate_.close();
   CO_TRY(std::move(done));
   CO_TRY(std::move(finished_));
-  end_pass();
+  co_await end_pass();
   co_return summary_;
-}
-
-void UploadPass::end_pass() {
-  if (cancelled() || nobody_answers()) summary_.more = false;
-  if (!summary_.more) {
-    memory_.round = {};
-    return;
-  }
-  memory_.round = {.done = last_, .out_of_reach = out_of_reach_ & ~late_, .first_failure = summary_.first_failure};
 }
 
 io::Task<Result<UploadSummary>> UploadPass::run_for(InodeId inode) {
@@ -87,7 +78,7 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   if (!attr && attr.error().code() == Code::kStale) co_return Result<void>();  // gone, and its record with it
   if (!attr) co_return fail(attr.error());
   const meta::Content& content = attr->content;
-  const bool not_now = content.live && (!content.settled || !live_is_due(inode));
+  const bool not_now = content.live && (!content.settled || !(goes_on_live(inode) || live_is_due(inode)));
   if (!content.live) memory_.live_files.erase(inode);
   if (content.evicted) co_return co_await add_evicted(*attr);
   if (attr->policy.skips_every_tier() && attr->nlink > 0) {
@@ -136,8 +127,9 @@ io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
                     .recorded_bytes = attr.content.uploaded_size,
                     .hot = true,
                     .at_rest = !is_taken_as_it_is(attr)});
+  go_on(files_.back());
   const size_t file = files_.size() - 1;
-  co_return co_await add_all(file, add_chunks(file, attr.size, attr.content.backing));
+  co_return co_await add_all(file, add_chunks(file, attr.content.backing));
 }
 
 void UploadPass::forget_old_live_files() {
@@ -165,11 +157,12 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
   co_return co_await count_down(files_[file]);
 }
 
-io::Task<Result<void>> UploadPass::add_chunks(size_t file, uint64_t bytes, BackingId backing) {
+io::Task<Result<void>> UploadPass::add_chunks(size_t file, BackingId backing) {
   const data::ObjectRef object = CO_TRY(co_await parts_.data.open(backing));
   RecordedChunks recorded(parts_.tiering, files_[file].inode);
   DataAhead data(object->file());
-  for (uint64_t index = 0; index < files_[file].chunk_count; ++index) {
+  const uint64_t bytes = files_[file].bytes;
+  for (uint64_t index = files_[file].turn.begin; index < files_[file].turn.end; ++index) {
     // Nothing is read and compressed that has nowhere to go.
     if (nobody_answers()) co_return fail(Code::kUnavailable, "no tier answers");
     if (index % kChunksPerLook == kChunksPerLook - 1 && CO_TRY(co_await has_changed(files_[file]))) {
@@ -345,6 +338,10 @@ io::Task<Result<void>> UploadPass::count_down(File& file) {
 }
 
 io::Task<Result<void>> UploadPass::finish(File& file) {
+  if (!file.outdated && !file.ends()) {
+    end_turn(file);
+    co_return Result<void>();
+  }
   if (!file.outdated && (file.failed || !file.read)) co_return co_await finish_failed(file);
   failpoint("upload.before_complete");
   const Result<bool> current = file.outdated ? false : co_await commit_whole(file, /*lagging=*/false);

@@ -13,6 +13,7 @@
 #include "tier/content_index.h"
 #include "tier/journal.h"
 #include "tier/pace.h"
+#include "tier/upload_file.h"
 #include "tier/uploader.h"
 
 namespace firn::tier {
@@ -36,38 +37,8 @@ class UploadPass {
   io::Task<Result<UploadSummary>> run_for(InodeId inode);
 
  private:
-  // What is to be recorded of a file, as meta::Upload has it.
-  struct Records {
-    std::vector<meta::Chunk> chunks;
-    std::vector<std::string> contents;  // of each
-    void add(meta::Chunk chunk, std::string content);
-    void append(const Records& more);
-    // Up to `count` of them.
-    Records slice(size_t from, size_t count) const;
-  };
-  struct File {
-    InodeId inode;
-    uint64_t generation = 0;
-    uint64_t chunk_count = 0;
-    uint64_t bytes = 0;
-    uint32_t skip = 0;  // its policy: tiers that are not to have it
-    // No tier is to have it: what they have goes.
-    bool leaves = false;
-    // Colder tiers have a version of it already: the new one replaces it as a whole, when all of it is there.
-    bool replaces = false;
-    size_t replaced_chunks = 0;                   // so far
-    std::optional<uint64_t> recorded_bytes = {};  // of that version
-    bool hot = false;                             // its content is on the local disk
-    bool at_rest = true;                          // as meta::Upload has it; false: it is taken as it is
-    Records records;  // of that, those that were sent; and of any file, those in frames that were there already
-    std::unordered_map<std::string, BlobsUnderWay::Hold> held = {};  // the blobs of these records
-    size_t outstanding = 1;  // its being read, and its parts in blobs: what is not done of that
-    bool read = false;       // every chunk is on its way, or need not go
-    bool failed = false;     // something of it did not arrive everywhere
-    bool only_waits = true;  // that is all for tiers that are away
-    uint32_t lacking = 0;    // these
-    bool outdated = false;   // it has changed: what was read is not recorded
-  };
+  using Records = UploadRecords;
+  using File = UploadFile;
   // Chunks of a file in one blob.
   struct Part {
     size_t file;
@@ -97,7 +68,10 @@ class UploadPass {
     kElsewhere,  // its blob does not go to all of them: the files that it was made of were kept out of some
   };
 
-  io::Task<Result<std::vector<InodeId>>> list();  // upload_round.cc
+  // ---- upload_round.cc: list() and end_pass() ----
+  io::Task<Result<std::vector<InodeId>>> list();
+  // What is left for the next pass.
+  io::Task<void> end_pass();
   io::Task<Result<void>> add_file(InodeId inode);
   io::Task<Result<void>> add_settled(const meta::Attr& attr);
   // Of a chunk that need not be sent for its content: what is missing is copied, where that is possible.
@@ -111,7 +85,7 @@ class UploadPass {
   io::Task<Result<void>> add_all(size_t file, io::Task<Result<void>> adding);
   // Of a file that needs no reading.
   io::Task<Result<void>> add_read(File file);
-  io::Task<Result<void>> add_chunks(size_t file, uint64_t bytes, BackingId backing);
+  io::Task<Result<void>> add_chunks(size_t file, BackingId backing);
   // Waits until so much more may be read.
   io::Task<Result<void>> spend(uint64_t bytes);
   io::Task<Result<void>> add_chunk(size_t file, ChunkIndex index, std::string bytes);
@@ -136,6 +110,16 @@ class UploadPass {
   io::Task<Result<void>> expect_all_there(size_t file, io::File& backing);
   void note_outdated(const File& file);
   void note_current(const File& file);
+
+  // ---- upload_turns.cc ----
+  // How far it has come, where a pass has begun with what it is now; and where this pass is to leave it.
+  void go_on(File& file);
+  // It is open for writing, and being taken as it is.
+  bool goes_on_live(InodeId inode) const;
+  // All that was read of it in this turn has arrived, or failed.
+  void end_turn(File& file);
+  // What was begun, and is not to be uploaded any more.
+  io::Task<void> forget_ended();
 
   // ---- upload_evicted.cc ----
   io::Task<Result<void>> add_evicted(const meta::Attr& attr);
@@ -176,7 +160,6 @@ class UploadPass {
   void note_handled(uint64_t bytes) { memory_.handled_bytes.fetch_add(bytes, std::memory_order_relaxed); }
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }
   bool nobody_answers() const { return std::popcount(out_of_reach_) == static_cast<int>(parts_.tiers.size()); }
-  void end_pass();
 
   const Uploader::Parts& parts_;
   const UploadOptions& options_;
@@ -199,6 +182,7 @@ class UploadPass {
   std::unique_ptr<Packing> packing_;
   std::unordered_map<std::string, Packing*> underway_;  // by name: blobs that are being filled, or put
   FramesOfPass frames_;
+  size_t turns_ = 0;       // files that this pass is to leave before their ends
   Result<void> finished_;  // fails when some file could not be finished, for the metadata cannot be written
   UploadSummary summary_;
 };

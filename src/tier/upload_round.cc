@@ -10,6 +10,8 @@ namespace firn::tier {
 namespace {
 
 constexpr size_t kPage = 256;  // records read at once
+// Tiers that did not answer are asked again, while there is always more to upload.
+constexpr int64_t kAskAgainNs = 60'000'000'000;
 
 }  // namespace
 
@@ -53,6 +55,26 @@ io::Task<Result<std::vector<InodeId>>> UploadPass::list() {
   std::vector<InodeId> inodes;
   for (const auto& [skip, files] : by_policy) inodes.insert(inodes.end(), files.begin(), files.end());
   co_return inodes;
+}
+
+io::Task<void> UploadPass::end_pass() {
+  const UploadRound former = std::exchange(memory_.round, {});
+  const bool unfinished = former.unfinished || summary_.unfinished > 0;
+  if (cancelled() || nobody_answers()) {
+    summary_.more = false;
+    co_return;
+  }
+  if (!summary_.more) co_await forget_ended();
+  summary_.again = !summary_.more && unfinished;
+  const int64_t now = io::Reactor::current()->clock().monotonic_ns();
+  const int64_t asked_ns = former.asked_ns != 0 ? former.asked_ns : now;
+  if (summary_.again && now - asked_ns >= kAskAgainNs) co_return;
+  if (summary_.more || summary_.again)
+    memory_.round = {.done = summary_.more ? last_ : UploadRound::Place(),
+                     .out_of_reach = out_of_reach_ & ~late_,
+                     .first_failure = summary_.first_failure,
+                     .unfinished = summary_.more && unfinished,
+                     .asked_ns = asked_ns};
 }
 
 }  // namespace firn::tier

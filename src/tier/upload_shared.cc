@@ -13,23 +13,6 @@ constexpr size_t kRecordsAtOnce = 256;  // committed before their file is comple
 
 }  // namespace
 
-void UploadPass::Records::add(meta::Chunk chunk, std::string content) {
-  chunks.push_back(std::move(chunk));
-  contents.push_back(std::move(content));
-}
-
-void UploadPass::Records::append(const Records& more) {
-  chunks.insert(chunks.end(), more.chunks.begin(), more.chunks.end());
-  contents.insert(contents.end(), more.contents.begin(), more.contents.end());
-}
-
-UploadPass::Records UploadPass::Records::slice(size_t from, size_t count) const {
-  const auto begin = static_cast<ptrdiff_t>(from);
-  const auto end = static_cast<ptrdiff_t>(std::min(from + count, chunks.size()));
-  return {.chunks = {chunks.begin() + begin, chunks.begin() + end},
-          .contents = {contents.begin() + begin, contents.begin() + end}};
-}
-
 bool UploadPass::Packing::add(size_t file, meta::Chunk chunk, std::string content) {
   const bool begins = parts.empty() || parts.back().file != file;
   if (begins) parts.push_back({.file = file, .records = {}});

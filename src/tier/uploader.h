@@ -20,6 +20,7 @@
 #include "tier/late_tiers.h"
 #include "tier/packing_order.h"
 #include "tier/tier.h"
+#include "tier/upload_file.h"
 #include "tier/upload_round.h"
 #include "tier/waiting_files.h"
 
@@ -33,6 +34,8 @@ struct UploadOptions {
   // A blob is held in memory while it is filled and put: at most (blobs_in_flight + 1) * kMaxBlobBytes in all.
   size_t blobs_in_flight = 4;
   size_t files_per_pass = 4096;
+  // Of one file; then it is the others' turn.
+  uint64_t chunks_per_turn = 1024;
   // Of a version that replaces another, which is recorded by one transaction: it has no room for more.
   size_t most_replaced_chunks = kv::kMaxTransactionBytes / 48;
   // A file that is open for writing is looked at this often.
@@ -69,6 +72,9 @@ struct UploadSummary {
   uint64_t copied_blobs = 0;  // to tiers that had missed them
   // More is pending than one pass takes: the next one goes on where this one ended.
   bool more = false;
+  uint64_t unfinished = 0;  // files of which a turn has arrived, and that go on in the next round
+  // Nothing more is pending but these: the next pass begins with what has waited longest.
+  bool again = false;
   Status first_failure;
 };
 
@@ -113,18 +119,20 @@ class Uploader {
     std::unordered_map<InodeId, uint64_t> refused;
     // Files that changed while they were read, and during how many uploads, one after another, they did.
     std::unordered_map<InodeId, int> changing;
+    // Files of which former passes have sent a part.
+    std::unordered_map<InodeId, UploadFile> begun;
   };
 
   // Takes up to `files_per_pass` of the files that are pending, those that have waited longest first, with what else is
-  // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again.
-  // Chunks whose checksum is the recorded one are not sent again; the others are packed into blobs, many files of one
-  // policy to a blob. What was read of a file that changed meanwhile replaces no version, and is read anew, unless it
-  // was open for writing: such a file is taken as it is, and so is one that changed during three uploads one after
-  // another. A file counts as uploaded as soon as every tier that its policy does not skip has all of its chunks,
-  // whatever else the pass is at: a tier that missed a blob is given it, and a chunk in a blob that does not go to such
-  // a tier is sent again. A tier that is late where others have a blob is left to catch_up(), and not asked while that
-  // goes on. What fails stays pending. The result fails only when the metadata cannot be read or written. `token` may
-  // be null.
+  // of their directory; passes go on with the others as long as there are `more`, then begin with the oldest again. Of
+  // a file of more than `chunks_per_turn` each round sends so many. Chunks whose checksum is the recorded one are not
+  // sent again; the others are packed into blobs, many files of one policy to a blob. What was read of a file that
+  // changed meanwhile replaces no version, and is read anew, unless it was open for writing: such a file is taken as it
+  // is, and so is one that changed during three uploads one after another. A file counts as uploaded as soon as every
+  // tier that its policy does not skip has all of its chunks, whatever else the pass is at: a tier that missed a blob
+  // is given it, and a chunk in a blob that does not go to such a tier is sent again. A tier that is late where others
+  // have a blob is left to catch_up(), and not asked while that goes on. What fails stays pending. The result fails
+  // only when the metadata cannot be read or written. `token` may be null.
   io::Task<Result<UploadSummary>> pass(io::CancelToken* token, UploadLimits limits = {});
   // One file as it is now, also while it is open for writing, which the caller keeps from being changed by others than
   // its writers: what they wrote before its newest generation began is in colder tiers when this succeeds, and

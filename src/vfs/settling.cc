@@ -94,8 +94,8 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, tier::UploadLi
     note({.first_failure = summary.error()});
   }
   // Counting takes as long as it takes a pass to find its files.
-  in_round_ = summary && summary->more;
-  if (!in_round_) co_await look_at_pending();
+  in_round_ = summary && (summary->more || summary->again);
+  if (!summary || !summary->more) co_await look_at_pending();
   busy_ = false;
   co_return summary;
 }
@@ -114,7 +114,7 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
     const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, {}, token);
     last = parts_.clock.monotonic_ns();
     const bool failed = !done || !done->first_failure.ok();
-    more = done && done->more;
+    more = done && (done->more || done->again);
     if (more) continue;
     pause_ns = failed ? std::clamp(2 * pause_ns, kFirstPauseNs, kLongestPauseNs) : 0;
   }
@@ -181,11 +181,13 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::C
   tier::UploadSummary all;
   uint64_t files_of_round = 0, late_of_round = 0;
   tier::UploadLimits limits{.rate_now = {}, .only = only};
+  bool begins = true;
   for (Round round = Round::kBegins;;) {
     const tier::UploadSummary one = CO_TRY(co_await pass(round, limits, token));
     // By then it has been recorded what was closed before.
     if (!limits.pending_by) limits.pending_by = parts_.clock.now();
-    if (round == Round::kBegins) all.postponed = all.failed = files_of_round = late_of_round = 0;
+    if (begins) all.postponed = all.failed = files_of_round = late_of_round = 0;
+    begins = !one.more;
     all.files += one.files;
     all.chunks += one.chunks;
     all.chunk_bytes += one.chunk_bytes;
@@ -198,8 +200,8 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::C
     all.first_failure = one.first_failure;
     files_of_round += one.files;
     late_of_round += one.late;
-    round = one.more ? Round::kGoesOn : Round::kBegins;
-    if (one.more) continue;
+    round = one.more || one.again ? Round::kGoesOn : Round::kBegins;
+    if (round == Round::kGoesOn) continue;
     if (!one.first_failure.ok() || files_of_round + late_of_round == 0) break;
     if (late_of_round == 0) continue;
     if (const Result<void> arrived = co_await caught_up(token); !arrived) {

@@ -30,6 +30,15 @@ class SettlingTest : public testing::Test {
     const Attr attr = world_.run(volume().lookup(root_, kRootInode, name)).value();
     return world_.run(volume().residency(attr.inode)).value().hot;
   }
+  uint32_t residency(const std::string& name) {
+    const Attr attr = world_.run(volume().lookup(root_, kRootInode, name)).value();
+    return world_.run(volume().residency(attr.inode)).value().bits;
+  }
+  void take_turns_of(uint64_t chunks) {
+    ASSERT_TRUE(world_.unmount());
+    world_.chunks_per_turn = chunks;
+    ASSERT_TRUE(world_.mount());
+  }
 
   const meta::Credentials root_;
   TestWorld world_{1, false, TestWorld::Tiers::kTwo};
@@ -99,8 +108,7 @@ TEST_F(SettlingTest, AFlushEndsThoughFilesGoOnBeingMade) {
   const auto done = world_.run(flush_beside());
   ASSERT_TRUE(done && done->first_failure.ok());
   EXPECT_FALSE(patience.cancelled());
-  const Attr before = world_.run(volume().lookup(root_, kRootInode, "before")).value();
-  EXPECT_EQ(world_.run(volume().residency(before.inode)).value().bits, 7u);
+  EXPECT_EQ(residency("before"), 7u);
 }
 
 // Its content goes with the metadata. Perhaps it is closed, and nobody has told of it yet.
@@ -129,6 +137,39 @@ TEST_F(SettlingTest, AFlushDoesNotWaitForWhatIsHeldOpen) {
   EXPECT_LT(world_.reactor().clock().monotonic_ns() - began_ns, 2'000'000'000);
   EXPECT_EQ(volume().tier_statistics().pending_files, 1u);
   EXPECT_TRUE(world_.run(volume().release(held)));
+}
+
+// Though a tier is away, too.
+TEST_F(SettlingTest, AFlushTakesLargeFilesToTheirEnds) {
+  take_turns_of(8);
+  make("large", noise(8 * kBytes, 1));
+  make("small", noise(kBytes, 2));
+  world_.near().faulty.set_down(true);
+  const tier::UploadSummary away = world_.run(volume().flush_tiers(nullptr, nullptr)).value();
+  EXPECT_EQ(away.first_failure, Code::kUnavailable);
+  EXPECT_EQ(away.failed, 2u);
+  EXPECT_EQ(residency("large"), 5u);
+  EXPECT_EQ(residency("small"), 5u);
+  world_.near().faulty.set_down(false);
+  EXPECT_EQ(flush().failed, 0u);
+  EXPECT_EQ(residency("large"), 7u);
+  EXPECT_EQ(volume().tier_statistics().pending_files, 0u);
+}
+
+TEST_F(SettlingTest, AFlushOfOneFileWaitsForATurnOfALargeOne) {
+  take_turns_of(8);
+  make("large", noise(8 * kBytes, 1));
+  world_.set_faults({.min_latency_ns = 1'000'000'000, .max_latency_ns = 1'100'000'000});
+  wait_s(world_.tier_options.flush_interval_ns / 1'000'000'000 + 3);
+  EXPECT_TRUE(volume().tier_statistics().uploading);
+  make("small", noise(kBytes, 2));
+  const FileSet only{world_.run(volume().lookup(root_, kRootInode, "small")).value().inode};
+  EXPECT_EQ(world_.run(volume().flush_tiers(&only, nullptr)).value().files, 1u);
+  EXPECT_EQ(residency("small"), 7u);
+  EXPECT_NE(residency("large"), 7u);
+  world_.set_faults({});
+  wait_s(60);
+  EXPECT_EQ(residency("large"), 7u);  // by itself
 }
 
 TEST_F(SettlingTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {

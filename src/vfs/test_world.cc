@@ -121,10 +121,13 @@ void TestWorld::make_tiers() {
   hydrator_ = std::make_unique<tier::Hydrator>(
       tier::Hydrator::Parts{*service_, *service_, *pool_, tiers},
       tier::HydrateOptions{.chunk_bytes = kChunkBytes, .backings_are_cache = in_bucket()});
-  uploader_ = std::make_unique<tier::Uploader>(
-      tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
-      tier::UploadOptions{
-          .chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .blobs_in_flight = 2, .only_current = in_bucket()});
+  uploader_ =
+      std::make_unique<tier::Uploader>(tier::Uploader::Parts{*service_, *service_, *store_, *pool_, random_, tiers},
+                                       tier::UploadOptions{.chunk_bytes = kChunkBytes,
+                                                           .block_bytes = kBlockBytes,
+                                                           .blobs_in_flight = 2,
+                                                           .chunks_per_turn = chunks_per_turn,
+                                                           .only_current = in_bucket()});
   tiers_ = std::make_unique<TierParts>(
       TierParts{in_bucket() ? std::vector<std::string>{"far"} : std::vector<std::string>{"near", "far"},
                 *service_,

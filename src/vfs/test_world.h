@@ -65,6 +65,7 @@ class TestWorld {
   uint64_t metadata_bytes = 0;
 
   // Before mount().
+  uint64_t chunks_per_turn = tier::UploadOptions().chunks_per_turn;  // from the next mount on
   TierOptions tier_options{
       .chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
 
