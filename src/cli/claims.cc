@@ -49,7 +49,8 @@ Result<std::unique_ptr<Claims>> Claims::create(std::vector<Place> places, S3Sett
   claims->reactor_ = TRY(io::UringReactor::create({}));
   for (Place& place : places) {
     // Without a marker's id: to name the volume of a folder that is another's, its objects must be readable.
-    auto store = TRY(open_place(place, s3, "", *claims->pool_, object::s3::Environment::of_process()));
+    auto store = TRY(open_place(place, s3, "", *claims->pool_, object::s3::Environment::of_process(),
+                                {.last = claims->claims_.size() + 1 == places.size()}));
     store = object::retrying(std::move(store), kRetries, system_random());
     claims->claims_.push_back({.place = std::move(place), .store = std::move(store)});
   }

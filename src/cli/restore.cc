@@ -121,7 +121,7 @@ class Restore {
     pool_ = io::make_thread_pool(4);
     reactors_ = TRY(io::ReactorPool::create({.reactors = 1}));
     place_ = TRY(parse_place_here("tier=" + arguments_.url));
-    store_ = TRY(open_place(place_, {}, "", *pool_, object::s3::Environment::of_process()));
+    store_ = TRY(open_place(place_, {}, "", *pool_, object::s3::Environment::of_process(), {.last = true}));
     store_ = object::retrying(object::limited(std::move(store_), {}), {}, system_random());
     Result<void> done = restore();
     io::block_on(*reactors_, store_->close());

@@ -83,7 +83,10 @@ Result<std::unique_ptr<ObjectStore>> open_place(const Place& place, const S3Sett
                                                 const std::string& marker_id, io::BlockingPool& pool,
                                                 const object::s3::Environment& environment, PlaceOptions options) {
   if (place.kind == Place::Kind::kBucket) return open_bucket(place, settings, pool, environment, std::move(options));
-  return object::open_dir_store({.path = place.where, .id = marker_id, .on_arrival = std::move(options.on_arrival)});
+  return object::open_dir_store({.path = place.where,
+                                 .id = marker_id,
+                                 .apart_from_machines = options.last,
+                                 .on_arrival = std::move(options.on_arrival)});
 }
 
 Result<std::vector<Place>> places_of(const TierSettings& settings, const meta::VolumeSettings& record) {
@@ -113,7 +116,8 @@ Result<std::unique_ptr<Stores>> Stores::open(const TierSettings& tiers, const S3
   TRY(bounds_of(tiers, names_of(places)));
   for (Place& place : places) {
     auto health = std::make_unique<object::Health>();
-    PlaceOptions options{.put_bytes_per_s = tiers.put_bytes_per_s,
+    PlaceOptions options{.last = stores->opened_.size() + 1 == places.size(),
+                         .put_bytes_per_s = tiers.put_bytes_per_s,
                          .get_bytes_per_s = tiers.get_bytes_per_s,
                          .requests_in_flight = requests,
                          .on_further_request = object::further_requests(place.name, parts.registry),

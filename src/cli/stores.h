@@ -26,12 +26,14 @@ object::s3::Environment environment_of(const Place& place, const S3Settings& set
 Result<object::S3Options> bucket_of(const Place& place, const S3Settings& settings,
                                     const object::s3::Environment& environment);
 
-// All but the last, only a bucket keeps to.
 struct PlaceOptions {
+  bool last = false;  // a folder must keep the writers of several machines apart, or refuses what asks for it
+  // These, only a bucket keeps to.
   uint64_t put_bytes_per_s = 0, get_bytes_per_s = 0;          // of one request's body; 0: no limit
   size_t requests_in_flight = 64;                             // so many connections stay open
   std::function<void(object::Kind)> on_further_request = {};  // S3Options
-  std::function<void(uint64_t bytes)> on_arrival = {};        // of what is got, part by part, on any thread
+  // Of what is got, part by part, on any thread.
+  std::function<void(uint64_t bytes)> on_arrival = {};
 };
 
 // The bare store of one place: no retries, and no limit but the rates. `marker_id`: of the folder's marker; empty: any.

@@ -3,6 +3,7 @@ import shutil
 import unittest
 
 from fault_proxy import FaultProxy
+from linkless import have_no_links, share
 from proxied import ProxiedBucketTest, ProxiedTest
 
 WORDS = ["tier s3", "ignores .*only if absent", "two writers", "use another server"]
@@ -43,6 +44,16 @@ class AnotherStore(Careless, ProxiedTest):
         self.assertGreater(self.proxy.asked, 0)
         self.assertFalse(self.volume.exists())
         self.assertEqual(list((self.server.bucket / self.prefix).rglob("*.*")), [])
+
+    def test_a_share_without_hard_links_is_not_the_last_tier(self):
+        folder = share(self) / "nas"
+        done = self.firn("init", self.volume, "--tier", f"nas={folder}", preexec_fn=have_no_links)
+        self.assert_refused(done, "tier nas", "without hard links", "two machines", "nearer tier", "NFS")
+        self.assertFalse(self.volume.exists())
+        self.assertFalse(folder.exists())
+        done = self.firn("init", self.volume, "--tier", f"nas={folder}", "--tier", f"s3={self.url}",
+                         preexec_fn=have_no_links)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_store_that_takes_over_is_asked(self):
         self.make()

@@ -34,6 +34,8 @@ class DirStore final : public ObjectStore {
   explicit DirStore(DirStoreOptions options)
       : path_(std::move(options.path)),
         id_(std::move(options.id)),
+        if_absent_(options.apart_from_machines ? dir::IfPresent::kRefuseOfMachines : dir::IfPresent::kRefuse),
+        file_system_(options.file_system ? *options.file_system : dir::Root::kernel()),
         stall_timeout_ns_(options.stall_timeout_ns),
         arrivals_(std::make_shared<Arrivals>(std::move(options.on_arrival))),
         pool_(make_abandonable_pool(options.threads)) {}
@@ -43,9 +45,10 @@ class DirStore final : public ObjectStore {
     CO_TRY(check_key(key));
     if (content.bytes() > kMaxObjectBytes) co_return fail(Code::kInvalid, "the object is too large");
     const bool sweep = !swept_.exchange(true);
-    co_return co_await in_root(until, content.bytes(), [key, content, options, sweep](dir::Root& root) -> Result<void> {
+    const dir::IfPresent if_present = options.if_absent ? if_absent_ : dir::IfPresent::kReplace;
+    co_return co_await in_root(until, content.bytes(), [=](dir::Root& root) -> Result<void> {
       if (sweep) root.sweep();
-      TRY(root.put(key, content, options.if_absent));
+      TRY(root.put(key, content, if_present));
       return {};
     });
   }
@@ -82,13 +85,13 @@ class DirStore final : public ObjectStore {
     const io::CancelToken::Scope passed_on(until.token, [&ended] { ended.cancel(); });
     io::Gate gate;
     if (body_bytes > 0) io::detach(watch(&ended, gate.enter()));
-    auto outcome = co_await run_abandonable(
-        *pool_, {.deadline_ns = until.deadline_ns, .token = &ended},
-        [path = path_, id = id_, call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {
-          Result<dir::Root> root = dir::Root::open(path, id);
-          if (!root) return fail(std::move(root).error());
-          return call(*root);
-        });
+    auto outcome = co_await run_abandonable(*pool_, {.deadline_ns = until.deadline_ns, .token = &ended},
+                                            [path = path_, id = id_, &file_system = file_system_,
+                                             call = std::move(call)]() -> std::invoke_result_t<Call, dir::Root&> {
+                                              Result<dir::Root> root = dir::Root::open(path, id, file_system);
+                                              if (!root) return fail(std::move(root).error());
+                                              return call(*root);
+                                            });
     ended.cancel();
     co_await gate.close();
     if (outcome) co_return *std::move(outcome);
@@ -112,6 +115,8 @@ class DirStore final : public ObjectStore {
 
   const std::string path_;
   const std::string id_;
+  const dir::IfPresent if_absent_;
+  const dir::FileSystem& file_system_;
   const int64_t stall_timeout_ns_;
   const std::shared_ptr<Arrivals> arrivals_;
   std::atomic<int64_t> answered_ns_ = 0;  // to a watcher, when (monotonic)

@@ -118,6 +118,44 @@ TEST_F(DirStoreTest, TellsWhatComesPartByPart) {
   EXPECT_GE(parts, 5u);
 }
 
+// FAT, or a share of it.
+class Linkless final : public dir::FileSystem {
+ public:
+  explicit Linkless(bool local) : local_(local) {}
+  int link(int, const std::string&, const std::string&) const override { return EPERM; }
+  bool is_local(int) const override { return local_; }
+
+ private:
+  const bool local_;
+};
+
+TEST_F(DirStoreTest, AShareWithoutLinksKeepsNoMachinesApart) {
+  ASSERT_TRUE(create_dir_store(path, "id1").ok());
+  const auto put_once = [&](const dir::FileSystem* file_system, bool apart, const std::string& key) {
+    const auto store = open_dir_store({.path = path, .apart_from_machines = apart, .file_system = file_system});
+    return environment->run(store->put(key, Content("once"), {.if_absent = true}, {}));
+  };
+  const Linkless disk(true), share(false);
+  EXPECT_TRUE(put_once(nullptr, true, "links"));
+  EXPECT_TRUE(put_once(&disk, true, "disk"));
+  EXPECT_EQ(put_once(&disk, true, "disk").error(), Code::kExists);
+  EXPECT_TRUE(put_once(&share, false, "nearer"));
+  EXPECT_EQ(put_once(&share, false, "nearer").error(), Code::kExists);
+  const auto refused = put_once(&share, true, "last");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Code::kNotSupported);
+  EXPECT_NE(refused.error().message().find("nearer tier"), std::string::npos) << refused.error().message();
+  EXPECT_FALSE(fs::exists(path + "/last"));
+  EXPECT_TRUE(fs::is_empty(path + "/.tmp"));
+  const auto store = open_dir_store({.path = path, .apart_from_machines = true, .file_system = &share});
+  EXPECT_TRUE(put(*store, "last", "what replaces asks nobody"));
+}
+
+TEST(DirFileSystem, KnowsWhetherAnotherMachineCanWriteThere) {
+  const io::UniqueFd shared(::open("/proc", O_RDONLY | O_DIRECTORY));
+  EXPECT_FALSE(dir::Root::kernel().is_local(shared.get())) << "it has no block device";
+}
+
 Task<void> get_in_vain(ObjectStore* store, std::string key) {
   EXPECT_EQ((co_await store->get(key, 0, 10, io::within(50'000'000))).error(), Code::kTimedOut);
 }

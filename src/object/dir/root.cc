@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -103,8 +104,24 @@ bool is_empty(int folder) {
 
 }  // namespace
 
-Result<Root> Root::open(const std::string& path, const std::string& id) {
-  Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+int FileSystem::link(int folder, const std::string& existing, const std::string& name) const {
+  return ::linkat(folder, existing.c_str(), folder, name.c_str(), 0) == 0 ? 0 : errno;
+}
+
+// What has no block device has the major number 0: network file systems, FUSE, 9p and virtiofs, but also tmpfs,
+// overlayfs and Btrfs, which have links.
+bool FileSystem::is_local(int folder) const {
+  struct stat stat{};
+  return ::fstat(folder, &stat) == 0 && major(stat.st_dev) != 0;
+}
+
+const FileSystem& Root::kernel() {
+  static const FileSystem real;
+  return real;
+}
+
+Result<Root> Root::open(const std::string& path, const std::string& id, const FileSystem& file_system) {
+  Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), file_system);
   if (!root.fd_) {
     Status status = failure(errno, path);
     return fail(status.code() == Code::kNotFound ? Code::kNoDevice : status.code(), status.message());
@@ -123,13 +140,13 @@ Status Root::create(const std::string& path, const std::string& id) {
   } else if (errno != EEXIST) {
     return failure(errno, path);
   }
-  Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Root root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), kernel());
   if (!root.fd_) return failure(errno, path);
   const Result<std::string> marker = read_marker(root.fd_.get());
   if (marker && *marker == marker_text(id)) return {};
   if (marker) return Status(Code::kExists, path + " is already the store of another volume");
   if (!is_empty(root.fd_.get())) return Status(Code::kExists, path + " is not empty");
-  Status written = root.put(kMarker, Content(marker_text(id)), true);
+  Status written = root.put(kMarker, Content(marker_text(id)), IfPresent::kRefuse);
   return written.ok() ? written : std::move(written).with_context(path);
 }
 
@@ -155,29 +172,38 @@ Status Root::make_parents(const std::string& key) {
   return {};
 }
 
-// link(2) fails where the name is taken; where a file system has no links, renameat2(2) may know how.
-Status Root::publish(const std::string& temporary, const std::string& key, bool if_absent) {
-  if (!if_absent)
+// link(2) fails where the name is taken, and asks a share's server that. Where a file system has no links, renameat2(2)
+// may know how; but that the name is free is looked at by this machine's kernel (Linux: vfs_rename), before it tells a
+// share's server, which may be told to replace (SMB 2 and 3: smb2_rename_path; commit 0a7c3937a1f2 tells of the race).
+Status Root::publish(const std::string& temporary, const std::string& key, IfPresent if_present) {
+  if (if_present == IfPresent::kReplace)
     return ::renameat(fd_.get(), temporary.c_str(), fd_.get(), key.c_str()) == 0 ? Status()
                                                                                  : failure(errno, "rename to " + key);
-  if (::linkat(fd_.get(), temporary.c_str(), fd_.get(), key.c_str(), 0) == 0) {
+  const int error = file_system_->link(fd_.get(), temporary, key);
+  if (error == 0) {
     ::unlinkat(fd_.get(), temporary.c_str(), 0);
     return {};
   }
-  if (errno == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
-  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return failure(errno, "link " + key);
+  if (error == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
+  if (error != EPERM && error != EOPNOTSUPP && error != ENOSYS) return failure(error, "link " + key);
+  if (if_present == IfPresent::kRefuseOfMachines && !file_system_->is_local(fd_.get()))
+    return Status(
+        Code::kNotSupported,
+        "a share without hard links cannot keep two machines that write there apart; it can be a nearer tier, "
+        "but for the last one use a share of a file system that has them (not of FAT or exFAT), NFS or a "
+        "bucket");
   if (::syscall(SYS_renameat2, fd_.get(), temporary.c_str(), fd_.get(), key.c_str(), RENAME_NOREPLACE) == 0) return {};
   if (errno == EEXIST) return Status(Code::kExists, "the object " + key + " exists");
   return failure(errno, "create " + key + " only if absent");
 }
 
-Status Root::put(const std::string& key, const Content& content, bool if_absent) {
+Status Root::put(const std::string& key, const Content& content, IfPresent if_present) {
   if (::mkdirat(fd_.get(), kTemporary, 0700) != 0 && errno != EEXIST) return failure(errno, kTemporary);
   if (Status made = make_parents(key); !made.ok()) return made;
   const std::string temporary =
       fmt::format("{}/{:016x}{:016x}", kTemporary, system_random().next(), system_random().next());
   Status status = write_file(fd_.get(), temporary, content);
-  if (status.ok()) status = publish(temporary, key, if_absent);
+  if (status.ok()) status = publish(temporary, key, if_present);
   if (!status.ok()) {
     ::unlinkat(fd_.get(), temporary.c_str(), 0);
     return status;
