@@ -70,6 +70,8 @@ io::Task<Result<void>> Scrubber::repair_or_rescue(std::string name, std::string 
 io::Task<Result<bool>> Scrubber::rescue_chunk(InodeId inode, meta::Chunk chunk) {
   if (repacker_->share(inode, chunk)) co_return true;
   Result<std::string> bytes = co_await hydrator_.fetch(inode, chunk, token_);
+  if (!bytes && is_damage(bytes.error().code()))
+    if (auto returned = CO_TRY(co_await read_returned(inode, chunk))) bytes = *std::move(returned);
   if (bytes) {
     const meta::Blob blob = CO_TRY(co_await parts_.tiering.get_blob(chunk.blob));
     Result<void> added = co_await repacker_->add(inode, std::move(chunk), *std::move(bytes), blob);
@@ -93,6 +95,23 @@ io::Task<Result<bool>> Scrubber::rescue_chunk(InodeId inode, meta::Chunk chunk) 
   co_return false;
 }
 
+io::Task<std::optional<std::string>> Scrubber::read_backing(const meta::Content& content, const meta::Chunk& chunk) {
+  const Result<data::ObjectRef> object = co_await parts_.data.open(content.backing);
+  if (!object) co_return std::nullopt;
+  std::string bytes(chunk.bytes, '\0');
+  const auto read = co_await (*object)->file().read(chunk.index.value * options_.chunk_bytes,
+                                                    std::as_writable_bytes(std::span(bytes)));
+  if (!read || checksum64(bytes) != chunk.checksum) co_return std::nullopt;
+  co_return bytes;
+}
+
+io::Task<Result<std::optional<std::string>>> Scrubber::read_returned(InodeId inode, const meta::Chunk& chunk) {
+  const Result<meta::Attr> attr = co_await parts_.meta.getattr(inode);
+  if (!attr && attr.error() != Code::kStale) co_return fail(attr.error());
+  if (!attr || !attr->content.evicted) co_return std::nullopt;
+  co_return co_await read_backing(attr->content, chunk);
+}
+
 io::Task<Result<bool>> Scrubber::requeue(InodeId inode, const meta::Chunk& chunk) {
   const Result<meta::Attr> attr = co_await parts_.meta.getattr(inode);
   if (!attr && attr.error() == Code::kStale) co_return true;  // nobody needs it any more
@@ -100,15 +119,8 @@ io::Task<Result<bool>> Scrubber::requeue(InodeId inode, const meta::Chunk& chunk
   const meta::Content& content = attr->content;
   if (!content.settled) co_return true;  // its content is inline: the uploader is about to drop the record
   if (content.evicted) co_return false;
-  if (content.generation == content.uploaded_generation) {
-    // The backing is what was uploaded, unless it has been damaged as well: that is not to become the truth.
-    const Result<data::ObjectRef> object = co_await parts_.data.open(content.backing);
-    if (!object) co_return false;
-    std::string bytes(chunk.bytes, '\0');
-    const auto read = co_await (*object)->file().read(chunk.index.value * options_.chunk_bytes,
-                                                      std::as_writable_bytes(std::span(bytes)));
-    if (!read || checksum64(bytes) != chunk.checksum) co_return false;
-  }
+  // The backing is what was uploaded, unless it has been damaged as well: that is not to become the truth.
+  if (content.generation == content.uploaded_generation && !co_await read_backing(content, chunk)) co_return false;
   std::vector<meta::Chunk> lost;
   lost.push_back(chunk);
   const Result<uint64_t> done = co_await parts_.tiering.lose_chunks(inode, std::move(lost));

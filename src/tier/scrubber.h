@@ -1,8 +1,9 @@
 // Scrubber: reads cold and hot data at a set rate, compares it with its checksums, and repairs what another place has.
 //
 // A repair of a blob is the same bytes under the same name again, from a tier whose copy was verified wholly. When no
-// tier has such a copy, each chunk goes its own way: to a new blob when some tier has its frame; to be uploaded again
-// when the local disk has it; else it is lost, and reported.
+// tier has such a copy, each chunk goes its own way: to a new blob when some tier has its frame, or it has come back to
+// the local disk since its file was evicted; to be uploaded again when the file is on the local disk; else it is lost,
+// and reported.
 #pragma once
 
 #include <functional>
@@ -121,6 +122,11 @@ class Scrubber {
   io::Task<Result<void>> rescue();
   // True: it is safe now, or nobody needs it.
   io::Task<Result<bool>> rescue_chunk(InodeId inode, meta::Chunk chunk);
+  // Of a chunk that no tier has: what has come back of an evicted file, or been left by an eviction that was cut short.
+  // None: the file is not evicted, or what is there has not the checksum of the record.
+  io::Task<Result<std::optional<std::string>>> read_returned(InodeId inode, const meta::Chunk& chunk);
+  // The chunk's bytes on the local disk, if they have its checksum.
+  io::Task<std::optional<std::string>> read_backing(const meta::Content& content, const meta::Chunk& chunk);
   // No tier has the chunk. True: it will be uploaded again.
   io::Task<Result<bool>> requeue(InodeId inode, const meta::Chunk& chunk);
 

@@ -176,6 +176,35 @@ TEST_P(Scrub, ReportsWhatIsNowhere) {
   EXPECT_EQ(scrub_cold(world).lost_chunks, 1u);  // it does not go away by itself
 }
 
+io::Task<void> read_cold(World* world, std::string name, Extent range) {
+  InodeId inode;
+  const data::ObjectRef object = (co_await world->open(name, &inode)).value();
+  const uint64_t bytes = (co_await world->meta->getattr(inode))->size;
+  ColdFile cold(*world->hydrator, inode, bytes, object, {.chunk_bytes = kChunkBytes, .block_bytes = 1024});
+  std::string buffer(range.bytes, '?');
+  EXPECT_EQ(co_await cold.read(range.offset, std::as_writable_bytes(std::span(buffer))), range.bytes);
+  co_await cold.close();
+}
+
+// A block that came back is no chunk: nothing says what it should be.
+TEST_P(Scrub, RescuesWhatHasComeBackAlsoAfterARestart) {
+  ASSERT_TRUE(world.evict("f"));
+  world.run(read_cold(&world, "f", {.offset = 4 * kChunkBytes, .bytes = kChunkBytes}));
+  world.run(read_cold(&world, "f", {.offset = 1 * kChunkBytes, .bytes = 10}));
+  world.restart(/*power_cut=*/false);
+  for (Place* place : {world.near.get(), world.far.get()}) {
+    world.flip(*place, key, in_frame(1));
+    world.flip(*place, key, in_frame(4));
+  }
+  const ScrubReport report = scrub_cold(world);
+  EXPECT_EQ(report.rescued_chunks, 6u);
+  EXPECT_EQ(report.lost_chunks, 1u);
+  world.rot_backing("f", 4 * kChunkBytes + 9);
+  for (Place* place : {world.near.get(), world.far.get()})
+    world.flip(*place, key_of(blob_id_of_name(world.chunks("f")[4].blob)), in_frame(4));
+  EXPECT_EQ(scrub_cold(world).lost_chunks, 2u) << "what is damaged here, too, is not made the truth";
+}
+
 TEST_P(Scrub, DamageOfTheDiskAsWellIsNotMadeTheTruth) {
   for (Place* place : {world.near.get(), world.far.get()}) world.flip(*place, key, in_frame(4));
   world.rot_backing("f", 4 * kChunkBytes + 7);
