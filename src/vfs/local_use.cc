@@ -103,6 +103,7 @@ bool LocalUse::is_wanted_whole(BackingId backing) const {
 
 void LocalUse::forget_part(BackingId backing) {
   std::lock_guard lock(mutex_);
+  if (forgotten_) forgotten_->insert(backing);
   if (const auto open = open_.find(backing); open != open_.end()) {
     set_open(open->second, 0);
     open_.erase(open);
@@ -159,9 +160,20 @@ bool LocalUse::knows_part(BackingId backing) const {
   return open_.contains(backing) || closed_.contains(backing);
 }
 
-void LocalUse::found_part(BackingId backing, uint64_t bytes) {
-  std::lock_guard lock(mutex_);
-  if (!open_.contains(backing) && !closed_.contains(backing)) add_closed(backing, bytes);
+LocalUse::Finding::Finding(LocalUse& use) : use_(use) {
+  std::lock_guard lock(use_.mutex_);
+  use_.forgotten_.emplace();
+}
+
+LocalUse::Finding::~Finding() {
+  std::lock_guard lock(use_.mutex_);
+  use_.forgotten_.reset();
+}
+
+void LocalUse::Finding::found_part(BackingId backing, uint64_t bytes) {
+  std::lock_guard lock(use_.mutex_);
+  const bool known = use_.open_.contains(backing) || use_.closed_.contains(backing);
+  if (!known && !use_.forgotten_->contains(backing)) use_.add_closed(backing, bytes);
 }
 
 }  // namespace firn::vfs

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/ids.h"
 #include "data/store.h"
@@ -48,7 +50,17 @@ class LocalUse {
   bool lacks_parts() const;
   void begin_count();
   bool knows_part(BackingId backing) const;
-  void found_part(BackingId backing, uint64_t bytes);
+  // While records are read and the disk is asked about what they say; one at a time. `use` must outlive it.
+  class Finding {
+   public:
+    explicit Finding(LocalUse& use);
+    ~Finding();
+    // Unless it was forgotten since this began.
+    void found_part(BackingId backing, uint64_t bytes);
+
+   private:
+    LocalUse& use_;
+  };
 
  private:
   // What is known one by one, of files that are not open: some 50 bytes of memory each.
@@ -68,6 +80,7 @@ class LocalUse {
   int64_t noted_behind_ = 0;  // since it began
   std::unordered_map<BackingId, OpenPart> open_;
   std::unordered_map<BackingId, uint64_t> closed_;
+  std::optional<std::unordered_set<BackingId>> forgotten_;  // since the Finding that there is began
   uint64_t open_bytes_ = 0, closed_bytes_ = 0;
   uint64_t other_bytes_ = 0;  // of those that are not known
 };

@@ -36,5 +36,22 @@ TEST(LocalUse, AWalkThatDoesNotEndChangesNothing) {
   EXPECT_EQ(use.whole_bytes(), 240u);
 }
 
+// What the disk said of it is of before it went.
+TEST(LocalUse, WhatGoesWhileItIsCountedIsNotFound) {
+  LocalUse use;
+  {
+    LocalUse::Finding finding(use);
+    use.forget_part(BackingId(7));
+    finding.found_part(BackingId(7), 100);
+    finding.found_part(BackingId(8), 10);
+    finding.found_part(BackingId(8), 10);
+  }
+  EXPECT_EQ(use.part_bytes(), 10u);
+  EXPECT_FALSE(use.knows_part(BackingId(7)));
+  LocalUse::Finding later(use);
+  later.found_part(BackingId(7), 1);
+  EXPECT_EQ(use.part_bytes(), 11u) << "some of it has come back since";
+}
+
 }  // namespace
 }  // namespace firn::vfs

@@ -88,6 +88,7 @@ void Settling::note_emptied(BackingId backing) {
 io::Task<void> Settling::count_parts(io::CancelToken* token) {
   local_.begin_count();
   for (InodeId after;;) {
+    LocalUse::Finding finding(local_);
     const auto page = co_await parts_.meta.list_inodes(after, kPage);
     if (!page || !page->last || token->cancelled()) co_return;
     after = page->last;
@@ -95,7 +96,7 @@ io::Task<void> Settling::count_parts(io::CancelToken* token) {
       const meta::Content& content = attr.content;
       if (!content.settled || !content.evicted || !content.backing || local_.knows_part(content.backing)) continue;
       const Result<io::FileStat> stat = co_await parts_.data.stat(content.backing);
-      if (stat) local_.found_part(content.backing, stat->allocated_bytes);
+      if (stat) finding.found_part(content.backing, stat->allocated_bytes);
     }
     co_await io::yield();
   }
