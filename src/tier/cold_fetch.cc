@@ -151,7 +151,9 @@ void ColdFile::remember(const FetchRef& fetch) {
   if (fetch->hold && !streams_.awaits(offset_of(fetch->first), offset_of(fetch->end))) return;
   const uint64_t most =
       fetch->hold ? options_.readahead_bytes + options_.chunk_bytes : kMaxHomelessChunks * options_.chunk_bytes;
-  if (const auto before = in_memory_.find(fetch->first); before != in_memory_.end()) forget(before);
+  if (const auto found = find_in_memory(fetch->first); found && found->end >= fetch->end) return;
+  for (auto one = in_memory_.lower_bound(fetch->first); one != in_memory_.end() && one->second.end <= fetch->end;)
+    forget(one++);
   in_memory_bytes_ += fetch->bytes->size();
   if (fetch->hold) ++held_;
   in_memory_order_.push_back(fetch->first);

@@ -101,7 +101,8 @@ class ColdFile {
     Bytes bytes;
     io::Permits hold;
   };
-  using InMemoryBlocks = std::map<uint64_t, InMemory>;  // by their first
+  // By their first. None lies within another, so that of those that have a block the last one is found.
+  using InMemoryBlocks = std::map<uint64_t, InMemory>;
   struct Found {
     uint64_t first = 0, end = 0;
     Bytes bytes;

@@ -97,6 +97,19 @@ TEST(ColdFile, WhoReadsNearbyGetsMoreAtOnce) {
   EXPECT_EQ(world.near.gets(), gets);
 }
 
+TEST(ColdFile, WhatCameAtOnceIsReadFromMemoryBehindWhatWasThereBefore) {
+  World world(noise(16 * kChunk, 25));
+  world.options.nearby_bytes = 4 * kBlock;
+  world.options.may_keep = [] { return false; };
+  world.reopen();
+  const std::vector<uint64_t> blocks = {6, 4, 7, 5, 6};  // the first alone, and with the next one all of 4 to 7
+  for (const uint64_t block : blocks) {
+    world.expect_read(9 * kChunk + block * kBlock + 7, 20);
+    world.expect_read(2 * kChunk, 20);
+  }
+  EXPECT_EQ(world.near.gets(), 3u);
+}
+
 TEST(ColdFile, WhatWentPastThePageCacheIsHeldUntilItIsRead) {
   World world(noise(32 * kChunk, 22));
   world.options.direct_bytes = 0;
