@@ -252,6 +252,22 @@ TEST(ColdFile, ARecordThatDoesNotKnowTheBlocksCostsOnlyTime) {
   EXPECT_TRUE(world.damaged.empty());
 }
 
+TEST(ColdFile, AChunkOfAnotherLengthThanTheFileHasIsRefused) {
+  World world(noise(40 * kChunk, 26));
+  for (const int64_t more : std::vector<int64_t>{-1, 1, 1 - static_cast<int64_t>(kChunk), kChunk}) {
+    meta::Chunk chunk = world.record(20);
+    chunk.bytes = static_cast<uint32_t>(static_cast<int64_t>(kChunk) + more);
+    world.record(chunk);
+    const auto got = world.try_read(20 * kChunk + 300, 100);
+    ASSERT_FALSE(got) << more;
+    EXPECT_EQ(got.error(), Code::kCorrupt);
+    EXPECT_NE(got.error().message().find("another length"), std::string::npos) << got.error().message();
+  }
+  EXPECT_EQ(world.near.gets(), 0u);
+  EXPECT_TRUE(world.damaged.empty()) << "no tier is to blame";
+  EXPECT_EQ(world.allocated(), 0u);
+}
+
 TEST(ColdFile, ABlockOfAnotherStateOfTheChunkIsRefused) {
   World world(noise(40 * kChunk, 11));
   meta::Chunk chunk = world.record(20);
