@@ -254,6 +254,7 @@ io::Task<Result<StatFs>> VolumeImpl::statfs() {
   // Inodes are records, not slots: what is free is what the free space could hold.
   result.free_inodes = disk.available_bytes / 512;
   result.inodes = usage.inodes + result.free_inodes;
+  result.most_file_bytes = most_bytes();
   co_return result;
 }
 

@@ -80,6 +80,7 @@ struct StatFs {
   uint64_t blocks = 0, free_blocks = 0, available_blocks = 0;
   uint64_t inodes = 0, free_inodes = 0;
   uint32_t max_name_bytes = 255;
+  uint64_t most_file_bytes = INT64_MAX;
 };
 
 enum class SeekWhat : uint8_t { kData, kHole };

@@ -13,6 +13,16 @@ def seen(attributes):
     return attributes.size, attributes.mtime, attributes.ctime
 
 
+def largest_file(client):
+    """What FSINFO says."""
+    reader = client.call(raw.FSINFO, opaque(client.root))
+    reader.u32()
+    reader.optional_attributes()
+    for _ in range(7):  # how much is read, written and listed at once
+        reader.u32()
+    return reader.u64()
+
+
 class Protocol(ServedTest):
     exports = [EVERYBODY]
 
@@ -382,6 +392,17 @@ class Protocol(ServedTest):
             self.assertIsNotNone(reader.optional_attributes())
             if procedure == raw.FSINFO:
                 self.assertEqual(reader.u32(), 1 << 20)
+        self.assertEqual(largest_file(self.client), (1 << 63) - 1)
+
+
+class LargestFile(ServedTest):
+    def test_is_what_tiers_can_have(self):
+        self.succeed("init", self.volume, "--tier", f"nas={self.folder / 'nas'}", "--chunk-size", 1 << 16)
+        self.configure(EVERYBODY)
+        self.serve()
+        with Client(self.port) as client:
+            self.assertEqual(client.mount(), raw.OK)
+            self.assertEqual(largest_file(client), 1 << 48)
 
 
 if __name__ == "__main__":

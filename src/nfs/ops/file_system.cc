@@ -18,7 +18,8 @@ io::Task<Result<void>> put_usage(Service& service, XdrWriter& out) {
   co_return {};
 }
 
-io::Task<Result<void>> put_limits(Service&, XdrWriter& out) {
+io::Task<Result<void>> put_limits(Service& service, XdrWriter& out) {
+  const vfs::StatFs volume = CO_TRY(co_await service.volume().statfs());
   constexpr uint32_t kBlock = 4096, kListing = 64 << 10;
   constexpr uint32_t kHardLinks = 1, kSymlinks = 2, kHomogeneous = 8, kCanSetTime = 16;
   for (int i = 0; i < 2; ++i) {  // of reading, and of writing: most, preferred, a multiple of
@@ -27,7 +28,7 @@ io::Task<Result<void>> put_limits(Service&, XdrWriter& out) {
     out.u32(kBlock);
   }
   out.u32(kListing);
-  out.u64(INT64_MAX);  // of a file's size
+  out.u64(volume.most_file_bytes);
   put_time(out, {.seconds = 0, .nanoseconds = 1});
   out.u32(kHardLinks | kSymlinks | kHomogeneous | kCanSetTime);
   co_return {};
