@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "io/sim/sim_reactor.h"
 #include "io/sync.h"
 #include "io/test_environment.h"
 #include "object/mem/mem_store.h"
 #include "object/testing/forwarding_store.h"
+#include "object/turns.h"
 #include "object/wrappers.h"
 
 namespace firn::object {
@@ -171,6 +173,58 @@ Task<void> small_alone(World* world) {
 TEST(Limited, WhatIsSmallMayHaveAllTurns) {
   World world;
   world.run(small_alone(&world));
+}
+
+// A thread on which time passes while it runs, as on a real one.
+class Running final : public io::Reactor, private Clock {
+ public:
+  Running() : resting_(*io::Reactor::current()) { bind_current(this); }
+  ~Running() override { bind_current(&resting_); }
+  void post(std::coroutine_handle<> handle) override { resting_.post(handle); }
+  uint64_t add_timer(int64_t deadline_ns, std::coroutine_handle<> handle) override {
+    return resting_.add_timer(deadline_ns, handle);
+  }
+  bool cancel_timer(uint64_t timer) override { return resting_.cancel_timer(timer); }
+  Clock& clock() override { return *this; }
+  unsigned index() const override { return resting_.index(); }
+  void run() override {}
+  void stop() override {}
+
+ private:
+  Timestamp now() override { return resting_.clock().now(); }
+  int64_t monotonic_ns() override {
+    CHECK(++ran_us_ < 1000);  // it would never end
+    return resting_.clock().monotonic_ns() + 1000 * ran_us_;
+  }
+
+  io::Reactor& resting_;
+  int64_t ran_us_ = 0;
+};
+
+// However well the line moves.
+Task<void> too_late() {
+  const auto now_ns = [] { return io::Reactor::current()->clock().monotonic_ns(); };
+  Turns turns(1);
+  io::Until whenever;
+  const auto taken = co_await turns.take(Turns::Weight::kHeavy, &whenever);
+  CO_REQUIRE(taken);
+  co_await io::sleep_for(2 * Turns::kPatienceNs);
+  for (const int64_t left_ns : {-kSecondNs, int64_t{-1}, int64_t{0}, int64_t{10'000}}) {
+    taken->note_success();
+    const int64_t asked_ns = now_ns();
+    io::Until until{.deadline_ns = asked_ns + left_ns};
+    {
+      const Running running;
+      EXPECT_EQ((co_await turns.take(Turns::Weight::kHeavy, &until)).error(), Code::kTimedOut);
+    }
+    EXPECT_EQ(now_ns(), asked_ns) << left_ns;
+  }
+  io::Until late{.deadline_ns = now_ns() - 1};
+  EXPECT_TRUE(co_await turns.take(Turns::Weight::kLight, &late)) << "there is one for whoever asks, and no wait";
+}
+TEST(Turns, WhoseDeadlineIsPastDoesNotWait) {
+  World world;
+  world.run(too_late());
 }
 
 Task<void> ask_for_ever(ObjectStore* store, io::CancelToken* end, io::Gate::Entry) {
