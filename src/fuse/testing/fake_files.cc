@@ -88,12 +88,10 @@ io::Task<Result<void>> FakeVolume::release(vfs::Handle* handle) {
 
 namespace {
 
-// Every third part of a few pages and some bytes, so that neither begins nor ends at a page; at its place there is
-// something else.
-size_t lend_some(std::span<std::byte> bytes, io::LentBytes& lent) {
-  constexpr size_t kPartBytes = 20'001;
-  for (size_t at = kPartBytes; at < bytes.size(); at += 3 * kPartBytes) {
-    const auto part = bytes.subspan(at, std::min(kPartBytes, bytes.size() - at));
+// Every third part of so many bytes; at its place there is something else.
+size_t lend_some(std::span<std::byte> bytes, size_t part_bytes, io::LentBytes& lent) {
+  for (size_t at = part_bytes; at < bytes.size(); at += 3 * part_bytes) {
+    const auto part = bytes.subspan(at, std::min(part_bytes, bytes.size() - at));
     const auto copy = std::make_shared<std::vector<std::byte>>(part.begin(), part.end());
     std::ranges::fill(part, std::byte{'?'});
     lent.add({.offset = at, .bytes = *copy, .owner = copy});
@@ -108,7 +106,7 @@ io::Task<Result<size_t>> FakeVolume::read(vfs::Handle* handle, uint64_t offset, 
   const int fd = reinterpret_cast<OpenFile*>(handle)->node->data.get();
   const ssize_t bytes = pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset));
   if (bytes < 0) co_return fail(last_error());
-  if (lent != nullptr) lent_parts += lend_some(buffer.first(static_cast<size_t>(bytes)), *lent);
+  if (lent != nullptr) lent_parts += lend_some(buffer.first(static_cast<size_t>(bytes)), lent_part_bytes, *lent);
   co_return static_cast<size_t>(bytes);
 }
 

@@ -20,8 +20,9 @@ class FakeVolume final : public vfs::Volume {
   FakeVolume();
   ~FakeVolume() override;  // closes what a connection that was cut left open
 
-  bool passthrough = false;            // before the mount
-  std::atomic<size_t> lent_parts = 0;  // of large reads, some of which is lent
+  bool passthrough = false;                      // before the mount
+  std::atomic<size_t> lent_parts = 0;            // of large reads, some of which is lent
+  std::atomic<size_t> lent_part_bytes = 20'001;  // each, and twice as much between two
 
   // What a test wants to know.
   uint64_t pins(InodeId inode) const;
