@@ -288,13 +288,35 @@ TEST(UringReactor, DeliversEveryCompletionOfAMultishot) {
 
 Task<void> sleep_long(int64_t ns) { (void)co_await sleep_for(ns); }
 
-TEST(UringReactor, CallsTheIdleHookBeforeItSleeps) {
+TEST(UringReactor, CallsTheSubmitHookBeforeItSleeps) {
   auto reactor = UringReactor::create({}).value();
   int calls = 0;
   reactor->set_submit_hook([&calls] { ++calls; });
   run_to_end(*reactor, sleep_long(5 * kMs));
   EXPECT_GE(calls, 1);
   EXPECT_LE(calls, 20) << "an idle reactor sleeps";
+}
+
+// `submitted`: how many each call of the hook found that the kernel had not been given.
+Task<void> submit_in_a_round(const std::vector<unsigned>* submitted) {
+  UringReactor* reactor = UringReactor::current();
+  for (int i = 0; i < 2; ++i) co_await yield();  // what the reactor itself had to submit has gone
+  const size_t before = submitted->size();
+  for (int i = 0; i < 9; ++i) io_uring_prep_nop(reactor->sqe());
+  EXPECT_EQ(submitted->size(), before + 1) << "the queue was full";
+  EXPECT_EQ(submitted->back(), 8u);
+  reactor->flush();
+  EXPECT_EQ(submitted->size(), before + 2);
+  EXPECT_EQ(submitted->back(), 1u);
+  reactor->flush();
+  EXPECT_EQ(submitted->size(), before + 2) << "there is nothing to submit";
+}
+
+TEST(UringReactor, CallsTheSubmitHookBeforeAnyEntryLeaves) {
+  auto reactor = UringReactor::create({.entries = 8}).value();
+  std::vector<unsigned> submitted;
+  reactor->set_submit_hook([&] { submitted.push_back(io_uring_sq_ready(reactor->ring())); });
+  run_to_end(*reactor, submit_in_a_round(&submitted));
 }
 
 Task<void> note_sqe(bool* zeroed) {
