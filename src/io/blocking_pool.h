@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "io/reactor.h"
+#include "io/until.h"
 
 namespace firn::io {
 
@@ -24,8 +25,10 @@ class BlockingPool {
   virtual size_t queued() const = 0;
 };
 
-// `threads` real threads, joined by the destructor after the queue is drained.
-std::unique_ptr<BlockingPool> make_thread_pool(unsigned threads);
+// `threads` real threads. They come to their ends once the queue is drained, which the destructor waits for, for
+// `patience_ns` at most: then they are left to themselves with what is in the queue, which must own all that it
+// touches.
+std::unique_ptr<BlockingPool> make_thread_pool(unsigned threads, int64_t patience_ns = kForeverNs);
 
 template <class Work>
 Task<std::invoke_result_t<Work>> BlockingPool::run(Work work) {

@@ -14,7 +14,9 @@ namespace firn::object {
 
 // Threads for run_abandonable(), and for nothing else. The destructor gives them `patience_ns` to come to their ends,
 // and leaves those that do not to themselves: what hangs in the kernel keeps neither the caller nor the process.
-std::unique_ptr<io::BlockingPool> make_abandonable_pool(unsigned threads, int64_t patience_ns = 2'000'000'000);
+inline std::unique_ptr<io::BlockingPool> make_abandonable_pool(unsigned threads, int64_t patience_ns = 2'000'000'000) {
+  return io::make_thread_pool(threads, patience_ns);
+}
 
 // What `work` returned, or nullopt when `until` came first; `work` may then still run, or not have begun. So it must
 // own all that it touches. Needs a current reactor.
