@@ -18,6 +18,7 @@ class BucketTest(TieredTest):
         super().setUp()
         self.environment["FIRN_CACHE_DIR"] = str(self.folder / "caches")
         self.volume = self.folder / "cache"  # a disposable folder for each machine
+        self.settings = None  # what each machine's firn.toml says, if not what firn writes by itself
 
     def make(self, *options):
         self.succeed("init", self.url, *options)
@@ -33,6 +34,18 @@ class BucketTest(TieredTest):
         self.kill_daemon(self.volume)
         self.run_program("umount", "-l", self.mount_point)
         shutil.rmtree(self.volume)
+        if self.settings is not None:
+            self.volume.mkdir()
+            (self.volume / "firn.toml").write_text(self.settings)
+        self.mount()
+
+    def shorten_lease(self):
+        """For who loses many machines: each that follows one waits until the lease has lapsed."""
+        self.umount()
+        settings = self.volume / "firn.toml"
+        self.settings = settings.read_text().replace('#lease = "5s"', 'lease = "1s"')
+        self.assertIn('\nlease = "1s"', self.settings)
+        settings.write_text(self.settings)
         self.mount()
 
     def fsync_elsewhere(self, name):

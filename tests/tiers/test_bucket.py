@@ -78,6 +78,7 @@ class Bucket(BucketTest):
 
     def test_killed_again_and_again(self):
         self.make()
+        self.shorten_lease()
         for _ in range(KILLS):
             killer = threading.Timer(0.2 + self.random.random(), self.kill_daemon, [self.volume])
             killer.start()
