@@ -66,6 +66,7 @@ Result<void> RunningVolume::start(const VolumePaths& paths, const Settings& sett
                               .clean = was_clean_,
                               .read_only = flags.read_only,
                               .no_atime = flags.no_atime,
+                              .short_of_space = [this] { return engine().short_of_space(); },
                               .sync_interval_ns = settings.sync_interval_ns,
                               .tiers = tiers_ ? &tiers_->parts() : nullptr,
                               .durable_in_tiers = in_bucket_,

@@ -56,6 +56,7 @@ Result<std::unique_ptr<kv::Engine>> open_engine(const VolumePaths& paths, const 
   auto engine = kv::open_rocksdb({.path = paths.meta(),
                                   .block_cache_bytes = settings.block_cache_bytes,
                                   .memtable_bytes = settings.memtable_bytes,
+                                  .reserve_bytes = settings.memtable_bytes,
                                   .blocking_pool = &pool,
                                   .log = log_rocksdb});
   if (engine) return engine;

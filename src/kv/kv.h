@@ -112,6 +112,10 @@ class Engine {
   // What it takes on the local disk, about; 0: nothing. Cheap enough for once a second.
   virtual uint64_t disk_bytes() const { return 0; }
 
+  // The disk is full, and what was kept of it for commits is in use: who would write more is to be refused, that others
+  // can remove. Cheap; may block for a moment.
+  virtual bool short_of_space() { return false; }
+
   // What carries the database elsewhere (shipping.h). Null: this engine cannot, or is open for reading only.
   virtual ShippingSource* shipping() { return nullptr; }
 

@@ -13,7 +13,7 @@ io::Task<Result<Attr>> VolumeImpl::make_node(const Credentials& who, InodeId par
                                              const meta::NodeSpec& spec) {
   if (options_.read_only) co_return fail(Code::kReadOnly);
   if (spec.like && spec.like->content.size() > options_.inline_max_bytes) co_return fail(Code::kFileTooBig);
-  if (spec.like && !has_room_for(0)) CO_TRY(co_await wait_for_room(0));
+  if ((spec.like || short_of_space()) && !has_room_for(0)) CO_TRY(co_await wait_for_room(0));
   Result<Attr> attr = co_await meta_.make_node(who, parent, name, spec);
   if (attr) notify_entry(who.door, parent, name);
   co_return attr;

@@ -18,6 +18,12 @@ Status VolumeImpl::check_size(uint64_t offset, uint64_t bytes) const {
   return offset <= most && bytes <= most - offset ? Code::kOk : Code::kFileTooBig;
 }
 
+io::Task<Result<void>> VolumeImpl::wait_for_room(uint64_t bytes) {
+  if (short_of_space()) co_return fail(Code::kNoSpace, "the local disk is full: what is left of it is for removing");
+  if (!settling_) co_return Result<void>();
+  co_return co_await settling_->room().admit(bytes, &stopping_);
+}
+
 // The last thing before bytes go: what fails until then has changed nothing.
 io::Task<Result<std::optional<Attr>>> VolumeImpl::claim(const Credentials& who, Node& node, const Resize& to,
                                                         meta::ContentUpdate& update) {

@@ -113,6 +113,8 @@ struct VolumeOptions {
   bool no_atime = false;
   // With less room on the disk, small files being written are not held in memory: writes then fail when they must.
   uint64_t memory_min_available_bytes = uint64_t{512} << 20;
+  // Whether the disk is so full that only what removes something is to go on; asked often. Empty: it never is.
+  std::function<bool()> short_of_space = {};
   int64_t sync_interval_ns = 1'000'000'000;  // unsynced changes are made durable this often
   const TierParts* tiers = nullptr;          // colder tiers; null: there are none
   // What is durable is what the tiers have, with the log that meta.sync() waits for; the local disk is a cache that may

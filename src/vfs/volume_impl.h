@@ -266,8 +266,10 @@ class VolumeImpl final : public Volume {
   Status check_size(uint64_t offset, uint64_t bytes) const;
   uint64_t most_bytes() const;  // of a file
   // For who is about to write so much: false: wait_for_room() says when he may, or that he may not.
-  bool has_room_for(uint64_t bytes) { return !settling_ || settling_->room().note(bytes); }
-  io::Task<Result<void>> wait_for_room(uint64_t bytes) { return settling_->room().admit(bytes, &stopping_); }
+  bool has_room_for(uint64_t bytes) { return !short_of_space() && (!settling_ || settling_->room().note(bytes)); }
+  io::Task<Result<void>> wait_for_room(uint64_t bytes);
+  // What is left of the disk is for who removes something.
+  bool short_of_space() const { return options_.short_of_space && options_.short_of_space(); }
 
   // ---- object_durability.cc ----
   io::Task<Result<void>> make_durable_elsewhere(Node& node);

@@ -193,6 +193,67 @@ class Full(TieredTest):
         self.umount()
         self.fsck_deep()
 
+    def fill_disk(self):
+        """The kernel writes open files by itself, faster than anybody looks; then nothing can be made."""
+        with contextlib.suppress(OSError):
+            for number in range(100):
+                with open(self.mount_point / f"large{number:02}", "wb", buffering=0) as file:
+                    piece = self.random.randbytes(MIB)
+                    for _ in range(30):
+                        if file.write(piece) < len(piece):
+                            raise OSError
+        refused = 0
+        for number in range(20_000):
+            try:
+                (self.mount_point / "small" / f"{number}").write_bytes(b"x" * 3000)
+            except OSError as failure:
+                self.assertIn(failure.errno, (errno.ENOSPC, errno.EIO))
+                refused += 1
+                if refused == 20:
+                    return
+        self.fail("never full")
+
+    def assert_can_be_emptied(self, disk):
+        """What is left is for removing; then it goes on by itself."""
+        name = next(iter(self.expected))
+        (self.mount_point / name).rename(self.mount_point / f"{name}+")
+        self.expected[f"{name}+"] = self.expected.pop(name)
+        for path in sorted(self.mount_point.glob("large*"))[:3]:
+            path.unlink()
+        deadline = time.monotonic() + ROOM_S
+        while True:
+            try:
+                self.write("after", MIB)
+                break
+            except OSError as failure:
+                self.assertEqual(failure.errno, errno.ENOSPC)
+                self.assertLess(time.monotonic(), deadline, os.statvfs(disk))
+                time.sleep(0.2)
+        for name, content in self.expected.items():
+            self.assertEqual((self.mount_point / name).read_bytes(), content, name)
+
+    def test_a_disk_filled_by_the_volume_alone(self):
+        """Without tiers, and nothing but the volume's files on the disk, which could be removed for it."""
+        disk = self.small_disk(256)
+        self.volume = disk / "volume"
+        self.succeed("init", self.volume)
+        self.mount()
+        self.write("before", MIB)
+        (self.mount_point / "small").mkdir()
+        self.fill_disk()
+        self.assert_can_be_emptied(disk)
+        self.fill_disk()
+        self.umount()
+        self.mount()
+        self.assert_can_be_emptied(disk)
+        self.fill_disk()
+        self.kill_daemon(self.volume)
+        self.run_program("umount", "-l", self.mount_point)
+        self.mount()
+        self.assert_can_be_emptied(disk)
+        self.umount()
+        self.succeed("fsck", self.volume)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

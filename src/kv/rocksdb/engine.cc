@@ -33,7 +33,8 @@ void stop_counting_on_this_thread() {
 
 }  // namespace
 
-RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker)
+RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker,
+                             std::unique_ptr<SpaceReserve> reserve)
     : read_only_(options.read_only),
       logged_(options.logged),
       reads_without_waiting_(opened.reads_without_waiting),
@@ -44,6 +45,7 @@ RocksdbEngine::RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opene
       db_(std::move(opened.db)),
       snapshots_(std::make_unique<Snapshots>(db_.get())),
       marker_(std::move(marker)),
+      reserve_(std::move(reserve)),
       detector_(db_->GetLatestSequenceNumber()),
       last_version_(db_->GetLatestSequenceNumber()),
       flushed_version_(last_version()),
@@ -201,6 +203,7 @@ Status RocksdbEngine::recover() {
   if (!last_recovery_.ok() && now - last_recovery_ns_ < kRecoveryIntervalNs) return last_recovery_;
   last_recovery_ns_ = now;
   rocksdb::Status status = probe_space();
+  if (status.IsNoSpace() && reserve_ != nullptr && reserve_->give_up()) status = probe_space();
   if (status.ok()) status = db_->Resume();
   if (status.ok()) {
     log_failure_->clear();
@@ -321,6 +324,11 @@ Status RocksdbEngine::close_now() {
   if (!read_only_) {
     // The next open then has nothing to replay.
     status = db_->Flush(rocksdb::FlushOptions());
+    if (status.IsNoSpace() && reserve_ != nullptr && reserve_->give_up()) {
+      status = probe_space();
+      if (status.ok()) status = db_->Resume();
+      if (status.ok()) status = db_->Flush(rocksdb::FlushOptions());
+    }
     if (status.ok()) status = marker_.sync();
   }
   rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true);

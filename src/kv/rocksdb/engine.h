@@ -20,6 +20,7 @@
 #include "kv/rocksdb/log_errors.h"
 #include "kv/rocksdb/rocksdb_engine.h"
 #include "kv/rocksdb/snapshots.h"
+#include "kv/rocksdb/space_reserve.h"
 #include "kv/rocksdb/sync_marker.h"
 #include "kv/write_set.h"
 
@@ -41,7 +42,9 @@ struct OpenedDatabase {
 //  3. While failed_, the log is suspect: nothing is committed or reported durable until recover() succeeded.
 class RocksdbEngine final : public Engine, public ShippingSource {
  public:
-  RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker);
+  // `reserve`: null: nothing is kept of the disk.
+  RocksdbEngine(const RocksdbOptions& options, OpenedDatabase opened, SyncMarker marker,
+                std::unique_ptr<SpaceReserve> reserve);
   ~RocksdbEngine() override;
 
   std::unique_ptr<Transaction> begin() override;
@@ -52,6 +55,7 @@ class RocksdbEngine final : public Engine, public ShippingSource {
   Result<void> discard(Range range) override;
   std::vector<std::pair<std::string, std::string>> statistics() const override;
   uint64_t disk_bytes() const override;
+  bool short_of_space() override { return reserve_ != nullptr && !reserve_->keep(); }
   io::Task<Result<void>> close() override;
   ShippingSource* shipping() override { return read_only_ ? nullptr : this; }
   Version set_commit_sink(CommitSink* sink) override;
@@ -100,6 +104,7 @@ class RocksdbEngine final : public Engine, public ShippingSource {
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Snapshots> snapshots_;
   SyncMarker marker_;
+  const std::unique_ptr<SpaceReserve> reserve_;
 
   std::mutex commit_mutex_;  // guards the next six, and writing to db_
   ConflictDetector detector_;

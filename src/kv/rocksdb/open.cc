@@ -1,11 +1,14 @@
 #include <rocksdb/db.h>
 
+#include <filesystem>
+
 #include "kv/rocksdb/engine.h"
 #include "kv/rocksdb/library_log.h"
 #include "kv/rocksdb/log_check.h"
 #include "kv/rocksdb/log_errors.h"
 #include "kv/rocksdb/no_wait.h"
 #include "kv/rocksdb/rocksdb_engine.h"
+#include "kv/rocksdb/space_reserve.h"
 #include "kv/rocksdb/status.h"
 #include "kv/rocksdb/sync_marker.h"
 #include "kv/rocksdb/tuning.h"
@@ -109,16 +112,30 @@ Result<OpenedDatabase> Opening::for_writing() {
   return opened;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options) {
+// Takes the reserve when it succeeds.
+Result<std::unique_ptr<Engine>> open_once(const RocksdbOptions& options, bool exists,
+                                          std::unique_ptr<rocks::SpaceReserve>* reserve) {
   Opening opening(options);
-  const bool exists = opening.exists();
-  if (!exists && (!options.create || options.read_only)) return fail(Code::kNotFound, "no database at " + options.path);
   if (exists && !options.read_only)
     if (Status checked = opening.check_before_writing(); !checked.ok()) return fail(std::move(checked));
   rocks::OpenedDatabase opened = TRY(options.read_only ? opening.for_reading() : opening.for_writing());
-  return std::make_unique<rocks::RocksdbEngine>(options, std::move(opened), std::move(opening.marker()));
+  return std::make_unique<rocks::RocksdbEngine>(options, std::move(opened), std::move(opening.marker()),
+                                                reserve != nullptr ? std::move(*reserve) : nullptr);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> open_rocksdb(RocksdbOptions options) {
+  const bool exists = Opening(options).exists();
+  if (!exists && (!options.create || options.read_only)) return fail(Code::kNotFound, "no database at " + options.path);
+  if (options.read_only || options.reserve_bytes == 0) return open_once(options, exists, nullptr);
+  std::error_code ignored;
+  if (!exists) std::filesystem::create_directory(options.path, ignored);
+  auto reserve = std::make_unique<rocks::SpaceReserve>(options.path, options.reserve_bytes);
+  Result<std::unique_ptr<Engine>> opened = open_once(options, exists, &reserve);
+  // Its log becomes a table.
+  if (!opened && opened.error() == Code::kNoSpace && reserve->give_up()) opened = open_once(options, exists, &reserve);
+  return opened;
 }
 
 }  // namespace firn::kv

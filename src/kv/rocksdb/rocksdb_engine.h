@@ -28,6 +28,9 @@ struct RocksdbOptions {
   bool logged = true;
   size_t block_cache_bytes = size_t{256} << 20;
   size_t memtable_bytes = size_t{64} << 20;  // of each; at most three exist
+  // So much of the disk, or a fiftieth of it where that is less, is kept for when it is full, in a file beside the
+  // database; 0: nothing is.
+  uint64_t reserve_bytes = 0;
   // Where disk waits go; must outlive the engine. Null: they block the caller (tools and tests).
   io::BlockingPool* blocking_pool = nullptr;
   // Warnings and errors of the library, one line each; called from any thread. May be empty.
