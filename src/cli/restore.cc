@@ -21,6 +21,7 @@
 #include "cli/volume_object.h"
 #include "io/block_on.h"
 #include "kv/rocksdb/rocksdb_engine.h"
+#include "tier/metadata/check.h"
 #include "tier/metadata/restore.h"
 #include "tier/metadata/takeover.h"
 
@@ -194,12 +195,24 @@ class Restore {
     return marker;
   }
 
-  // Another tier than the last has none: nothing has been begun yet.
+  // Another tier than the last has none. And all of it is read once before it is taken from a daemon that may be well,
+  // and mend what is damaged: nothing has been begun yet.
   static io::Task<Result<void>> look_for_metadata(tier::Bucket bucket) {
-    if (CO_TRY(co_await tier::newest_root(bucket, 0, nullptr)) == 0)
+    ProgressBar bar("checking the metadata");
+    const tier::MetadataReport report = CO_TRY(co_await tier::check_metadata(
+        bucket, {.progress = [&bar](uint64_t bytes) { bar.show({.bytes = bytes}); }}, nullptr));
+    bar.clear();
+    if (report.root == 0)
       co_return fail(Code::kNotFound,
                      bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
-    co_return Result<void>();
+    if (report.clean()) co_return Result<void>();
+    const tier::MetadataDamage& first = report.damage.front();
+    const std::string more =
+        report.damage.size() > 1 ? fmt::format(", and {} more are damaged", report.damage.size() - 1) : "";
+    co_return fail(Code::kCorrupt,
+                   fmt::format("{}: {}: {}{}; nothing was changed. A daemon that still serves the volume "
+                               "mends it: firn scrub there",
+                               bucket.store.describe(), first.object, first.what.message(), more));
   }
 
   io::Task<Result<void>> bring_back(tier::Bucket bucket) {

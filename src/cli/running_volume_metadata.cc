@@ -197,6 +197,7 @@ void RunningVolume::prepare_shipping(const VolumePaths& paths, const Settings& s
                                                    .ship = {.flush_interval_ns = log_interval(settings),
                                                             .flush_bytes = settings.tiers.flush_bytes,
                                                             .drop_when_full = !in_bucket_,
+                                                            .asks_after = !in_bucket_,
                                                             .retention = {.grace_ns = settings.tiers.retention_ns},
                                                             .keep_lease = in_bucket_,
                                                             .lease_ns = lease_ns},

@@ -146,6 +146,41 @@ class StoreFaults(ProxiedTest):
             self.go_on_restored(name=f"restored {self.random.random()}")
         self.settle()
 
+    def test_what_the_log_was_only_said_to_have_is_put_again(self):
+        self.make()
+        self.write_tree()
+        for i in range(3):
+            self.once_each("forgotten", "/log/", ("PUT",))
+            self.write(f"f{i}", 5_000)
+            self.flush()
+            self.assertEqual(self.proxy.injected, {"forgotten": 1})
+        self.proxy.heal()
+        self.kill_daemon(self.volume)
+        self.run_program("umount", "-l", self.mount_point)
+        self.go_on_restored()
+        self.settle()
+
+    def test_a_restore_that_cannot_be_takes_nothing_over(self):
+        """The daemon that is well has all of it."""
+        self.make()
+        self.write_tree()
+        for i in range(3):
+            self.write(f"f{i}", 5_000)
+            self.flush()
+        lost = self.metadata("log")[-2]
+        lose(lost)
+        restored = self.folder / "restored"
+        self.refuse("restore", self.url, restored, words=[lost.name, "nothing was changed", "firn scrub"])
+        self.assertFalse(restored.exists())
+        self.write("after", 5_000)
+        self.flush()
+        status = self.status()
+        self.assertEqual(status["health"], "ok", status["reasons"])
+        self.assertEqual(self.firn("scrub", self.volume).returncode, 1)
+        self.umount()
+        self.go_on_restored()
+        self.settle()
+
     def test_metadata_that_a_store_loses_later_is_mended(self):
         self.make()
         self.write_tree()

@@ -158,6 +158,7 @@ io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string
       object = co_await log_.prepare(kind, payload);
       done = co_await log_.put(object, &token_);
     }
+    if (done && options_.asks_after) done = co_await ask_after(object);
     note(done);
     if (done) break;
     if (ended()) co_return done;
@@ -166,6 +167,12 @@ io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string
     if (ended()) co_return done;
   }
   co_return Result<void>();
+}
+
+io::Task<Result<void>> MetadataShipper::ask_after(const LogWriter::Prepared& object) {
+  const std::string name = log_key(object.envelope.number);
+  if (CO_TRY(co_await object_exists(bucket_, name, &token_))) co_return Result<void>();
+  co_return fail(Code::kUnavailable, "the store said that it has " + name + ", and has it not");
 }
 
 io::Task<void> MetadataShipper::pause(int failures) {

@@ -37,6 +37,9 @@ struct ShipOptions {
   // instead (for volumes whose truth is local); otherwise make_room() waits.
   uint64_t queue_bytes = 256 << 20;
   bool drop_when_full = false;
+  // Each object of the log is asked for after its PUT, which is one request more, and put again if it is not there.
+  // Where nobody waits for it.
+  bool asks_after = false;
   // A new root after so much log.
   uint64_t root_log_bytes = 64 << 20;
   uint64_t root_log_objects = 1000;
@@ -144,6 +147,8 @@ class MetadataShipper {
   io::Task<Result<void>> act();
   io::Task<Result<void>> ship(LogQueue::Load load);
   io::Task<Result<void>> put_break();
+  // The reference must outlive the task. Fails when it is not there.
+  io::Task<Result<void>> ask_after(const LogWriter::Prepared& object);
   io::Task<Result<void>> put_until_done(LogKind kind, std::string payload);
   io::Task<void> run_roots(io::Gate::Entry entry);
   bool root_is_due() const;

@@ -292,7 +292,10 @@ TEST(MetadataSimulation, AcknowledgedCommitsOutliveWritersAndStores) {
 // moment is a state that the database once had.
 class LocalLife {
  public:
-  LocalLife(BucketWorld& world, History& history, Faults faults) : world_(world), history_(history), faults_(faults) {}
+  LocalLife(BucketWorld& world, History& history, Faults faults) : world_(world), history_(history), faults_(faults) {
+    // Each is asked for.
+    faults_.may_forget = [](std::string_view key) { return may_forget(key) || key.starts_with("log/"); };
+  }
 
   Task<void> live() {
     for (uint64_t run = 2 + world_.random.below(4); run > 0; --run) {
@@ -323,6 +326,7 @@ class LocalLife {
     if (!held) co_return;
     ShipOptions options = ship_options(world_.random);
     options.drop_when_full = true;
+    options.asks_after = true;
     options.keep_lease = false;
     options.queue_bytes = 2000;
     MetadataShipper shipper(way.bucket, *std::move(held), std::move(options));
@@ -360,7 +364,7 @@ class LocalLife {
 
   BucketWorld& world_;
   History& history_;
-  const Faults faults_;
+  Faults faults_;
   const std::unique_ptr<kv::Engine> engine_ = kv::make_mem_engine({.yields = true});
   std::vector<std::unique_ptr<Way>> ways_;
   History::Number last_ = 0;
