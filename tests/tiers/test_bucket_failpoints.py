@@ -30,7 +30,11 @@ class BucketFailpoints(DyingTest):
         self.mount()
         self.umount()
         self.set_slow_pace()
-        self.settings = (self.volume / "firn.toml").read_text()
+        # Each machine waits until the lease of the one that was lost has lapsed, and a second more.
+        settings = (self.volume / "firn.toml").read_text()
+        self.assertIn('#lease = "5s"', settings)
+        self.settings = settings.replace('#lease = "5s"', 'lease = "1s"')
+        (self.volume / "firn.toml").write_text(self.settings)
 
     def new_machine(self):
         """With an empty cache."""
