@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "cli/command_tree.h"
 #include "cli/completion.h"
@@ -109,12 +111,24 @@ int misused(const CLI::App& app, const CLI::ParseError& error) {
                             command.empty() ? "" : " " + command));
 }
 
-// The JSON parser's library throws where a value is not of the type that it is asked for.
+// Whoever reads it, as `head` does, may have had enough: that ends the command without a word.
+Result<int> output_failed(int error) {
+  if (error == EPIPE) return kExitFailure;
+  return fail(Status::from_errno(error, "standard output"));
+}
+
+// The JSON parser's library throws where a value is not of the type that it is asked for, {fmt} where it cannot write.
 Result<int> perform(const Action& action) {
   try {
-    return action();
+    Result<int> result = action();
+    // What failed before is remembered, but not why: most likely as it does now.
+    if (result && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) return output_failed(errno);
+    return result;
   } catch (const nlohmann::json::exception& error) {
     return fail(Code::kIo, fmt::format("the daemon's answer makes no sense: {}", error.what()));
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout) == 0) throw;
+    return output_failed(error.code().value());
   }
 }
 

@@ -1,7 +1,9 @@
 """Misuse of the command line, and settings that make no sense."""
+import os
+import subprocess
 import unittest
 
-from firn_cli import FirnTest
+from firn_cli import FIRN, FirnTest
 
 
 class CommandLine(FirnTest):
@@ -42,6 +44,23 @@ class CommandLine(FirnTest):
         for command in (["ls", self.folder / "none"], ["cat", self.folder / "none"], ["stat", self.folder / "none"]):
             with self.subTest(command[0]):
                 self.refuse(*command, words=[self.folder / "none"])
+
+    def test_output_that_nobody_reads(self):
+        """As `firn help | head -1`, where it is long enough for the pipe to break, and where it is not."""
+        for arguments in (("help", "--man"), ("--help",), ("version",)):
+            reader, writer = os.pipe()
+            os.close(reader)
+            with os.fdopen(writer, "wb") as closed:
+                done = subprocess.run([FIRN, *arguments], stdout=closed, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+            self.assertIn(done.returncode, (0, 1), arguments)
+            self.assertEqual(done.stderr, "", arguments)
+
+    def test_output_that_has_no_room(self):
+        for arguments in (("help", "--man"), ("version",), ("version", "--json")):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([FIRN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertIn("standard output: No space left on device", done.stderr)
 
 
 class Configuration(FirnTest):
