@@ -14,8 +14,8 @@ namespace firn {
 
 namespace failpoints {
 
-// All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them, and
-// tests/http/test_parts.py at those of firn put.
+// All there are. Each stands in the code exactly once; tests/tiers/test_failpoints.py dies at every one of them, but at
+// those of firn put tests/http/test_parts.py does, and at those of making room in a tier tests/tiers/test_limits.py.
 inline constexpr std::array<std::string_view, 59> kNames = {
     // Chunks of files go to every tier, and are then recorded.
     "upload.before_put",
