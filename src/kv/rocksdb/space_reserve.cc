@@ -57,7 +57,7 @@ bool SpaceReserve::keep() {
 
 bool SpaceReserve::make() {
   const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  const int failure = fd < 0 ? errno : posix_fallocate(fd, 0, static_cast<off_t>(bytes_));
+  const int failure = fd >= 0 && fallocate(fd, 0, 0, static_cast<off_t>(bytes_)) == 0 ? 0 : errno;
   if (fd >= 0) close(fd);
   if (failure == 0) return true;
   unlink(path_.c_str());
