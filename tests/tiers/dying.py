@@ -120,7 +120,7 @@ class DyingTest(TieredTest):
             (self.mount_point / name).unlink(missing_ok=True)
             self.expected.pop(name, None)
 
-    def assert_nothing_left_over(self, may_wait=0):
+    def assert_nothing_left_over(self, may_wait=0, stores=None):
         """After gc, each store has the blobs that files need, and no other, but for so many whose time has not come."""
         while True:
             done = json.loads(self.succeed("gc", self.volume, "--grace", "0s", "--json"))
@@ -129,7 +129,7 @@ class DyingTest(TieredTest):
                 break
         self.assertEqual(done["dead"], done["waiting"], done)
         self.assertLessEqual(done["waiting"], may_wait, done)
-        for folder in self.stores():
+        for folder in stores or self.stores():
             blobs = [path for path in (folder / "blob").rglob("*") if path.is_file()]
             self.assertGreaterEqual(len(blobs), done["live"], done)
             self.assertLessEqual(len(blobs), done["live"] + done["waiting"], done)

@@ -11,6 +11,7 @@ from pathlib import Path
 from dying import DyingTest, points
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
+REPAIR, RESCUE = "repair.before_confirm", "rescue.after_requeue"
 
 
 class Failpoints(DyingTest):
@@ -72,6 +73,8 @@ class Failpoints(DyingTest):
                   "root", "takeover", "restore"}
         elsewhere = {"put"}  # http/test_parts.py
         self.assertEqual({name.split(".")[0] for name in points()}, tested | elsewhere)
+        # Which test_scrub names.
+        self.assertEqual([name for name in points() if name.startswith(("repair.", "rescue."))], [REPAIR, RESCUE])
 
     def test_a_wrong_name_is_refused(self):
         self.environment = {**self.environment, "FIRN_FAILPOINT": "upload.somewhere"}
@@ -174,9 +177,9 @@ class Failpoints(DyingTest):
 
         nas, bucket = self.stores()
         for place in (nas, bucket):
-            self.live_through("repair.before_confirm", lambda: scrub(place), scrubs=True)
+            self.live_through(REPAIR, lambda: scrub(place), scrubs=True)
         # No tier has that chunk any more, but the local disk.
-        self.live_through("rescue.after_requeue", lambda: scrub(nas, bucket), scrubs=True)
+        self.live_through(RESCUE, lambda: scrub(nas, bucket), scrubs=True)
 
     def test_metadata(self):
         self.init()

@@ -294,6 +294,7 @@ class DyingWhileMakingRoom(Limited, DyingTest):
             self.succeed("gc", self.volume, "--grace", "0s")  # what was being put when it died belongs to nobody
             self.wait_for(lambda: sum(self.near().values()) <= HIGH * 3 * MIB, "the folder holds too much")
             self.assertLessEqual(self.near().keys(), self.far())
+            self.assert_nothing_left_over(stores=self.stores()[1:])
             self.succeed("tier", "evict", self.volume)
             self.assert_tree()
             self.umount()
