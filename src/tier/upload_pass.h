@@ -116,6 +116,7 @@ class UploadPass {
   void go_on(File& file);
   // It is open for writing, and being taken as it is.
   bool goes_on_live(InodeId inode) const;
+  bool may_leave_another(bool replacing) const;
   // All that was read of it in this turn has arrived, or failed.
   void end_turn(File& file);
   // What was begun, and is not to be uploaded any more.
@@ -182,7 +183,7 @@ class UploadPass {
   std::unique_ptr<Packing> packing_;
   std::unordered_map<std::string, Packing*> underway_;  // by name: blobs that are being filled, or put
   FramesOfPass frames_;
-  size_t turns_ = 0;       // files that this pass is to leave before their ends
+  size_t turns_ = 0, replacing_turns_ = 0;  // files that this pass is to leave before their ends, and which replace
   Result<void> finished_;  // fails when some file could not be finished, for the metadata cannot be written
   UploadSummary summary_;
 };

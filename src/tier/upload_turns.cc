@@ -1,12 +1,15 @@
 // UploadPass: files that take more than one pass, so that others need not wait for their ends.
+#include <algorithm>
+
 #include "tier/upload_pass.h"
 
 namespace firn::tier {
 
 namespace {
 
-// What was sent of one is held in memory where it replaces a version. Others are uploaded by the pass that begins them.
+// At once; others are uploaded by the pass that begins them.
 constexpr size_t kMostBegun = 64;
+constexpr size_t kMostReplacing = 4;  // of these: what was sent of such a file is held in memory
 
 bool is_same_upload(const UploadFile& former, const UploadFile& now) {
   if (former.at_rest != now.at_rest || former.skip != now.skip || former.replaces != now.replaces ||
@@ -42,9 +45,16 @@ void UploadPass::go_on(File& file) {
     }
   }
   const uint64_t left = file.chunk_count - file.turn.begin;
-  const bool is_last = left <= options_.chunks_per_turn || memory_.begun.size() + turns_ >= kMostBegun;
+  const bool is_last = left <= options_.chunks_per_turn || !may_leave_another(file.replaces);
   file.turn.end = is_last ? file.chunk_count : file.turn.begin + options_.chunks_per_turn;
   turns_ += is_last ? 0 : 1;
+  replacing_turns_ += !is_last && file.replaces ? 1 : 0;
+}
+
+bool UploadPass::may_leave_another(bool replacing) const {
+  const auto replaced = std::ranges::count_if(memory_.begun, [](const auto& one) { return one.second.replaces; });
+  return memory_.begun.size() + turns_ < kMostBegun &&
+         (!replacing || static_cast<size_t>(replaced) + replacing_turns_ < kMostReplacing);
 }
 
 void UploadPass::end_turn(File& file) {

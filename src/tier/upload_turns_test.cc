@@ -202,5 +202,20 @@ TEST(UploadTurns, ManyLargeFilesAllEnd) {
   for (const uint64_t i : {0UL, 63UL, 64UL, 99UL}) world.expect_to_come_back(name_of(i), large(i, 25));
 }
 
+// What was sent of them is in memory.
+TEST(UploadTurns, FewVersionsAreReplacedAtOnce) {
+  World world(options(10));
+  const auto name_of = [](uint64_t i) { return "f" + std::to_string(i); };
+  for (uint64_t i = 0; i < 10; ++i) world.write(name_of(i), large(i, 5));
+  EXPECT_EQ(world.upload().files, 10u);
+  for (uint64_t i = 0; i < 10; ++i) world.write(name_of(i), large(10 + i, 25));
+  const UploadSummary first = world.upload();
+  EXPECT_EQ(first.unfinished, 4u);
+  EXPECT_EQ(first.files, 6u);
+  EXPECT_TRUE(world.upload().again);
+  EXPECT_EQ(world.upload().files, 4u);
+  for (const uint64_t i : {0UL, 9UL}) world.expect_to_come_back(name_of(i), large(10 + i, 25));
+}
+
 }  // namespace
 }  // namespace firn::tier
