@@ -280,6 +280,7 @@ Opened VolumeImpl::make_handle(NodeRef node, Attr attr, OpenOptions options, uin
     if (opened.passthrough_id > 0) opened.mode = IoMode::kPassthrough;
   }
   if (opened.mode == IoMode::kPassthrough) {
+    opened.asks = served && wants_write(options.flags);
     ++open.passthrough_opens;
     ++passthrough_files_;
     if (wants_write(options.flags)) {

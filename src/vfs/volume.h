@@ -46,6 +46,7 @@ struct Opened {
   Handle* handle = nullptr;
   IoMode mode = IoMode::kCached;
   int32_t passthrough_id = 0;  // kPassthrough: what the registrar returned
+  bool asks = false;           // kPassthrough: READ and WRITE requests all the same, by this handle
   bool keep_cache = false;     // kCached: what the door's page cache holds of this file is still right
   bool existed = false;        // create(): the name was there
 };

@@ -28,6 +28,8 @@ OpenOut wire_open(const vfs::Opened& opened) {
       break;
     case vfs::IoMode::kPassthrough:
       out.open_flags |= kOpenPassthrough;
+      // The kernel takes an inode that is open in passthrough for nothing else; of the two, direct I/O comes first.
+      if (opened.asks) out.open_flags |= FOPEN_DIRECT_IO;
       out.backing_id = opened.passthrough_id;
       break;
   }

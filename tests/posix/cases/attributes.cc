@@ -1,4 +1,6 @@
 // chmod and chown: who may, and what they clear.
+#include <sys/mman.h>
+
 #include "fs.h"
 
 namespace firn::posix {
@@ -190,6 +192,33 @@ CASE(kRoot, "setid/write_clears") {
         EQ(kept, got);
       OK(unlink("f"));
     }
+  }
+}
+
+// Whoever has it open from before it had the bits.
+CASE(kRoot, "setid/write_clears_beside_another_open") {
+  for (const int flags : {O_RDONLY, O_WRONLY, O_RDWR}) {
+    const Row name(std::to_string(flags));
+    spit("f");
+    OK(truncate("f", 1 << 20));
+    const int before = OK(open("f", flags));
+    OK(chmod("f", 04777));
+    as(alice(), [] {
+      const int fd = OK(open("f", O_RDWR));
+      EQ(1, pwrite(fd, "x", 1, 1 << 20));
+      char byte = 0;
+      EQ(1, pread(fd, &byte, 1, 1 << 20));
+      EQ('x', byte);
+    });
+    EQ(0777u, mode_of("f"));
+    EQ((1 << 20) + 1, size_of("f"));
+    if (flags != O_RDONLY) EQ(1, pwrite(before, "y", 1, 0));
+    void* mapped = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, OK(open("f", O_RDWR)), 0);
+    HOLDS(mapped != MAP_FAILED);
+    EQ(flags == O_RDONLY ? '\0' : 'y', *static_cast<const char*>(mapped));
+    OK(munmap(mapped, 4096));
+    OK(close(before));
+    OK(unlink("f"));
   }
 }
 
