@@ -164,6 +164,33 @@ class Life(TieredTest):
         self.mount()
         self.assert_tree()
 
+    def test_a_new_secret_rewrites_nothing_and_alone_restores(self):
+        old, new = self.folder / "old", self.folder / "new"
+        old.write_text("not a passphrase but a file")
+        new.write_text("another one")
+        self.make("--encrypt", "--key-file", old)
+        self.write_tree()
+        self.flush()
+        self.umount()
+
+        def objects(tier):
+            return {path.relative_to(tier): path.read_bytes() for path in tier.rglob("*") if path.is_file()}
+        tiers = self.nas, self.server.bucket / self.prefix
+        before = [objects(tier) for tier in tiers]
+        self.succeed("key", "change", self.volume, "--new-key-file", new)
+        for tier, were in zip(tiers, before):
+            are = objects(tier)
+            self.assertEqual({str(name) for name in are if are[name] != were.get(name)}, {"volume"})
+            self.assertEqual(set(are), set(were))
+        shutil.rmtree(self.volume)
+        self.volume = self.folder / "restored"
+        self.refuse("restore", self.url, self.volume, "--key-file", old, words=["key|passphrase"])
+        self.succeed("restore", self.url, self.volume, "--key-file", new)
+        self.mount()
+        self.assert_tree()
+        self.write("after", 700_000)
+        self.settle()
+
     def test_restore_refuses_what_is_no_volume(self):
         self.refuse("restore", self.url, self.volume, words=["no volume"])
         self.refuse("restore", self.folder / "nothing", self.volume)
