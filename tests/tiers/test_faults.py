@@ -156,7 +156,9 @@ class Faults(TieredTest):
         self.make()
         self.server.stop()
         try:
+            begun = time.time()
             self.write("f", 3 << 20)
+            closed = time.time()
             self.write("folder/g", 5 << 20)
             self.refuse("tier", "flush", self.volume, words=["s3"])
             self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"3")
@@ -166,6 +168,10 @@ class Faults(TieredTest):
             self.run_program("umount", "-l", self.mount_point)
             self.mount()
             self.assert_pending(2, 8 << 20)
+            time.sleep(2)
+            age, now = self.status()["tiers"]["oldest_pending_s"], time.time()  # the one of the file, whatever came between
+            self.assertGreater(age, now - closed - 3)
+            self.assertLess(age, now - begun + 1)
             self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"3")
             self.write("f", 1000, at=5000)
             self.assertEqual(os.getxattr(self.mount_point / "f", "user.firn.tiers"), b"1")
