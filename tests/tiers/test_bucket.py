@@ -141,7 +141,8 @@ class Bucket(BucketTest):
         (self.mount_point / "a").unlink()
         del self.expected["a"]
         delays.append(self.expect_followed(other, elsewhere))
-        self.assertLess(min(delays), FOLLOW_S + 1, delays)  # one of five, at the least, whatever else this machine does
+        self.assertLess(min(delays), FOLLOW_S + 1, delays)  # whatever else this machine does
+        self.assertLess(sorted(delays)[2], FOLLOW_S + 4, delays)
         with self.assertRaises(OSError):
             (elsewhere / "mine").write_bytes(b"x")
         # Neither reader nor writer disturbs the other.
