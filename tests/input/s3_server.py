@@ -21,7 +21,9 @@ def program():
 
 
 class S3Server:
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """`certificate`: for TLS, its file and that of its key."""
+        self.certificate = certificate
         if not program().exists():
             sys.exit(f"the S3 server {program()} is missing: run scripts/s3-server")
         self.folder = Path(tempfile.mkdtemp(prefix="firn-s3-"))
@@ -35,7 +37,10 @@ class S3Server:
 
     def start(self):
         command = [program(), "--quiet", "--keep-alive", "--access", ACCESS, "--secret", SECRET,  # as S3 does
-                   "--port", f"127.0.0.1:{self.port}", "posix", self.folder]
+                   "--port", f"127.0.0.1:{self.port}"]
+        if self.certificate:
+            command += ["--cert", self.certificate[0], "--key", self.certificate[1]]
+        command += ["posix", self.folder]
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + DEADLINE_S
