@@ -3,7 +3,6 @@ not is refused, and reading goes on."""
 import errno
 import os
 import shutil
-import time
 import unittest
 
 from bucket_volume import LONG_S, BucketTest
