@@ -37,12 +37,14 @@ Result<tier::Bucket> BucketMetadata::open_stores(const Where& where) {
 Result<std::unique_ptr<BucketMetadata>> BucketMetadata::read(const Where& where) {
   std::unique_ptr<BucketMetadata> metadata(new BucketMetadata(where));
   const tier::Bucket bucket = TRY(metadata->open_stores(where));
-  auto restored =
-      io::block_on(where.reactors, tier::restore_metadata(bucket, target_of(where), {.volume = metadata->volume_}));
+  auto restored = io::block_on(
+      where.reactors, tier::restore_metadata(bucket, target_of(where), {.volume = metadata->volume_, .rewinds = true}));
   if (restored) metadata->engine_ = std::move(restored->engine);
-  if (restored) return metadata;
+  if (restored && restored->given_up.ok()) return metadata;
   (void)metadata->close();
-  return fail(restored.error());
+  if (!restored) return fail(restored.error());
+  return fail(Code::kCorrupt,
+              fmt::format("{}: {}{}", bucket.store.describe(), restored->given_up.message(), kRewindAdvice));
 }
 
 Result<std::unique_ptr<BucketMetadata>> BucketMetadata::write(const Where& where) {
@@ -61,9 +63,12 @@ Result<std::unique_ptr<BucketMetadata>> BucketMetadata::write(const Where& where
   } else {
     tier::Bytes16 database{};
     bucket.random.fill(std::as_writable_bytes(std::span(database)));
-    metadata->shipping_ = std::make_unique<Shipping>(Shipping::Options{
-        .bucket = bucket, .volume_id = metadata->volume_, .database = database, .ship = {.keep_lease = false}});
-    auto engine = io::block_on(where.reactors, metadata->shipping_->open(target_of(where), {}));
+    metadata->shipping_ = std::make_unique<Shipping>(
+        Shipping::Options{.bucket = bucket,
+                          .volume_id = metadata->volume_,
+                          .database = database,
+                          .ship = {.asks_after = tier::AskAfter::kFirst, .keep_lease = false}});
+    auto engine = io::block_on(where.reactors, metadata->shipping_->open(target_of(where)));
     if (engine) metadata->engine_ = *std::move(engine);
     if (!engine) opened = fail(engine.error());
   }

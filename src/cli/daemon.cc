@@ -172,7 +172,7 @@ Status open_log(const DaemonOptions& options, const Settings& settings) {
 }
 
 Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop,
-                   const std::function<void()>& ready) {
+                   const std::function<void(const std::string& note)>& ready) {
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   if (!options.http.empty()) settings.http.listen = options.http;
   if (!options.announce.empty()) settings.http.announce = options.announce;
@@ -183,6 +183,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
             settings.nfs.connections, settings.nfs.open_files);
   const OpenFlags flags{.read_only = mount && mount->read_only,
                         .no_atime = mount && mount->no_atime,
+                        .rewinds = options.rewinds,
                         .secret = options.secret,
                         .on_lost = [&stop] { stop.request(); }};
   std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
@@ -194,7 +195,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   if (result) {
     log::info("serving{}{}", options.mount_point.empty() ? "" : " at ", options.mount_point);
     log::flush();
-    ready();
+    ready(running->shipping() ? running->shipping()->given_up() : "");
     log::info("stopping: {}", stop.wait());
   }
   if (running->shipping()) io::block_on(running->reactors(), running->shipping()->abandon_readers());
@@ -211,7 +212,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
 
 }  // namespace
 
-Result<void> run_daemon(const DaemonOptions& options, const std::function<void()>& ready) {
+Result<void> run_daemon(const DaemonOptions& options, const std::function<void(const std::string& note)>& ready) {
   Settings settings = TRY(load_settings(options.paths.config()));
   if (!options.nfs_address.empty()) settings.nfs.address = options.nfs_address;
   TRY(check_nfs(settings.nfs));

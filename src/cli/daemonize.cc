@@ -11,8 +11,9 @@
 namespace firn::cli {
 namespace {
 
-constexpr char kReady = '+';   // the first byte on the pipe; a failure is
-constexpr char kFailed = '-';  // this and the message
+// The first byte on the pipe; behind it a message, all at once.
+constexpr char kReady = '+';
+constexpr char kFailed = '-';
 
 void send(int fd, const std::string& text) {
   // Nobody is left to tell when the parent is gone.
@@ -38,8 +39,8 @@ void redirect_standard_streams(const VolumePaths& paths) {
   if (chdir("/") != 0) {
   }
   redirect_standard_streams(options.paths);
-  const Result<void> result = run_daemon(options, [&report] {
-    send(report.get(), std::string(1, kReady));
+  const Result<void> result = run_daemon(options, [&report](const std::string& note) {
+    send(report.get(), kReady + note);
     report.reset();
   });
   if (!result && report) send(report.get(), kFailed + result.error().to_string());
@@ -62,7 +63,7 @@ std::string read_all(int fd) {
 
 }  // namespace
 
-Result<void> start_in_background(const DaemonOptions& options) {
+Result<std::string> start_in_background(const DaemonOptions& options) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return fail(Status::from_errno(errno, "making a pipe"));
   io::UniqueFd reading(ends[0]), writing(ends[1]);
@@ -75,7 +76,7 @@ Result<void> start_in_background(const DaemonOptions& options) {
   }
   writing.reset();
   const std::string text = read_all(reading.get());
-  if (text.starts_with(kReady)) return {};
+  if (text.starts_with(kReady)) return text.substr(1);
   waitpid(pid, nullptr, 0);
   if (text.starts_with(kFailed)) return fail(Code::kIo, text.substr(1));
   return fail(Code::kInternal,

@@ -15,7 +15,8 @@ io::Task<Result<void>> ship_all(kv::Engine& engine, tier::Bucket bucket, std::st
   tier::Bytes16 database{};
   bucket.random.fill(std::as_writable_bytes(std::span(database)));
   tier::Writership held = CO_TRY(co_await tier::take_over(bucket, {.volume = std::move(volume), .database = database}));
-  tier::MetadataShipper shipper(bucket, std::move(held), {.database = database, .keep_lease = false});
+  tier::MetadataShipper shipper(bucket, std::move(held),
+                                {.asks_after = tier::AskAfter::kFirst, .database = database, .keep_lease = false});
   shipper.start(*engine.shipping(), tier::StartFrom::kDatabase);
   const Result<void> shipped = co_await shipper.ship_through(engine.last_version());
   if (!shipped) co_await shipper.close();

@@ -28,12 +28,17 @@ constexpr const char* kManual =
     "  passthrough=on|off                   whether the kernel reads and writes files under hot/ by itself\n"
     "  readahead=BYTES                      how far the kernel reads ahead (1 MiB; more than 128 KiB needs root)\n"
     "  max_write=BYTES, dircache=on|off, no_default_permissions\n\n"
+    "Where the store has lost a part of the log of a bucket volume's metadata, which no daemon has any more, --rewind\n"
+    "goes back to the state before that. What was committed after it is given up, and firn fsck --deep of the "
+    "volume's\n"
+    "cache folder says whether what is left is whole.\n\n"
     "An encrypted volume's passphrase comes from tiers.key_file in firn.toml, FIRN_PASSPHRASE, or the terminal.\n\n"
     "As an ordinary user this needs fusermount3 (package fuse3). The daemon's log is VOLUME/firn.log.";
 
 struct MountArguments {
   std::string volume, mount_point, cache, key_file, announce;
   std::vector<std::string> options;
+  bool rewind = false;
   bool foreground = false;
   bool json = false;
 };
@@ -54,7 +59,8 @@ Status check_cache_is_free(const VolumePaths& paths, const std::string& url) {
                                          url, paths.root, holder->pid, where));
 }
 
-void tell_mounted(const DaemonOptions& options, const MountArguments& arguments) {
+void tell_mounted(const DaemonOptions& options, const MountArguments& arguments, const std::string& note) {
+  if (!note.empty()) fmt::print(stderr, "firn mount: {}\n", note);
   if (arguments.json)
     print_json({{"volume", options.paths.root}, {"mount_point", options.mount_point}});
   else if (arguments.foreground)
@@ -71,17 +77,19 @@ Result<int> mount(const MountArguments& arguments) {
     return misuse(fmt::format("mount: {}; see: firn help mount", status.to_string()));
   if (!is_bucket_url(arguments.volume) && (!arguments.cache.empty() || !arguments.key_file.empty()))
     return misuse("mount: --cache and --key-file are for volumes that live in a bucket; a folder has tiers.key_file");
+  if (arguments.rewind && checked.read_only)
+    return misuse("mount: --rewind changes the volume; mount it for reading and writing");
   options.paths = TRY(volume_of(arguments));
   if (is_bucket_url(arguments.volume)) TRY(check_cache_is_free(options.paths, arguments.volume));
   options.mount_point = absolute_path(arguments.mount_point);
   options.log_to_stderr = arguments.foreground;
   options.announce = arguments.announce;
+  options.rewinds = arguments.rewind;
   options.secret = TRY(secret_of(options.paths));
   if (arguments.foreground) {
-    TRY(run_daemon(options, [&] { tell_mounted(options, arguments); }));
+    TRY(run_daemon(options, [&](const std::string& note) { tell_mounted(options, arguments, note); }));
   } else {
-    TRY(start_in_background(options));
-    tell_mounted(options, arguments);
+    tell_mounted(options, arguments, TRY(start_in_background(options)));
   }
   return kExitOk;
 }
@@ -105,6 +113,8 @@ void add_mount(Command& firn) {
       .value("--announce", arguments->announce,
              "Tell the local network by mDNS where HTTP is served: auto, yes or no; instead of http.announce")
       .one_of({kAnnounceChoices.begin(), kAnnounceChoices.end()});
+  command.flag("--rewind", arguments->rewind,
+               "Of a volume that lives in a bucket, where the log of its metadata has a gap: go back to before it");
   command.flag("--foreground,-f", arguments->foreground, "Stay in the foreground and log to stderr");
   command.json(arguments->json, "What is mounted where as one JSON value");
   command.runs([arguments] { return mount(*arguments); });

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -40,6 +41,7 @@ constexpr const char* kManual =
 
 struct Arguments {
   std::string url, volume, key_file;
+  bool rewind = false;
   bool json = false;
 };
 
@@ -135,12 +137,15 @@ class Restore {
       return print_json({{"volume", arguments_.volume},
                          {"id", to_hex(record_.id)},
                          {"name", record_.name},
+                         {"given_up", given_up_},
                          {"older", lost_.older},
                          {"gone", lost_.gone},
                          {"elsewhere", lost_.elsewhere},
                          {"local_only", lost_.local}});
     fmt::print("restored {} from {}{}; mount it with: firn mount {} MOUNTPOINT\n", arguments_.volume, arguments_.url,
                record_.name.empty() ? "" : fmt::format(" (made as {})", record_.name), arguments_.volume);
+    if (!given_up_.empty())
+      fmt::print("it is the state before {}; what was committed after that is given up\n", given_up_);
     if (lost_.older + lost_.gone > 0)
       fmt::print("{} files are the version that was uploaded last, {} were never uploaded whole\n", lost_.older,
                  lost_.gone);
@@ -197,7 +202,7 @@ class Restore {
 
   // Another tier than the last has none. And all of it is read once before it is taken from a daemon that may be well,
   // and mend what is damaged: nothing has been begun yet.
-  static io::Task<Result<void>> look_for_metadata(tier::Bucket bucket) {
+  io::Task<Result<void>> look_for_metadata(tier::Bucket bucket) const {
     ProgressBar bar("checking the metadata");
     const tier::MetadataReport report = CO_TRY(co_await tier::check_metadata(
         bucket, {.progress = [&bar](uint64_t bytes) { bar.show({.bytes = bytes}); }}, nullptr));
@@ -205,14 +210,20 @@ class Restore {
     if (report.root == 0)
       co_return fail(Code::kNotFound,
                      bucket.store.describe() + ": no metadata is there; restore from the volume's last tier");
-    if (report.clean()) co_return Result<void>();
+    const auto of_log = [](const tier::MetadataDamage& one) { return one.object.starts_with(tier::kLogPrefix); };
+    const bool leads_past = std::ranges::all_of(report.damage, of_log);
+    if (report.clean() || (arguments_.rewind && leads_past)) co_return Result<void>();
     const tier::MetadataDamage& first = report.damage.front();
     const std::string more =
         report.damage.size() > 1 ? fmt::format(", and {} more are damaged", report.damage.size() - 1) : "";
-    co_return fail(Code::kCorrupt,
-                   fmt::format("{}: {}: {}{}; nothing was changed. A daemon that still serves the volume "
-                               "mends it: firn scrub there",
-                               bucket.store.describe(), first.object, first.what.message(), more));
+    co_return fail(
+        Code::kCorrupt,
+        fmt::format("{}: {}: {}{}; nothing was changed. A daemon that still serves the volume "
+                    "mends it: firn scrub there{}",
+                    bucket.store.describe(), first.object, first.what.message(), more,
+                    leads_past ? ". If there is none any more, --rewind goes back to the state before it, and "
+                                 "gives up what was committed after it"
+                               : ""));
   }
 
   io::Task<Result<void>> bring_back(tier::Bucket bucket) {
@@ -223,7 +234,7 @@ class Restore {
     failpoint("restore.after_takeover");
     ProgressBar bar("restoring");
     tier::RestoreOptions options{
-        .volume = record_.id, .on_progress = [&bar](const tier::RestoreProgress& now) {
+        .volume = record_.id, .rewinds = arguments_.rewind, .on_progress = [&bar](const tier::RestoreProgress& now) {
           bar.show(
               {.files = now.tables_done, .total_files = now.tables, .bytes = now.bytes_done, .total_bytes = now.bytes});
         }};
@@ -231,6 +242,8 @@ class Restore {
         bucket, kv::make_rocksdb_restore_target({.path = paths_.meta(), .create = true, .blocking_pool = pool_.get()}),
         options));
     bar.clear();
+    if (!restored.given_up.ok())
+      given_up_ = fmt::format("{} ({})", tier::log_key(restored.position.next_log), restored.given_up.message());
     // The log may be older than the last change of what opens the volume.
     Result<void> kept = co_await keep_wrapped_key(*restored.engine, record_.wrapped_key);
     const uint32_t last_tier = record_.tiers.empty() ? 1 : uint32_t{1} << (record_.tiers.size() - 1);
@@ -250,6 +263,7 @@ class Restore {
   meta::VolumeSettings record_;
   uint64_t hot_id_ = 0;
   Lost lost_;
+  std::string given_up_;  // from where on; empty: nothing
 };
 
 Result<int> restore(const Arguments& arguments) {
@@ -272,6 +286,8 @@ void add_restore(Command& firn) {
   command.value("VOLUME", arguments->volume, "The folder to make").required();
   command.value("--key-file", arguments->key_file, "What opens an encrypted volume, instead of a passphrase")
       .called("FILE");
+  command.flag("--rewind", arguments->rewind,
+               "Where the log of the metadata has a gap: go back to the state before it");
   command.json(arguments->json, "What came back as one JSON value");
   command.runs([arguments] { return restore(*arguments); });
 }

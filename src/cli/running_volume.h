@@ -25,6 +25,7 @@ namespace firn::cli {
 struct OpenFlags {
   bool read_only = false;
   bool no_atime = false;
+  bool rewinds = false;               // of a volume that lives in a bucket: Shipping::open()
   std::optional<std::string> secret;  // what opens an encrypted volume
   // Somebody else has taken the volume over: nothing more can be kept. Called on any thread; must not wait.
   std::function<void()> on_lost;

@@ -86,6 +86,8 @@ int64_t log_interval(const Settings& settings) {
 }  // namespace
 
 Result<void> RunningVolume::open_here(const VolumePaths& paths, const Settings& settings, const OpenFlags& flags) {
+  if (flags.rewinds)
+    return fail(Code::kInvalid, "--rewind is for volumes that live in a bucket: this one's metadata is in its folder");
   if (!std::filesystem::is_directory(paths.hot()))
     return fail(
         Code::kNotFound,
@@ -147,7 +149,7 @@ Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Set
   // Whoever wrote from this folder held its lock, which is ours by now.
   prepare_shipping(paths, settings, flags, TRY(own_database(paths)), former);
   auto target = kv::make_rocksdb_restore_target(cached_database(paths.meta(), settings));
-  engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), {})));
+  engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), flags.rewinds)));
   log::info("took over {}: epoch {}; whoever served it before cannot change it any more", stores_->info().back().store,
             shipping_->report().status.epoch);
   return {};
@@ -186,25 +188,25 @@ void RunningVolume::prepare_shipping(const VolumePaths& paths, const Settings& s
   auto check_store = [this, paths](io::CancelToken* token) {
     return check_last_tier(stores_->tiers().back().store, stores_->last_place(), paths, *blocking_pool_, token);
   };
-  shipping_ =
-      std::make_unique<Shipping>(Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
-                                                              .pool = *blocking_pool_,
-                                                              .random = system_random(),
-                                                              .key = key_,
-                                                              .codec = codec_of(settings.tiers)},
-                                                   .volume_id = record_.id,
-                                                   .database = database,
-                                                   .ship = {.flush_interval_ns = log_interval(settings),
-                                                            .flush_bytes = settings.tiers.flush_bytes,
-                                                            .drop_when_full = !in_bucket_,
-                                                            .asks_after = !in_bucket_,
-                                                            .retention = {.grace_ns = settings.tiers.retention_ns},
-                                                            .keep_lease = in_bucket_,
-                                                            .lease_ns = lease_ns},
-                                                   .lease_ns = stated_lease(lease_ns),
-                                                   .own_database = own_database,
-                                                   .check_store = std::move(check_store),
-                                                   .on_lost = in_bucket_ ? flags.on_lost : nullptr});
+  shipping_ = std::make_unique<Shipping>(
+      Shipping::Options{.bucket = {.store = stores_->tiers().back().store,
+                                   .pool = *blocking_pool_,
+                                   .random = system_random(),
+                                   .key = key_,
+                                   .codec = codec_of(settings.tiers)},
+                        .volume_id = record_.id,
+                        .database = database,
+                        .ship = {.flush_interval_ns = log_interval(settings),
+                                 .flush_bytes = settings.tiers.flush_bytes,
+                                 .drop_when_full = !in_bucket_,
+                                 .asks_after = in_bucket_ ? tier::AskAfter::kSoon : tier::AskAfter::kFirst,
+                                 .retention = {.grace_ns = settings.tiers.retention_ns},
+                                 .keep_lease = in_bucket_,
+                                 .lease_ns = lease_ns},
+                        .lease_ns = stated_lease(lease_ns),
+                        .own_database = own_database,
+                        .check_store = std::move(check_store),
+                        .on_lost = in_bucket_ ? flags.on_lost : nullptr});
 }
 
 io::Task<Result<void>> RunningVolume::open_events(const Settings& settings, uint64_t hot_id) {

@@ -54,7 +54,7 @@ Result<int> serve(const Arguments& arguments) {
                   .nfs_address = arguments.nfs,
                   .log_to_stderr = true,
                   .secret = secret},
-                 [&] { tell_serving(paths, arguments); }));
+                 [&](const std::string&) { tell_serving(paths, arguments); }));
   return kExitOk;
 }
 

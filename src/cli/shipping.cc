@@ -1,10 +1,13 @@
 #include "cli/shipping.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
 #include "base/log.h"
 #include "io/reactor.h"
+#include "tier/metadata/log_end.h"
 #include "tier/metadata/shipped_engine.h"
 
 namespace firn::cli {
@@ -22,13 +25,14 @@ void Shipping::start(kv::Engine& engine) {
   io::detach(attach(gate_.enter()));
 }
 
-io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
-    std::unique_ptr<kv::RestoreTarget> target, std::function<void(const tier::RestoreProgress&)> on_progress) {
-  if (CO_TRY(co_await tier::newest_root(options_.bucket, 0, &stopping_)) == 0)
+io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(std::unique_ptr<kv::RestoreTarget> target, bool rewinds) {
+  const uint64_t newest = CO_TRY(co_await tier::newest_root(options_.bucket, 0, &stopping_));
+  if (newest == 0)
     co_return fail(Code::kNotFound, options_.bucket.store.describe() +
                                         ": the volume was never made whole; run firn init again where it was begun, or "
                                         "remove what is there");
   if (options_.check_store) CO_TRY(co_await options_.check_store(&stopping_));
+  if (!rewinds) CO_TRY(co_await look_for_gap(newest));
   tier::Writership held = CO_TRY(co_await tier::take_over(options_.bucket,
                                                           {.volume = options_.volume_id,
                                                            .database = options_.database,
@@ -36,10 +40,7 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
                                                            .lease_ns = options_.lease_ns},
                                                           &stopping_));
   const int64_t others_until_ns = held.others_until_ns;
-  tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
-      options_.bucket, std::move(target),
-      {.volume = options_.volume_id, .root_hint = held.root.number, .on_progress = std::move(on_progress)},
-      &stopping_));
+  tier::Restored restored = CO_TRY(co_await restore(std::move(target), held.root.number, rewinds));
   const int64_t wait_ns = others_until_ns - io::Reactor::current()->clock().elapsed_ns();
   if (others_until_ns != 0 && wait_ns > 0) {
     log::info("waiting for {:.1f} s: who served the volume before may not know yet that it is taken over",
@@ -47,14 +48,50 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(
     (void)co_await io::sleep_for(wait_ns, &stopping_);
   }
   auto shipper = make_shipper(std::move(held), options_.ship.ack_timeout_ns);
-  shipper->start(*restored.engine->shipping(), tier::StartFrom::kBucket);
+  const bool whole = restored.given_up.ok();
+  shipper->start(*restored.engine->shipping(), whole ? tier::StartFrom::kBucket : tier::StartFrom::kDatabase);
   auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);
+  if (!whole) CO_TRY(co_await put_rewound(*shipper, *engine));
   engine_ = engine.get();
   tried_.set();
   std::lock_guard lock(mutex_);
   shipper_ = std::move(shipper);
   failure_ = Status();
   co_return engine;
+}
+
+// Before anything is taken from a daemon that may be well, and mend it.
+io::Task<Result<void>> Shipping::look_for_gap(uint64_t newest_root) {
+  const auto gap = CO_TRY(co_await tier::find_log_gap(options_.bucket, newest_root, &stopping_));
+  if (!gap) co_return Result<void>();
+  co_return fail(Code::kCorrupt, fmt::format("{}: {} is damaged or missing, and the log of the metadata goes on behind "
+                                             "it; nothing was changed{}",
+                                             options_.bucket.store.describe(), tier::log_key(*gap), kRewindAdvice));
+}
+
+io::Task<Result<tier::Restored>> Shipping::restore(std::unique_ptr<kv::RestoreTarget> target, uint64_t newest_root,
+                                                   bool rewinds) {
+  tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
+      options_.bucket, std::move(target), {.volume = options_.volume_id, .root_hint = newest_root, .rewinds = true},
+      &stopping_));
+  if (restored.given_up.ok()) co_return restored;
+  if (rewinds) {
+    given_up_ = fmt::format("went back to the state before {}: {}; what was committed after it is given up",
+                            tier::log_key(restored.position.next_log), restored.given_up.message());
+    log::warning("{}: {}", options_.bucket.store.describe(), given_up_);
+    co_return restored;
+  }
+  (void)co_await restored.engine->close();
+  co_return fail(Code::kCorrupt,
+                 fmt::format("{}: {}{}", options_.bucket.store.describe(), restored.given_up.message(), kRewindAdvice));
+}
+
+io::Task<Result<void>> Shipping::put_rewound(tier::MetadataShipper& shipper, kv::Engine& engine) {
+  const Result<void> shipped = co_await shipper.ship_through(engine.last_version());
+  if (shipped) co_return shipped;
+  co_await shipper.close();
+  (void)co_await engine.close();
+  co_return shipped;
 }
 
 std::unique_ptr<tier::MetadataShipper> Shipping::make_shipper(tier::Writership held, int64_t ack_timeout_ns) {

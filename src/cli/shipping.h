@@ -16,6 +16,13 @@
 
 namespace firn::cli {
 
+// What leads past a gap in the log, for the end of a message.
+inline constexpr const char* kRewindAdvice =
+    ". A daemon that still serves the volume makes that good: by itself within seconds, or with firn scrub there. If "
+    "there is none any more, firn mount --rewind goes back to the state before it, and gives up what was committed "
+    "after "
+    "it";
+
 // Thread-safe.
 class Shipping {
  public:
@@ -40,9 +47,12 @@ class Shipping {
   // ships from then on; tries again while the bucket does not answer. On a reactor; returns at once.
   void start(kv::Engine& engine);
   // For a volume whose truth is the bucket. Becomes its writer, whoever else was, and makes an engine of what is there,
-  // whose sync() waits for the bucket. It must be closed after stop(), and destroyed before this.
-  io::Task<Result<std::unique_ptr<kv::Engine>>> open(std::unique_ptr<kv::RestoreTarget> target,
-                                                     std::function<void(const tier::RestoreProgress&)> on_progress);
+  // whose sync() waits for the bucket. It must be closed after stop(), and destroyed before this. Where the log has a
+  // gap, `rewinds` says whether the state before it is taken, and put into the bucket as a new root; otherwise this is
+  // kCorrupt, and whoever serves the volume goes on.
+  io::Task<Result<std::unique_ptr<kv::Engine>>> open(std::unique_ptr<kv::RestoreTarget> target, bool rewinds = false);
+  // After open(): what was given up for that; empty: nothing.
+  const std::string& given_up() const { return given_up_; }
   // Of a volume whose truth is the bucket, after open(): whether what is here may be shown. Until abandon().
   tier::ServingLease& lease() { return shipper_->lease(); }
   // Whoever waits for the lease fails, now and from then on: nobody is to be waited for.
@@ -72,6 +82,11 @@ class Shipping {
   Report report() const;
 
  private:
+  io::Task<Result<void>> look_for_gap(uint64_t newest_root);
+  io::Task<Result<tier::Restored>> restore(std::unique_ptr<kv::RestoreTarget> target, uint64_t newest_root,
+                                           bool rewinds);
+  // Makes what was restored from before a gap the newest state for all others.
+  io::Task<Result<void>> put_rewound(tier::MetadataShipper& shipper, kv::Engine& engine);
   io::Task<void> attach(io::Gate::Entry entry);
   io::Task<Result<void>> try_attach();
   std::unique_ptr<tier::MetadataShipper> make_shipper(tier::Writership held, int64_t ack_timeout_ns);
@@ -80,6 +95,7 @@ class Shipping {
 
   const Options options_;
   kv::Engine* engine_ = nullptr;
+  std::string given_up_;
   mutable std::mutex mutex_;  // guards the next three
   std::unique_ptr<tier::MetadataShipper> shipper_;
   Status failure_ = Status(Code::kUnavailable, "the bucket has not answered yet");

@@ -2,10 +2,11 @@
 and who waits is told why."""
 import re
 import shutil
+import time
 import unittest
 
 from bucket_volume import LONG_S
-from proxied import ProxiedBucketTest
+from proxied import ProxiedBucketTest, lose
 
 
 class BucketFaults(ProxiedBucketTest):
@@ -89,6 +90,53 @@ class BucketFaults(ProxiedBucketTest):
             shutil.rmtree(self.volume)
             self.mount()
             self.assert_tree()
+        self.settle()
+
+    def test_what_the_log_was_only_said_to_have_is_put_again(self):
+        self.make()
+        self.write_tree()
+        for i in range(3):
+            self.once_each("forgotten", "/log/", ("PUT",))
+            self.write(f"f{i}", 5_000)
+            self.assertEqual(self.proxy.injected, {"forgotten": 1})
+            self.proxy.heal()
+        self.wait_until(lambda: (self.volume / "firn.log").read_text().count("it is put again") == 3,
+                        "nobody looked whether the bucket kept it")
+        time.sleep(0.5)
+        self.lose_machine()
+        self.assert_tree()
+        self.settle()
+
+    def test_a_gap_in_the_log_is_passed_over_only_when_told_to(self):
+        self.make()
+        for i in range(3):
+            self.write(f"f{i}", 5_000)
+        there = self.metadata("log")
+        for i in range(3, 6):
+            self.write(f"f{i}", 5_000)
+        lost = next(path for path in self.metadata("log") if path not in there)
+        time.sleep(self.rechecked_s)
+        lose(lost)
+        # The daemon that has all of it is left alone, and goes on.
+        words = [lost.name, "nothing was changed", "firn scrub", "--rewind"]
+        self.refuse("mount", self.url, self.folder / "elsewhere", "--cache", self.folder / "another", words=words)
+        self.write("after", 5_000)
+        self.assert_not_fenced()
+        # It is lost, too.
+        self.kill_daemon(self.volume)
+        self.run_program("umount", "-l", self.mount_point)
+        shutil.rmtree(self.volume)
+        self.refuse("mount", self.url, self.mount_point, "--cache", self.volume, words=words)
+        self.refuse("mount", self.url, self.mount_point, "--cache", self.volume, "--rewind", "-o", "ro",
+                    words=["--rewind changes the volume"], code=2)
+        self.mounted.append((self.volume, self.mount_point))
+        done = self.firn("mount", "--rewind", self.url, self.mount_point, "--cache", self.volume)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, f"went back to the state before .*{lost.name}.*given up")
+        for name in ("f3", "f4", "f5", "after"):
+            del self.expected[name]
+        self.assert_tree()
+        self.write("new", 5_000)
         self.settle()
 
     def test_metadata_that_the_bucket_loses_later_is_mended(self):

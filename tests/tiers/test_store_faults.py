@@ -181,6 +181,30 @@ class StoreFaults(ProxiedTest):
         self.go_on_restored()
         self.settle()
 
+    def test_a_restore_goes_back_to_before_a_gap_when_told_to(self):
+        self.make()
+        self.write_tree()
+        self.flush()
+        there = self.metadata("log")
+        for i in range(3):
+            self.write(f"f{i}", 5_000)
+            self.flush()
+        lost = next(path for path in self.metadata("log") if path not in there)
+        lose(lost)
+        self.kill_daemon(self.volume)
+        self.run_program("umount", "-l", self.mount_point)
+        restored = self.folder / "restored"
+        self.refuse("restore", self.url, restored, words=[lost.name, "nothing was changed", "--rewind"])
+        told = self.succeed("restore", "--rewind", self.url, restored)
+        self.assertRegex(told, f"the state before .*{lost.name}.*given up")
+        for i in range(3):
+            del self.expected[f"f{i}"]
+        self.volume = restored
+        self.refuse("mount", "--rewind", self.volume, self.mount_point, words=["--rewind is for volumes that live in"])
+        self.mount()
+        self.assert_tree()
+        self.settle()
+
     def test_metadata_that_a_store_loses_later_is_mended(self):
         self.make()
         self.write_tree()

@@ -85,6 +85,11 @@ io::Task<Result<std::optional<Envelope>>> read_envelope(Bucket bucket, std::stri
   co_return header->envelope;
 }
 
+io::Task<Result<bool>> is_kept(Bucket bucket, std::string name, Envelope ours, io::CancelToken* token) {
+  const auto there = CO_TRY(co_await read_envelope(bucket, std::move(name), token));
+  co_return there && there->writer == ours.writer && there->nonce == ours.nonce;
+}
+
 io::Task<Result<bool>> object_exists(Bucket bucket, std::string name, io::CancelToken* token) {
   const auto found = co_await bucket.store.head(std::move(name), io::within(bucket.request_ns, token));
   if (found) co_return true;

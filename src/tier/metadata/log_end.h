@@ -37,7 +37,13 @@ struct LogEnd {
 // readers complain about them.
 io::Task<Result<LogEnd>> find_log_end(Bucket bucket, const FoundRoot& newest, io::CancelToken* token);
 
-// The headers of the log's places from `first` on, asked for at once; nullopt where there is nothing.
+// The first place of the log, from the newest root on, that no replay comes past: nothing is there, or what has no
+// whole header, and an object in force is behind it. Nullopt: there is none. A request for every place; `root_hint` as
+// for newest_root().
+io::Task<Result<std::optional<uint64_t>>> find_log_gap(Bucket bucket, uint64_t root_hint, io::CancelToken* token);
+
+// The headers of the log's places from `first` on, asked for at once; nullopt where there is nothing. What has no whole
+// header has epoch 0, as a stray of nobody.
 using LogHeaders = std::vector<std::optional<Envelope>>;
 io::Task<Result<LogHeaders>> read_log_headers(Bucket bucket, uint64_t first, size_t count, io::CancelToken* token);
 

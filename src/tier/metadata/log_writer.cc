@@ -54,6 +54,15 @@ io::Task<Result<void>> LogWriter::put(Prepared object, io::CancelToken* token) {
   co_return Result<void>();
 }
 
+io::Task<Result<void>> LogWriter::put_again(Prepared object, io::CancelToken* token) {
+  if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
+  const std::string name = log_key(object.envelope.number);
+  const auto other = CO_TRY(co_await claim_and_look(bucket_, name, std::move(object.content), object.envelope, token));
+  if (other && is_stray(*other)) co_return fail(Code::kStale, name + " holds what a former writer put too late");
+  if (other) co_return fail(fence_by(*other));
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> LogWriter::confirm(io::CancelToken* token) {
   if (Status status = fenced(); !status.ok()) co_return fail(std::move(status));
   const int64_t sent = elapsed_ns();

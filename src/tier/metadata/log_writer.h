@@ -40,6 +40,9 @@ class LogWriter {
   // A failure leaves open whether it is there; put the same one again. kNotPermitted: fenced. kStale: a former writer's
   // stray (log_end.h) has its place, and it never will be there; prepare another one.
   io::Task<Result<void>> put(Prepared object, io::CancelToken* token);
+  // What put() has put, and the store has forgotten; it is looked at before this returns. Fails as put() does; kStale:
+  // a stray has its place for good. May run beside a put of another.
+  io::Task<Result<void>> put_again(Prepared object, io::CancelToken* token);
   // Asks whether somebody has taken over; renews the lease if not. Two requests at once. kNotPermitted: fenced. May run
   // beside a put.
   io::Task<Result<void>> confirm(io::CancelToken* token);

@@ -11,7 +11,8 @@ namespace firn::tier {
 inline constexpr const char* kVolumeKey = "volume";
 // Dense sequences from 1.
 inline std::string root_key(uint64_t number) { return fmt::format("root/{:020}", number); }
-inline std::string log_key(uint64_t number) { return fmt::format("log/{:020}", number); }
+inline constexpr const char* kLogPrefix = "log/";
+inline std::string log_key(uint64_t number) { return fmt::format("{}{:020}", kLogPrefix, number); }
 inline std::string pin_key(uint64_t number) { return fmt::format("pin/{:020}", number); }
 // Numbered from 1 in each epoch.
 inline std::string table_key(uint64_t epoch, uint64_t number) {

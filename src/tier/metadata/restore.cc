@@ -51,8 +51,24 @@ class Restore {
                          .epoch = root.log_epoch,
                          .root_seconds = root.seconds,
                          .at_break = false};
+    Result<void> replayed = co_await replay(restored, options_.logs_in_flight);
+    // What is asked for together fails together.
+    const bool rewinds = options_.rewinds && !replayed && replayed.error() == Code::kCorrupt;
+    if (rewinds) replayed = co_await replay(restored, 1);
+    if (rewinds && !replayed && replayed.error() == Code::kCorrupt)
+      restored.given_up = std::move(replayed).error();
+    else
+      CO_TRY(replayed);
+    failpoint("restore.after_replay");
+    CO_TRY(co_await restored.engine->sync(restored.engine->last_version()));
+    co_return restored;
+  }
+
+ private:
+  // From the position on, to the end.
+  io::Task<Result<void>> replay(Restored& restored, size_t in_flight) {
     const Result<uint64_t> replayed = co_await replay_log(
-        bucket_, *restored.engine, restored.position, options_.logs_in_flight,
+        bucket_, *restored.engine, restored.position, in_flight,
         [this](std::string_view) {
           ++progress_.logs_done;
           report();
@@ -61,12 +77,9 @@ class Restore {
     if (!replayed && replayed.error() == Code::kStale) co_return fail(Code::kCorrupt, replayed.error().message());
     CO_TRY(replayed);
     if (!restored.position.at_break) CO_TRY(co_await look_behind(restored.position));
-    failpoint("restore.after_replay");
-    CO_TRY(co_await restored.engine->sync(restored.engine->last_version()));
-    co_return restored;
+    co_return Result<void>();
   }
 
- private:
   // Where the log seems to end there may be a hole.
   io::Task<Result<void>> look_behind(const Position& position) {
     const LogHeaders there = CO_TRY(co_await read_log_headers(bucket_, position.next_log, 1 + kPlacesBehind, token_));

@@ -21,6 +21,9 @@ struct RestoreOptions {
   size_t tables_in_flight = 4;
   uint64_t request_bytes = 8 << 20;  // of a table, at once: with the former, what is held in memory
   size_t logs_in_flight = 8;
+  // Where the log has a hole, or an object that is damaged, what was committed before that is taken, instead of nothing
+  // (Restored::given_up).
+  bool rewinds = false;
   std::function<void(const RestoreProgress&)> on_progress;  // may be empty
 };
 
@@ -38,6 +41,10 @@ struct Position {
 struct Restored {
   std::unique_ptr<kv::Engine> engine;
   Position position;
+  // Not ok: why what the log has at position.next_log and behind it could not be applied. The state is a prefix of what
+  // was committed, but lacks what had been acknowledged after it; what is put into the log next counts only with a root
+  // of this state (StartFrom::kDatabase).
+  Status given_up;
 };
 
 // The newest root's tables, verified, then the log to its end. Everything comes from the store, so nothing is trusted:

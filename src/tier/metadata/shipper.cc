@@ -21,6 +21,7 @@ MetadataShipper::MetadataShipper(Bucket bucket, Writership held, ShipOptions opt
              end(why);
              if (options_.on_fenced) options_.on_fenced(why);
            }),
+      recheck_(bucket, log_, {}),
       lease_(log_, {.lease_ns = options_.lease_ns,
                     .patience_ns = options_.ack_timeout_ns,
                     .first_retry_ns = options_.first_retry_ns}),
@@ -52,19 +53,24 @@ void MetadataShipper::start(kv::ShippingSource& source, StartFrom from) {
   }
   io::detach(run_log(gate_.enter()));
   if (options_.keep_lease) io::detach(run_heartbeat(gate_.enter()));
+  if (options_.asks_after == AskAfter::kSoon) io::detach(run_rechecks(gate_.enter()));
   io::detach(run_roots(gate_.enter()));
 }
 
 // ---- the log
 
 io::Task<void> MetadataShipper::run_log(io::Gate::Entry) {
+  int64_t failing_since_ns = 0;
   for (int failures = 0; !ended();) {
     if (const int64_t wait = time_to_act(); wait > 0) {
       co_await alarm_.sleep(wait);
       continue;
     }
+    const int64_t begun = monotonic_ns();
     const Result<void> done = co_await act();
     note(done);
+    if (!done && failures == 0) failing_since_ns = begun;
+    if (!done && monotonic_ns() - failing_since_ns >= options_.ack_timeout_ns) wake_waiters(done.error());
     failures = done ? 0 : failures + 1;
     if (!done && !ended()) co_await pause(failures);
   }
@@ -87,6 +93,9 @@ io::Task<Result<void>> MetadataShipper::act() {
   if (queue_.has_dropped()) co_return co_await put_break();
   // Those whom the last PUT woke commit again just now, and may come along.
   co_await io::stand_back();
+  // What nobody has asked for is in memory: that has a bound.
+  if (recheck_.is_full() || releasing_) CO_TRY(co_await recheck());
+  if (queue_.has_dropped()) co_return Result<void>();
   if (LogQueue::Load load = queue_.take(); load.commits > 0) co_return co_await ship(std::move(load));
   if (releasing_) {
     CO_TRY(co_await put_until_done(LogKind::kRelease, {}));
@@ -149,6 +158,8 @@ io::Task<void> MetadataShipper::run_heartbeat(io::Gate::Entry) {
 
 // Fails only when there is to be no other attempt.
 io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string payload) {
+  const bool soon = options_.asks_after == AskAfter::kSoon;
+  const bool asks_first = options_.asks_after == AskAfter::kFirst || (soon && kind == LogKind::kRelease);
   LogWriter::Prepared object = co_await log_.prepare(kind, payload);
   const int64_t begun = monotonic_ns();
   for (int failures = 1;; ++failures) {
@@ -158,7 +169,7 @@ io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string
       object = co_await log_.prepare(kind, payload);
       done = co_await log_.put(object, &token_);
     }
-    if (done && options_.asks_after) done = co_await ask_after(object);
+    if (done && asks_first) done = co_await ask_after(object);
     note(done);
     if (done) break;
     if (ended()) co_return done;
@@ -166,12 +177,43 @@ io::Task<Result<void>> MetadataShipper::put_until_done(LogKind kind, std::string
     co_await pause(failures);
     if (ended()) co_return done;
   }
+  if (soon && !asks_first) hold_for_recheck(std::move(object));
+  co_return Result<void>();
+}
+
+void MetadataShipper::hold_for_recheck(LogWriter::Prepared object) {
+  const int64_t now = monotonic_ns();
+  const bool first = recheck_.due_in_ns(now) == io::kForeverNs;
+  recheck_.hold(std::move(object), now);
+  if (first || recheck_.due_in_ns(now) == 0) recheck_alarm_.ring();
+}
+
+io::Task<void> MetadataShipper::run_rechecks(io::Gate::Entry) {
+  for (int failures = 0; !ended();) {
+    if (const int64_t wait = recheck_.due_in_ns(monotonic_ns()); wait > 0) {
+      co_await recheck_alarm_.sleep(wait);
+      continue;
+    }
+    const Result<void> done = co_await recheck();
+    note(done);
+    failures = done ? 0 : failures + 1;
+    if (!done && !ended()) co_await pause(failures);
+  }
+}
+
+io::Task<Result<void>> MetadataShipper::recheck() {
+  const Result<void> done = co_await recheck_.ask(&token_);
+  if (done || done.error() != Code::kStale) co_return done;
+  // The log lacks something for good: as if commits had been dropped.
+  log::error("metadata: {}; a new root makes that good", done.error().message());
+  queue_.stop();
+  alarm_.ring();
   co_return Result<void>();
 }
 
 io::Task<Result<void>> MetadataShipper::ask_after(const LogWriter::Prepared& object) {
   const std::string name = log_key(object.envelope.number);
-  if (CO_TRY(co_await object_exists(bucket_, name, &token_))) co_return Result<void>();
+  if (CO_TRY(co_await is_kept(bucket_, name, object.envelope, &token_))) co_return Result<void>();
   co_return fail(Code::kUnavailable, "the store said that it has " + name + ", and has it not");
 }
 
@@ -216,6 +258,7 @@ void MetadataShipper::end(Status why) {
   token_.cancel();
   alarm_.ring();
   root_alarm_.ring();
+  recheck_alarm_.ring();
   released_.cancel();
   wake_waiters({});
 }

@@ -19,6 +19,7 @@
 #include "kv/shipping.h"
 #include "tier/metadata/collector.h"
 #include "tier/metadata/log_queue.h"
+#include "tier/metadata/log_recheck.h"
 #include "tier/metadata/log_writer.h"
 #include "tier/metadata/pin.h"
 #include "tier/metadata/publisher.h"
@@ -26,6 +27,14 @@
 #include "tier/metadata/takeover.h"
 
 namespace firn::tier {
+
+// Whether each object of the log is asked for after its PUT, which is one request more, and put again where the store
+// has forgotten it.
+enum class AskAfter : uint8_t {
+  kNever,
+  kFirst,  // before it counts: where nobody waits for it
+  kSoon,   // about a second after those who wait for it have been told; the last one of a release first
+};
 
 struct ShipOptions {
   // A commit waits for others for so long, unless somebody waits for it or so much has gathered.
@@ -37,9 +46,7 @@ struct ShipOptions {
   // instead (for volumes whose truth is local); otherwise make_room() waits.
   uint64_t queue_bytes = 256 << 20;
   bool drop_when_full = false;
-  // Each object of the log is asked for after its PUT, which is one request more, and put again if it is not there.
-  // Where nobody waits for it.
-  bool asks_after = false;
+  AskAfter asks_after = AskAfter::kNever;
   // A new root after so much log.
   uint64_t root_log_bytes = 64 << 20;
   uint64_t root_log_objects = 1000;
@@ -143,6 +150,9 @@ class MetadataShipper {
 
   io::Task<void> run_log(io::Gate::Entry entry);
   io::Task<void> run_heartbeat(io::Gate::Entry entry);
+  io::Task<void> run_rechecks(io::Gate::Entry entry);
+  void hold_for_recheck(LogWriter::Prepared object);
+  io::Task<Result<void>> recheck();
   int64_t time_to_act();
   io::Task<Result<void>> act();
   io::Task<Result<void>> ship(LogQueue::Load load);
@@ -172,11 +182,12 @@ class MetadataShipper {
   const Bucket bucket_;
   const ShipOptions options_;
   LogWriter log_;
+  LogRecheck recheck_;
   ServingLease lease_;
   Publisher publisher_;
   ReaderPins pins_;
   MetadataCollector collector_;
-  io::Alarm alarm_, root_alarm_;
+  io::Alarm alarm_, root_alarm_, recheck_alarm_;
   LogQueue queue_;
   io::CancelToken token_;     // ends every wait and request
   io::CancelToken released_;  // at the end, whichever it is

@@ -69,6 +69,7 @@ io::Task<Result<uint64_t>> MetadataShipper::publish_here(io::CancelToken* token)
   }
   CO_TRY(co_await wait_logged(through, breaks));
   CO_TRY(co_await publisher_.put(std::move(tables), std::move(manifest), first_log, token));
+  recheck_.let_go_before(first_log);
   since_root_bytes_ -= bytes;
   since_root_objects_ -= objects;
   {

@@ -326,7 +326,7 @@ class LocalLife {
     if (!held) co_return;
     ShipOptions options = ship_options(world_.random);
     options.drop_when_full = true;
-    options.asks_after = true;
+    options.asks_after = AskAfter::kFirst;
     options.keep_lease = false;
     options.queue_bytes = 2000;
     MetadataShipper shipper(way.bucket, *std::move(held), std::move(options));
