@@ -175,8 +175,15 @@ TEST(ChangingUpload, MoreThanCanBeReplacedAtOnceIsNotGathered) {
   EXPECT_EQ(done.files, 1u);
   EXPECT_EQ(done.failed, 1u);
   EXPECT_EQ(done.first_failure.code(), Code::kInvalid);
+  EXPECT_TRUE(done.only_refused);
   EXPECT_LT(done.chunks, 150u);
   EXPECT_EQ(world.upload().chunks, 0u);  // nor again
+  // A tier that fails is told rather than that.
+  world.far->faulty.set_down(true);
+  world.write("h", version(2, 70'000));
+  const UploadSummary away = world.upload();
+  EXPECT_EQ(away.first_failure, Code::kUnavailable);
+  EXPECT_FALSE(away.only_refused);
   EXPECT_TRUE(Recorded(world) == former);
 }
 
@@ -189,6 +196,7 @@ TEST(ChangingUpload, WhatHasMoreChunksThanCanBeToldApartIsNotUploaded) {
   EXPECT_EQ(done.files, 1u);
   EXPECT_EQ(done.chunks, 18u);
   EXPECT_EQ(done.first_failure.code(), Code::kFileTooBig);
+  EXPECT_TRUE(done.only_refused);
 }
 
 // What never rests is uploaded all the same: as it is.

@@ -37,6 +37,7 @@ io::Task<Result<void>> UploadPass::expect_all_there(size_t file, io::File& backi
 // It is not sent to no purpose, nor are so many records held in memory.
 Status UploadPass::expect_room_for_another(File& file) {
   if (!file.replaces || ++file.replaced_chunks <= options_.most_replaced_chunks) return Code::kOk;
+  file.refused = true;
   note_refused(file, Code::kInvalid);
   return Code::kInvalid;
 }

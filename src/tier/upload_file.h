@@ -42,6 +42,7 @@ struct UploadFile {
   size_t outstanding = 1;  // its being read, and its parts in blobs: what is not done of that
   bool read = false;       // every chunk up to `end` is on its way, or need not go
   bool failed = false;     // something of it did not arrive everywhere
+  bool refused = false;    // why has been noted
   bool only_waits = true;  // that is all for tiers that are away
   uint32_t lacking = 0;    // these
   bool outdated = false;   // it has changed: what was read is not recorded

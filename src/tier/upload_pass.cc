@@ -42,6 +42,7 @@ io::Task<Result<UploadSummary>> UploadPass::run() {
   late_ = memory_.late.tiers();
   out_of_reach_ = memory_.round.out_of_reach | late_;
   summary_.first_failure = memory_.round.first_failure;
+  summary_.only_refused = memory_.round.only_refused;
   Result<void> done;
   const std::vector<InodeId> inodes = CO_TRY(co_await list());
   for (const InodeId inode : inodes) {
@@ -95,7 +96,7 @@ io::Task<Result<void>> UploadPass::add_file(InodeId inode) {
   }
   if (const auto refused = memory_.refused.find(inode); refused != memory_.refused.end()) {
     if (refused->second == content.generation && !content.live) {
-      note_failure(of_file(Status(Code::kInvalid), inode));
+      note_refusal(of_file(Status(Code::kInvalid), inode));
       ++summary_.failed;
       co_return Result<void>();
     }
@@ -114,7 +115,7 @@ io::Task<Result<void>> UploadPass::add_read(File file) {
 
 io::Task<Result<void>> UploadPass::add_settled(const meta::Attr& attr) {
   if (attr.size > meta::kMaxChunks * options_.chunk_bytes) {
-    note_failure(of_file(Status(Code::kFileTooBig), attr.inode));
+    note_refusal(of_file(Status(Code::kFileTooBig), attr.inode));
     ++summary_.failed;
     co_return Result<void>();
   }
@@ -152,7 +153,7 @@ io::Task<Result<void>> UploadPass::add_all(size_t file, io::Task<Result<void>> a
   if (!added) {
     files_[file].failed = true;
     files_[file].only_waits = false;
-    note_failure(added.error());
+    if (!files_[file].refused) note_failure(added.error());
   }
   co_return co_await count_down(files_[file]);
 }
@@ -370,12 +371,21 @@ void UploadPass::forget_waiting(const File& file) {
 }
 
 void UploadPass::note_refused(const File& file, const Status& why) {
-  if (why == Code::kInvalid && !beside_) memory_.refused[file.inode] = file.generation;
-  note_failure(of_file(why, file.inode));
+  if (why != Code::kInvalid) return note_failure(of_file(why, file.inode));
+  if (!beside_) memory_.refused[file.inode] = file.generation;
+  note_refusal(of_file(why, file.inode));
 }
 
+void UploadPass::note_refusal(const Status& why) {
+  if (!summary_.first_failure.ok()) return;
+  summary_.first_failure = why;
+  summary_.only_refused = true;
+}
+
+// What may be well another time is told rather than what will not.
 void UploadPass::note_failure(const Status& failure) {
-  if (summary_.first_failure.ok()) summary_.first_failure = failure;
+  if (summary_.first_failure.ok() || summary_.only_refused) summary_.first_failure = failure;
+  summary_.only_refused = false;
 }
 
 }  // namespace firn::tier

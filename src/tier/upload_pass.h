@@ -157,6 +157,7 @@ class UploadPass {
   void note_late(size_t tier);
   void leave_to_late(uint32_t lacking, const std::string& blob);
   void note_failure(const Status& failure);
+  void note_refusal(const Status& why);
   void note_refused(const File& file, const Status& why);
   void note_handled(uint64_t bytes) { memory_.handled_bytes.fetch_add(bytes, std::memory_order_relaxed); }
   bool cancelled() const { return token_ != nullptr && token_->cancelled(); }

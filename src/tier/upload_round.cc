@@ -73,6 +73,7 @@ io::Task<void> UploadPass::end_pass() {
     memory_.round = {.done = summary_.more ? last_ : UploadRound::Place(),
                      .out_of_reach = out_of_reach_ & ~late_,
                      .first_failure = summary_.first_failure,
+                     .only_refused = summary_.only_refused,
                      .unfinished = summary_.more && unfinished,
                      .asked_ns = asked_ns};
 }

@@ -17,6 +17,7 @@ struct UploadRound {
   Place done;                 // files up to here have had their turn
   uint32_t out_of_reach = 0;  // tiers that did not answer: not asked again in this round
   Status first_failure;
+  bool only_refused = false;
   bool unfinished = false;  // some files are to go on in the next round
   int64_t asked_ns = 0;     // since when (monotonic) it is known of these tiers; 0: from now on
 };

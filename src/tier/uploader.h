@@ -76,6 +76,7 @@ struct UploadSummary {
   // Nothing more is pending but these: the next pass begins with what has waited longest.
   bool again = false;
   Status first_failure;
+  bool only_refused = false;  // it is of a file that is not taken as it is, and no tier has failed
 };
 
 // Of one pass.

@@ -19,6 +19,9 @@ constexpr size_t kPage = 512;
 // Of what there may be, what came back of files that are being read, and cannot be evicted: writers need room as well.
 constexpr uint64_t kOpenPartsPercent = 50;
 
+// A file that no tier is ever given keeps nobody else waiting.
+bool is_well(const tier::UploadSummary& summary) { return summary.first_failure.ok() || summary.only_refused; }
+
 }  // namespace
 
 // Counting takes a twentieth of the time at most.
@@ -89,7 +92,7 @@ io::Task<Result<tier::UploadSummary>> Settling::pass(Round round, tier::UploadLi
   if (allowed.ok()) summary = co_await parts_.tiers.uploader.pass(token, std::move(limits));
   if (summary) {
     note(*summary);
-    if (summary->first_failure.ok() && !summary->more && of_all) closed_bytes_.fetch_sub(closed);
+    if (is_well(*summary) && !summary->more && of_all) closed_bytes_.fetch_sub(closed);
   } else {
     note({.first_failure = summary.error()});
   }
@@ -113,7 +116,7 @@ io::Task<void> Settling::upload_loop(io::CancelToken* token) {
     if (!due || (!more && now - last < pause_ns)) continue;
     const Result<tier::UploadSummary> done = co_await pass(Round::kGoesOn, {}, token);
     last = parts_.clock.monotonic_ns();
-    const bool failed = !done || !done->first_failure.ok();
+    const bool failed = !done || !is_well(*done);
     more = done && (done->more || done->again);
     if (more) continue;
     pause_ns = failed ? std::clamp(2 * pause_ns, kFirstPauseNs, kLongestPauseNs) : 0;
@@ -198,11 +201,12 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::C
     all.postponed += one.postponed;
     all.failed += one.failed;
     all.first_failure = one.first_failure;
+    all.only_refused = one.only_refused;
     files_of_round += one.files;
     late_of_round += one.late;
     round = one.more || one.again ? Round::kGoesOn : Round::kBegins;
     if (round == Round::kGoesOn) continue;
-    if (!one.first_failure.ok() || files_of_round + late_of_round == 0) break;
+    if (!is_well(one) || files_of_round + late_of_round == 0) break;
     if (late_of_round == 0) continue;
     if (const Result<void> arrived = co_await caught_up(token); !arrived) {
       all.first_failure = arrived.error();
@@ -210,7 +214,7 @@ io::Task<Result<tier::UploadSummary>> Settling::flush(const FileSet* only, io::C
     }
   }
   // That files did not arrive is the better reason.
-  if (!parts_.tiers.ship_metadata || !all.first_failure.ok()) co_return all;
+  if (!parts_.tiers.ship_metadata || !is_well(all)) co_return all;
   const Result<void> shipped = co_await parts_.tiers.ship_metadata();
   if (!shipped) all.first_failure = Status(shipped.error()).with_context("metadata, tier " + parts_.tiers.names.back());
   co_return all;

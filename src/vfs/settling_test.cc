@@ -172,6 +172,26 @@ TEST_F(SettlingTest, AFlushOfOneFileWaitsForATurnOfALargeOne) {
   EXPECT_EQ(residency("large"), 7u);  // by itself
 }
 
+// It is no failure of a tier, after which others wait for a minute.
+TEST_F(SettlingTest, AFileThatIsRefusedKeepsNoOtherWaiting) {
+  ASSERT_TRUE(world_.unmount());
+  world_.most_replaced_chunks = 10;
+  world_.tier_options.flush_interval_ns = 1'000'000'000;
+  ASSERT_TRUE(world_.mount());
+  make("refused", noise(kBytes, 1));
+  flush();
+  make("refused", noise(kBytes, 2));
+  wait_s(300);
+  EXPECT_EQ(residency("refused"), 1u);
+  EXPECT_EQ(volume().tier_statistics().last_failure, Code::kInvalid);
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "other" + std::to_string(i);
+    make(name, noise(kBytes, 3));
+    wait_s(7);
+    EXPECT_EQ(residency(name), 7u) << i;
+  }
+}
+
 TEST_F(SettlingTest, WhatTheDiskKeepsForTheSystemIsNotUsed) {
   for (const char* name : {"a", "b"}) make(name, noise(kBytes, 3));
   flush();

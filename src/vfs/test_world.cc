@@ -127,6 +127,7 @@ void TestWorld::make_tiers() {
                                                            .block_bytes = kBlockBytes,
                                                            .blobs_in_flight = 2,
                                                            .chunks_per_turn = chunks_per_turn,
+                                                           .most_replaced_chunks = most_replaced_chunks,
                                                            .only_current = in_bucket()});
   tiers_ = std::make_unique<TierParts>(
       TierParts{in_bucket() ? std::vector<std::string>{"far"} : std::vector<std::string>{"near", "far"},

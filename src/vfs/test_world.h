@@ -66,6 +66,7 @@ class TestWorld {
 
   // Before mount().
   uint64_t chunks_per_turn = tier::UploadOptions().chunks_per_turn;  // from the next mount on
+  size_t most_replaced_chunks = tier::UploadOptions().most_replaced_chunks;
   TierOptions tier_options{
       .chunk_bytes = kChunkBytes, .block_bytes = kBlockBytes, .nearby_bytes = 0, .readahead_bytes = 4 * kChunkBytes};
 
