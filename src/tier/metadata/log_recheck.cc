@@ -28,13 +28,17 @@ void LogRecheck::let_go_before(uint64_t first) {
 int64_t LogRecheck::due_in_ns(int64_t now_ns) const {
   if (held_.empty()) return io::kForeverNs;
   if (holds(1)) return 0;
-  return std::max<int64_t>(0, held_.begin()->second.since_ns + limits_.after_ns - now_ns);
+  return std::max<int64_t>(0, std::max(held_.begin()->second.since_ns + limits_.after_ns, next_ns_) - now_ns);
 }
 
-io::Task<Result<void>> LogRecheck::ask(io::CancelToken* token) {
+io::Task<Result<void>> LogRecheck::ask(size_t most, io::CancelToken* token) {
   const io::Mutex::Guard guard = co_await asking_.lock();
   std::vector<LogWriter::Prepared> asked;
-  for (const auto& [number, held] : held_) asked.push_back(held.object);
+  for (const auto& [number, held] : held_) {
+    if (asked.size() == most) break;
+    asked.push_back(held.object);
+  }
+  next_ns_ = io::Reactor::current()->clock().monotonic_ns() + static_cast<int64_t>(asked.size()) * limits_.pause_ns;
   co_return co_await concurrently(asked.size(), limits_.in_flight,
                                   [&](size_t index) { return ask_for(asked[index], token); });
 }

@@ -94,7 +94,7 @@ io::Task<Result<void>> MetadataShipper::act() {
   // Those whom the last PUT woke commit again just now, and may come along.
   co_await io::stand_back();
   // What nobody has asked for is in memory: that has a bound.
-  if (recheck_.is_full() || releasing_) CO_TRY(co_await recheck());
+  if (recheck_.is_full() || releasing_) CO_TRY(note_gap(co_await recheck_.ask_all(&token_)));
   if (queue_.has_dropped()) co_return Result<void>();
   if (LogQueue::Load load = queue_.take(); load.commits > 0) co_return co_await ship(std::move(load));
   if (releasing_) {
@@ -194,21 +194,20 @@ io::Task<void> MetadataShipper::run_rechecks(io::Gate::Entry) {
       co_await recheck_alarm_.sleep(wait);
       continue;
     }
-    const Result<void> done = co_await recheck();
+    const Result<void> done = note_gap(co_await recheck_.ask_some(&token_));
     note(done);
     failures = done ? 0 : failures + 1;
     if (!done && !ended()) co_await pause(failures);
   }
 }
 
-io::Task<Result<void>> MetadataShipper::recheck() {
-  const Result<void> done = co_await recheck_.ask(&token_);
-  if (done || done.error() != Code::kStale) co_return done;
-  // The log lacks something for good: as if commits had been dropped.
-  log::error("metadata: {}; a new root makes that good", done.error().message());
+// Where the log lacks something for good, it is as if commits had been dropped.
+Result<void> MetadataShipper::note_gap(Result<void> asked) {
+  if (asked || asked.error() != Code::kStale) return asked;
+  log::error("metadata: {}; a new root makes that good", asked.error().message());
   queue_.stop();
   alarm_.ring();
-  co_return Result<void>();
+  return {};
 }
 
 io::Task<Result<void>> MetadataShipper::ask_after(const LogWriter::Prepared& object) {

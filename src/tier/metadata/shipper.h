@@ -152,7 +152,7 @@ class MetadataShipper {
   io::Task<void> run_heartbeat(io::Gate::Entry entry);
   io::Task<void> run_rechecks(io::Gate::Entry entry);
   void hold_for_recheck(LogWriter::Prepared object);
-  io::Task<Result<void>> recheck();
+  Result<void> note_gap(Result<void> asked);
   int64_t time_to_act();
   io::Task<Result<void>> act();
   io::Task<Result<void>> ship(LogQueue::Load load);
