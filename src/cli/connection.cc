@@ -70,6 +70,17 @@ bool expect_host(SSL* ssl, const std::string& host) {
   return SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
 }
 
+Status nobody_answers(const VolumePaths& paths) {
+  const auto holder = find_holder(paths);
+  if (!holder)
+    return Status(Code::kUnavailable,
+                  fmt::format("{}: nobody serves this volume; use firn mount or firn serve", paths.root));
+  const std::string who = holder->pid == 0 ? "another process" : fmt::format("process {}", holder->pid);
+  return Status(
+      Code::kUnavailable,
+      fmt::format("{}: {} has this volume and does not answer: it starts, or saves before it ends", paths.root, who));
+}
+
 // Any user of this machine can listen at a port.
 Status check_local_user(int fd, const Remote& remote) {
   constexpr int kTries = 100;
@@ -99,9 +110,7 @@ Result<Connection> Connection::to_volume(const VolumePaths& paths) {
   io::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return fail(Status::from_errno(errno, "making a socket"));
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED)
-      return fail(Code::kUnavailable,
-                  fmt::format("{}: nobody serves this volume; use firn mount or firn serve", paths.root));
+    if (errno == ENOENT || errno == ECONNREFUSED) return fail(nobody_answers(paths));
     return fail(Status::from_errno(errno, fmt::format("{}/{}", paths.root, kSocketName)));
   }
   limit_waits(fd.get(), kTimeout);

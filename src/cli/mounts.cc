@@ -8,7 +8,10 @@
 #include <climits>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <ranges>
+
+#include "cli/volume_folder.h"
 
 namespace firn::cli {
 namespace {
@@ -37,11 +40,13 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
-Result<std::vector<Mount>> all_mounts() {
-  std::ifstream in("/proc/self/mountinfo");
-  if (!in) return fail(Code::kIo, "/proc/self/mountinfo: cannot be read; is /proc mounted?");
+Result<std::vector<Mount>> mounts_in(const std::string& mountinfo) {
+  std::ifstream in(mountinfo);
+  if (!in) return fail(Code::kIo, mountinfo + ": cannot be read; is /proc mounted?");
   return parse_mountinfo(std::string(std::istreambuf_iterator<char>(in), {}));
 }
+
+Result<std::vector<Mount>> all_mounts() { return mounts_in("/proc/self/mountinfo"); }
 
 bool is_inside(std::string_view path, std::string_view folder) {
   return path.starts_with(folder) && (path.size() == folder.size() || folder == "/" || path[folder.size()] == '/');
@@ -62,6 +67,21 @@ std::vector<std::string> names_in(const std::string& folder) {
   return names;
 }
 
+std::vector<std::string> processes() {
+  std::vector<std::string> pids = names_in("/proc");
+  std::erase_if(pids,
+                [](const std::string& name) { return name.find_first_not_of("0123456789") != std::string::npos; });
+  return pids;
+}
+
+// "1234 (vim)"
+std::string with_command(const std::string& pid) {
+  std::string command;
+  std::ifstream in("/proc/" + pid + "/comm");
+  std::getline(in, command);
+  return fmt::format("{} ({})", pid, command);
+}
+
 bool process_uses(const std::string& proc, const std::string& point) {
   for (const char* link : {"/cwd", "/root", "/exe"})
     if (is_inside(link_target(proc + link), point)) return true;
@@ -72,6 +92,17 @@ bool process_uses(const std::string& proc, const std::string& point) {
 }
 
 }  // namespace
+
+bool is_of_volume(const Mount& mount, const std::string& root) {
+  return mount.type == kMountType && mount.source == root;
+}
+
+std::optional<Mount> mount_of_volume(const std::string& root) {
+  const auto mounts = all_mounts();
+  if (!mounts) return std::nullopt;
+  const auto found = std::ranges::find_if(*mounts, [&](const Mount& mount) { return is_of_volume(mount, root); });
+  return found == mounts->end() ? std::nullopt : std::optional(*found);
+}
 
 std::vector<Mount> parse_mountinfo(std::string_view text) {
   std::vector<Mount> mounts;
@@ -109,15 +140,38 @@ Result<Mount> mount_of(const std::string& path) {
 
 std::vector<std::string> users_of(const std::string& point) {
   std::vector<std::string> users;
-  for (const std::string& name : names_in("/proc")) {
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (!process_uses("/proc/" + name, point)) continue;
-    std::string command;
-    std::ifstream in("/proc/" + name + "/comm");
-    std::getline(in, command);
-    users.push_back(fmt::format("{} ({})", name, command));
+  for (const std::string& pid : processes())
+    if (process_uses("/proc/" + pid, point)) users.push_back(with_command(pid));
+  return users;
+}
+
+std::vector<std::string> users_elsewhere(const std::string& root) {
+  // Whether it is mounted there. One that cannot be told is nobody's.
+  std::map<std::string, bool> namespaces = {{link_target("/proc/self/ns/mnt"), false}, {"", false}};
+  std::vector<std::string> users;
+  for (const std::string& pid : processes()) {
+    const std::string its = link_target("/proc/" + pid + "/ns/mnt");
+    if (!namespaces.contains(its)) {
+      const auto mounts = mounts_in("/proc/" + pid + "/mountinfo");
+      if (!mounts) continue;  // it has ended
+      namespaces[its] = std::ranges::any_of(*mounts, [&](const Mount& mount) { return is_of_volume(mount, root); });
+    }
+    if (namespaces[its]) users.push_back(with_command(pid));
   }
   return users;
+}
+
+std::string volume_to_be_at(const std::string& point) {
+  constexpr std::string_view kLock = "/firn.lock";
+  for (const std::string& pid : processes())
+    for (const std::string& name : names_in("/proc/" + pid + "/fd")) {
+      std::string path = link_target("/proc/" + pid + "/fd/" + name);
+      if (!path.ends_with(kLock)) continue;
+      path.resize(path.size() - kLock.size());
+      const auto holder = find_holder({path});
+      if (holder && std::to_string(holder->pid) == pid && holder->mount_point == point) return path;
+    }
+  return "";
 }
 
 }  // namespace firn::cli

@@ -1,6 +1,7 @@
 // What is mounted on this machine, from /proc/self/mountinfo.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,18 @@ Result<Mount> find_mount(const std::string& point);
 // The firn mount that `path` (absolute) lies in. kNotFound.
 Result<Mount> mount_of(const std::string& path);
 
+// Whether `mount` is of the volume in the folder `root`.
+bool is_of_volume(const Mount& mount, const std::string& root);
+// One of its mounts in this mount namespace, if there is any.
+std::optional<Mount> mount_of_volume(const std::string& root);
+
 // "1234 (vim)" for each process that has something open under `point`; only those that the caller may look into.
 std::vector<std::string> users_of(const std::string& point);
+// The same for each process in whose mount namespace, which is not the caller's, the volume is mounted.
+std::vector<std::string> users_elsewhere(const std::string& root);
+// The folder of the volume that a process on this machine holds to serve it at `point`, whether it is mounted there or
+// not. Empty: there is none that the caller may look into.
+std::string volume_to_be_at(const std::string& point);
 
 // Parses the text of a mountinfo file; lines that are none are skipped.
 std::vector<Mount> parse_mountinfo(std::string_view text);

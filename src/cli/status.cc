@@ -36,7 +36,10 @@ Result<json> ask(const Served& served) {
 void row(std::string_view name, const std::string& value) { fmt::print("  {:<12} {}\n", name, value); }
 
 void print_mount(const json& mount) {
-  row("mounted at", mount.value("point", ""));
+  row("mounted at", mount.value("point", "") +
+                        (mount.value("detached", false)
+                             ? ", where it is detached: the daemon ends when nobody uses it any more (firn umount)"
+                             : ""));
   row("transport", fmt::format("{} ({})", mount.value("transport", ""), mount.value("transport_reason", "")));
   row("passthrough",
       fmt::format("{} ({})", mount.value("passthrough", false) ? "yes" : "no", mount.value("passthrough_reason", "")));
@@ -89,7 +92,8 @@ void print_status(const json& body) {
 
 Result<int> show_one(const Arguments& arguments) {
   const Served served = TRY(served_volume(arguments.volume));
-  const json body = TRY(ask(served));
+  json body = TRY(ask(served));
+  if (!served.remote && body.contains("mount") && !mount_of_volume(served.paths.root)) body["mount"]["detached"] = true;
   if (arguments.json) {
     print_json(body);
   } else {

@@ -68,7 +68,10 @@ Result<Target> find_tree(const std::string& argument) {
 Result<VolumePaths> local_volume(const std::string& argument) {
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
     return VolumePaths{mount->source};
-  return require_volume(argument);
+  Result<VolumePaths> paths = require_volume(argument);
+  if (paths || is_bucket_url(argument)) return paths;
+  const std::string detached = volume_to_be_at(absolute_path(argument));
+  return detached.empty() ? std::move(paths) : VolumePaths{detached};
 }
 
 Result<Served> served_volume(const std::string& argument) {

@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/errors.h"
 #include "cli/json.h"
 #include "cli/mounts.h"
 #include "cli/volume_folder.h"
@@ -18,19 +19,52 @@ namespace {
 constexpr const char* kManual =
     "Writes everything out, detaches the mount and returns when the daemon has ended: then all of it is on disk.\n"
     "When somebody uses the mount it fails and names them. --lazy detaches at once and lets the last user finish;\n"
-    "then it does not wait. It also clears the mount that a dead daemon left behind. Given a VOLUME that is served\n"
-    "without a mount, it ends that.";
+    "then it does not wait. Who uses a copy of the mount in another mount namespace (a container) is waited for, and\n"
+    "named. It also clears the mount that a dead daemon left behind. Given a VOLUME that is served without a mount,\n"
+    "it ends that.";
 
 constexpr int kEndTimeoutMs = 600'000;
+constexpr int kSilentMs = 2'000;  // of it
+constexpr size_t kMostNamedUsers = 8;
 
 std::string joined(const std::vector<std::string>& users) {
   std::string out;
-  for (const std::string& user : users) out += (out.empty() ? "" : ", ") + user;
+  for (size_t i = 0; i < users.size() && i < kMostNamedUsers; ++i) out += (out.empty() ? "" : ", ") + users[i];
+  if (users.size() > kMostNamedUsers) out += fmt::format(" and {} more", users.size() - kMostNamedUsers);
   return out;
 }
 
+// Of a volume that is not mounted here any more, while its daemon lives.
+std::string why_it_waits(const VolumePaths& paths) {
+  const auto holder = find_holder(paths);
+  if (!holder) return "its daemon has just ended";
+  if (const auto mount = mount_of_volume(paths.root))
+    return fmt::format("it is mounted at {} as well: process {} goes on", mount->point, holder->pid);
+  const std::string users = joined(users_elsewhere(paths.root));
+  if (users.empty())
+    return fmt::format(
+        "process {} saves before it ends, or a file is still open in a mount that was detached lazily; "
+        "see {}",
+        holder->pid, paths.log());
+  return fmt::format(
+      "unmounted here, but other mount namespaces have it as well: process {0} goes on until these have "
+      "ended or unmounted it: {1}; kill {0} saves and cuts them off",
+      holder->pid, users);
+}
+
+// Does not end the daemon by itself: programs elsewhere would fail amid what they write, and what they have written to
+// mappings and not synced would be lost.
+Result<Holder> wait_and_tell(const VolumePaths& paths) {
+  Result<Holder> last = wait_for_release(paths, kSilentMs);
+  if (last || last.error() != Code::kTimedOut) return last;
+  print_error(fmt::format("umount: {}: waiting: {}", paths.root, why_it_waits(paths)));
+  last = wait_for_release(paths, kEndTimeoutMs - kSilentMs);
+  if (last || last.error() != Code::kTimedOut) return last;
+  return fail(Code::kTimedOut, fmt::format("{}: {}", paths.root, why_it_waits(paths)));
+}
+
 Result<int> wait_for_end(const VolumePaths& paths) {
-  const Holder last = TRY(wait_for_release(paths, kEndTimeoutMs));
+  const Holder last = TRY(wait_and_tell(paths));
   if (last.failure.empty()) return kExitOk;
   return fail(Code::kIo, fmt::format("{}: unmounted, but not everything could be kept: {}; see {}", paths.root,
                                      last.failure, paths.log()));
@@ -59,8 +93,11 @@ Result<int> end_volume(const std::string& path, bool lazy) {
   const auto holder = find_holder(paths);
   if (!holder) return fail(Code::kNotFound, fmt::format("{}: neither mounted nor served", path));
   if (!holder->mount_point.empty()) {
-    const Mount mount = TRY(find_mount(holder->mount_point));
-    return detach(mount, lazy);
+    const auto mount = find_mount(holder->mount_point);
+    const auto its = mount && mount->type == kMountType ? find_holder({mount->source}) : std::nullopt;
+    if (its && its->pid == holder->pid) return detach(*mount, lazy);
+    // It has been detached, and its daemon has not ended.
+    return lazy ? kExitOk : wait_for_end(paths);
   }
   Client client = TRY(Client::connect(paths));
   TRY(client.call("POST", "/v1/admin/stop"));
@@ -75,6 +112,7 @@ Result<int> umount(const std::string& argument, bool lazy) {
     return fail(Code::kInvalid, fmt::format("{}: a mount of {}, not of firn; use umount(8)", path, mount->type));
   const auto probe = probe_folder(argument);
   if (probe && probe->state == FolderState::kVolume) return end_volume(argument, lazy);
+  if (const std::string detached = volume_to_be_at(path); !detached.empty()) return end_volume(detached, lazy);
   return fail(Code::kNotFound,
               fmt::format("{}: no firn volume is mounted there; firn status lists those that are", argument));
 }

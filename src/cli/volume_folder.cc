@@ -16,6 +16,7 @@
 #include "cli/cache_folder.h"
 #include "cli/files.h"
 #include "cli/folder_marker.h"
+#include "cli/mounts.h"
 
 namespace firn::cli {
 namespace {
@@ -63,10 +64,29 @@ bool write_all(int fd, const std::string& text) {
   return ftruncate(fd, 0) == 0 && pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
 }
 
-std::string held_by(const Holder& holder) {
-  if (holder.pid == 0) return "in use by another process";
-  if (holder.mount_point.empty()) return fmt::format("served by process {}", holder.pid);
-  return fmt::format("mounted at {} by process {}", holder.mount_point, holder.pid);
+// Who holds the volume in `root`, and how that ends.
+std::string held_by(const Holder& holder, const std::string& root) {
+  if (holder.pid == 0) return fmt::format("already in use by another process; firn umount {} ends that", root);
+  if (holder.mount_point.empty())
+    return fmt::format("already served by process {}; firn umount {} ends that", holder.pid, root);
+  if (mount_of_volume(root))
+    return fmt::format("already mounted at {0} by process {1}; firn umount {0} ends that", holder.mount_point,
+                       holder.pid);
+  return fmt::format(
+      "process {} has it for {}, where it is not mounted now: it starts, or saves before it ends, or the "
+      "mount is still used elsewhere; firn umount {} waits for its end and says who uses it",
+      holder.pid, holder.mount_point, root);
+}
+
+// Whoever looks whether the lock is held (find_holder) has it for a moment.
+bool lock_alone(int fd) {
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    if (i > 0) usleep(1000);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return false;
+  }
+  return false;
 }
 
 }  // namespace
@@ -192,11 +212,9 @@ Result<std::string> database_id(const VolumePaths& paths) {
 Result<VolumeLock> VolumeLock::take(const VolumePaths& paths, const std::string& mount_point) {
   io::UniqueFd fd(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return fail(Status::from_errno(errno, paths.lock()));
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_alone(fd.get())) {
     if (errno != EWOULDBLOCK) return fail(Status::from_errno(errno, paths.lock()));
-    const Holder holder = parse_holder(read_all(fd.get()));
-    return fail(Code::kBusy, fmt::format("{}: already {}; firn umount {} ends that", paths.root, held_by(holder),
-                                         holder.mount_point.empty() ? paths.root : holder.mount_point));
+    return fail(Code::kBusy, fmt::format("{}: {}", paths.root, held_by(parse_holder(read_all(fd.get())), paths.root)));
   }
   const std::string mount = mount_point.empty() ? "" : fmt::format("mount {}\n", mount_point);
   if (!write_all(fd.get(), fmt::format("{}\n{}", getpid(), mount)))

@@ -1,11 +1,18 @@
 #include "cli/volume_folder.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <thread>
+
+#include "cli/client.h"
 
 namespace firn::cli {
 namespace {
@@ -64,7 +71,8 @@ TEST_F(VolumeFolder, OneHolderAtATimeAndItIsNamed) {
   const auto second = VolumeLock::take(paths, "");
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), Code::kBusy);
-  EXPECT_NE(second.error().to_string().find(fmt::format("/mnt/a b by process {}", getpid())), std::string::npos);
+  EXPECT_NE(second.error().to_string().find(fmt::format("process {} has it for /mnt/a b", getpid())), std::string::npos)
+      << "nothing is mounted there";
   EXPECT_EQ(find_holder(paths)->mount_point, "/mnt/a b");
   EXPECT_EQ(wait_for_release(paths, 20).error().code(), Code::kTimedOut);
   pid_t pid = 0;
@@ -86,6 +94,28 @@ TEST_F(VolumeFolder, ADeadHolderHoldsNothing) {
   waitpid(child, &status, 0);
   ASSERT_EQ(WEXITSTATUS(status), 0);
   EXPECT_TRUE(VolumeLock::take(paths, ""));
+}
+
+TEST_F(VolumeFolder, WhoLooksDoesNotKeepItFromBeingTaken) {
+  const VolumePaths paths{root_};
+  touch("firn.lock");
+  std::optional<io::UniqueFd> looks(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(flock(looks->get(), LOCK_SH), 0);
+  std::thread looking([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    looks.reset();
+  });
+  EXPECT_TRUE(VolumeLock::take(paths, ""));
+  looking.join();
+}
+
+TEST_F(VolumeFolder, AHolderThatDoesNotAnswerIsNamed) {
+  const VolumePaths paths{root_};
+  EXPECT_NE(Client::connect(paths).error().to_string().find("nobody serves"), std::string::npos);
+  const auto lock = VolumeLock::take(paths, "/mnt");
+  const Status failure = Client::connect(paths).error();
+  EXPECT_EQ(failure, Code::kUnavailable);
+  EXPECT_NE(failure.to_string().find(fmt::format("process {} has this volume", getpid())), std::string::npos);
 }
 
 TEST_F(VolumeFolder, AbsolutePaths) {
