@@ -68,6 +68,13 @@ std::string count_of(const json& body, const char* name, const char* format) {
   return count > 0 ? fmt::format(fmt::runtime(format), count) : "";
 }
 
+// Files that stay for one reason, and one of them; nothing of none.
+std::string staying(const json& done, const char* name, const char* why) {
+  const json of = done.value(name, json::object());
+  const auto files = of.value("files", uint64_t{0});
+  return files > 0 ? fmt::format("; {} stay: {}, such as {}", files, why, of.value("name", "")) : "";
+}
+
 std::string flushed(const json& done) {
   std::string postponed = count_of(done, "postponed", "; {} files that are open for writing follow later");
   // What an upload that was under way took is not counted here.
@@ -97,10 +104,11 @@ Result<int> evict(const Arguments& arguments) {
   if (arguments.json)
     print_json(done);
   else
-    fmt::print("evicted {} files, {} freed{}{}{}{}\n", done.value("evicted_files", uint64_t{0}),
+    fmt::print("evicted {} files, {} freed{}{}{}{}{}\n", done.value("evicted_files", uint64_t{0}),
                size_of(done, "evicted_bytes"), count_of(done, "pinned", "; {} stay: they are pinned"),
                count_of(done, "local_only", "; {} stay: they skip every tier"),
-               count_of(done, "busy", "; {} stay: they are open, or not in every colder tier yet (firn tier flush)"),
+               staying(done, "open", "open or mapped now"),
+               staying(done, "pending", "new or changed, and not in every colder tier yet (firn tier flush)"),
                count_of(done, "damaged", "; {} stay: colder tiers have them damaged (firn scrub)"));
   return done.value("damaged", uint64_t{0}) == 0 ? kExitOk : kExitFailure;
 }

@@ -52,9 +52,16 @@ io::Task<Result<void>> count(vfs::Volume& volume, std::string path, WorkProgress
   co_return co_await walk_files(walk, std::move(path));
 }
 
+// Files that stay for one reason.
+struct Staying {
+  uint64_t files = 0;
+  std::string example;  // the path of one
+};
+
 struct Outcome {
-  std::atomic<uint64_t> bytes = 0, files = 0, busy = 0, pinned = 0, local = 0, damaged = 0;
-  std::mutex findings_mutex;
+  std::atomic<uint64_t> bytes = 0, files = 0, pinned = 0, local = 0, damaged = 0;
+  std::mutex findings_mutex;  // guards what follows
+  Staying open, pending;
   nlohmann::json findings = nlohmann::json::array();  // which are damaged, and how
 
   void note_damaged(std::string_view path, const Status& what) {
@@ -64,7 +71,19 @@ struct Outcome {
     findings.push_back({{"what", what.message()}});
     put_name(findings.back(), path);
   }
+
+  void note_staying(Staying Outcome::* why, std::string path) {
+    std::lock_guard lock(findings_mutex);
+    Staying& staying = this->*why;
+    if (staying.files++ == 0) staying.example = std::move(path);
+  }
 };
+
+nlohmann::json json_of(const Staying& staying) {
+  nlohmann::json body = {{"files", staying.files}};
+  if (staying.files > 0) put_name(body, staying.example);
+  return body;
+}
 
 io::Task<Result<void>> evict_one(vfs::Volume* volume, std::string path, vfs::Attr attr, WorkProgress* progress,
                                  Outcome* outcome) {
@@ -79,7 +98,9 @@ io::Task<Result<void>> evict_one(vfs::Volume* volume, std::string path, vfs::Att
     outcome->bytes += *freed;
     outcome->files += *freed > 0 ? 1 : 0;
   } else if (freed.error() == Code::kBusy) {
-    outcome->busy += 1;
+    outcome->note_staying(&Outcome::open, std::move(path));
+  } else if (freed.error() == Code::kWouldBlock) {
+    outcome->note_staying(&Outcome::pending, std::move(path));
   } else if (freed.error() == Code::kCorrupt) {
     outcome->note_damaged(path, freed.error());
   } else {
@@ -100,7 +121,9 @@ io::Task<Result<std::string>> evict_all(vfs::Volume& volume, std::string path, W
   CO_TRY(co_await walk_files(walk, std::move(path)));
   co_return dump_json({{"evicted_files", outcome.files.load()},
                        {"evicted_bytes", outcome.bytes.load()},
-                       {"busy", outcome.busy.load()},
+                       {"busy", outcome.open.files + outcome.pending.files},
+                       {"open", json_of(outcome.open)},
+                       {"pending", json_of(outcome.pending)},
                        {"pinned", outcome.pinned.load()},
                        {"local_only", outcome.local.load()},
                        {"damaged", outcome.damaged.load()},

@@ -185,8 +185,8 @@ io::Task<Result<uint64_t>> VolumeImpl::try_evict(InodeId inode) {
 io::Task<Result<uint64_t>> VolumeImpl::evict_held(Node& node) {
   const InodeId inode = node.inode;
   const Attr attr = CO_TRY(co_await meta_.getattr(inode));
-  if (attr.type != meta::FileType::kRegular || !attr.content.settled) co_return uint64_t{0};
-  if (!attr.content.backing) co_return uint64_t{0};
+  if (attr.type != meta::FileType::kRegular || !attr.content.backing) co_return uint64_t{0};
+  if (!attr.content.settled && !node.open) co_return uint64_t{0};
   if (attr.policy.stays_hot()) co_return fail(Code::kBusy, "the file's policy keeps it on the local disk");
   if (node.open) co_return fail(Code::kBusy, "the file is open");
   const data::ObjectRef object = CO_TRY(co_await data_.open(attr.content.backing));
@@ -194,7 +194,10 @@ io::Task<Result<uint64_t>> VolumeImpl::evict_held(Node& node) {
   if (object->file().open_elsewhere() != false) co_return fail(Code::kBusy, "the file is still mapped");
   const uint64_t before = CO_TRY(co_await object->file().stat()).allocated_bytes;
   const AccessLevel level = settling_->accesses().level_of(inode, attr.content.access_level);
-  CO_TRY(co_await options_.tiers->hydrator.evict(inode, *object, level));
+  const Result<void> gone = co_await options_.tiers->hydrator.evict(inode, *object, level);
+  if (!gone && gone.error() == Code::kBusy)
+    co_return fail(Code::kWouldBlock, "not every colder tier has all of the file");
+  if (!gone) co_return fail(gone.error());
   if (attr.content.evicted)
     settling_->note_emptied(attr.content.backing);
   else

@@ -103,7 +103,7 @@ TEST_F(TiersTest, WritingBringsItBackFirst) {
   content.replace(5000, 7, "changed");
   close(handle);
   EXPECT_TRUE(read("f") == content);
-  EXPECT_EQ(evict("f"), Code::kBusy);
+  EXPECT_EQ(evict("f"), Code::kWouldBlock);
   EXPECT_EQ(flush().chunks, 1u);
   EXPECT_EQ(evict("f"), Code::kOk);
   EXPECT_TRUE(read("f") == content);

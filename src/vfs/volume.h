@@ -247,8 +247,9 @@ class Volume {
   // Uploads what is pending until nothing is, or nothing more can be: the summary says why. `only`: of these files;
   // null: of all.
   virtual io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) = 0;
-  // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: colder tiers lack something
-  // of it, somebody has it open, or its policy keeps it. kCorrupt: no colder tier is known to have all of it undamaged.
+  // Frees the local disk's copy of a file; reading brings it back. The bytes freed. kBusy: somebody has it open or
+  // mapped, or its policy keeps it. kWouldBlock: colder tiers lack something of it. kCorrupt: none of them is known to
+  // have all of it undamaged.
   virtual io::Task<Result<uint64_t>> evict(InodeId inode) = 0;
   // Brings all of a file back to the local disk. The bytes that were away.
   virtual io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) = 0;

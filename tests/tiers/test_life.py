@@ -1,5 +1,6 @@
 """The life of a volume with colder tiers: up, away, back, and from the bucket alone."""
 import json
+import mmap
 import os
 import re
 import shutil
@@ -231,6 +232,35 @@ class Life(TieredTest):
         self.assert_tree()
         self.umount()
         self.fsck_deep()
+
+    def test_what_cannot_leave_is_told_apart(self):
+        self.make()
+        for name in ("open", "mapped", "changed", "leaves"):
+            self.write(name, 300_000)
+        self.flush()
+        self.server.stop()  # so that nothing more arrives
+        try:
+            self.write("changed", 1000, at=5000)
+            self.write("new", 300_000)
+            with open(self.mount_point / "open", "rb"), open(self.mount_point / "begun", "wb", buffering=0) as begun:
+                begun.write(bytes(300_000))
+                with open(self.mount_point / "mapped", "rb") as file:
+                    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                told = json.loads(self.succeed("tier", "evict", self.volume, "--json"))
+                self.assertEqual((told["evicted_files"], told["busy"]), (1, 5), told)
+                self.assertEqual((told["open"]["files"], told["pending"]["files"]), (3, 2), told)
+                self.assertIn(told["open"]["name"], ("/open", "/mapped", "/begun"))
+                self.assertIn(told["pending"]["name"], ("/changed", "/new"))
+                self.assertRegex(self.succeed("tier", "evict", self.volume),
+                                 r"^evicted 0 files, 0 B freed; 3 stay: open or mapped now, such as /(open|mapped|begun); 2 stay: "
+                                 r"new or changed, and not in every colder tier yet \(firn tier flush\), such as /(changed|new)$")
+                mapped.close()
+        finally:
+            self.server.start()
+        (self.mount_point / "begun").unlink()
+        self.flush()
+        self.assertRegex(self.succeed("tier", "evict", self.volume), r"^evicted 4 files, \S+ \S+ freed$")
+        self.assert_tree()
 
     def test_what_no_tier_has_whole_is_not_evicted_and_named(self):
         """One chunk is damaged in both tiers; the local copy as well, for a while, so that scrub cannot mend it."""
