@@ -52,8 +52,7 @@ std::string why_it_waits(const VolumePaths& paths) {
       holder->pid, users);
 }
 
-// Does not end the daemon by itself: programs elsewhere would fail amid what they write, and what they have written to
-// mappings and not synced would be lost.
+// Does not end the daemon by itself: programs elsewhere would fail amid what they write, as none here does.
 Result<Holder> wait_and_tell(const VolumePaths& paths) {
   Result<Holder> last = wait_for_release(paths, kSilentMs);
   if (last || last.error() != Code::kTimedOut) return last;

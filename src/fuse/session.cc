@@ -288,10 +288,21 @@ io::Task<bool> Session::unmount_until(int64_t deadline_ns) {
   }
 }
 
+// What programs have changed in mappings is with the kernel alone, which writes it when it is told to forget a file's
+// pages.
+io::Task<void> Session::save_mappings() {
+  for (const InodeId inode : volume_.files_being_written()) notifier_->inode_changed(inode, true);
+  const auto waiter = std::make_shared<io::CancelToken>();
+  if (notifier_->has_passed_on(waiter)) co_return;
+  if (co_await io::sleep_for(kSaveMappingsNs, waiter.get()))
+    log::warning("fuse: {}: the kernel does not write what programs changed in mappings", mounted_.mount_point);
+}
+
 // Everybody who waits for a reply gets ENOTCONN. Where a user may not have that, the lanes stop: the connection ends
 // with the last descriptor of it.
 io::Task<void> Session::cut_off() {
   log::warning("fuse: {} is still in use: cutting it off", mounted_.mount_point);
+  co_await save_mappings();
   const Status aborted = co_await helper_->run([this] { return abort_connection(device_number_); });
   if (!aborted.ok()) {
     log::info("fuse: {}: {}", mounted_.mount_point, aborted.to_string());

@@ -26,6 +26,8 @@ namespace firn::fuse {
 
 // How long stop() waits for users of the mount before it cuts the connection.
 inline constexpr int64_t kStopDeadlineNs = 10'000'000'000;
+// And then for the kernel to write what they changed in mappings.
+inline constexpr int64_t kSaveMappingsNs = 10'000'000'000;
 // A mount that does not answer a stat in this time is given up.
 inline constexpr int64_t kAnswerDeadlineNs = 10'000'000'000;
 
@@ -48,7 +50,8 @@ class Session final : public LaneOwner {
   io::Task<void> wait_unmounted();
   // kBusy when somebody uses it (and it is not lazy). A lazy one returns before the last user has gone.
   io::Task<Result<void>> unmount(UnmountOptions options);
-  // Unmounts; after `deadline_ns` whatever still uses the mount gets ENOTCONN. Returns when no request runs any more.
+  // Unmounts; after `deadline_ns` whatever still uses the mount gets ENOTCONN, and what it has changed in mappings by
+  // then is written. Returns when no request runs any more.
   io::Task<void> stop(int64_t deadline_ns = kStopDeadlineNs);
 
   SessionInfo info() const;
@@ -70,6 +73,7 @@ class Session final : public LaneOwner {
   // Blocks. kInvalid as well where another mount is there by now.
   Status unmount_here(UnmountOptions options) const;
   io::Task<bool> unmount_until(int64_t deadline_ns);
+  io::Task<void> save_mappings();
   io::Task<void> cut_off();
   io::Task<void> stop_lanes();
   io::Task<bool> ended_within(int64_t timeout_ns);

@@ -94,12 +94,13 @@ io::Task<Result<void>> VolumeImpl::fsync_directory(InodeId) {
   co_return co_await meta_.sync(meta_.last_version());
 }
 
+std::vector<InodeId> VolumeImpl::files_being_written() {
+  std::lock_guard lock(open_nodes_mutex_);
+  return {open_nodes_.begin(), open_nodes_.end()};
+}
+
 std::vector<NodeRef> VolumeImpl::open_nodes() {
-  std::vector<InodeId> inodes;
-  {
-    std::lock_guard lock(open_nodes_mutex_);
-    inodes.assign(open_nodes_.begin(), open_nodes_.end());
-  }
+  const std::vector<InodeId> inodes = files_being_written();
   std::vector<NodeRef> nodes;
   nodes.reserve(inodes.size());
   for (InodeId inode : inodes)

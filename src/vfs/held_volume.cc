@@ -172,6 +172,7 @@ io::Task<Result<void>> HeldVolume::sync_all() { return inner_->sync_all(); }
 io::Task<Result<StatFs>> HeldVolume::statfs() { return inner_->statfs(); }
 
 uint64_t HeldVolume::writes_lost() const { return inner_->writes_lost(); }
+std::vector<InodeId> HeldVolume::files_being_written() { return inner_->files_being_written(); }
 VolumeStatistics HeldVolume::statistics() const { return inner_->statistics(); }
 
 io::Task<Result<tier::UploadSummary>> HeldVolume::flush_tiers(const FileSet* only, io::CancelToken* token) {

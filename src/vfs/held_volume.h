@@ -69,6 +69,7 @@ class HeldVolume final : public Volume {
   io::Task<Result<StatFs>> statfs() override;
   VolumeStatistics statistics() const override;
   uint64_t writes_lost() const override;
+  std::vector<InodeId> files_being_written() override;
   io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) override;
   io::Task<Result<uint64_t>> evict(InodeId inode) override;
   io::Task<Result<uint64_t>> warm(InodeId inode, io::CancelToken* token) override;

@@ -243,6 +243,9 @@ class Volume {
   // no more. A file that was open meanwhile gets the failure from the next fsync of each of its handles.
   virtual uint64_t writes_lost() const { return 0; }
 
+  // Files that are open for writing, through whichever door.
+  virtual std::vector<InodeId> files_being_written() { return {}; }
+
   // ---- colder tiers; kNotSupported where there are none ----
   // Uploads what is pending until nothing is, or nothing more can be: the summary says why. `only`: of these files;
   // null: of all.

@@ -80,6 +80,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<StatFs>> statfs() override;
   VolumeStatistics statistics() const override;
   uint64_t writes_lost() const override { return writes_lost_.load(); }
+  std::vector<InodeId> files_being_written() override;
 
   io::Task<Result<tier::UploadSummary>> flush_tiers(const FileSet* only, io::CancelToken* token) override;
   io::Task<Result<uint64_t>> evict(InodeId inode) override;

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import unittest
@@ -100,6 +101,24 @@ class Umount(FirnTest):
         self.assertEqual((self.mount_point / "file.more").read_text(), "more")
         self.umount()
         self.succeed("fsck", self.volume)
+
+    @needs_root
+    def test_whoever_is_cut_off_loses_nothing_that_was_written(self):
+        """Also to a mapping, which only the kernel knows of."""
+        for options in ("passthrough=on", "passthrough=off,transport=dev"):
+            with self.subTest(options):
+                self.umount()
+                self.succeed("mount", self.volume, self.mount_point, "-o", options)
+                (self.mount_point / "file").write_bytes(b"first" + bytes(4091))
+                holder = self.hold_elsewhere()
+                waiting, _ = self.umount_and_be_told(self.mount_point)
+                self.go_on(holder)
+                self.assertEqual(holder.stdout.readline(), "written\n", holder.poll())
+                os.kill(self.daemon_pid(), signal.SIGTERM)
+                self.assert_done(waiting)
+                self.mount()
+                self.assertEqual((self.mount_point / "file").read_bytes()[:5], b"LATER")
+                self.assertEqual((self.mount_point / "file.more").read_text(), "more")
 
     def test_a_mount_that_was_detached_while_a_file_is_open(self):
         """What is mounted there by now stays."""
