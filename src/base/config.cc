@@ -221,9 +221,11 @@ class Reader {
         const std::string problem = problem_of(setting);
         return problem.empty() ? Status() : Status(Code::kInvalid, fmt::format("{}: {}", where(), problem));
       }
-      return Status(Code::kInvalid, fmt::format("{}: {} {}; give {}", where(), shown(node),
-                                                fit == Fit::kWrongType ? "is of the wrong type" : "is out of range",
-                                                describe(setting)));
+      const std::string right = describe(setting);
+      const char* const wrong = fit == Fit::kWrongType         ? "is of the wrong type"
+                                : right.starts_with("one of ") ? "is none of the choices"
+                                                               : "is out of range";
+      return Status(Code::kInvalid, fmt::format("{}: {} {}; give {}", where(), shown(node), wrong, right));
     }
     return Status(Code::kInvalid, fmt::format("{}: unknown key; {}", where(), suggestion(key, schema_)));
   }

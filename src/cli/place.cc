@@ -21,6 +21,12 @@ bool has_control_characters(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+// "s3:/bucket": a scheme, and not all that comes behind one.
+bool lacks_a_slash(std::string_view url) {
+  const size_t colon = url.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789");
+  return colon != std::string_view::npos && colon > 0 && url.substr(colon).starts_with(":/");
+}
+
 Status check_name(std::string_view name) {
   const bool allowed =
       std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
@@ -99,7 +105,7 @@ Result<Place> parse(std::string_view text, const std::string& working_folder) {
     return place;
   }
   const bool absolute = place.url.starts_with('/') || place.url.starts_with(kFileScheme);
-  if (!absolute && place.url.find("://") != std::string::npos)
+  if (!absolute && (place.url.find("://") != std::string::npos || lacks_a_slash(place.url)))
     return fail(Code::kInvalid,
                 fmt::format("{} is neither a bucket nor a folder; give s3://bucket/prefix or /folder", place.url));
   if (!absolute && working_folder.empty())

@@ -24,6 +24,12 @@ TEST(Place, Buckets) {
   ASSERT_TRUE(place) << place.error().message();
   EXPECT_EQ(place->kind, Place::Kind::kBucket);
   EXPECT_EQ(place->where, "s3://bucket/some/prefix");
+  for (const char* const lacks_a_slash : {"s3=s3:/bucket/prefix", "nas=nas:/export"}) {
+    const auto wrong = parse_place_here(lacks_a_slash);
+    ASSERT_FALSE(wrong) << wrong->where;
+    EXPECT_NE(wrong.error().message().find("neither a bucket nor a folder; give s3://bucket/prefix"),
+              std::string::npos);
+  }
   EXPECT_EQ(place->options.at("endpoint"), "https://nas:9000");
   EXPECT_EQ(place->options.at("region"), "eu-1");
   EXPECT_EQ(place->options.at("path_style"), "no");

@@ -125,7 +125,7 @@ TEST(Settings, TiersThatMakeNoSenseAreNamedWithTheirLine) {
       problem("[tiers]\nstores = \"/mnt/nas\"").starts_with(":2: tiers.stores: \"/mnt/nas\" is not of the form"));
   EXPECT_TRUE(problem("[tiers]\nstores = [\"a=nas/firn\"]").find("relative") != std::string::npos);
   EXPECT_TRUE(
-      problem("[tiers]\ncompression = \"gzip\"").starts_with(":2: tiers.compression: \"gzip\" is out of range"));
+      problem("[tiers]\ncompression = \"gzip\"").starts_with(":2: tiers.compression: \"gzip\" is none of the choices"));
   EXPECT_TRUE(problem("[tiers]\nflush_interval = \"0s\"").starts_with(":2: tiers.flush_interval"));
   EXPECT_TRUE(problem("[tiers]\nlow_watermark = 100").starts_with(":2: tiers.low_watermark"));
   EXPECT_TRUE(problem("[tiers]\nwatermark = 50").starts_with(":2: tiers.watermark: unknown key"));

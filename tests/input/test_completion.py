@@ -90,7 +90,8 @@ class Bash(Completion):
 
     def test_words(self):
         for line, offered in ((("firn", "ti"), ["tier"]), (("firn", "tier", ""), ["ls", "flush", "evict", "warm", "set"]),
-                              (("firn", "mount", "--"), ["--help", "--cache", "--key-file", "--announce", "--foreground", "--json"]),
+                              (("firn", "mount", "--"), ["--help", "--cache", "--key-file", "--announce", "--rewind", "--foreground",
+                                                       "--json"]),
                               (("firn", "init", "--compress", ""), ["zstd", "lz4", "none"]),
                               (("firn", "init", "--compress", "=", "l"), ["lz4"]),
                               (("firn", "--url", "tier", "ti"), ["tier"]),
@@ -134,7 +135,8 @@ class Fish(Completion):
     def test_words_and_what_they_mean(self):
         self.assertEqual(self.offered("firn tier ")["flush"], "Upload what is pending")
         self.assertEqual(set(self.offered("firn tier ")), {"evict", "flush", "ls", "set", "warm"})
-        self.assertEqual(set(self.offered("firn mount --")), {"--announce", "--cache", "--foreground", "--help", "--json", "--key-file"})
+        self.assertEqual(set(self.offered("firn mount --")),
+                         {"--announce", "--cache", "--foreground", "--help", "--json", "--key-file", "--rewind"})
 
     def test_values(self):
         for line, offered in (("firn ti", {"tier"}), ("firn init --compress ", {"zstd", "lz4", "none"}),

@@ -37,7 +37,7 @@ class Volume(FirnTest):
         self.umount()
         back = json.loads(self.succeed("restore", tier, self.folder / "back", "--json"))
         self.assertEqual(back, {"volume": str(self.folder / "back"), "id": made["id"], "name": "volume", "older": 0,
-                                "gone": 0, "elsewhere": 0, "local_only": 0})
+                                "gone": 0, "elsewhere": 0, "local_only": 0, "given_up": ""})
 
     def test_init_twice(self):
         self.init_with_content()
