@@ -7,6 +7,8 @@ import zlib
 
 from disk import MOUNT, forget
 
+LEAST_AWAY_S = 0.1  # while it dies and starts
+
 
 class Ledger:
     """What the host is told, by several workers."""
@@ -25,6 +27,17 @@ class Ledger:
         return time.monotonic() < self.end and not self.failures
 
 
+def once(call, done):
+    """`call`, of which the server may have died after it was carried out and before that was answered: the client asks again, and hears that
+    there is nothing to do it to. So it was done, if it took as long as a server takes to come back, and `done` says so."""
+    begun = time.monotonic()
+    try:
+        call()
+    except FileNotFoundError:
+        if time.monotonic() - begun < LEAST_AWAY_S or not done():
+            raise
+
+
 def make_files(ledger, worker):
     """Files that are written, synced, renamed, and in part removed."""
     source = random.Random(ledger.seed * 10 + worker)
@@ -38,11 +51,11 @@ def make_files(ledger, worker):
             file.write(data)
             if source.random() < 0.5:
                 os.fsync(file.fileno())
-        os.rename(f"{folder}/new", f"{MOUNT}/{name}")
+        once(lambda: os.rename(f"{folder}/new", f"{MOUNT}/{name}"), lambda: os.path.exists(f"{MOUNT}/{name}"))
         ledger.tell(file=name, size=len(data), crc=zlib.crc32(data))
         if index % 7 == 6:
             gone = f"files{worker}/{index - 3}"
-            os.unlink(f"{MOUNT}/{gone}")
+            once(lambda: os.unlink(f"{MOUNT}/{gone}"), lambda: True)
             ledger.tell(removed=gone)
         index += 1
 
