@@ -1,6 +1,7 @@
 """What the daemon holds in memory when colder tiers have very many chunks, and very many files wait for them."""
 
 import os
+import random
 import subprocess
 
 from .stores import Server
@@ -8,6 +9,7 @@ from .tiers import Volume
 from .tools import REPO, BenchError, resident_bytes
 
 CHUNK_KIB = 64
+NOISE = os.urandom(4 << 10)  # of each chunk; the rest of it is a hole, which the disk need not hold
 PENDING_BYTES = 20_000  # not inline
 PER_FOLDER = 1000
 
@@ -26,21 +28,36 @@ def write_pending(folder, count):
         (folder / f"d{number // PER_FOLDER:04}" / f"f{number % PER_FOLDER:04}").write_bytes(data)
 
 
+def write_chunks(path, count):
+    with open(path, "wb") as large:
+        for number in range(count):
+            os.pwrite(large.fileno(), number.to_bytes(8, "little") + NOISE[8:], number * CHUNK_KIB << 10)
+
+
+def read_chunks(path, count, of):
+    with open(path, "rb") as large:
+        for number in random.Random(1).sample(range(of), count):
+            if int.from_bytes(os.pread(large.fileno(), 8, number * CHUNK_KIB << 10), "little") != number:
+                raise BenchError(f"chunk {number} is not what was written")
+
+
 def bench(figures, _targets, settings):
     firn = settings.firn or REPO / "build" / "release" / "bin" / "firn"
     if not os.path.exists(firn):
         raise BenchError(f"no {firn}: build it (cmake --build --preset release)")
-    chunks, pending = (10_000, 1_000) if settings.quick else (1_000_000, 100_000)
+    chunks, read, pending = (10_000, 1_000, 1_000) if settings.quick else (1_000_000, 100_000, 100_000)
     folder = settings.base / "tier-memory"
     seen = {}
     try:
         with Server(settings.base / "tier-memory-objects") as server:
             with Volume(firn, folder, server, "memory", init=("--chunk-size", f"{CHUNK_KIB}KiB")) as volume:
                 seen["an empty volume"] = daemon(volume)[0]
-                with open(volume.mount / "large", "wb") as large:
-                    large.truncate(chunks * CHUNK_KIB << 10)  # a hole: the disk need not hold it
+                write_chunks(volume.mount / "large", chunks)
                 volume.call("tier", "flush", volume.folder)
                 seen[f"{chunks:,} chunks were uploaded"] = daemon(volume)[0]
+                volume.call("tier", "evict", volume.folder)
+                read_chunks(volume.mount / "large", read, chunks)
+                seen[f"they were evicted, and {read:,} of them read at random"] = daemon(volume)[0]
                 volume.call("umount", volume.mount)
                 volume.call("mount", volume.folder, volume.mount)
                 seen["mounted again"] = daemon(volume)[0]
