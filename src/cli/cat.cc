@@ -10,22 +10,36 @@
 namespace firn::cli {
 namespace {
 
-Status write_stdout(std::span<const std::byte> data) {
-  while (!data.empty()) {
-    const ssize_t bytes = write(STDOUT_FILENO, data.data(), data.size());
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0) return Status::from_errno(errno, "standard output");
-    data = data.subspan(static_cast<size_t>(bytes));
+class StandardOutput {
+ public:
+  Status write(std::span<const std::byte> data) {
+    while (!data.empty()) {
+      const ssize_t bytes = ::write(STDOUT_FILENO, data.data(), data.size());
+      if (bytes < 0 && errno == EINTR) continue;
+      if (bytes < 0) {
+        reader_left_ = errno == EPIPE;
+        return Status::from_errno(errno, "standard output");
+      }
+      data = data.subspan(static_cast<size_t>(bytes));
+    }
+    return {};
   }
-  return {};
-}
+  // It has had enough, as `head` may have: no news.
+  bool reader_left() const { return reader_left_; }
+
+ private:
+  bool reader_left_ = false;
+};
 
 Result<int> print_files(const std::vector<std::string>& paths) {
+  StandardOutput output;
   for (const std::string& path : paths) {
     const Target target = TRY(find_target(path));
     Client client = TRY(Client::connect(target.served));
     ContentCache* const cache = TRY(cache_for(target.served));
-    TRY(on(path, fetch_cached(client, cache, target, {.sink = write_stdout})));
+    Status fetched = fetch_cached(client, cache, target, {.sink = [&](auto data) { return output.write(data); }});
+    if (output.reader_left()) return kExitFailure;
+    TRY(on(path, std::move(fetched)));
   }
   return kExitOk;
 }

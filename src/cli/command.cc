@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 
 #include "cli/command_tree.h"
@@ -67,7 +68,7 @@ constexpr const char* kHelpManual =
     "  firn help --man tier set | man -l -";
 
 int print_help(CLI::App& app, const std::vector<std::string>& names) {
-  app.clear();  // the help of what was named would be printed otherwise, and that is `help`
+  app.clear();  // the help of what was named would be printed otherwise, and that is `help`; no command is chosen then
   const CLI::App* about = &app;
   for (const std::string& name : names) {
     const auto found = about->get_subcommands([&](const CLI::App* command) { return command->check_name(name); });
@@ -130,6 +131,14 @@ Result<int> perform(const Action& action) {
     if (std::ferror(stdout) == 0) throw;
     return output_failed(error.code().value());
   }
+}
+
+// Takes the name, for `help` forgets which command was named.
+int run_chosen(const std::string& name, const Action& action) {
+  const Result<int> result = perform(action);
+  if (result) return *result;
+  print_failure(name, result.error());
+  return kExitFailure;
 }
 
 // Before it is known what the command is: what cannot be parsed is told as JSON, too.
@@ -248,14 +257,16 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&)>&
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
+    std::ostringstream text;
+    app.exit(success, text, text);
+    return run_chosen("help", [&text]() -> Result<int> {
+      std::fputs(text.str().c_str(), stdout);
+      return kExitOk;
+    });
   } catch (const CLI::ParseError& error) {
     return misused(app, error);
   }
-  const Result<int> result = perform(declared.chosen);
-  if (result) return *result;
-  print_failure(app.get_subcommands().front()->get_name(), result.error());
-  return kExitFailure;
+  return run_chosen(app.get_subcommands().front()->get_name(), declared.chosen);
 }
 
 }  // namespace firn::cli

@@ -9,6 +9,7 @@
 #include "cli/daemonize.h"
 #include "cli/http_settings.h"
 #include "cli/json.h"
+#include "cli/mounts.h"
 #include "cli/secret.h"
 #include "cli/volume_folder.h"
 #include "fuse/mount_options.h"
@@ -53,14 +54,15 @@ Result<VolumePaths> volume_of(const MountArguments& arguments) {
 Status check_cache_is_free(const VolumePaths& paths, const std::string& url) {
   const auto holder = find_holder(paths);
   if (!holder || holder->pid == 0) return {};
-  const std::string where = holder->mount_point.empty() ? "" : " at " + holder->mount_point;
+  const char* const how = mount_of_volume(paths.root) ? " at " : ", which ends, or whose mount is used elsewhere: ";
+  const std::string where = holder->mount_point.empty() ? "" : how + holder->mount_point;
   return Status(Code::kBusy, fmt::format("{}: its cache {} is in use by process {}{}; another mount on this machine "
                                          "needs one of its own: --cache FOLDER",
                                          url, paths.root, holder->pid, where));
 }
 
 void tell_mounted(const DaemonOptions& options, const MountArguments& arguments, const std::string& note) {
-  if (!note.empty()) fmt::print(stderr, "firn mount: {}\n", note);
+  if (!note.empty()) print_error("mount: " + note);
   if (arguments.json)
     print_json({{"volume", options.paths.root}, {"mount_point", options.mount_point}});
   else if (arguments.foreground)

@@ -54,7 +54,10 @@ Result<int> serve(const Arguments& arguments) {
                   .nfs_address = arguments.nfs,
                   .log_to_stderr = true,
                   .secret = secret},
-                 [&](const std::string&) { tell_serving(paths, arguments); }));
+                 [&](const std::string& note) {
+                   if (!note.empty()) print_error("serve: " + note);
+                   tell_serving(paths, arguments);
+                 }));
   return kExitOk;
 }
 

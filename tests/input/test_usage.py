@@ -55,8 +55,17 @@ class CommandLine(FirnTest):
             self.assertIn(done.returncode, (0, 1), arguments)
             self.assertEqual(done.stderr, "", arguments)
 
+    def test_a_reader_of_content_that_has_enough(self):
+        """As `firn cat LARGE | head -c 1`."""
+        self.init()
+        self.mount()
+        (self.mount_point / "large").write_bytes(bytes(8 << 20))
+        done = subprocess.run(["bash", "-c", f"{FIRN} cat {self.mount_point}/large | head -c 1 | wc -c"], stderr=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True, timeout=30, check=True)
+        self.assertEqual((done.stdout.strip(), done.stderr), ("1", ""))
+
     def test_output_that_has_no_room(self):
-        for arguments in (("help", "--man"), ("version",), ("version", "--json")):
+        for arguments in (("help", "--man"), ("help", "mount"), ("--help",), ("version",), ("version", "--json")):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([FIRN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
             self.assertEqual(done.returncode, 1, arguments)
@@ -98,6 +107,12 @@ class Configuration(FirnTest):
         self.path.write_text("[log]\nlevel = \"debug\"\n")
         self.mount()
         self.umount()
+
+    def test_a_change_that_cannot_be(self):
+        """Chunks are as large as they were when the volume was made: who sets another size is told."""
+        self.path.write_text("[data]\nchunk_size = \"1MiB\"\n")
+        self.mounted.append((self.volume, self.mount_point))
+        self.assertRegex(self.firn("mount", self.volume, self.mount_point).stderr, "^firn: mount: data.chunk_size is 1MiB .*stays 4MiB")
 
     def test_settings_gone(self):
         self.path.unlink()
