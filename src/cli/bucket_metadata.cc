@@ -12,6 +12,7 @@ namespace firn::cli {
 namespace {
 
 std::unique_ptr<kv::RestoreTarget> target_of(const BucketMetadata::Where& where) {
+  (void)remove_all(where.target.meta());  // what stays makes the restore fail
   return kv::make_rocksdb_restore_target(
       {.path = where.target.meta(), .create = true, .logged = false, .blocking_pool = &where.pool});
 }
@@ -68,7 +69,7 @@ Result<std::unique_ptr<BucketMetadata>> BucketMetadata::write(const Where& where
                           .volume_id = metadata->volume_,
                           .database = database,
                           .ship = {.asks_after = tier::AskAfter::kFirst, .keep_lease = false}});
-    auto engine = io::block_on(where.reactors, metadata->shipping_->open(target_of(where)));
+    auto engine = io::block_on(where.reactors, metadata->shipping_->open([&where] { return target_of(where); }));
     if (engine) metadata->engine_ = *std::move(engine);
     if (!engine) opened = fail(engine.error());
   }

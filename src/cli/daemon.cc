@@ -1,10 +1,12 @@
 #include "cli/daemon.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "cli/descriptors.h"
@@ -171,6 +173,17 @@ Status open_log(const DaemonOptions& options, const Settings& settings) {
                     .rotated_files = static_cast<uint32_t>(settings.log_rotated_files)});
 }
 
+// What whoever starts the daemon should know.
+std::vector<std::string> notes_on(RunningVolume& running, const Settings& settings) {
+  std::vector<std::string> notes;
+  if (running.shipping() && !running.shipping()->given_up().empty()) notes.push_back(running.shipping()->given_up());
+  const uint64_t chunk_bytes = running.record().chunk_bytes;
+  if (settings.chunk_bytes != chunk_bytes && settings.chunk_bytes != Settings().chunk_bytes)
+    notes.push_back(fmt::format("data.chunk_size is {} in firn.toml, and stays {}: it is fixed when a volume is made",
+                                format_size(settings.chunk_bytes), format_size(chunk_bytes)));
+  return notes;
+}
+
 Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop,
                    const std::function<void(const std::string& note)>& ready) {
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
@@ -195,11 +208,14 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   if (result) {
     log::info("serving{}{}", options.mount_point.empty() ? "" : " at ", options.mount_point);
     log::flush();
-    ready(running->shipping() ? running->shipping()->given_up() : "");
+    ready(fmt::format("{}", fmt::join(notes_on(*running, settings), "; ")));
     log::info("stopping: {}", stop.wait());
   }
   if (running->shipping()) io::block_on(running->reactors(), running->shipping()->abandon_readers());
   io::block_on(running->reactors(), doors.close());
+  if (!result && running->shipping() && !running->shipping()->given_up().empty())
+    result = fail(result.error().code(),
+                  fmt::format("{}; the volume {}", result.error().message(), running->shipping()->given_up()));
   const Result<void> closed = running->close();
   if (result && !closed) result = closed;
   const bool lost_since = running->writes_lost() != doors.writes_lost();

@@ -148,8 +148,11 @@ Result<void> RunningVolume::open_from_bucket(const VolumePaths& paths, const Set
                                              tier::Bytes16 former) {
   // Whoever wrote from this folder held its lock, which is ours by now.
   prepare_shipping(paths, settings, flags, TRY(own_database(paths)), former);
-  auto target = kv::make_rocksdb_restore_target(cached_database(paths.meta(), settings));
-  engine_ = TRY(io::block_on(*reactors_, shipping_->open(std::move(target), flags.rewinds)));
+  const auto make_target = [&] {
+    if (const Status removed = remove_all(paths.meta()); !removed.ok()) log::warning("{}", removed.to_string());
+    return kv::make_rocksdb_restore_target(cached_database(paths.meta(), settings));
+  };
+  engine_ = TRY(io::block_on(*reactors_, shipping_->open(make_target, flags.rewinds)));
   log::info("took over {}: epoch {}; whoever served it before cannot change it any more", stores_->info().back().store,
             shipping_->report().status.epoch);
   return {};

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "io/reactor.h"
-#include "tier/metadata/log_end.h"
 #include "tier/metadata/shipped_engine.h"
 
 namespace firn::cli {
@@ -25,33 +24,35 @@ void Shipping::start(kv::Engine& engine) {
   io::detach(attach(gate_.enter()));
 }
 
-io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(std::unique_ptr<kv::RestoreTarget> target, bool rewinds) {
+io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(tier::MakeRestoreTarget make_target, bool rewinds) {
   const uint64_t newest = CO_TRY(co_await tier::newest_root(options_.bucket, 0, &stopping_));
   if (newest == 0)
     co_return fail(Code::kNotFound, options_.bucket.store.describe() +
                                         ": the volume was never made whole; run firn init again where it was begun, or "
                                         "remove what is there");
   if (options_.check_store) CO_TRY(co_await options_.check_store(&stopping_));
-  if (!rewinds) CO_TRY(co_await look_for_gap(newest));
-  tier::Writership held = CO_TRY(co_await tier::take_over(options_.bucket,
-                                                          {.volume = options_.volume_id,
-                                                           .database = options_.database,
-                                                           .own_database = options_.own_database,
-                                                           .lease_ns = options_.lease_ns},
-                                                          &stopping_));
-  const int64_t others_until_ns = held.others_until_ns;
-  tier::Restored restored = CO_TRY(co_await restore(std::move(target), held.root.number, rewinds));
+  tier::OpenedVolume opened = CO_TRY(co_await tier::open_volume(options_.bucket, std::move(make_target),
+                                                                {.take_over = {.volume = options_.volume_id,
+                                                                               .database = options_.database,
+                                                                               .own_database = options_.own_database,
+                                                                               .lease_ns = options_.lease_ns,
+                                                                               .root_hint = newest},
+                                                                 .rewinds = rewinds,
+                                                                 .gap_advice = kRewindAdvice},
+                                                                &stopping_));
+  note_given_up(opened.restored);
+  const int64_t others_until_ns = opened.held.others_until_ns;
   const int64_t wait_ns = others_until_ns - io::Reactor::current()->clock().elapsed_ns();
   if (others_until_ns != 0 && wait_ns > 0) {
     log::info("waiting for {:.1f} s: who served the volume before may not know yet that it is taken over",
               static_cast<double>(wait_ns) / 1e9);
     (void)co_await io::sleep_for(wait_ns, &stopping_);
   }
-  auto shipper = make_shipper(std::move(held), options_.ship.ack_timeout_ns);
-  const bool whole = restored.given_up.ok();
-  shipper->start(*restored.engine->shipping(), whole ? tier::StartFrom::kBucket : tier::StartFrom::kDatabase);
-  auto engine = std::make_unique<tier::ShippedEngine>(std::move(restored.engine), *shipper);
-  if (!whole) CO_TRY(co_await put_rewound(*shipper, *engine));
+  const tier::StartFrom from = opened.start_from();
+  auto shipper = make_shipper(std::move(opened.held), options_.ship.ack_timeout_ns);
+  shipper->start(*opened.restored.engine->shipping(), from);
+  auto engine = std::make_unique<tier::ShippedEngine>(std::move(opened.restored.engine), *shipper);
+  if (from == tier::StartFrom::kDatabase) CO_TRY(co_await put_root(*shipper, *engine));
   engine_ = engine.get();
   tried_.set();
   std::lock_guard lock(mutex_);
@@ -60,33 +61,17 @@ io::Task<Result<std::unique_ptr<kv::Engine>>> Shipping::open(std::unique_ptr<kv:
   co_return engine;
 }
 
-// Before anything is taken from a daemon that may be well, and mend it.
-io::Task<Result<void>> Shipping::look_for_gap(uint64_t newest_root) {
-  const auto gap = CO_TRY(co_await tier::find_log_gap(options_.bucket, newest_root, &stopping_));
-  if (!gap) co_return Result<void>();
-  co_return fail(Code::kCorrupt, fmt::format("{}: {} is damaged or missing, and the log of the metadata goes on behind "
-                                             "it; nothing was changed{}",
-                                             options_.bucket.store.describe(), tier::log_key(*gap), kRewindAdvice));
+void Shipping::note_given_up(const tier::Restored& restored) {
+  if (restored.position.at_break)
+    log::warning("{}: the log of the metadata was broken off at {}, and goes on from what is before that",
+                 options_.bucket.store.describe(), tier::log_key(restored.position.next_log));
+  if (restored.given_up.ok()) return;
+  given_up_ = fmt::format("went back to the state before {}: {}; what was committed after it is given up",
+                          tier::log_key(restored.position.next_log), restored.given_up.message());
+  log::warning("{}: {}", options_.bucket.store.describe(), given_up_);
 }
 
-io::Task<Result<tier::Restored>> Shipping::restore(std::unique_ptr<kv::RestoreTarget> target, uint64_t newest_root,
-                                                   bool rewinds) {
-  tier::Restored restored = CO_TRY(co_await tier::restore_metadata(
-      options_.bucket, std::move(target), {.volume = options_.volume_id, .root_hint = newest_root, .rewinds = true},
-      &stopping_));
-  if (restored.given_up.ok()) co_return restored;
-  if (rewinds) {
-    given_up_ = fmt::format("went back to the state before {}: {}; what was committed after it is given up",
-                            tier::log_key(restored.position.next_log), restored.given_up.message());
-    log::warning("{}: {}", options_.bucket.store.describe(), given_up_);
-    co_return restored;
-  }
-  (void)co_await restored.engine->close();
-  co_return fail(Code::kCorrupt,
-                 fmt::format("{}: {}{}", options_.bucket.store.describe(), restored.given_up.message(), kRewindAdvice));
-}
-
-io::Task<Result<void>> Shipping::put_rewound(tier::MetadataShipper& shipper, kv::Engine& engine) {
+io::Task<Result<void>> Shipping::put_root(tier::MetadataShipper& shipper, kv::Engine& engine) {
   const Result<void> shipped = co_await shipper.ship_through(engine.last_version());
   if (shipped) co_return shipped;
   co_await shipper.close();
@@ -190,7 +175,9 @@ io::Task<Result<tier::MetadataReport>> Shipping::scrub(uint64_t bytes_per_s,
     co_return fail(failure_);
   }
   tier::Pace pace(bytes_per_s);
-  tier::CheckMetadataOptions check{.root_hint = running->status().root, .pace = &pace, .progress = std::move(progress)};
+  const tier::ShipStatus now = running->status();
+  tier::CheckMetadataOptions check{
+      .root_hint = now.root, .log_end = now.next_log, .pace = &pace, .progress = std::move(progress)};
   tier::MetadataReport report = CO_TRY(co_await tier::check_metadata(options_.bucket, check, token));
   if (report.clean()) {
     std::lock_guard lock(mutex_);

@@ -11,7 +11,7 @@
 #include "io/sync.h"
 #include "kv/kv.h"
 #include "tier/metadata/check.h"
-#include "tier/metadata/restore.h"
+#include "tier/metadata/opening.h"
 #include "tier/metadata/shipper.h"
 
 namespace firn::cli {
@@ -50,7 +50,7 @@ class Shipping {
   // whose sync() waits for the bucket. It must be closed after stop(), and destroyed before this. Where the log has a
   // gap, `rewinds` says whether the state before it is taken, and put into the bucket as a new root; otherwise this is
   // kCorrupt, and whoever serves the volume goes on.
-  io::Task<Result<std::unique_ptr<kv::Engine>>> open(std::unique_ptr<kv::RestoreTarget> target, bool rewinds = false);
+  io::Task<Result<std::unique_ptr<kv::Engine>>> open(tier::MakeRestoreTarget make_target, bool rewinds = false);
   // After open(): what was given up for that; empty: nothing.
   const std::string& given_up() const { return given_up_; }
   // Of a volume whose truth is the bucket, after open(): whether what is here may be shown. Until abandon().
@@ -82,11 +82,9 @@ class Shipping {
   Report report() const;
 
  private:
-  io::Task<Result<void>> look_for_gap(uint64_t newest_root);
-  io::Task<Result<tier::Restored>> restore(std::unique_ptr<kv::RestoreTarget> target, uint64_t newest_root,
-                                           bool rewinds);
-  // Makes what was restored from before a gap the newest state for all others.
-  io::Task<Result<void>> put_rewound(tier::MetadataShipper& shipper, kv::Engine& engine);
+  void note_given_up(const tier::Restored& restored);
+  // Makes what was restored from before a gap, or a break, the newest state for all others.
+  io::Task<Result<void>> put_root(tier::MetadataShipper& shipper, kv::Engine& engine);
   io::Task<void> attach(io::Gate::Entry entry);
   io::Task<Result<void>> try_attach();
   std::unique_ptr<tier::MetadataShipper> make_shipper(tier::Writership held, int64_t ack_timeout_ns);

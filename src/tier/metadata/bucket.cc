@@ -85,9 +85,11 @@ io::Task<Result<std::optional<Envelope>>> read_envelope(Bucket bucket, std::stri
   co_return header->envelope;
 }
 
-io::Task<Result<bool>> is_kept(Bucket bucket, std::string name, Envelope ours, io::CancelToken* token) {
-  const auto there = CO_TRY(co_await read_envelope(bucket, std::move(name), token));
-  co_return there && there->writer == ours.writer && there->nonce == ours.nonce;
+io::Task<Result<bool>> is_kept(Bucket bucket, std::string name, Envelope ours, uint64_t object_bytes,
+                               io::CancelToken* token) {
+  const std::optional<Header> there = CO_TRY(co_await read_header(bucket, std::move(name), token));
+  co_return there && there->envelope.writer == ours.writer && there->envelope.nonce == ours.nonce &&
+      there->object_bytes == object_bytes;
 }
 
 io::Task<Result<bool>> object_exists(Bucket bucket, std::string name, io::CancelToken* token) {

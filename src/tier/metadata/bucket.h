@@ -44,8 +44,9 @@ io::Task<Result<OpenedObject>> read_log(Bucket bucket, uint64_t number, io::Canc
 
 // Its header alone; nullopt when there is no such object.
 io::Task<Result<std::optional<Envelope>>> read_envelope(Bucket bucket, std::string name, io::CancelToken* token);
-// Whether what is there is the object with this header, and not another of that name.
-io::Task<Result<bool>> is_kept(Bucket bucket, std::string name, Envelope ours, io::CancelToken* token);
+// Whether what is there is the object with this header, of so many bytes, and not another of that name or a part.
+io::Task<Result<bool>> is_kept(Bucket bucket, std::string name, Envelope ours, uint64_t object_bytes,
+                               io::CancelToken* token);
 io::Task<Result<bool>> object_exists(Bucket bucket, std::string name, io::CancelToken* token);
 
 // Puts `content`, whose header is `ours`, unless there is such an object. Nullopt: what is there is ours, also when an

@@ -56,7 +56,7 @@ class Check {
     for (uint64_t left = kMaxLogs; left > 0; --left) {
       Result<OpenedObject> read = co_await read_log(bucket_, end.place, token_);
       if (!read && read.error() == Code::kNotFound) {
-        if (!CO_TRY(co_await any_after(end))) break;
+        if (end.place >= options_.log_end && !CO_TRY(co_await any_after(end))) break;
         read = co_await read_log(bucket_, end.place, token_);  // it may have been put in between
       }
       if (!read) CO_TRY(note(log_key(end.place), read.error()));

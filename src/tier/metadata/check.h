@@ -26,6 +26,7 @@ struct MetadataReport {
 
 struct CheckMetadataOptions {
   uint64_t root_hint = 0;                        // a root's number that is known to have existed
+  uint64_t log_end = 0;                          // a place of the log before which it is known to have no hole
   Pace* pace = nullptr;                          // may be null; outlives the check
   uint64_t request_bytes = 8 << 20;              // of a table, at once, and held in memory
   std::function<void(uint64_t bytes)> progress;  // that were read so far; may be empty

@@ -74,9 +74,11 @@ io::Task<Result<void>> MetadataCollector::remove_logs(Root& root, uint64_t end, 
 io::Task<Result<void>> MetadataCollector::remove_log(Root& root, uint64_t place, io::CancelToken* token) {
   bool is_fence = place == fence_;
   if (place < fence_) {
-    const auto there = CO_TRY(co_await read_envelope(bucket_, log_key(place), token));
-    if (!there) co_return Result<void>();
-    is_fence = there->kind == LogKind::kFence;
+    const auto there = co_await read_envelope(bucket_, log_key(place), token);
+    if (!there && there.error() != Code::kCorrupt) co_return fail(there.error());
+    if (there && !*there) co_return Result<void>();
+    // What cannot be read may be one.
+    is_fence = !there || (*there)->kind == LogKind::kFence;
   }
   if (!is_fence) co_return co_await remove(log_key(place), token);
   if (std::ranges::find(root.fences, place, &Root::Fence::number) == root.fences.end())

@@ -87,74 +87,6 @@ TEST(BucketVolume, AWriterBehindAHoleThatGoesOnAndOnLearnsOfATakeOverWithinAHear
   EXPECT_EQ(former.shipper->fenced(), Code::kNotPermitted);
 }
 
-TEST(BucketVolume, OfTwoOpenersAtOnceOneIsTheWriter) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    BucketWorld world(seed);
-    Way first(world, {.max_latency_ns = kSecond}), second(world, {.max_latency_ns = kSecond});
-    std::vector<Result<Writership>> taken;
-    const auto open = [&taken](Bucket bucket, io::Gate::Entry) -> Task<void> {
-      taken.push_back(co_await take_over(bucket, {.volume = kVolume}));
-    };
-    const auto both = [&]() -> Task<void> {
-      io::Gate gate;
-      io::detach(open(first.bucket, gate.enter()));
-      io::detach(open(second.bucket, gate.enter()));
-      co_await gate.close();
-    };
-    world.run(both());
-    ASSERT_EQ(taken.size(), 2u);
-    size_t writers = 0;
-    for (const Result<Writership>& one : taken) {
-      if (!one) {
-        EXPECT_EQ(one.error(), Code::kNotPermitted) << one.error().to_string();
-        continue;
-      }
-      LogWriter log(first.bucket, *one, kSecond, nullptr);
-      writers += world.run(log.confirm(nullptr)).has_value();
-    }
-    EXPECT_EQ(writers, 1u);
-    if (taken[0] && taken[1]) EXPECT_NE(taken[0]->epoch, taken[1]->epoch);
-  }
-}
-
-Task<void> write_on(Session* session, io::Gate::Entry) {
-  for (int i = 0; session->shipper->fenced().ok(); ++i) {
-    const auto transaction = session->engine->begin();
-    transaction->put("k" + std::to_string(i % 10), std::to_string(i));
-    if (!co_await transaction->commit()) break;
-    if (!co_await session->engine->sync(session->engine->last_version())) break;
-  }
-}
-// However fast it goes, and whether it or its successor has the better line.
-TEST(BucketVolume, AWriterThatGoesOnAndOnIsTakenOver) {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    BucketWorld world(seed);
-    const object::testing::Faults fast{.min_latency_ns = kSecond / 100, .max_latency_ns = kSecond / 50};
-    const object::testing::Faults bad{.refused = 0.1,
-                                      .answer_lost = 0.1,
-                                      .late = 0.05,
-                                      .min_latency_ns = kSecond / 100,
-                                      .max_latency_ns = kSecond / 30};
-    Session writer(world, seed % 3 == 0 ? bad : fast);
-    Way successor(world, seed % 2 == 0 ? bad : fast);
-    ASSERT_TRUE(writer.open().ok() || writer.open().ok());
-    Result<Writership> held;
-    const auto both = [&]() -> Task<void> {
-      io::Gate gate;
-      io::detach(write_on(&writer, gate.enter()));
-      co_await io::sleep_for(kSecond);
-      do held = co_await take_over(successor.bucket, {.volume = kVolume});
-      while (!held && (held.error() == Code::kUnavailable || held.error() == Code::kTimedOut));
-      co_await gate.close();
-    };
-    world.run(both());
-    ASSERT_TRUE(held) << held.error().to_string();
-    EXPECT_EQ(writer.shipper->fenced(), Code::kNotPermitted);
-  }
-}
-
 // How many of its gets are under way at once.
 class CountingStore final : public object::testing::ForwardingStore {
  public:
@@ -180,6 +112,9 @@ TEST(BucketVolume, WhoFollowsAWriterThatGoesOnAsksForNoMoreThanSoManyPlacesAtOnc
   const Bucket bucket{.store = counting, .pool = world.pool, .random = world.random};
   ASSERT_TRUE(writer.open({.root_log_objects = 5000}).ok());
   Result<Writership> held;
+  const auto write_on = [](Session* session, io::Gate::Entry) -> Task<void> {
+    (void)co_await testing::write_until_fenced(*session);
+  };
   const auto both = [&]() -> Task<void> {
     io::Gate gate;
     io::detach(write_on(&writer, gate.enter()));

@@ -43,44 +43,7 @@ io::Task<Result<LogEnd>> walk(Bucket bucket, LogEnd end, io::CancelToken* token)
   }
 }
 
-// Whether what stands at `end`, or nothing, stops a replay.
-io::Task<Result<bool>> is_gap(Bucket bucket, const LogEnd& end, io::CancelToken* token) {
-  const LogHeaders there = CO_TRY(co_await read_log_headers(bucket, end.place, 1 + kPlacesBehind, token));
-  if (there.front() && there.front()->epoch != 0) co_return false;  // it was put in between the requests
-  if (there.front()) co_return true;
-  if (std::ranges::none_of(there, [&](const auto& behind) { return in_force(end, behind); })) co_return false;
-  co_return !CO_TRY(co_await object_exists(bucket, log_key(end.place), token));
-}
-
-// From `root` on.
-io::Task<Result<std::optional<uint64_t>>> find_gap(Bucket bucket, const Root& root, io::CancelToken* token) {
-  LogEnd end{.place = root.first_log, .epoch = root.log_epoch};
-  for (;;) {
-    const LogHeaders there = CO_TRY(co_await read_log_headers(bucket, end.place, kPlacesAtOnce, token));
-    for (const std::optional<Envelope>& at : there) {
-      if (!at || at->epoch == 0) {
-        if (CO_TRY(co_await is_gap(bucket, end, token))) co_return end.place;
-        if (!at) co_return std::nullopt;
-      }
-      if (at->kind == LogKind::kBreak && in_force(end, at)) co_return std::nullopt;
-      end.pass(*at);
-    }
-  }
-}
-
 }  // namespace
-
-io::Task<Result<std::optional<uint64_t>>> find_log_gap(Bucket bucket, uint64_t root_hint, io::CancelToken* token) {
-  for (uint64_t hint = root_hint;;) {
-    const uint64_t newest = CO_TRY(co_await newest_root(bucket, hint, token));
-    if (newest == 0) co_return std::nullopt;
-    const FoundRoot found = CO_TRY(co_await read_root(bucket, newest, token));
-    const std::optional<uint64_t> gap = CO_TRY(co_await find_gap(bucket, found.root, token));
-    // What an older root needed may have been removed.
-    if (!gap || CO_TRY(co_await newest_root(bucket, newest, token)) == newest) co_return gap;
-    hint = newest;
-  }
-}
 
 io::Task<Result<LogHeaders>> read_log_headers(Bucket bucket, uint64_t first, size_t count, io::CancelToken* token) {
   LogHeaders headers(count);

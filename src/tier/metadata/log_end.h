@@ -10,6 +10,8 @@ namespace firn::tier {
 
 // That are asked for behind what looks like the log's end: something may be missing there.
 inline constexpr size_t kPlacesBehind = 8;
+// The same where it is read once and for all; so many as above at once.
+inline constexpr size_t kPlacesFarBehind = 64;
 
 // Epochs ascend along the log. An object of a lower epoch than one before it is a stray: its writer had been taken over
 // before it put that, and did not know, because the store had forgotten what stood before. Everybody passes strays
@@ -36,11 +38,6 @@ struct LogEnd {
 // strays, or objects behind a hole, one for every place. Holes with objects in force behind them are passed over:
 // readers complain about them.
 io::Task<Result<LogEnd>> find_log_end(Bucket bucket, const FoundRoot& newest, io::CancelToken* token);
-
-// The first place of the log, from the newest root on, that no replay comes past: nothing is there, or what has no
-// whole header, and an object in force is behind it. Nullopt: there is none. A request for every place; `root_hint` as
-// for newest_root().
-io::Task<Result<std::optional<uint64_t>>> find_log_gap(Bucket bucket, uint64_t root_hint, io::CancelToken* token);
 
 // The headers of the log's places from `first` on, asked for at once; nullopt where there is nothing. What has no whole
 // header has epoch 0, as a stray of nobody.

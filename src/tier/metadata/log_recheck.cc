@@ -1,6 +1,7 @@
 #include "tier/metadata/log_recheck.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -39,13 +40,15 @@ io::Task<Result<void>> LogRecheck::ask(size_t most, io::CancelToken* token) {
     asked.push_back(held.object);
   }
   next_ns_ = io::Reactor::current()->clock().monotonic_ns() + static_cast<int64_t>(asked.size()) * limits_.pause_ns;
-  co_return co_await concurrently(asked.size(), limits_.in_flight,
-                                  [&](size_t index) { return ask_for(asked[index], token); });
+  Result<void> done = co_await concurrently(asked.size(), limits_.in_flight,
+                                            [&](size_t index) { return ask_for(asked[index], token); });
+  if (!lacks_.ok()) co_return fail(std::exchange(lacks_, Status()));
+  co_return done;
 }
 
 io::Task<Result<void>> LogRecheck::ask_for(LogWriter::Prepared object, io::CancelToken* token) {
   const uint64_t number = object.envelope.number;
-  const Result<bool> kept = co_await is_kept(bucket_, log_key(number), object.envelope, token);
+  const Result<bool> kept = co_await is_kept(bucket_, log_key(number), object.envelope, object.content.bytes(), token);
   if (!kept && kept.error() != Code::kCorrupt) co_return fail(kept.error());
   // A root may have done without it meanwhile, and the collector removed it.
   if (!held_.contains(number)) co_return Result<void>();
@@ -57,6 +60,8 @@ io::Task<Result<void>> LogRecheck::ask_for(LogWriter::Prepared object, io::Cance
     done = co_await log_.put_again(std::move(object), token);
   }
   if (done || done.error() == Code::kStale) let_go(number);
+  // Said also where another request fails beside it.
+  if (!done && done.error() == Code::kStale) lacks_ = done.error();
   co_return done;
 }
 

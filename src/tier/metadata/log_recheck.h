@@ -59,6 +59,7 @@ class LogRecheck {
   int64_t next_ns_ = 0;            // before that the next one is not due
   std::map<uint64_t, Held> held_;  // by place
   uint64_t bytes_ = 0;             // of them
+  Status lacks_;                   // not ok: what the log lacks for good, and nobody was told yet
 };
 
 }  // namespace firn::tier

@@ -46,6 +46,17 @@ TEST_F(Recheck, WhatTheStoreOnlySaidToHaveStoredIsPutAgain) {
   EXPECT_TRUE(session.fenced.empty());
 }
 
+TEST_F(Recheck, SoIsWhatIsThereInPart) {
+  ASSERT_TRUE(session.open(kSoon).ok());
+  ASSERT_TRUE(session.put("a", "1").ok());
+  const std::string name = log_key(last_place());
+  const std::string whole = world.run(object::get_all(*world.mem, name, 1 << 20, {})).value();
+  ASSERT_TRUE(world.mem->overwrite(name, whole.substr(0, whole.size() - 3)));
+  world.wait(2 * kSecond);
+  EXPECT_EQ(world.run(object::get_all(*world.mem, name, 1 << 20, {})).value(), whole);
+  EXPECT_EQ(restored_state(world), (State{{"a", "1"}}));
+}
+
 TEST_F(Recheck, AlsoWhileManyCome) {
   ASSERT_TRUE(session.open(kSoon).ok());
   forget(0.3);

@@ -82,11 +82,16 @@ class Restore {
 
   // Where the log seems to end there may be a hole.
   io::Task<Result<void>> look_behind(const Position& position) {
-    const LogHeaders there = CO_TRY(co_await read_log_headers(bucket_, position.next_log, 1 + kPlacesBehind, token_));
     const LogEnd end{.place = position.next_log, .epoch = position.epoch};
-    // What has come since we looked comes after all that had been acknowledged before.
-    if (there.front() || std::ranges::none_of(there, [&](const auto& at) { return at && !end.is_stray(*at); }))
-      co_return Result<void>();
+    const auto in_force = [&end](const std::optional<Envelope>& at) { return at && !end.is_stray(*at); };
+    bool goes_on = false;
+    for (size_t seen = 0; !goes_on && seen < kPlacesFarBehind; seen += kPlacesBehind) {
+      const LogHeaders there = CO_TRY(co_await read_log_headers(bucket_, end.place + seen, kPlacesBehind, token_));
+      // What has come since we looked comes after all that had been acknowledged before.
+      if (seen == 0 && there.front()) co_return Result<void>();
+      goes_on = std::ranges::any_of(there, in_force);
+    }
+    if (!goes_on) co_return Result<void>();
     if (CO_TRY(co_await object_exists(bucket_, log_key(end.place), token_))) co_return Result<void>();
     co_return fail(co_await judge_hole(bucket_, end.place, token_));
   }

@@ -1,7 +1,7 @@
-// A log with a gap: where it is, and the state before it.
+// Opening a volume whose log has a gap: it is refused, or the state before the gap is taken.
 #include <gtest/gtest.h>
 
-#include "tier/metadata/log_end.h"
+#include "tier/metadata/check.h"
 #include "tier/metadata/testing/session.h"
 
 namespace firn::tier {
@@ -50,7 +50,16 @@ class Rewind : public ::testing::TestWithParam<Hurt> {
     bytes[GetParam() == Hurt::kHeader ? 20 : bytes.size() - 1] ^= 1;
     ASSERT_TRUE(world->mem->overwrite(name, std::move(bytes)));
   }
-  std::optional<uint64_t> gap() { return world->run(find_log_gap(way->bucket, 0, nullptr)).value(); }
+  // Whoever opens it is refused, and has changed nothing.
+  void expect_refused(uint64_t place) {
+    const auto before = world->mem->sizes();
+    Session opener(*world);
+    const Status refused = opener.open();
+    EXPECT_EQ(refused, Code::kCorrupt);
+    EXPECT_NE(refused.message().find(log_key(place)), std::string::npos) << refused.message();
+    EXPECT_NE(refused.message().find("nothing was changed"), std::string::npos) << refused.message();
+    EXPECT_EQ(world->mem->sizes(), before);
+  }
   Result<Restored> restore(bool rewinds) {
     return world->run(
         restore_metadata(way->bucket, kv::make_mem_restore_target(), {.volume = kVolume, .rewinds = rewinds}));
@@ -63,7 +72,6 @@ class Rewind : public ::testing::TestWithParam<Hurt> {
 
 TEST_P(Rewind, ALogWithoutAGapIsTakenWhole) {
   write();
-  EXPECT_EQ(gap(), std::nullopt);
   const Result<Restored> restored = restore(true);
   ASSERT_TRUE(restored);
   EXPECT_TRUE(restored->given_up.ok());
@@ -76,7 +84,7 @@ TEST_P(Rewind, TheStateBeforeTheGapIsTakenWhenThatIsAskedFor) {
     write();
     hurt(which);
     const uint64_t place = first_ + static_cast<uint64_t>(which);
-    if (GetParam() != Hurt::kContent) EXPECT_EQ(gap(), place);
+    expect_refused(place);
     const Result<Restored> refused = restore(false);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error(), Code::kCorrupt);
@@ -93,22 +101,14 @@ TEST_P(Rewind, TheStateBeforeTheGapIsTakenWhenThatIsAskedFor) {
 TEST_P(Rewind, AWriterGoesOnFromThere) {
   write();
   hurt(4);
-  const auto go_on = [&]() -> Task<Status> {
-    const Writership held = CO_TRY(co_await take_over(way->bucket, {.volume = kVolume}));
-    Restored restored = CO_TRY(
-        co_await restore_metadata(way->bucket, kv::make_mem_restore_target(), {.volume = kVolume, .rewinds = true}));
-    kv::ShippingSource& source = *restored.engine->shipping();
-    MetadataShipper shipper(way->bucket, held, {.keep_lease = false});
-    ShippedEngine engine(std::move(restored.engine), shipper);
-    shipper.start(source, StartFrom::kDatabase);
-    const Result<void> shipped = co_await shipper.ship_through(engine.last_version());
-    const Result<void> released = co_await shipper.release(60 * kSecond);
-    CO_TRY(shipped);
-    CO_TRY(released);
-    co_return Status();
-  };
-  ASSERT_TRUE(world->run(go_on()).ok());
-  EXPECT_EQ(gap(), std::nullopt);
+  {
+    Session session(*world);
+    session.rewinds = true;
+    ASSERT_TRUE(session.open().ok());
+    EXPECT_EQ(session.given_up, Code::kCorrupt);
+    EXPECT_TRUE(world->run(session.shipper->ship_through(session.engine->last_version())));
+    EXPECT_TRUE(session.release());
+  }
   EXPECT_EQ(restored_state(*world), first(4));
   Session next(*world);
   ASSERT_TRUE(next.open().ok());
@@ -119,12 +119,98 @@ TEST_P(Rewind, AWriterGoesOnFromThere) {
   EXPECT_EQ(restored_state(*world), right);
 }
 
+TEST_P(Rewind, AWriterThatHasAllOfItIsLeftAlone) {
+  write();
+  Session living(*world);
+  ASSERT_TRUE(living.open().ok());
+  ASSERT_TRUE(living.put("more", "1").ok());
+  hurt(4);
+  expect_refused(first_ + 4);
+  EXPECT_TRUE(living.put("still", "here").ok());
+  EXPECT_TRUE(living.fenced.empty());
+  ASSERT_TRUE(world->run(living.shipper->publish_root()));
+  State right = first(10);
+  right["more"] = "1";
+  right["still"] = "here";
+  EXPECT_EQ(restored_state(*world), right);
+}
+
+TEST_P(Rewind, WhatIsDamagedIsNoEndOfCollection) {
+  write();
+  hurt(4);
+  Session session(*world);
+  session.rewinds = true;
+  ASSERT_TRUE(session.open({.root_log_objects = 3, .retention = {.keep_roots = 1, .grace_ns = 10 * kSecond}}).ok());
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(session.put("k" + std::to_string(i % 7), std::to_string(i)).ok());
+    world->wait(5 * kSecond);
+  }
+  EXPECT_LT(testing::count(*world, "log/"), 15u);
+}
+
+TEST(Opening, AHoleAsWideAsManyLossesIsOne) {
+  BucketWorld world(71);
+  Session living(world);
+  ASSERT_TRUE(living.open().ok());
+  const uint64_t first = living.shipper->status().next_log;
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(living.put("k", std::to_string(i)).ok());
+  for (uint64_t place = first + 10; place < first + 40; ++place)
+    ASSERT_TRUE(world.run(world.mem->remove(log_key(place), {})));
+  Session opener(world);
+  const Status refused = opener.open();
+  EXPECT_EQ(refused, Code::kCorrupt);
+  EXPECT_NE(refused.message().find(log_key(first + 10)), std::string::npos) << refused.message();
+  EXPECT_TRUE(living.put("k", "60").ok());
+}
+
+// Who wrote it knows how far it goes.
+TEST(Opening, AScrubMissesEvenTheLastOfTheLog) {
+  BucketWorld world(73);
+  Way way(world);
+  Session living(world);
+  ASSERT_TRUE(living.open().ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(living.put("k", std::to_string(i)).ok());
+  const uint64_t end = living.shipper->status().next_log;
+  ASSERT_TRUE(world.run(world.mem->remove(log_key(end - 1), {})));
+  EXPECT_TRUE(world.run(check_metadata(way.bucket, {}, nullptr))->clean());
+  const auto report = world.run(check_metadata(way.bucket, {.log_end = end}, nullptr));
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->damage.size(), 1u);
+  EXPECT_EQ(report->damage[0].object, log_key(end - 1));
+}
+
+// Its writer had ended before the root came that was to make good what is missing.
+TEST(Opening, WhatIsPutBehindABreakWithoutARootIsKept) {
+  BucketWorld world(72);
+  Way way(world);
+  {
+    Session session(world);
+    ASSERT_TRUE(session.open().ok());
+    ASSERT_TRUE(session.put("a", "1").ok());
+    ASSERT_TRUE(session.release());
+  }
+  const auto break_off = [&]() -> Task<Status> {
+    const Writership held = CO_TRY(co_await take_over(way.bucket, {.volume = kVolume}));
+    LogWriter log(way.bucket, held, kSecond, nullptr);
+    CO_TRY(co_await log.put(co_await log.prepare(LogKind::kBreak, {}), nullptr));
+    co_return Status();
+  };
+  ASSERT_TRUE(world.run(break_off()).ok());
+  {
+    Session session(world);
+    ASSERT_TRUE(session.open().ok());
+    EXPECT_TRUE(session.given_up.ok());
+    ASSERT_TRUE(session.put("b", "2").ok());
+    ASSERT_TRUE(session.release());
+  }
+  EXPECT_EQ(restored_state(world), (State{{"a", "1"}, {"b", "2"}}));
+}
+
 // Nothing is behind it: nothing says that there was more.
 TEST_P(Rewind, WhatIsGoneAtTheEndIsNoGap) {
   if (GetParam() != Hurt::kGone) return;
   write();
   hurt(9);
-  EXPECT_EQ(gap(), std::nullopt);
   EXPECT_EQ(restored_state(*world), first(9));
 }
 

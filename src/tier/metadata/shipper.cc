@@ -205,6 +205,9 @@ io::Task<void> MetadataShipper::run_rechecks(io::Gate::Entry) {
 Result<void> MetadataShipper::note_gap(Result<void> asked) {
   if (asked || asked.error() != Code::kStale) return asked;
   log::error("metadata: {}; a new root makes that good", asked.error().message());
+  // What is being put stands behind the gap.
+  ++breaks_;
+  waits_for_root_ = true;
   queue_.stop();
   alarm_.ring();
   return {};
@@ -212,8 +215,9 @@ Result<void> MetadataShipper::note_gap(Result<void> asked) {
 
 io::Task<Result<void>> MetadataShipper::ask_after(const LogWriter::Prepared& object) {
   const std::string name = log_key(object.envelope.number);
-  if (CO_TRY(co_await is_kept(bucket_, name, object.envelope, &token_))) co_return Result<void>();
-  co_return fail(Code::kUnavailable, "the store said that it has " + name + ", and has it not");
+  const uint64_t bytes = object.content.bytes();
+  if (CO_TRY(co_await is_kept(bucket_, name, object.envelope, bytes, &token_))) co_return Result<void>();
+  co_return co_await log_.put_again(object, &token_);
 }
 
 io::Task<void> MetadataShipper::pause(int failures) {

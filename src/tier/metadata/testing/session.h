@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kv/mem/mem_engine.h"
-#include "tier/metadata/restore.h"
+#include "tier/metadata/opening.h"
 #include "tier/metadata/shipped_engine.h"
 #include "tier/metadata/shipper.h"
 #include "tier/metadata/testing/bucket_world.h"
@@ -30,7 +30,20 @@ class Session {
     if (shipper) world_.run(shipper->close());
   }
 
-  Status open(ShipOptions options = {}) { return world_.run(do_open(std::move(options))); }
+  Status open(ShipOptions options = {}) { return world_.run(open_here(std::move(options))); }
+  Task<Status> open_here(ShipOptions options = {}) {
+    OpenedVolume opened = CO_TRY(co_await open_volume(way.bucket, [] { return kv::make_mem_restore_target(); },
+                                                      {.take_over = {.volume = kVolume}, .rewinds = rewinds}));
+    const StartFrom from = opened.start_from();
+    held = std::move(opened.held);
+    given_up = opened.restored.given_up;
+    kv::ShippingSource& source = *opened.restored.engine->shipping();
+    options.on_fenced = [this](const Status& why) { fenced.push_back(why); };
+    shipper = std::make_unique<MetadataShipper>(way.bucket, held, std::move(options));
+    engine = std::make_unique<ShippedEngine>(std::move(opened.restored.engine), *shipper);
+    shipper->start(source, from);
+    co_return Status();
+  }
   // Closes, so that another one may come.
   Result<void> release(int64_t within_ns = 60 * kSecond) { return world_.run(shipper->release(within_ns)); }
 
@@ -50,23 +63,14 @@ class Session {
   }
 
   Way way;
+  bool rewinds = false;  // for open()
   Writership held;
+  Status given_up;
   std::vector<Status> fenced;
   std::unique_ptr<MetadataShipper> shipper;
   std::unique_ptr<ShippedEngine> engine;
 
  private:
-  Task<Status> do_open(ShipOptions options) {
-    held = CO_TRY(co_await take_over(way.bucket, {.volume = kVolume}));
-    Restored restored =
-        CO_TRY(co_await restore_metadata(way.bucket, kv::make_mem_restore_target(), {.volume = kVolume}));
-    kv::ShippingSource& source = *restored.engine->shipping();
-    options.on_fenced = [this](const Status& why) { fenced.push_back(why); };
-    shipper = std::make_unique<MetadataShipper>(way.bucket, held, std::move(options));
-    engine = std::make_unique<ShippedEngine>(std::move(restored.engine), *shipper);
-    shipper->start(source, StartFrom::kBucket);
-    co_return Status();
-  }
   Task<Result<kv::Version>> do_commit(std::string key, std::string value) {
     const auto transaction = engine->begin();
     transaction->put(key, value);
@@ -75,6 +79,20 @@ class Session {
 
   BucketWorld& world_;
 };
+
+// Puts "k", 0, 1, 2 ..., until the session is told that it is not the writer any more; yields the last that was
+// acknowledged, -1: none.
+inline io::Task<int64_t> write_until_fenced(Session& session) {
+  int64_t acknowledged = -1;
+  for (int64_t i = 0; session.shipper->fenced().ok(); ++i) {
+    const auto transaction = session.engine->begin();
+    transaction->put("k", std::to_string(i));
+    if (!co_await transaction->commit()) break;
+    if (!co_await session.engine->sync(session.engine->last_version())) break;
+    acknowledged = i;
+  }
+  co_return acknowledged;
+}
 
 inline State restored_state(BucketWorld& world, std::optional<Key> key = std::nullopt) {
   Way way(world, {}, key);
