@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from firn_cli import DEADLINE_S
+from firn_cli import DEADLINE_S, disk_bytes
 from served import Reply, ServedTest
 
 # What a client's kernel may hold unread is copied, and twice that is the least of which anything is not.
@@ -126,8 +126,7 @@ class Content(PagesTest):
             return float(re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.MULTILINE).group(1))
         self.wait_until(lambda: metric("firn_http_connections") <= 1, "connections are left")
         hot = self.volume / "hot"
-        self.wait_until(lambda: sum(file.stat().st_blocks * 512 for file in hot.rglob("*") if file.is_file()) < LARGE // 2,
-                        "the file's bytes are left")
+        self.wait_until(lambda: disk_bytes(hot) < LARGE // 2, "the file's bytes are left")
 
     def test_many_connections_are_served_at_once(self):
         """On all reactors, some of them with a large file."""
@@ -227,7 +226,7 @@ class Evicted(PagesTest):
         self.assert_same(self.ask("GET", "/v1/files/large").body, self.content)
 
     def hot_bytes(self):
-        return sum(file.stat().st_blocks * 512 for file in (self.volume / "hot").rglob("*") if file.is_file())
+        return disk_bytes(self.volume / "hot")
 
 
 class Tls(PagesTest):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -22,6 +23,20 @@ os.environ["FIRN_CACHE_SIZE"] = "0"
 NOBODY = 65534
 # What a user must never see.
 CRASHES = re.compile(r"terminate called|Sanitizer|Segmentation|core dumped|CHECK|what\(\)|^\s*#\d+ ", re.MULTILINE)
+
+
+def files_below(folder):
+    """[(path, os.stat_result)], while others put files there and remove them."""
+    found = []
+    for path in Path(folder).rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append((path, path.lstat()))
+    return [(path, status) for path, status in found if stat.S_ISREG(status.st_mode)]
+
+
+def disk_bytes(folder):
+    """That the files there take."""
+    return sum(status.st_blocks * 512 for _, status in files_below(folder))
 
 
 class FirnTest(unittest.TestCase):

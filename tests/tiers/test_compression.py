@@ -15,14 +15,12 @@ class Compression(TieredTest):
         (self.mount_point / name).write_bytes(content)
         self.expected[name] = content
 
-    def blob_bytes(self):
-        return sum(path.stat().st_size for path in self.blobs())
-
     def sent_for(self, write, *arguments):
-        before = self.blob_bytes()
+        bucket = self.server.bucket / self.prefix
+        before = self.stored(bucket)
         write(*arguments)
         self.flush()
-        return self.blob_bytes() - before
+        return self.stored(bucket) - before
 
     def choose(self, codec):
         settings = self.volume / "firn.toml"

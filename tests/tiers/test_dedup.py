@@ -9,9 +9,6 @@ MIB = 1 << 20
 
 
 class Dedup(TieredTest):
-    def stored(self, place):
-        return sum(path.stat().st_size for path in (place / "blob").rglob("*") if path.is_file())
-
     def assert_stored(self, least, most):
         for place in (self.server.bucket / self.prefix, self.nas / ""):
             self.assertGreaterEqual(self.stored(place), least, place)

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from dying import DyingTest
+from firn_cli import files_below
 from tiered import TieredTest
 
 MIB = 1 << 20
@@ -27,7 +28,7 @@ class Limited(TieredTest):
         path.write_text(text)
 
     def near(self):
-        return {path.name: path.stat().st_size for path in (self.nas / "blob").rglob("*") if path.is_file()}
+        return {path.name: status.st_size for path, status in files_below(self.nas / "blob")}
 
     def far(self):
         return {path.name for path in self.blobs()}

@@ -34,12 +34,8 @@ class Policy(TieredTest):
         lines = self.succeed("tier", "ls", self.mount_point / name, "--json").splitlines()
         return {entry["name"]: entry for entry in map(json.loads, lines)}
 
-    def stored(self, place):
-        """Bytes of blobs in a tier."""
-        return sum(path.stat().st_size for path in (place / "blob").rglob("*") if path.is_file())
-
     def bucket_bytes(self):
-        return sum(path.stat().st_size for path in self.blobs())
+        return self.stored(self.server.bucket / self.prefix)
 
     def on_terminal(self, *arguments):
         """What a person sees of a command that succeeds."""

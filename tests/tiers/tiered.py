@@ -6,7 +6,7 @@ import random
 import time
 from pathlib import Path
 
-from firn_cli import FirnTest
+from firn_cli import FirnTest, disk_bytes, files_below
 from s3_server import S3Server
 
 DRAIN_S = 60
@@ -108,10 +108,15 @@ class TieredTest(FirnTest):
         self.assert_tree()
 
     def hot_bytes(self):
-        return sum(path.stat().st_blocks * 512 for path in (self.volume / "hot").rglob("*") if path.is_file())
+        return disk_bytes(self.volume / "hot")
+
+    @staticmethod
+    def stored(place):
+        """Bytes of the blobs that a tier's folder holds."""
+        return sum(status.st_size for _, status in files_below(place / "blob"))
 
     def blobs(self):
-        return [path for path in (self.server.bucket / self.prefix / "blob").rglob("*") if path.is_file()]
+        return [path for path, _ in files_below(self.server.bucket / self.prefix / "blob")]
 
     def fsck_deep(self):
         done = self.firn("fsck", "--deep", self.volume)
