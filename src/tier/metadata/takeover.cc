@@ -10,8 +10,7 @@ namespace firn::tier {
 
 namespace {
 
-constexpr int kMaxRaces = 32;        // against other openers
-constexpr int kMaxFenceRaces = 200;  // and the former writer's PUTs
+constexpr int kMaxRaces = 32;  // against other openers
 constexpr size_t kPlacesAtOnce = 8;
 constexpr size_t kMostPlacesAtOnce = 64;
 constexpr int64_t kMillisecond = 1'000'000;
@@ -33,7 +32,7 @@ class TakeOver {
   }
 
   io::Task<Result<Writership>> run() {
-    const int64_t begun_ns = monotonic_ns(), begun_seconds = wall_seconds();
+    const int64_t begun_seconds = wall_seconds();
     uint64_t hint = options_.root_hint;
     for (int race = 0;; ++race) {
       const uint64_t newest = CO_TRY(co_await newest_root(bucket_, hint, token_));
@@ -50,14 +49,17 @@ class TakeOver {
       const FoundRoot other = CO_TRY(co_await read_root(bucket_, newest, token_));
       co_return fail(taken_over(bucket_, other.envelope));
     }
-    if (monotonic_ns() - begun_ns > options_.within_ns ||
-        wall_seconds() - begun_seconds > options_.within_ns / 1'000'000'000)
-      co_return fail(Code::kTimedOut,
-                     "opening the volume in " + bucket_.store.describe() + " took too long to be safe");
+    if (took_too_long() || wall_seconds() - begun_seconds > options_.within_ns / 1'000'000'000)
+      co_return fail(too_long());
     co_return std::move(held_);
   }
 
  private:
+  Status too_long() const {
+    return Status(Code::kTimedOut, "opening the volume in " + bucket_.store.describe() + " took too long to be safe");
+  }
+  bool took_too_long() const { return monotonic_ns() - begun_ns_ > options_.within_ns; }
+
   Status check(const FoundRoot& former) const {
     if (former.number == 0) return {};
     if (former.root.volume != options_.volume)
@@ -115,7 +117,7 @@ class TakeOver {
 
   io::Task<Result<void>> put_fence() {
     LogEnd end = CO_TRY(co_await find_log_end(bucket_, former_, token_));
-    for (int race = 0; race < kMaxFenceRaces; ++race) {
+    while (!took_too_long()) {
       if (end.epoch > held_.epoch) co_return fail(taken_over(bucket_, {.epoch = end.epoch, .writer = end.writer}));
       const Envelope fence = header(ObjectType::kLog, LogKind::kFence, end.place, 0);
       const std::string name = log_key(end.place);
@@ -130,12 +132,12 @@ class TakeOver {
       }
       CO_TRY(co_await catch_up(end));
     }
-    co_return fail(Code::kBusy, "the volume's writer goes on and on");
+    co_return fail(too_long());
   }
 
   // To the log's end, whose place is taken by now, by asking for many places at once: one after another would never
   // come up with a writer that goes on. Who comes first to that end is not certain for all that; a writer that always
-  // does is stopped by its next root, whose place ours has.
+  // does is stopped by its next root, a thousand of its objects from now, whose place ours has.
   io::Task<Result<void>> catch_up(LogEnd& end) {
     const uint64_t taken = end.place;
     for (size_t at_once = kPlacesAtOnce;; at_once = std::min(2 * at_once, kMostPlacesAtOnce)) {
@@ -165,6 +167,7 @@ class TakeOver {
   const Bucket& bucket_;
   const TakeOverOptions& options_;
   io::CancelToken* const token_;
+  const int64_t begun_ns_ = monotonic_ns();
   FoundRoot former_;
   int64_t former_lease_ns_ = 0;
   Writership held_;
