@@ -184,7 +184,7 @@ std::vector<std::string> notes_on(RunningVolume& running, const Settings& settin
   return notes;
 }
 
-Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop,
+Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop, VolumeLock& lock,
                    const std::function<void(const std::string& note)>& ready) {
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
   if (!options.http.empty()) settings.http.listen = options.http;
@@ -208,6 +208,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
   if (result) {
     log::info("serving{}{}", options.mount_point.empty() ? "" : " at ", options.mount_point);
     log::flush();
+    lock.note_serving();
     ready(fmt::format("{}", fmt::join(notes_on(*running, settings), "; ")));
     log::info("stopping: {}", stop.wait());
   }
@@ -235,7 +236,7 @@ Result<void> run_daemon(const DaemonOptions& options, const std::function<void(c
   VolumeLock lock = TRY(VolumeLock::take(options.paths, options.mount_point));
   const StopSignal stop = TRY(StopSignal::create());
   TRY(open_log(options, settings));
-  Result<void> result = serve(options, std::move(settings), stop, ready);
+  Result<void> result = serve(options, std::move(settings), stop, lock, ready);
   if (!result) log::error("{}", result.error().to_string());
   if (result) log::info("stopped; everything is on disk");
   log::flush();

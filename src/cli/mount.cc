@@ -54,7 +54,9 @@ Result<VolumePaths> volume_of(const MountArguments& arguments) {
 Status check_cache_is_free(const VolumePaths& paths, const std::string& url) {
   const auto holder = find_holder(paths);
   if (!holder || holder->pid == 0) return {};
-  const char* const how = mount_of_volume(paths.root) ? " at " : ", which ends, or whose mount is used elsewhere: ";
+  const char* const how = mount_of_volume(paths.root) ? " at "
+                          : !holder->serves           ? ", which is about to mount it at "
+                                                      : ", which ends, or whose mount is used elsewhere: ";
   const std::string where = holder->mount_point.empty() ? "" : how + holder->mount_point;
   return Status(Code::kBusy, fmt::format("{}: its cache {} is in use by process {}{}; another mount on this machine "
                                          "needs one of its own: --cache FOLDER",

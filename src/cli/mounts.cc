@@ -8,8 +8,8 @@
 #include <climits>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <ranges>
+#include <set>
 
 #include "cli/volume_folder.h"
 
@@ -91,10 +91,19 @@ bool process_uses(const std::string& proc, const std::string& point) {
   return false;
 }
 
+bool has_mount_of(const std::vector<Mount>& mounts, const std::string& root) {
+  return std::ranges::any_of(mounts, [&](const Mount& mount) { return is_of_volume(mount, root); });
+}
+
 }  // namespace
 
 bool is_of_volume(const Mount& mount, const std::string& root) {
   return mount.type == kMountType && mount.source == root;
+}
+
+bool is_mounted_for(pid_t pid, const std::string& root) {
+  const auto mounts = mounts_in(fmt::format("/proc/{}/mountinfo", pid));
+  return mounts && has_mount_of(*mounts, root);
 }
 
 std::optional<Mount> mount_of_volume(const std::string& root) {
@@ -146,17 +155,19 @@ std::vector<std::string> users_of(const std::string& point) {
 }
 
 std::vector<std::string> users_elsewhere(const std::string& root) {
-  // Whether it is mounted there. One that cannot be told is nobody's.
-  std::map<std::string, bool> namespaces = {{link_target("/proc/self/ns/mnt"), false}, {"", false}};
+  const std::string ours = link_target("/proc/self/ns/mnt");
+  std::set<std::string> having_it;  // mount namespaces; a process with another root sees only some of its own
   std::vector<std::string> users;
   for (const std::string& pid : processes()) {
     const std::string its = link_target("/proc/" + pid + "/ns/mnt");
-    if (!namespaces.contains(its)) {
+    const bool is_program = !link_target("/proc/" + pid + "/exe").empty();
+    if (its.empty() || its == ours || !is_program) continue;
+    if (!having_it.contains(its)) {
       const auto mounts = mounts_in("/proc/" + pid + "/mountinfo");
-      if (!mounts) continue;  // it has ended
-      namespaces[its] = std::ranges::any_of(*mounts, [&](const Mount& mount) { return is_of_volume(mount, root); });
+      if (!mounts || !has_mount_of(*mounts, root)) continue;
+      having_it.insert(its);
     }
-    if (namespaces[its]) users.push_back(with_command(pid));
+    users.push_back(with_command(pid));
   }
   return users;
 }

@@ -1,6 +1,8 @@
 // What is mounted on this machine, from /proc/self/mountinfo.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +30,8 @@ Result<Mount> mount_of(const std::string& path);
 bool is_of_volume(const Mount& mount, const std::string& root);
 // One of its mounts in this mount namespace, if there is any.
 std::optional<Mount> mount_of_volume(const std::string& root);
+// Whether there is one in that of process `pid`. False as well where the caller may not know.
+bool is_mounted_for(pid_t pid, const std::string& root);
 
 // "1234 (vim)" for each process that has something open under `point`; only those that the caller may look into.
 std::vector<std::string> users_of(const std::string& point);

@@ -10,6 +10,7 @@
 #include "cli/mounts.h"
 #include "cli/target.h"
 #include "cli/tier_report.h"
+#include "cli/volume_folder.h"
 
 namespace firn::cli {
 namespace {
@@ -36,10 +37,11 @@ Result<json> ask(const Served& served) {
 void row(std::string_view name, const std::string& value) { fmt::print("  {:<12} {}\n", name, value); }
 
 void print_mount(const json& mount) {
-  row("mounted at", mount.value("point", "") +
-                        (mount.value("detached", false)
-                             ? ", where it is detached: the daemon ends when nobody uses it any more (firn umount)"
-                             : ""));
+  std::string point = mount.value("point", "");
+  if (mount.value("detached", false))
+    point += ", where it is detached: the daemon ends when nobody uses it any more (firn umount)";
+  if (mount.value("elsewhere", false)) point += ", in another mount namespace: that of the daemon";
+  row("mounted at", point);
   row("transport", fmt::format("{} ({})", mount.value("transport", ""), mount.value("transport_reason", "")));
   row("passthrough",
       fmt::format("{} ({})", mount.value("passthrough", false) ? "yes" : "no", mount.value("passthrough_reason", "")));
@@ -93,7 +95,10 @@ void print_status(const json& body) {
 Result<int> show_one(const Arguments& arguments) {
   const Served served = TRY(served_volume(arguments.volume));
   json body = TRY(ask(served));
-  if (!served.remote && body.contains("mount") && !mount_of_volume(served.paths.root)) body["mount"]["detached"] = true;
+  if (!served.remote && body.contains("mount") && !mount_of_volume(served.paths.root)) {
+    const auto holder = find_holder(served.paths);
+    body["mount"][holder && is_mounted_for(holder->pid, served.paths.root) ? "elsewhere" : "detached"] = true;
+  }
   if (arguments.json) {
     print_json(body);
   } else {

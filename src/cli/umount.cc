@@ -56,7 +56,7 @@ std::string why_it_waits(const VolumePaths& paths) {
 Result<Holder> wait_and_tell(const VolumePaths& paths) {
   Result<Holder> last = wait_for_release(paths, kSilentMs);
   if (last || last.error() != Code::kTimedOut) return last;
-  print_error(fmt::format("umount: {}: waiting: {}", paths.root, why_it_waits(paths)));
+  if (find_holder(paths)) print_error(fmt::format("umount: {}: waiting: {}", paths.root, why_it_waits(paths)));
   last = wait_for_release(paths, kEndTimeoutMs - kSilentMs);
   if (last || last.error() != Code::kTimedOut) return last;
   return fail(Code::kTimedOut, fmt::format("{}: {}", paths.root, why_it_waits(paths)));
@@ -95,6 +95,15 @@ Result<int> end_volume(const std::string& path, bool lazy) {
     const auto mount = find_mount(holder->mount_point);
     const auto its = mount && mount->type == kMountType ? find_holder({mount->source}) : std::nullopt;
     if (its && its->pid == holder->pid) return detach(*mount, lazy);
+    if (!holder->serves)
+      return fail(Code::kBusy, fmt::format("{0}: process {1} is about to mount it at {2}, and has not yet; try again "
+                                           "when it has, or end it with kill {1}",
+                                           path, holder->pid, holder->mount_point));
+    if (is_mounted_for(holder->pid, paths.root))
+      return fail(Code::kBusy,
+                  fmt::format("{0}: mounted at {2} in another mount namespace, which process {1} has; unmount "
+                              "it there (nsenter -t {1} -m firn umount {2}), or end it with kill {1}",
+                              path, holder->pid, holder->mount_point));
     // It has been detached, and its daemon has not ended.
     return lazy ? kExitOk : wait_for_end(paths);
   }

@@ -56,6 +56,7 @@ Holder parse_holder(std::string_view text) {
     if (holder.pid == 0) std::from_chars(line.data(), line.data() + line.size(), holder.pid);
     if (line.starts_with("mount ")) holder.mount_point = rest("mount ");
     if (line.starts_with("failed ")) holder.failure = rest("failed ");
+    if (line == "serves") holder.serves = true;
   }
   return holder;
 }
@@ -72,10 +73,19 @@ std::string held_by(const Holder& holder, const std::string& root) {
   if (mount_of_volume(root))
     return fmt::format("already mounted at {0} by process {1}; firn umount {0} ends that", holder.mount_point,
                        holder.pid);
+  if (!holder.serves) return fmt::format("process {} is about to mount it at {}", holder.pid, holder.mount_point);
   return fmt::format(
-      "process {} has it for {}, where it is not mounted now: it starts, or saves before it ends, or the "
-      "mount is still used elsewhere; firn umount {} waits for its end and says who uses it",
+      "process {} has it for {}, where it is not mounted now: it saves before it ends, or the mount is still used "
+      "elsewhere; firn umount {} waits for its end and says who uses it",
       holder.pid, holder.mount_point, root);
+}
+
+// To look at. Only a file is one: nothing else that has its name is waited for.
+io::UniqueFd open_lock(const VolumePaths& paths) {
+  io::UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  struct stat found{};
+  if (fd && (fstat(fd.get(), &found) != 0 || !S_ISREG(found.st_mode))) fd.reset();
+  return fd;
 }
 
 // Whoever looks whether the lock is held (find_holder) has it for a moment.
@@ -222,6 +232,13 @@ Result<VolumeLock> VolumeLock::take(const VolumePaths& paths, const std::string&
   return VolumeLock(std::move(fd));
 }
 
+void VolumeLock::note_serving() {
+  // Behind what is there, so that nobody finds less than that. Best effort, as below.
+  constexpr std::string_view kLine = "serves\n";
+  struct stat now{};
+  if (fstat(fd_.get(), &now) == 0) (void)!pwrite(fd_.get(), kLine.data(), kLine.size(), now.st_size);
+}
+
 void VolumeLock::leave(const std::string& failure) {
   // Best effort: the flock, not the text, is the lock.
   (void)write_all(fd_.get(), failure.empty() ? "" : fmt::format("failed {}\n", failure));
@@ -229,13 +246,13 @@ void VolumeLock::leave(const std::string& failure) {
 }
 
 std::optional<Holder> find_holder(const VolumePaths& paths) {
-  io::UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  io::UniqueFd fd = open_lock(paths);
   if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
   return parse_holder(read_all(fd.get()));
 }
 
 Result<Holder> wait_for_release(const VolumePaths& paths, int timeout_ms) {
-  io::UniqueFd fd(open(paths.lock().c_str(), O_RDONLY | O_CLOEXEC));
+  io::UniqueFd fd = open_lock(paths);
   if (!fd) return Holder{};
   constexpr int kStepMs = 5;
   for (int waited_ms = 0; flock(fd.get(), LOCK_SH | LOCK_NB) != 0; waited_ms += kStepMs) {

@@ -61,6 +61,7 @@ Status check_vacant(const std::string& path, const Probe& probe, const std::stri
 struct Holder {
   pid_t pid = 0;
   std::string mount_point;  // empty: serves without a mount
+  bool serves = false;      // no longer only about to
   std::string failure;      // left by a daemon that could not end cleanly
 };
 
@@ -69,6 +70,8 @@ class VolumeLock {
  public:
   // kBusy when another process has it; the message names it.
   static Result<VolumeLock> take(const VolumePaths& paths, const std::string& mount_point);
+  // Whoever finds the holder sees that it serves the volume by now.
+  void note_serving();
   // Empties the lock file; a non-empty `failure` stays in it for whoever waits for the end (`firn umount`).
   void leave(const std::string& failure);
 

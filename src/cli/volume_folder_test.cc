@@ -68,11 +68,17 @@ TEST_F(VolumeFolder, OneHolderAtATimeAndItIsNamed) {
   EXPECT_FALSE(find_holder(paths));
   auto lock = VolumeLock::take(paths, "/mnt/a b");
   ASSERT_TRUE(lock);
-  const auto second = VolumeLock::take(paths, "");
-  ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code(), Code::kBusy);
-  EXPECT_NE(second.error().to_string().find(fmt::format("process {} has it for /mnt/a b", getpid())), std::string::npos)
+  const auto why_not = [&] {
+    const auto second = VolumeLock::take(paths, "");
+    EXPECT_TRUE(!second && second.error() == Code::kBusy);
+    return second.error().to_string();
+  };
+  EXPECT_NE(why_not().find(fmt::format("process {} is about to mount it at /mnt/a b", getpid())), std::string::npos);
+  EXPECT_FALSE(find_holder(paths)->serves);
+  lock->note_serving();
+  EXPECT_NE(why_not().find(fmt::format("process {} has it for /mnt/a b", getpid())), std::string::npos)
       << "nothing is mounted there";
+  EXPECT_TRUE(find_holder(paths)->serves);
   EXPECT_EQ(find_holder(paths)->mount_point, "/mnt/a b");
   EXPECT_EQ(wait_for_release(paths, 20).error().code(), Code::kTimedOut);
   pid_t pid = 0;
@@ -81,6 +87,13 @@ TEST_F(VolumeFolder, OneHolderAtATimeAndItIsNamed) {
   lock->leave("the disk is full");
   EXPECT_FALSE(find_holder(paths));
   EXPECT_EQ(wait_for_release(paths, 20)->failure, "the disk is full");
+}
+
+TEST_F(VolumeFolder, OnlyAFileIsALock) {
+  const VolumePaths paths{root_};
+  ASSERT_EQ(mkfifo(paths.lock().c_str(), 0600), 0);
+  EXPECT_FALSE(find_holder(paths));
+  EXPECT_TRUE(wait_for_release(paths, 20));
 }
 
 TEST_F(VolumeFolder, ADeadHolderHoldsNothing) {

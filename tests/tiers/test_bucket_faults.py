@@ -2,10 +2,12 @@
 and who waits is told why."""
 import re
 import shutil
+import subprocess
 import time
 import unittest
 
 from bucket_volume import LONG_S
+from firn_cli import FIRN
 from proxied import ProxiedBucketTest, lose
 
 
@@ -106,6 +108,28 @@ class BucketFaults(ProxiedBucketTest):
         self.lose_machine()
         self.assert_tree()
         self.settle()
+
+    def test_what_is_not_mounted_yet_cannot_be_unmounted(self):
+        """Nobody waits for the end of a daemon that only starts, or takes it for ended."""
+        self.make()
+        self.write("a", 5_000)
+        self.umount()
+        self.proxy.inject(lambda method, path: "hang")
+        self.mounted.append((self.volume, self.mount_point))
+        starting = subprocess.Popen([FIRN, "mount", self.url, self.mount_point, "--cache", self.volume], env=self.environment)
+        try:
+            self.wait_until(lambda: "mount " in (self.volume / "firn.lock").read_text())
+            daemon = self.daemon_pid()
+            for arguments in ([self.volume], ["--lazy", self.volume], [self.mount_point]):
+                self.refuse("umount", *arguments, words=[f"process {daemon} is about to mount it", f"kill {daemon}"])
+            self.refuse("mount", self.url, self.mount_point, "--cache", self.volume, words=[f"process {daemon}, which is about to mount it"])
+            self.proxy.heal()
+            self.assertEqual(starting.wait(LONG_S), 0)
+        finally:
+            starting.kill()
+            starting.wait()
+        self.assert_tree()
+        self.umount()
 
     def test_a_gap_in_the_log_is_passed_over_only_when_told_to(self):
         self.make()
