@@ -38,9 +38,18 @@ void Notifier::stop() {
 
 bool Notifier::has_passed_on(std::shared_ptr<io::CancelToken> waiter) {
   std::lock_guard lock(queue_mutex_);
-  if (stopping_ || (!sending_ && !anything_queued())) return true;
   // The kernel is busy where that message is about: who comes now is not to wait for it, too.
   if (sending_ && system_clock().monotonic_ns() - message_began_ns_ > kStuckNs) return true;
+  return is_idle_or_waits(std::move(waiter));
+}
+
+bool Notifier::has_sent(std::shared_ptr<io::CancelToken> waiter) {
+  std::lock_guard lock(queue_mutex_);
+  return is_idle_or_waits(std::move(waiter));
+}
+
+bool Notifier::is_idle_or_waits(std::shared_ptr<io::CancelToken> waiter) {
+  if (stopping_ || (!sending_ && !anything_queued())) return true;
   (anything_queued() ? waiting_ : waiting_for_sent_).push_back(std::move(waiter));
   return false;
 }

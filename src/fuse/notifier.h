@@ -33,6 +33,8 @@ class Notifier final : public vfs::CacheObserver {
   void inode_changed(InodeId inode, bool data_too) override;
   void entry_changed(InodeId parent, std::string_view name) override;
   bool has_passed_on(std::shared_ptr<io::CancelToken> waiter) override;
+  // The same, however long the kernel takes for one message.
+  bool has_sent(std::shared_ptr<io::CancelToken> waiter);
   // What is queued is dropped, and further changes are ignored.
   void stop();
 
@@ -47,6 +49,8 @@ class Notifier final : public vfs::CacheObserver {
   void run();
   // Under queue_mutex_: for the metrics.
   void tell_queued() const;
+  // Under queue_mutex_. False: `waiter` is cancelled when all is sent.
+  bool is_idle_or_waits(std::shared_ptr<io::CancelToken> waiter);
   // Under queue_mutex_.
   bool anything_queued() const { return !inodes_.empty() || !entries_.empty() || all_entries_; }
   void send_inode(InodeId inode, bool data_too);

@@ -71,6 +71,24 @@ TEST(NotifierTest, WhoWaitsIsWokenOnceTheKernelWasTold) {
   EXPECT_TRUE(notifier.has_passed_on(std::make_shared<io::CancelToken>()));
 }
 
+TEST(NotifierTest, HoweverLongTheKernelTakesWhatIsQueuedIsWaitedFor) {
+  Pipe kernel;
+  kernel.fill();
+  Notifier notifier(kernel.write_end(), kMinor);
+  notifier.inode_changed(InodeId(2), true);
+  const auto waiter = std::make_shared<io::CancelToken>();
+  usleep(700'000);  // more than whoever changes something waits
+  EXPECT_TRUE(notifier.has_passed_on(std::make_shared<io::CancelToken>()));
+  notifier.inode_changed(InodeId(3), true);
+  EXPECT_FALSE(notifier.has_sent(waiter));
+  usleep(20'000);
+  EXPECT_FALSE(waiter->cancelled());
+  kernel.make_room();
+  wait_for(*waiter);
+  EXPECT_EQ(notifier.sent(), 2U);
+  EXPECT_TRUE(notifier.has_sent(std::make_shared<io::CancelToken>()));
+}
+
 TEST(NotifierTest, TheEndOfTheConnectionLetsEverybodyGo) {
   Pipe kernel;
   kernel.fill();

@@ -282,7 +282,8 @@ io::Task<bool> Session::unmount_until(int64_t deadline_ns) {
   io::Reactor& reactor = *io::Reactor::current();
   for (;;) {
     const Status status = co_await helper_->run([this] { return unmount_here({}); });
-    if (status != Code::kBusy) co_return status.ok();
+    // kInvalid: it was unmounted before.
+    if (status != Code::kBusy) co_return status.ok() || status == Code::kInvalid;
     if (ended_->is_set() || reactor.clock().monotonic_ns() >= deadline_ns) co_return false;
     co_await io::sleep_for(kRetryNs);
   }
@@ -293,7 +294,7 @@ io::Task<bool> Session::unmount_until(int64_t deadline_ns) {
 io::Task<void> Session::save_mappings() {
   for (const InodeId inode : volume_.files_being_written()) notifier_->inode_changed(inode, true);
   const auto waiter = std::make_shared<io::CancelToken>();
-  if (notifier_->has_passed_on(waiter)) co_return;
+  if (notifier_->has_sent(waiter)) co_return;
   if (co_await io::sleep_for(kSaveMappingsNs, waiter.get()))
     log::warning("fuse: {}: the kernel does not write what programs changed in mappings", mounted_.mount_point);
 }

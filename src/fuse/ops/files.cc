@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,17 @@ std::optional<io::Allocate> allocate_mode(uint32_t mode) {
 
 // The 32-bit form of COPY_FILE_RANGE cannot say more.
 constexpr uint64_t kMaxCopy32 = std::numeric_limits<uint32_t>::max() & ~4095ULL;
+
+// Of a target. The request does not say what WRITE says (FUSE_WRITE_KILL_SUIDGID), and the kernel leaves it to us.
+io::Task<Result<void>> kill_set_ids(Door& door, const meta::Credentials& who, InodeId inode) {
+  if (who.privileged()) co_return Result<void>();
+  const meta::Attr attr = CO_TRY(co_await door.volume().getattr(inode));
+  if ((attr.mode & (S_ISUID | S_ISGID)) == 0 && attr.xattr_count == 0) co_return Result<void>();
+  vfs::Change change;
+  change.attributes.kill_set_ids = true;
+  CO_TRY(co_await door.volume().setattr(who, inode, change, nullptr));
+  co_return Result<void>();
+}
 
 }  // namespace
 
@@ -85,6 +97,7 @@ Operation copy_range(Door& door, Exchange& exchange) {
   const auto in = exchange.request.op<fuse_copy_file_range_in>();
   if (!in.fh_in || !in.fh_out) co_return Code::kBadHandle;
   if (in.flags != 0) co_return Code::kInvalid;
+  CO_TRY(co_await kill_set_ids(door, door.credentials(exchange.request), InodeId(in.nodeid_out)));
   const bool wide = exchange.header().opcode == kOpCopyFileRange64;
   const uint64_t bytes = CO_TRY(co_await door.volume().copy_range(
       handle_of(in.fh_in), in.off_in, handle_of(in.fh_out), in.off_out, wide ? in.len : std::min(in.len, kMaxCopy32)));

@@ -171,10 +171,13 @@ CASE(kRoot, "setid/write_clears") {
       {"truncate", [] { OK(truncate("f", 1)); }, true},
       {"ftruncate", [] { OK(ftruncate(OK(open("f", O_WRONLY)), 1)); }, true},
       {"O_TRUNC", [] { OK(open("f", O_WRONLY | O_TRUNC)); }, true},
+      {"copy_file_range",
+       [] { EQ(1, copy_file_range(OK(open("of", O_RDONLY)), nullptr, OK(open("f", O_WRONLY)), nullptr, 1, 0)); }, true},
       {"open", [] { OK(open("f", O_WRONLY)); }, false},
       {"read", [] { EQ("content", slurp("f")); }, false},
       {"empty write", [] { EQ(0, write(OK(open("f", O_WRONLY)), "x", 0)); }, false},
   };
+  spit("of", "x");
   for (const WriteRow& row : table) {
     for (const unsigned mode : {06777u, 04777u, 02777u, 06767u}) {
       const Row name(std::string(row.name) + " " + octal(mode));
@@ -227,6 +230,8 @@ CASE(kRoot, "setid/root_write_keeps") {
   OK(chmod("f", 06777));
   EQ(1, write(OK(open("f", O_WRONLY)), "x", 1));
   OK(ftruncate(OK(open("f", O_WRONLY)), 1));
+  spit("of", "x");
+  EQ(1, copy_file_range(OK(open("of", O_RDONLY)), nullptr, OK(open("f", O_WRONLY)), nullptr, 1, 0));
   EQ(06777u, mode_of("f"));
 }
 
