@@ -187,12 +187,15 @@ io::Task<Result<void>> VolumeImpl::end_live(InodeId inode) {
   }
   auto lock = co_await node->mutex.lock();
   if (node->open && node->open->live) co_return Result<void>();  // open again: its close comes back here
+  bool held = false;
   {
     std::lock_guard again(unsynced_mutex_);
     if (unsynced_.contains(inode)) co_return Result<void>();  // written and closed again since
+    held = held_elsewhere_.contains(inode);
   }
   Result<Attr> attr = co_await meta_.getattr(inode);
   if (!attr || !attr->content.live || !attr->content.settled) co_return Result<void>();
+  if (held) co_return co_await recover_settled(*std::move(attr));
   meta::ContentUpdate update;
   update.content = attr->content;
   update.content->live = false;

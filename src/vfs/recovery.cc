@@ -50,23 +50,37 @@ io::Task<Result<void>> VolumeImpl::recover_file(Attr attr) {
   co_return co_await recover_lent(std::move(attr));
 }
 
-// The file was open for writing and has a backing of its own: that knows its size and times.
+// The file was open for writing and has a backing of its own: that knows its size and times. While somebody has that
+// open who was cut off, it is looked at again, now and then.
 io::Task<Result<void>> VolumeImpl::recover_settled(Attr attr) {
-  meta::ContentUpdate update;
-  update.content = attr.content;
-  update.content->live = false;
   Result<data::ObjectRef> object = co_await data_.open(attr.content.backing);
   if (!object) {
     // Left as it is for fsck to name: reading it fails, nothing else does.
     if (object.error().code() == Code::kNotFound) co_return Result<void>();
     co_return fail(std::move(object).error());
   }
+  const bool held = (*object)->file().open_elsewhere().value_or(false);
+  if (note_held(attr.inode, held) && !held) CO_TRY(co_await (*object)->file().sync(false));
   io::FileStat stat = CO_TRY(co_await (*object)->file().stat());
+  if (held && stat.bytes == attr.size && stat.mtime <= attr.mtime) co_return Result<void>();
+  meta::ContentUpdate update;
+  update.content = attr.content;
+  update.content->live = held;
   update.size = stat.bytes;
   update.allocated_bytes = stat.allocated_bytes;
   if (stat.mtime > attr.mtime) update.mtime = update.ctime = stat.mtime;
   CO_TRY(co_await meta_.update_content(attr.inode, update));
+  note_recorded(attr, stat.allocated_bytes);
+  notify_inode(0, attr.inode, true);
   co_return Result<void>();
+}
+
+// Whether it was before.
+bool VolumeImpl::note_held(InodeId inode, bool held) {
+  std::lock_guard lock(unsynced_mutex_);
+  if (!held) return held_elsewhere_.erase(inode) > 0;
+  unsynced_.insert(inode);
+  return !held_elsewhere_.insert(inode).second;
 }
 
 // The file's newest content is in a scratch file, if this is still the boot in which it was lent.
@@ -148,6 +162,8 @@ io::Task<Result<void>> VolumeImpl::stop() {
   for (NodeRef& node : open_nodes()) {
     auto lock = co_await node->mutex.lock();
     if (!node->open) continue;
+    const data::ObjectRef object = object_of(*node);
+    if (object && object->passthrough_id() > 0) note_held(node->inode, object->file().open_elsewhere().value_or(false));
     if (Result<void> finished = co_await finish(*node, Closing::kNow); !finished && result) result = finished;
   }
   if (followed_) co_await followed_->make_room();

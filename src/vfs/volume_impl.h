@@ -346,6 +346,7 @@ class VolumeImpl final : public Volume {
   io::Task<Result<void>> recover_file(Attr attr);
   io::Task<Result<void>> recover_lent(Attr attr);
   io::Task<Result<void>> recover_settled(Attr attr);
+  bool note_held(InodeId inode, bool held);
   // After a crash: a backing may have been cut or grown by a change whose record was lost.
   io::Task<Result<void>> check_against_backing(const Attr& attr);
   io::Task<Result<void>> start_data();
@@ -359,8 +360,10 @@ class VolumeImpl final : public Volume {
   std::unordered_set<InodeId> open_nodes_;  // nodes with an object
 
   io::Mutex syncing_closed_;              // sync_closed_files() is at work; held across awaits
-  std::mutex unsynced_mutex_;             // guards the set
+  std::mutex unsynced_mutex_;             // guards both sets
   std::unordered_set<InodeId> unsynced_;  // closed, settled, live: the backing's bytes may not be on the disk yet
+  std::unordered_set<InodeId>
+      held_elsewhere_;  // by whoever a session has cut off, and may go on writing: they stay live
 
   std::mutex removals_mutex_;        // guards the vector
   std::vector<BackingId> removals_;  // of files whose records are gone, but perhaps not yet on the disk

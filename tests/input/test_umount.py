@@ -120,6 +120,54 @@ class Umount(FirnTest):
                 self.assertEqual((self.mount_point / "file").read_bytes()[:5], b"LATER")
                 self.assertEqual((self.mount_point / "file.more").read_text(), "more")
 
+    @needs_root
+    def test_whoever_is_cut_off_and_goes_on_writing_is_seen(self):
+        """The kernel writes to what is open in passthrough also when the daemon has gone, and says that it did."""
+        path = self.mount_point / "large"
+        self.assertEqual(json.loads(self.succeed("status", self.volume, "--json"))["mount"]["passthrough"], True)
+        for again in (False, True):
+            with open(path, "wb", buffering=0) as file:
+                file.write(b"first" * 200_000)
+                self.kill_gently()
+                file.write(b"later" * 100_000)
+                if again:
+                    self.mount()
+                    self.assertEqual(path.stat().st_size, 1_500_000)
+                    file.write(b"third" * 100_000)
+                    self.kill_gently()
+                    self.mount()
+                    file.seek(0)
+                    file.write(b"FIRST")
+            if not again:
+                self.mount()
+            expected = b"first" * 200_000 + b"later" * 100_000
+            if again:
+                expected = b"FIRST" + expected[5:] + b"third" * 100_000
+            self.wait_until(lambda expected=expected: path.stat().st_size == len(expected), "what was appended is not seen")
+            self.assertEqual(path.read_bytes(), expected)
+            path.unlink()
+        self.umount()
+        self.succeed("fsck", self.volume)
+
+    def kill_gently(self):
+        """SIGTERM, whoever has files open."""
+        daemon = self.daemon_pid()
+        os.kill(daemon, signal.SIGTERM)
+        self.wait_until(lambda: not os.path.exists(f"/proc/{daemon}"), "the daemon does not end")
+
+    @needs_root
+    def test_a_mount_in_a_namespace_of_the_daemon(self):
+        """Who does not see it is told where it is, and undoes nothing."""
+        self.umount()
+        self.assertEqual(self.run_program("unshare", "-m", "--propagation", "private", FIRN, "mount", self.volume,
+                                          self.mount_point).returncode, 0)
+        daemon = self.daemon_pid()
+        self.assertIn("in another mount namespace", self.succeed("status", self.volume))
+        for arguments in ([self.volume], ["--lazy", self.volume], [self.mount_point]):
+            self.refuse("umount", *arguments, words=["in another mount namespace", f"nsenter -t {daemon} -m", f"kill {daemon}"])
+        self.assertEqual(self.run_program("nsenter", "-t", daemon, "-m", FIRN, "umount", self.mount_point).returncode, 0)
+        self.refuse("umount", self.volume, words=["neither mounted nor served"])
+
     def test_a_mount_that_was_detached_while_a_file_is_open(self):
         """What is mounted there by now stays."""
         daemon = self.daemon_pid()
