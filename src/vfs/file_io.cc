@@ -86,7 +86,8 @@ std::shared_ptr<io::File> VolumeImpl::backing(Handle* handle) {
   return {object, &object->file()};
 }
 
-io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<const std::byte> data, bool append) {
+io::Task<Result<uint64_t>> VolumeImpl::store(Node& node, uint64_t offset, std::span<const std::byte> data,
+                                             WriteOptions options) {
   bool in_memory = false;
   data::ObjectRef object;
   {
@@ -94,22 +95,28 @@ io::Task<Result<void>> VolumeImpl::store(Node& node, uint64_t offset, std::span<
     in_memory = node.open->memory != nullptr;
     object = node.open->object;
   }
-  if (!in_memory && !append) {
+  if (!in_memory && !options.append) {
     while (!node.writes.enter()) auto lock = co_await node.mutex.lock();
     const WritePass pass(node.writes);
-    Result<void> written = co_await object->file().write(offset, data);
-    note_written(node, offset, data.size());
-    co_return written;
+    const bool in_place = !options.ends_there || CO_TRY(co_await object->file().stat()).bytes <= offset;
+    if (in_place) {
+      Result<void> written = co_await object->file().write(offset, data);
+      note_written(node, offset, data.size());
+      CO_TRY(written);
+      co_return offset;
+    }
   }
   auto lock = co_await node.mutex.lock();
-  if (append) {
-    offset = CO_TRY(co_await node.open->object->file().stat()).bytes;
+  if (options.append || options.ends_there) {
+    const uint64_t end = CO_TRY(co_await node.open->object->file().stat()).bytes;
+    offset = options.append ? end : std::max(end, offset);
     CO_TRY(check_size(offset, data.size()));
   }
   if (node.open->memory && offset + data.size() > options_.inline_max_bytes) CO_TRY(co_await spill(node));
   Result<void> written = co_await node.open->object->file().write(offset, data);
   note_written(node, offset, data.size());
-  co_return written;
+  CO_TRY(written);
+  co_return offset;
 }
 
 // After the bytes are there: who takes note of what is unsent sends them, or is told of them again.
@@ -142,8 +149,9 @@ io::Task<Result<size_t>> VolumeImpl::write(Handle* handle, uint64_t offset, std:
     CO_TRY(co_await meta_.update_content(node.inode, update));
     note_change(node);
   }
-  CO_TRY(co_await store(node, offset, data, options.append));
-  notify_inode(handle->door, node.inode, true);
+  const uint64_t at = CO_TRY(co_await store(node, offset, data, options));
+  // Where that is not where the writer believes, its own door has the wrong pages as well.
+  notify_inode(options.ends_there && at != offset ? 0 : handle->door, node.inode, true);
   if (handle->syncs_writes()) CO_TRY(co_await fsync(handle, (handle->flags & 04000000 /* __O_SYNC */) == 0));
   co_return data.size();
 }

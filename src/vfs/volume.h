@@ -54,6 +54,7 @@ struct Opened {
 struct WriteOptions {
   bool kill_set_ids = false;  // the writer may not keep set-id bits (FUSE_WRITE_KILL_SUIDGID)
   bool append = false;        // at the end of file, whatever the offset says
+  bool ends_there = false;    // for the writer the file ends at the offset: at the end, where that is further on by now
 };
 
 // What setattr changes; size is with the volume because it moves data.

@@ -203,7 +203,8 @@ class VolumeImpl final : public Volume {
 
   // ---- file_io.cc ----
   static data::ObjectRef object_of(Node& node);
-  io::Task<Result<void>> store(Node& node, uint64_t offset, std::span<const std::byte> data, bool append);
+  // Where it is.
+  io::Task<Result<uint64_t>> store(Node& node, uint64_t offset, std::span<const std::byte> data, WriteOptions options);
   // The content has changed there; or in any way.
   void note_written(Node& node, uint64_t offset, uint64_t bytes);
   void note_rewritten(Node& node);

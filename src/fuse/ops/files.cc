@@ -12,6 +12,9 @@
 namespace firn::fuse::ops {
 namespace {
 
+// The parts of a larger write may arrive in any order: each stays where the kernel has put it.
+constexpr uint32_t kMaxAppend = 128 << 10;
+
 vfs::Handle* handle_of(uint64_t fh) { return reinterpret_cast<vfs::Handle*>(fh); }
 
 std::optional<io::Allocate> allocate_mode(uint32_t mode) {
@@ -60,8 +63,11 @@ Operation read(Door& door, Exchange& exchange) {
 Operation write(Door& door, Exchange& exchange) {
   const auto in = exchange.request.op<fuse_write_in>();
   if (!in.fh) co_return Code::kBadHandle;
-  // The kernel has resolved O_APPEND to an offset: it knows the size, and its page cache already holds the bytes there.
-  const vfs::WriteOptions options{.kill_set_ids = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0};
+  // The kernel has resolved O_APPEND to an offset, by the size that it knows: another door may have appended since.
+  // (What its page cache writes later has its place.)
+  const bool appends = (in.flags & O_APPEND) != 0 && (in.write_flags & FUSE_WRITE_CACHE) == 0 && in.size <= kMaxAppend;
+  const vfs::WriteOptions options{.kill_set_ids = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0,
+                                  .ends_there = appends};
   const size_t bytes =
       CO_TRY(co_await door.volume().write(handle_of(in.fh), in.offset, exchange.request.data, options));
   door.count_written(bytes);
