@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
 
 #include "base/bytes.h"
@@ -22,6 +23,7 @@
 #include "cli/status_report.h"
 #include "cli/stop_signal.h"
 #include "cli/version.h"
+#include "cli/volume_watch.h"
 #include "cli/write_verifier.h"
 #include "fuse/session.h"
 #include "http/event_streams.h"
@@ -184,6 +186,14 @@ std::vector<std::string> notes_on(RunningVolume& running, const Settings& settin
   return notes;
 }
 
+// Saves nothing: that would go to paths which are somebody else's by now. What was acknowledged is in files that are
+// open, and with them wherever the folder is. The mount stays, dead, so that no program writes to what is below it.
+[[noreturn]] void end_at_once(const std::string& why) {
+  log::error("{}; ending at once. What fsync has acknowledged is in that folder, if it is anywhere", why);
+  log::flush();
+  _exit(EXIT_FAILURE);
+}
+
 Result<void> serve(const DaemonOptions& options, Settings settings, const StopSignal& stop, VolumeLock& lock,
                    const std::function<void(const std::string& note)>& ready) {
   const std::optional<fuse::MountOptions> mount = TRY(mount_options_of(options, settings));
@@ -200,6 +210,7 @@ Result<void> serve(const DaemonOptions& options, Settings settings, const StopSi
                         .secret = options.secret,
                         .on_lost = [&stop] { stop.request(); }};
   std::unique_ptr<RunningVolume> running = TRY(RunningVolume::open(options.paths, settings, flags));
+  auto watch = TRY(VolumeWatch::start(options.paths, end_at_once));
   if (!running->was_clean()) log::warning("the last run did not end cleanly; what it left open was recovered");
 
   StatusSource status(*running, options.paths, settings);

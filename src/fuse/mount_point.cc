@@ -58,15 +58,14 @@ bool is_dead_mount(const std::string& path) {
   return statfs(path.c_str(), &info) != 0 && is_dead(errno);
 }
 
-Status detach_dead(const std::string& path, const MountOptions& options) {
+Status detach_dead(const std::string& path) {
   const auto entry = find_mount(path);
-  const bool ours = entry && entry->type == kType && entry->source == options.source;
-  if (!ours) {
+  if (!entry || entry->type != kType) {
     return {Code::kBusy,
             fmt::format("mount point {}: a dead FUSE mount ({}) is in the way; detach it with: umount -l {}", path,
                         entry ? entry->source : "unknown", path)};
   }
-  log::warning("fuse: {}: detaching the mount that an earlier, dead firn left", path);
+  log::warning("fuse: {}: detaching the mount that an earlier, dead firn left, of {}", path, entry->source);
   Status status = unmount_path(path, {.lazy = true});
   return status.ok() ? status : std::move(status).with_context("detaching a dead mount");
 }
@@ -131,7 +130,7 @@ Result<std::string> prepare_mount_point(const MountOptions& options) {
     return fail(path.error().code(), fmt::format("mount point {}: {}{}", options.mount_point, path.error().to_string(),
                                                  missing ? "; create it with mkdir" : ""));
   }
-  if (is_dead_mount(*path)) TRY(detach_dead(*path, options));
+  if (is_dead_mount(*path)) TRY(detach_dead(*path));
   struct stat info{};
   if (stat(path->c_str(), &info) != 0) return fail(Status::from_errno(errno, fmt::format("mount point {}", *path)));
   if (!S_ISDIR(info.st_mode)) return fail(Code::kNotDirectory, fmt::format("mount point {} is not a directory", *path));

@@ -40,6 +40,15 @@ class Bucket(BucketTest):
         self.umount()
         self.fsck_deep()
 
+    def test_a_cache_that_is_removed_while_it_is_used(self):
+        self.make()
+        self.write_tree()
+        shutil.rmtree(self.volume)
+        self.mount()
+        self.assert_tree()
+        self.umount()
+        self.fsck_deep()
+
     def test_said_outright_it_is_the_same_volume(self):
         """--durability object is what a bucket's URL says already."""
         self.make("--durability", "object")

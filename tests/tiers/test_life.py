@@ -112,8 +112,7 @@ class Life(TieredTest):
         os.chmod(self.mount_point / "large1", 0o640)
         before = os.stat(self.mount_point / "large1")
         self.flush()
-        self.umount()
-        shutil.rmtree(self.volume)
+        shutil.rmtree(self.volume)  # its daemon ends by that
         shutil.rmtree(self.nas)
         self.go_on_restored()
         after = os.stat(self.mount_point / "large1")
