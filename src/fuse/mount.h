@@ -18,7 +18,8 @@ struct Mounted {
 };
 
 // Checks the mount point, opens /dev/fuse, mounts: with mount(2) as root, with fusermount3 otherwise.
-// Detaches a dead mount of firn first. Failures have a one-line message that says what to do.
+// Detaches a dead mount of the same source, or of one that is gone, first. Failures have a one-line message that says
+// what to do.
 Result<Mounted> mount_device(const MountOptions& options);
 
 // Another descriptor of the same connection, which does not block.

@@ -58,9 +58,15 @@ bool is_dead_mount(const std::string& path) {
   return statfs(path.c_str(), &info) != 0 && is_dead(errno);
 }
 
-Status detach_dead(const std::string& path) {
+bool is_missing(const std::string& path) {
+  struct stat info{};
+  return stat(path.c_str(), &info) != 0 && errno == ENOENT;
+}
+
+Status detach_dead(const std::string& path, const MountOptions& options) {
   const auto entry = find_mount(path);
-  if (!entry || entry->type != kType) {
+  const bool ours = entry && entry->type == kType && (entry->source == options.source || is_missing(entry->source));
+  if (!ours) {
     return {Code::kBusy,
             fmt::format("mount point {}: a dead FUSE mount ({}) is in the way; detach it with: umount -l {}", path,
                         entry ? entry->source : "unknown", path)};
@@ -130,7 +136,7 @@ Result<std::string> prepare_mount_point(const MountOptions& options) {
     return fail(path.error().code(), fmt::format("mount point {}: {}{}", options.mount_point, path.error().to_string(),
                                                  missing ? "; create it with mkdir" : ""));
   }
-  if (is_dead_mount(*path)) TRY(detach_dead(*path));
+  if (is_dead_mount(*path)) TRY(detach_dead(*path, options));
   struct stat info{};
   if (stat(path->c_str(), &info) != 0) return fail(Status::from_errno(errno, fmt::format("mount point {}", *path)));
   if (!S_ISDIR(info.st_mode)) return fail(Code::kNotDirectory, fmt::format("mount point {} is not a directory", *path));

@@ -22,8 +22,9 @@ Result<MountEntry> find_mount(const std::string& path);
 // The same from the text of a mountinfo file.
 Result<MountEntry> find_mount_in(std::string_view mountinfo, std::string_view path);
 
-// The absolute path to mount on. A dead mount (its daemon is gone) of firn is detached; of another file system, the
-// error says how to. An error when the path is missing, no directory, already a firn mount, or not empty.
+// The absolute path to mount on. A dead mount (its daemon is gone) of the same source is detached, and one whose source
+// is gone, too; of another, the error says how to. An error when the path is missing, no directory, already a firn
+// mount, or not empty.
 Result<std::string> prepare_mount_point(const MountOptions& options);
 
 }  // namespace firn::fuse

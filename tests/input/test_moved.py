@@ -62,6 +62,7 @@ class Moved(FirnTest):
         self.mount(self.volume, other)
         self.assert_kept(other, "of the other")
         self.assert_mount_is_dead()
+        self.umount()
         self.mount(self.aside)
         self.assert_kept(self.mount_point)
 
@@ -81,8 +82,8 @@ class Moved(FirnTest):
             self.wait_until(lambda: not self.has_threads(pid), "the daemon still runs")
             self.assertRaises(OSError, os.fsync, file.fileno())
         self.assert_mount_is_dead()
-        self.init()
-        self.mount()
+        self.init(self.aside)
+        self.mount(self.aside)
         self.assertEqual(os.listdir(self.mount_point), [])
 
     def test_served_without_a_mount(self):
