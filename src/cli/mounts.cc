@@ -101,6 +101,14 @@ bool is_of_volume(const Mount& mount, const std::string& root) {
   return mount.type == kMountType && mount.source == root;
 }
 
+bool is_left_over(const Mount& mount) {
+  const auto holder = find_holder({mount.source});
+  if (!holder || !holder->serves) return false;
+  if (holder->mount_point.empty()) return true;
+  const auto its = find_mount(holder->mount_point);
+  return its && is_of_volume(*its, mount.source) && its->device != mount.device;
+}
+
 bool is_mounted_for(pid_t pid, const std::string& root) {
   const auto mounts = mounts_in(fmt::format("/proc/{}/mountinfo", pid));
   return mounts && has_mount_of(*mounts, root);
@@ -120,7 +128,7 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
     const auto words = words_of(std::string_view(line.begin(), line.end()));
     const auto dash = std::ranges::find(words, "-");
     if (words.size() < 6 || std::distance(dash, words.end()) < 3) continue;
-    mounts.push_back({unescape(words[4]), unescape(dash[2]), unescape(dash[1])});
+    mounts.push_back({unescape(words[4]), unescape(dash[2]), unescape(dash[1]), std::string(words[2])});
   }
   return mounts;
 }

@@ -17,6 +17,7 @@ struct Mount {
   std::string point;   // absolute
   std::string source;  // the volume's folder
   std::string type;
+  std::string device = {};  // "0:52": that of its files
 };
 
 // firn's mounts, oldest first.
@@ -30,6 +31,9 @@ Result<Mount> mount_of(const std::string& path);
 bool is_of_volume(const Mount& mount, const std::string& root);
 // One of its mounts in this mount namespace, if there is any.
 std::optional<Mount> mount_of_volume(const std::string& root);
+// Whether a daemon that is gone has left it, while another one serves what is in the folder of its volume now: that may
+// be another volume.
+bool is_left_over(const Mount& mount);
 // Whether there is one in that of process `pid`. False as well where the caller may not know.
 bool is_mounted_for(pid_t pid, const std::string& root);
 

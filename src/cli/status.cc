@@ -112,8 +112,11 @@ Result<int> show_all(bool as_json) {
   json list = json::array();
   bool well = true;
   for (const Mount& mount : mounts) {
-    const Result<json> body = ask({.paths = {mount.source}});
-    const std::string health = body ? body->value("health", "unknown") : "does not answer: " + body.error().to_string();
+    std::string health = "left by a daemon that has ended";
+    if (!is_left_over(mount)) {
+      const Result<json> body = ask({.paths = {mount.source}});
+      health = body ? body->value("health", "unknown") : "does not answer: " + body.error().to_string();
+    }
     well &= health == "ok";
     list.push_back({{"point", mount.point}, {"volume", mount.source}, {"health", health}});
     if (!as_json) fmt::print("{}  {}  {}\n", mount.point, mount.source, health);

@@ -38,6 +38,14 @@ Result<Target> target_elsewhere(const std::string& argument) {
                                           remote.error().message(), kAdvice));
 }
 
+Result<VolumePaths> volume_behind(const Mount& mount) {
+  if (is_left_over(mount))
+    return fail(Code::kUnavailable, fmt::format("{0}: the daemon of this mount has ended, and another serves {1} now; "
+                                                "detach it with: firn umount {0}",
+                                                mount.point, mount.source));
+  return VolumePaths{mount.source};
+}
+
 }  // namespace
 
 Result<Target> find_target(const std::string& argument) {
@@ -49,7 +57,7 @@ Result<Target> find_target(const std::string& argument) {
   if (!mount) return target_elsewhere(argument);
   std::string inner = mount->point == "/" ? path : path.substr(mount->point.size());
   if (inner.empty()) inner = "/";
-  return Target{{.paths = {mount->source}}, std::move(inner)};
+  return Target{{.paths = TRY(volume_behind(*mount))}, std::move(inner)};
 }
 
 bool names_volume_of_this_machine(const std::string& argument) {
@@ -59,7 +67,7 @@ bool names_volume_of_this_machine(const std::string& argument) {
 Result<Target> find_tree(const std::string& argument) {
   if (remote_is_explicit() || TRY(chosen_remote())) return find_target(argument);
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
-    return Target{{.paths = {mount->source}}, "/"};
+    return Target{{.paths = TRY(volume_behind(*mount))}, "/"};
   if (const auto probe = probe_folder(argument); probe && probe->state == FolderState::kVolume)
     return Target{{.paths = probe->paths}, "/"};
   return find_target(argument);
@@ -67,7 +75,7 @@ Result<Target> find_tree(const std::string& argument) {
 
 Result<VolumePaths> local_volume(const std::string& argument) {
   if (const auto mount = find_mount(absolute_path(argument)); mount && mount->type == kMountType)
-    return VolumePaths{mount->source};
+    return volume_behind(*mount);
   Result<VolumePaths> paths = require_volume(argument);
   if (paths || is_bucket_url(argument)) return paths;
   const std::string detached = volume_to_be_at(absolute_path(argument));
@@ -90,7 +98,7 @@ std::optional<Target> mounted_target(const std::string& path) {
   if (const auto remote = chosen_remote(); !remote || *remote) return std::nullopt;
   const std::string absolute = absolute_path(path);
   const Result<Mount> mount = mount_of(absolute);
-  if (!mount) return std::nullopt;
+  if (!mount || is_left_over(*mount)) return std::nullopt;
   std::string inner = mount->point == "/" ? absolute : absolute.substr(mount->point.size());
   return Target{{.paths = {mount->source}}, inner.empty() ? "/" : std::move(inner)};
 }

@@ -74,7 +74,7 @@ Result<VolumePaths> volume_of(const Mount& mount) { return require_volume(mount.
 
 Result<int> detach(const Mount& mount, bool lazy) {
   const auto paths = volume_of(mount);
-  const bool dead = paths && !find_holder(*paths);
+  const bool dead = paths && (!find_holder(*paths) || is_left_over(mount));
   const Status status = fuse::unmount_path(mount.point, {.lazy = lazy || dead});
   if (status == Code::kBusy) {
     const std::string users = joined(users_of(mount.point));

@@ -38,6 +38,12 @@ class Moved(FirnTest):
         with self.assertRaisesRegex(OSError, "not connected"):
             os.listdir(self.mount_point)
 
+    def assert_is_not_taken_for_the_other(self):
+        """The dead mount, although it says that its volume is where the other is."""
+        for command in (["ls"], ["rm", "-r"], ["tier", "ls"], ["stat"]):
+            self.refuse(*command, self.mount_point / "of the other", words=["has ended", "firn umount"])
+        self.assertRegex(self.firn("status").stdout, f"{self.mount_point}  .* left by a daemon that has ended")
+
     def test_another_is_made_there(self):
         """While programs go on in the first one."""
         other = self.folder / "other"
@@ -62,6 +68,7 @@ class Moved(FirnTest):
         self.mount(self.volume, other)
         self.assert_kept(other, "of the other")
         self.assert_mount_is_dead()
+        self.assert_is_not_taken_for_the_other()
         self.umount()
         self.mount(self.aside)
         self.assert_kept(self.mount_point)
