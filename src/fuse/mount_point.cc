@@ -58,9 +58,9 @@ bool is_dead_mount(const std::string& path) {
   return statfs(path.c_str(), &info) != 0 && is_dead(errno);
 }
 
-bool is_missing(const std::string& path) {
+bool is_missing(const std::string& source) {
   struct stat info{};
-  return stat(path.c_str(), &info) != 0 && errno == ENOENT;
+  return source.starts_with('/') && stat(source.c_str(), &info) != 0 && errno == ENOENT;
 }
 
 Status detach_dead(const std::string& path, const MountOptions& options) {

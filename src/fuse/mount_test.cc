@@ -131,6 +131,19 @@ TEST_F(MountTest, DetachesAMountThatADeadDaemonLeft) {
   EXPECT_FALSE(find_mount(mount_point()).has_value());
 }
 
+TEST_F(MountTest, DetachesADeadMountWhoseSourceIsGone) {
+  fs::create_directory(mount_point());
+  const std::string source = root_ + "/volume";
+  fs::create_directory(source);
+  const Server server = start_server({.mount_point = mount_point(), .source = source});
+  ASSERT_TRUE(server.mounted);
+  kill(server.pid, SIGKILL);
+  EXPECT_EQ(exit_code(server.pid), 128 + SIGKILL);
+  EXPECT_NE(mount_error({.mount_point = mount_point(), .source = "another"}), "");
+  fs::remove(source);
+  EXPECT_EQ(mount_error({.mount_point = mount_point(), .source = "another"}), "");
+}
+
 TEST_F(MountTest, KillLeavesNobodyStuck) {
   fs::create_directory(mount_point());
   const Server server = start_server({.mount_point = mount_point()});
