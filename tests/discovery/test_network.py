@@ -220,7 +220,8 @@ class WithoutAvahi(MachinesTest):
                                      "print('listening', flush=True)\nwhile True: s.accept()",
                                      stdout=subprocess.PIPE)
         try:
-            self.assertEqual(stranger.stdout.readline(), b"listening\n")
+            said = stranger.stdout.readline()
+            self.assertEqual(said, b"listening\n", (self.laptop.folder / "machine.log").read_text())
             self.assert_refused(self.firn_on(self.laptop, "ls", "/", FIRN_TOKEN="firn_secret"), "another user")
         finally:
             end(stranger)
